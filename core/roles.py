@@ -1,0 +1,35 @@
+"""What each role may do, as data."""
+
+from __future__ import annotations
+
+from core.models.account import Role
+
+VIEW, OPERATE, EDIT, OWN = "view", "operate", "edit", "own"
+
+MAY: dict[str, frozenset[str]] = {
+    Role.OWNER: frozenset({VIEW, OPERATE, EDIT, OWN}),
+    Role.EDITOR: frozenset({VIEW, OPERATE, EDIT}),
+    Role.OPERATOR: frozenset({VIEW, OPERATE}),
+    Role.VIEWER: frozenset({VIEW}),
+    Role.AUDITOR: frozenset({VIEW}),
+}
+
+
+def may(user: object, account_id: int | None, action: str) -> bool:
+    """Whether ``user`` may do ``action`` in the account, or in any account when ``account_id`` is None."""
+    if getattr(user, "is_superuser", False):
+        return True
+    roles = roles_of(user)
+    held = roles.values() if account_id is None else [roles[account_id]] if account_id in roles else []
+    return any(action in MAY[role] for role in held)
+
+
+def roles_of(user: object) -> dict[int, str]:
+    """Account id -> role; read once a request, because every row of a page asks."""
+    if not getattr(user, "is_authenticated", False) or not getattr(user, "is_active", False):
+        return {}
+    cached: dict[int, str] | None = getattr(user, "_roles", None)
+    if cached is None:
+        cached = dict(user.memberships.values_list("account_id", "role"))  # type: ignore[attr-defined]
+        user._roles = cached  # type: ignore[attr-defined]
+    return cached

@@ -1,0 +1,247 @@
+"""Settings from the environment (and ``.env``, if there is one). docs/configuration.md lists every name."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import environ
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+DEBUG: bool = env.bool("DEBUG", default=False)
+
+
+def secret(name: str, development: str) -> str:
+    """A secret has a default in development only; without one the start stops with one line."""
+    value: str = env.str(name, default="")
+    if value:
+        return value
+    if DEBUG:
+        return development
+    raise ImproperlyConfigured(f"{name} is not set: put it into the environment or .env (docs/configuration.md).")
+
+
+try:
+    SECRET_KEY = secret("SECRET_KEY", "development-only-" + "k" * 50)
+    FERNET_KEYS = [key.strip() for key in secret("FERNET_KEYS", "development-only").split(",") if key.strip()]
+except ImproperlyConfigured as missing:
+    # One line a person can act on; the traceback behind it says nothing more.
+    sys.exit(f"Meishi Bridge cannot start: {missing}")
+
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "core",
+    "integration",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_q",
+]
+AUTH_USER_MODEL = "core.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "core.tenancy.AccountScopeMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "core.urls"
+WSGI_APPLICATION = "core.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+
+def database(url: str) -> dict[str, Any]:
+    """SQLite needs WAL and IMMEDIATE transactions, or workers and web requests fail each other's writes."""
+    config: dict[str, Any] = env.db_url_config(url)
+    if "sqlite" in config["ENGINE"]:
+        config["OPTIONS"] = {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-64000; "
+            "PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=4000;",
+        }
+        config["TEST"] = {"OPTIONS": {}}
+    else:
+        config["CONN_MAX_AGE"] = 60
+        config["CONN_HEALTH_CHECKS"] = True
+    return config
+
+
+DATABASES = {"default": database(env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"))}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE: str = env.str("TIME_ZONE", default="Asia/Tokyo")
+USE_TZ = True
+USE_I18N = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+LOGIN_URL = "admin:login"
+
+if not DEBUG:
+    SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS: int = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# The vendors.
+SANSAN_API_URL: str = env.str("SANSAN_API_URL", default="https://api.sansan.com")
+SANSAN_API_VERSION: str = env.str("SANSAN_API_VERSION", default="v6.0")
+HUBSPOT_API_URL: str = env.str("HUBSPOT_API_URL", default="https://api.hubapi.com")
+HUBSPOT_API_VERSION: str = env.str("HUBSPOT_API_VERSION", default="2026-03")
+
+# The engine.
+SYNC_WORKERS: int = env.int("SYNC_WORKERS", default=4)
+SYNC_SLICE_SECONDS: int = env.int("SYNC_SLICE_SECONDS", default=20)
+SYNC_LEASE_SECONDS: int = env.int("SYNC_LEASE_SECONDS", default=90)
+SYNC_OVERLAP_SECONDS: int = env.int("SYNC_OVERLAP_SECONDS", default=300)
+SYNC_MAX_TAGS: int = env.int("SYNC_MAX_TAGS", default=300)
+AUDIT_RETENTION_DAYS: int = env.int("AUDIT_RETENTION_DAYS", default=400)
+
+# The queue. Every value here was chosen against a way in which the queue loses or doubles work: core/checks.py refuses others.
+Q_WORKERS: int = env.int("Q_WORKERS", default=4)
+BROKER_URL: str = env.str("BROKER_URL", default="")
+Q_CLUSTER: dict[str, Any] = {
+    "name": "meishi-bridge",
+    "workers": Q_WORKERS,
+    "timeout": 120,
+    "retry": 600,
+    "queue_limit": 1,
+    "bulk": 1,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "catch_up": False,
+    "save_limit": 0,
+    "recycle": 500,
+    "max_rss": 600_000,
+    "poll": 0.2,
+    "label": "Queue",
+    "log_level": "WARNING",
+    **({"redis": BROKER_URL} if BROKER_URL.startswith(("redis://", "rediss://")) else {"orm": "default"}),
+}
+
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+    ],
+    # Standard output belongs to the commands' JSON; logs go to standard error.
+    logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    cache_logger_on_first_use=False,
+)
+
+UNFOLD = {
+    "SITE_TITLE": "Meishi Bridge",
+    "SITE_HEADER": "Meishi Bridge",
+    "SITE_SUBHEADER": _("Cards in, contacts true"),
+    "SITE_SYMBOL": "contacts",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("core/admin.css")],
+    "COLORS": {
+        "primary": {
+            "50": "#eefbf6",
+            "100": "#d5f5e7",
+            "200": "#aeead3",
+            "300": "#78d8b9",
+            "400": "#41be9a",
+            "500": "#1ea380",
+            "600": "#118368",
+            "700": "#0e6955",
+            "800": "#0e5345",
+            "900": "#0d453a",
+            "950": "#062721",
+        }
+    },
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "title": _("Sync"),
+                "items": [
+                    {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    {"title": _("Rules"), "icon": "sync_alt", "link": reverse_lazy("admin:integration_syncrule_changelist")},
+                    {"title": _("Runs"), "icon": "history", "link": reverse_lazy("admin:integration_syncrun_changelist")},
+                    {
+                        "title": _("Audit log"),
+                        "icon": "fact_check",
+                        "link": reverse_lazy("admin:integration_auditentry_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": _("People"),
+                "items": [
+                    {"title": _("Records"), "icon": "badge", "link": reverse_lazy("admin:integration_record_changelist")},
+                    {"title": _("Links"), "icon": "link", "link": reverse_lazy("admin:integration_link_changelist")},
+                ],
+            },
+            {
+                "title": _("Set-up"),
+                "items": [
+                    {
+                        "title": _("Connections"),
+                        "icon": "cable",
+                        "link": reverse_lazy("admin:integration_connection_changelist"),
+                    },
+                    {"title": _("Tags"), "icon": "sell", "link": reverse_lazy("admin:integration_tag_changelist")},
+                    {"title": _("Accounts"), "icon": "domain", "link": reverse_lazy("admin:core_account_changelist")},
+                    {"title": _("Members"), "icon": "group", "link": reverse_lazy("admin:core_membership_changelist")},
+                    {"title": _("Users"), "icon": "person", "link": reverse_lazy("admin:core_user_changelist")},
+                ],
+            },
+        ],
+    },
+}

@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class IntegrationConfig(AppConfig):
+    """Keeps HubSpot contacts true to Sansan cards. integration/sync.py is the place to start reading."""
+
+    name = "integration"
+    verbose_name = "Sync"
+
+    def ready(self) -> None:
+        from integration import checks  # noqa: F401  (registers the system checks)

@@ -1,0 +1,25 @@
+from integration.models.connection import Connection, RateSlot
+from integration.models.entry import AuditEntry, Outcome
+from integration.models.heartbeat import Heartbeat
+from integration.models.link import Link
+from integration.models.mapping import FieldMapping
+from integration.models.record import Bucket, Record
+from integration.models.rule import SyncRule
+from integration.models.run import COUNTERS, SyncRun
+from integration.models.tag import Tag
+
+__all__ = [
+    "COUNTERS",
+    "AuditEntry",
+    "Bucket",
+    "Connection",
+    "FieldMapping",
+    "Heartbeat",
+    "Link",
+    "Outcome",
+    "RateSlot",
+    "Record",
+    "SyncRule",
+    "SyncRun",
+    "Tag",
+]

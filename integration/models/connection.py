@@ -1,0 +1,74 @@
+"""Connection: one set of credentials to one system, and what is known about the other side."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.encryption import EncryptedJSONField, mask
+from core.tenancy import AccountOwned
+
+
+class Connection(AccountOwned):
+    """Credentials to ``sansan`` or ``hubspot``. An account may have many of either."""
+
+    class System(models.TextChoices):
+        SANSAN = "sansan", "Sansan"
+        HUBSPOT = "hubspot", "HubSpot"
+
+    class Health(models.TextChoices):
+        UNTESTED = "untested", _("Not tested")
+        OK = "ok", _("Working")
+        RECONNECT = "reconnect", _("Needs a new key")
+        UNREACHABLE = "unreachable", _("Not reachable")
+
+    slug = models.SlugField(_("slug"))
+    system = models.CharField(_("system"), max_length=16, choices=System.choices)
+    credentials = EncryptedJSONField(_("credentials"), help_text=_("Stored encrypted; never shown again."))
+    hint = models.CharField(_("key"), max_length=16, editable=False, default="")
+    health = models.CharField(_("health"), max_length=16, choices=Health.choices, default=Health.UNTESTED, editable=False)
+    health_detail = models.CharField(_("what we saw"), max_length=500, default="", editable=False)
+    tested_at = models.DateTimeField(_("tested"), null=True, editable=False)
+    remote_id = models.CharField(_("owner or portal"), max_length=100, default="", editable=False)
+    # How many calls the vendor allows in how many seconds. Learnt from HubSpot's headers; 0 calls means no limit at all.
+    rate_calls = models.PositiveIntegerField(_("calls allowed"), null=True, blank=True)
+    rate_seconds = models.FloatField(_("in seconds"), null=True, blank=True)
+    # HubSpot only: the properties we found or made, {name: {type, options, ...}}, and the key we may write.
+    schema = models.JSONField(default=dict, editable=False)
+    schema_at = models.DateTimeField(null=True, editable=False)
+    link_property = models.BooleanField(_("has our link property"), default=False, editable=False)
+    # The lease: one slice at a time writes to a HubSpot connection.
+    lease_token = models.CharField(max_length=36, default="", editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("connection")
+        verbose_name_plural = _("connections")
+        ordering = ("account", "system", "slug")
+        constraints = [
+            models.UniqueConstraint(fields=("account", "slug"), name="connection_slug_once"),
+            models.CheckConstraint(condition=models.Q(system__in=["sansan", "hubspot"]), name="connection_system_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_system_display()}: {self.slug}"
+
+    @property
+    def secret(self) -> str:
+        """The one secret string of this system's credentials."""
+        return str(self.credentials.get("api_key" if self.system == self.System.SANSAN else "access_token", ""))
+
+    def set_secret(self, secret: str) -> None:
+        self.credentials = {"api_key" if self.system == self.System.SANSAN else "access_token": secret}
+        self.hint = mask(secret)
+        self.health, self.health_detail, self.tested_at = self.Health.UNTESTED, "", None
+
+
+class RateSlot(AccountOwned):
+    """The next free slot of a connection's rate limit, shared by every process (GCRA). Times are seconds since 1970."""
+
+    connection = models.OneToOneField(Connection, models.CASCADE, related_name="rate_slot")
+    free_at = models.FloatField(default=0)
+
+    class Meta:
+        verbose_name = _("rate slot")
+        verbose_name_plural = _("rate slots")

@@ -1,0 +1,32 @@
+"""Link: one person."""
+
+import uuid
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.tenancy import AccountOwned
+from integration.models.connection import Connection
+
+
+class Link(AccountOwned):
+    """One HubSpot contact and the Sansan cards that are that person. ``key`` is our key in HubSpot."""
+
+    key = models.UUIDField(_("link id"), default=uuid.uuid4, unique=True, editable=False)
+    hubspot = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name="HubSpot")
+    contact_id = models.CharField(_("contact"), max_length=64, default="", blank=True)
+    # What we last wrote, by property: a contact that differs from it was edited in HubSpot.
+    written = models.JSONField(_("last written"), default=dict)
+    confirmed_at = models.DateTimeField(_("last confirmed"), null=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("link")
+        verbose_name_plural = _("links")
+        constraints = [
+            models.UniqueConstraint(fields=("hubspot", "contact_id"), condition=~models.Q(contact_id=""), name="one_link_per_contact"),
+        ]
+        indexes = [models.Index(fields=("account", "-id"), name="link_account")]
+
+    def __str__(self) -> str:
+        return str(self.key)

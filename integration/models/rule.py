@@ -1,0 +1,63 @@
+"""SyncRule: joins one Sansan and one HubSpot connection."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.tenancy import AccountOwned
+from integration.models.connection import Connection
+
+
+class SyncRule(AccountOwned):
+    """What syncs from where to where, how, and how far it has come."""
+
+    class Direction(models.TextChoices):
+        TO_HUBSPOT = "to_hubspot", _("Sansan to HubSpot")
+        TO_SANSAN = "to_sansan", _("HubSpot to Sansan")
+        BOTH = "both", _("Both ways")
+
+    class Conflict(models.TextChoices):
+        SANSAN = "sansan", _("The card wins")
+        HUBSPOT = "hubspot", _("HubSpot's edit stays")
+        NEWEST = "newest", _("The newer value wins")
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("Draft: not running")
+        ACTIVE = "active", _("Active")
+        PAUSED = "paused", _("Paused")
+        HELD = "held", _("Held: needs a person")
+
+    slug = models.SlugField(_("slug"))
+    sansan = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name="Sansan", limit_choices_to={"system": "sansan"})
+    hubspot = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name="HubSpot", limit_choices_to={"system": "hubspot"})
+    direction = models.CharField(_("direction"), max_length=16, choices=Direction.choices, default=Direction.TO_HUBSPOT)
+    state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.DRAFT)
+    state_reason = models.CharField(_("why"), max_length=500, default="", blank=True, editable=False)
+    require_email = models.BooleanField(
+        _("only cards with a valid e-mail"),
+        default=True,
+        help_text=_("Unticked, people without an e-mail become contacts too; only our link keeps them from being made twice."),
+    )
+    conflict = models.CharField(_("when edited in HubSpot"), max_length=16, choices=Conflict.choices, default=Conflict.SANSAN)
+    filters = models.JSONField(_("filters"), default=dict, blank=True)
+    limits = models.JSONField(_("change budget"), default=dict, blank=True)
+    interval = models.PositiveIntegerField(_("seconds between checks"), default=25)
+    full_every = models.PositiveIntegerField(_("hours between full checks"), default=24, help_text=_("0 means never."))
+    # Everything up to here is stored as Records. Moves only in the transaction that stores them.
+    cursor = models.DateTimeField(_("read up to"), null=True, editable=False)
+    # Share of new people whom the portal already had, from the last batches: chooses how contacts are found. None: unknown.
+    known_share = models.FloatField(null=True, editable=False)
+    recheck = models.BooleanField(_("everything is checked again at the next run"), default=False, editable=False)
+    due_at = models.DateTimeField(_("next check"), null=True, editable=False)
+    checked_at = models.DateTimeField(_("last check"), null=True, editable=False)
+    full_at = models.DateTimeField(_("last full check"), null=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("rule")
+        verbose_name_plural = _("rules")
+        ordering = ("account", "slug")
+        constraints = [models.UniqueConstraint(fields=("account", "slug"), name="rule_slug_once")]
+        indexes = [models.Index(fields=("state", "due_at"), name="rule_due")]
+
+    def __str__(self) -> str:
+        return self.slug
