@@ -28,9 +28,12 @@ class Connection(AccountOwned):
     health_detail = models.CharField(_("what we saw"), max_length=500, default="", editable=False)
     tested_at = models.DateTimeField(_("tested"), null=True, editable=False)
     remote_id = models.CharField(_("owner or portal"), max_length=100, default="", editable=False)
-    # How many calls the vendor allows in how many seconds. Learnt from HubSpot's headers; 0 calls means no limit at all.
-    rate_calls = models.PositiveIntegerField(_("calls allowed"), null=True, blank=True)
+    # A person's own limit; blank means the vendor's, and 0 calls no limit at all.
+    rate_calls = models.PositiveIntegerField(_("calls allowed"), null=True, blank=True, help_text=_("Blank: the vendor's own limit. 0: none."))
     rate_seconds = models.FloatField(_("in seconds"), null=True, blank=True)
+    # What HubSpot's headers last said.
+    learnt_calls = models.PositiveIntegerField(null=True, editable=False)
+    learnt_seconds = models.FloatField(null=True, editable=False)
     # HubSpot only: the properties we found or made, {name: {type, options, ...}}, and the key we may write.
     schema = models.JSONField(default=dict, editable=False)
     schema_at = models.DateTimeField(null=True, editable=False)

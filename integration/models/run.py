@@ -49,6 +49,8 @@ class SyncRun(AccountOwned):
     window_to = models.DateTimeField(null=True)
     position = models.DateTimeField(null=True)
     page_token = models.TextField(default="", blank=True)
+    # A preview leaves its records due: this is the last one that it has looked at.
+    looked_at = models.PositiveBigIntegerField(default=0)
     read_done = models.BooleanField(default=False)
     read = models.PositiveIntegerField(_("read"), default=0)
     created = models.PositiveIntegerField(_("created"), default=0)

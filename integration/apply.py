@@ -1,0 +1,71 @@
+"""Opened entries -> vendor writes -> results. Never decides. Runs in the pool's threads: no database here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from integration.connectors.base import ConnectorError, ContactTarget, Unanswered
+from integration.ledger import Write
+from integration.planning import diff
+from integration.planning.decisions import CREATE
+from integration.planning.rules import LINK_ID
+from integration.records import Change, Result
+
+
+class Sent:
+    """Results by entry id, and the error that cut the sending short, if any."""
+
+    def __init__(self) -> None:
+        self.results: dict[int, Result] = {}
+        self.error: ConnectorError | None = None
+
+
+def send(target: ContactTarget, writes: Sequence[Write], by: str) -> Sent:
+    """One upsert call for the new people and one update call for the known, each up to a hundred."""
+    sent = Sent()
+    new = {key_of(write, by): write for write in writes if write.decision.kind == CREATE}
+    known = {write.entry.contact_id: write for write in writes if write.decision.kind != CREATE}
+    for batch, call in ((new, lambda changes: target.upsert(changes, by)), (known, target.update)):
+        if not batch:
+            continue
+        try:
+            for result in call([Change(key, write.entry.after) for key, write in batch.items()]):
+                sent.results[batch[result.key].entry.pk] = result
+        except ConnectorError as error:
+            code = "unanswered" if isinstance(error, Unanswered) else error.reason
+            sent.error = error
+            sent.results.update({write.entry.pk: Result(key, code=code, detail=error.detail) for key, write in batch.items()})
+    return unsure(sent)
+
+
+def unsure(sent: Sent) -> Sent:
+    """A row that the answer does not mention may have been written all the same: it is read back like an unanswered one."""
+    for pk, result in sent.results.items():
+        if result.code == "not_confirmed":
+            sent.results[pk] = Result(result.key, code="unanswered", detail=result.detail)
+    return sent
+
+
+def key_of(write: Write, by: str) -> str:
+    return str(write.link.key) if by == LINK_ID else write.entry.after["email"]
+
+
+def read_back(target: ContactTarget, writes: Sequence[Write], by: str) -> dict[int, Result]:
+    """What became of writes whose answer never came: written where the contact says so now, else not written."""
+    found: dict[int, Result] = {}
+    for new in (True, False):
+        part = {key_of(write, by) if new else write.entry.contact_id: write for write in writes if (write.decision.kind == CREATE) is new}
+        names = sorted({name for write in part.values() for name in write.entry.after})
+        contacts = target.read(list(part), names, by=by if new else "") if part else {}
+        for key, write in part.items():
+            contact = contacts.get(key)
+            if contact and all(says(contact.values.get(name, ""), value) for name, value in write.entry.after.items()):
+                found[write.entry.pk] = Result(key, contact.id, contact.values)
+            else:
+                found[write.entry.pk] = Result(key, code="not_written")
+    return found
+
+
+def says(present: str, sent: str) -> bool:
+    """HubSpot folds addresses and may order options its own way."""
+    return diff.loosely(present, sent) or diff.emails(present, sent) or (";" in sent and diff.sets(present, sent))

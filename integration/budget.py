@@ -1,0 +1,30 @@
+"""The change budget: more than this in one run, and nothing is written until a person has looked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from integration.desk import Desk
+from integration.planning.decisions import CREATE, LINK, UPDATE, Decision
+
+BUDGETS = {"creates": (CREATE,), "updates": (UPDATE, LINK)}
+
+
+class Held(Exception):
+    """The run must not go on until a person has looked."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+def check(desk: Desk, decisions: Sequence[Decision]) -> None:
+    """Raises Held before anything is written that the rule's change budget does not cover."""
+    limits = desk.rule.limits or {}
+    for name, kinds in BUDGETS.items():
+        if name not in limits or desk.run.is_preview:
+            continue
+        done = desk.run.created if name == "creates" else desk.run.updated + desk.run.linked
+        wanted = done + sum(one.kind in kinds for one in decisions)
+        if wanted > int(limits[name]):
+            raise Held("budget_exceeded", f"At least {wanted} {name} in this run, and the change budget allows {limits[name]}.")

@@ -1,0 +1,76 @@
+"""What every connector offers, and its errors, named by what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from integration.records import CardPage, CardRead, Change, ContactRead, Identity, PropertyRead, PropertySpec, Result, TagSeen, Window
+
+
+class Connector(Protocol):
+    """A connection to one vendor. ``calls`` counts requests sent, ``rate_limited`` answers that said to slow down."""
+
+    calls: int
+    rate_limited: int
+
+    def check(self) -> Identity: ...
+
+
+class CardSource(Connector, Protocol):
+    """Where cards come from."""
+
+    def tags(self) -> list[TagSeen]: ...
+    def cards(self, window: Window, token: str = "") -> CardPage: ...
+    def card(self, id: str) -> CardRead: ...
+    def person_card(self, person_key: str) -> CardRead: ...
+
+
+class ContactTarget(Connector, Protocol):
+    """Where contacts are kept. Keys are matched, never positions: vendors answer in any order."""
+
+    def properties(self) -> list[PropertyRead]: ...
+    def ensure_properties(self, specs: Iterable[PropertySpec]) -> list[str]: ...
+    def add_options(self, name: str, options: Sequence[tuple[str, str]]) -> None: ...
+    def read(self, keys: Sequence[str], properties: Sequence[str], by: str = "") -> dict[str, ContactRead]: ...
+    def create(self, changes: Sequence[Change]) -> list[Result]: ...
+    def update(self, changes: Sequence[Change]) -> list[Result]: ...
+    def upsert(self, changes: Sequence[Change], by: str) -> list[Result]: ...
+
+
+class ConnectorError(Exception):
+    """Base. ``reason`` is a code of planning/decisions.py, ``detail`` a sentence without secrets or card contents."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class RetryLater(ConnectorError):
+    """Nothing is wrong with what was asked: ask again after ``after`` seconds."""
+
+    def __init__(self, reason: str, detail: str, after: float = 60.0) -> None:
+        super().__init__(reason, detail)
+        self.after = after
+
+
+class Unanswered(ConnectorError):
+    """A write was sent and its answer did not come: read back before anything is sent again."""
+
+
+class Reconnect(ConnectorError):
+    """The credentials are refused, or lack a right: a person must act."""
+
+
+class Rejected(ConnectorError):
+    """The request was refused as it stands. ``body`` is the vendor's answer."""
+
+    def __init__(self, reason: str, detail: str, status: int, body: object = None) -> None:
+        super().__init__(reason, detail)
+        self.status = status
+        self.body = body
+
+
+class Gone(ConnectorError):
+    """What was asked for is not there."""

@@ -1,0 +1,187 @@
+"""The HTTP boundary: pooled connections, timeouts, one retry loop, the rate limit asked before every call."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+import requests
+import structlog
+from requests.adapters import HTTPAdapter
+
+from integration.connectors.base import ConnectorError, Gone, Reconnect, Rejected, RetryLater, Unanswered
+
+log = structlog.get_logger()
+
+TIMEOUT = (5.0, 30.0)  # seconds to connect, to wait for the answer
+PATIENCE = 20.0  # the longest wait inside a call; a longer one goes back to the engine
+ATTEMPTS = 5
+
+
+class Limiter(Protocol):
+    """A vendor's rate limit. ``wait`` blocks until a call may be sent."""
+
+    def wait(self) -> None: ...
+    def pause(self, seconds: float) -> None: ...
+    def learn(self, calls: int, seconds: float) -> None: ...
+
+
+class Unlimited:
+    """No limit, for tests and for sandboxes without one."""
+
+    def wait(self) -> None: ...
+    def pause(self, seconds: float) -> None: ...
+    def learn(self, calls: int, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """What differs between vendors at this level. ``wait_after`` maps (answer, attempt) to seconds."""
+
+    name: str
+    wait_after: Callable[[Answer, int], float]
+    limit_of: Callable[[Mapping[str, str]], tuple[int, float] | None] = lambda headers: None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``value`` is the decoded JSON, or None where the body is none."""
+
+    status: int
+    value: Any
+    headers: Mapping[str, str]
+
+
+# What a status asks of us. 429 and 423 say that nothing was done, so that even a write may be sent again;
+# after a 5xx a write may or may not have happened.
+SLOW_DOWN = {423, 429, 477, 503}
+BROKEN = {500, 502, 504, 520, 521, 522, 523, 524, 525, 526}
+
+
+class Http:
+    """Calls one vendor with one set of credentials. Safe to use from several threads."""
+
+    def __init__(self, vendor: Vendor, base_url: str, headers: Mapping[str, str], limiter: Limiter) -> None:
+        self.vendor = vendor
+        self.base_url = base_url.rstrip("/")
+        self.limiter = limiter
+        self.calls = 0
+        self.rate_limited = 0
+        self._headers = dict(headers)
+        self._local = threading.local()
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Http {self.vendor.name} {self.base_url}>"
+
+    def read(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+        """The answer's JSON object, asked for again after any passing fault."""
+        return self._call(method, path, params, body, writes=False).value
+
+    def write(self, method: str, path: str, body: Any) -> Answer:
+        """Sent once; raises Unanswered when it is not known whether it happened."""
+        return self._call(method, path, None, body, writes=True)
+
+    def _call(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, writes: bool) -> Answer:
+        data = None if body is None else orjson.dumps(body)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                answer = self._send(method, path, params, data)
+                wait = self._judge(answer, attempt, writes)
+                if wait is None:
+                    return answer
+                fault = f"{self.vendor.name} answered {answer.status}"
+            except requests.ConnectionError as error:
+                # ConnectTimeout is a ConnectionError too; both say that nothing was sent only if no connection stood.
+                if writes and not _never_sent(error):
+                    raise Unanswered("interrupted", f"The connection to {self.vendor.name} broke before it answered.") from None
+                wait, fault = 0.5 * 2**attempt, f"{self.vendor.name} could not be reached"
+            except (requests.Timeout, requests.RequestException):
+                if writes:
+                    raise Unanswered("interrupted", f"{self.vendor.name} did not answer in time.") from None
+                wait, fault = 0.5 * 2**attempt, f"{self.vendor.name} did not answer in time"
+            log.info("vendor_retry", vendor=self.vendor.name, path=path, fault=fault, attempt=attempt, wait=wait)
+            if wait > PATIENCE or attempt == ATTEMPTS:
+                raise RetryLater(f"{self.vendor.name.lower()}_unavailable", f"{fault}.", after=wait)
+            time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _send(self, method: str, path: str, params: Mapping[str, Any] | None, data: bytes | None) -> Answer:
+        self.limiter.wait()
+        with self._lock:
+            self.calls += 1
+        response = self._session().request(method, self.base_url + path, params=params, data=data, timeout=TIMEOUT, allow_redirects=False)
+        limit = self.vendor.limit_of(response.headers)
+        if limit:
+            self.limiter.learn(*limit)
+        return Answer(response.status_code, _decode(response), response.headers)
+
+    def _judge(self, answer: Answer, attempt: int, writes: bool) -> float | None:
+        """None when the answer is good, or the seconds to wait before the next try; raises what trying again cannot mend."""
+        status, name = answer.status, self.vendor.name
+        if status in SLOW_DOWN:
+            wait = self.vendor.wait_after(answer, attempt)
+            if status == 429:
+                with self._lock:
+                    self.rate_limited += 1
+                self.limiter.pause(wait)
+            return wait
+        if status in BROKEN or status >= 500:
+            if writes:
+                raise Unanswered("interrupted", f"{name} answered {status}, which does not say whether the write was done.")
+            return min(0.5 * 2**attempt, PATIENCE)
+        if 200 <= status < 300:
+            if status == 204 or isinstance(answer.value, dict):
+                return None
+            if writes:
+                raise Unanswered("interrupted", f"{name} answered something that is not a JSON object.")
+            return min(0.5 * 2**attempt, PATIENCE)
+        raise self._refusal(answer)
+
+    def _refusal(self, answer: Answer) -> ConnectorError:
+        name, key = self.vendor.name, self.vendor.name.lower()
+        said = message_of(answer.value)
+        if answer.status == 401:
+            return Reconnect(f"{key}_reconnect", f"{name} refused the credentials (401). Enter new ones in the connection.")
+        if answer.status == 403:
+            return Reconnect("missing_scope", f"{name} says that the credentials lack a right (403): {said}")
+        if answer.status in (404, 410):
+            return Gone("not_found", f"{name} does not have it ({answer.status}).")
+        return Rejected("rejected", f"{name} refused the request ({answer.status}): {said}", answer.status, answer.value)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.trust_env = False
+            session.headers.update({**self._headers, "Accept": "application/json", "Content-Type": "application/json", "User-Agent": "meishi-bridge"})
+            # Retries are ours: urllib3 would neither ask the limiter again nor know which writes may be repeated.
+            session.mount(self.base_url, HTTPAdapter(pool_connections=1, pool_maxsize=2, max_retries=0))
+        return session
+
+
+def _decode(response: requests.Response) -> Any:
+    try:
+        return orjson.loads(response.content) if response.content else None
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _never_sent(error: requests.ConnectionError) -> bool:
+    """Whether the connection never stood, so that nothing can have been written."""
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectTimeout) or type(cause).__name__ in {"NewConnectionError", "ConnectTimeoutError", "NameResolutionError"}
+
+
+def message_of(value: Any, limit: int = 300) -> str:
+    """The human sentence of an error body, cut to a length that fits a column."""
+    if isinstance(value, dict):
+        for key in ("message", "error", "errors"):
+            if value.get(key):
+                said = value[key]
+                return (said if isinstance(said, str) else orjson.dumps(said).decode())[:limit]
+    return "no message"

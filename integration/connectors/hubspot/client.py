@@ -1,0 +1,127 @@
+"""Calls to HubSpot's CRM API, by hundreds. Works with dated versions (2026-03) and with v3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from integration.connectors.base import Gone, Rejected
+from integration.connectors.http import Answer, Http, Limiter, Vendor
+from integration.connectors.hubspot import fields, parse
+from integration.records import Change, ContactRead, Identity, PropertyRead, PropertySpec, Result
+
+BATCH = 100
+# Always read along: they tell old ids and secondary addresses.
+ALONG = ("email", "hs_additional_emails", "hs_merged_object_ids", "lastmodifieddate")
+
+
+def wait_after(answer: Answer, attempt: int) -> float:
+    """HubSpot almost never sends Retry-After; each limit has its own length."""
+    try:
+        return min(max(float(answer.headers["Retry-After"]), 0.1), 86_400.0)
+    except (KeyError, ValueError):
+        pass
+    said = answer.value if isinstance(answer.value, dict) else {}
+    if answer.status == 429:
+        if said.get("policyName") == "DAILY":
+            return 3600.0
+        return 1.0 * attempt if "secondly" in str(said.get("message")) and "ten" not in str(said.get("message")) else 10.0
+    return {423: 2.5, 477: 3600.0}.get(answer.status, 2.0 * attempt)
+
+
+VENDOR = Vendor("HubSpot", wait_after, parse.rate_limit)
+
+
+def paths(version: str) -> tuple[str, str, str]:
+    """(contacts, contact properties, account details) under a version."""
+    if version.startswith("v"):
+        return f"/crm/{version}/objects/contacts", f"/crm/{version}/properties/contacts", f"/account-info/{version}/details"
+    return f"/crm/objects/{version}/contacts", f"/crm/properties/{version}/contacts", f"/account-info/{version}/details"
+
+
+class HubSpot:
+    """One token. Writes raise Unanswered when it is not known whether they happened."""
+
+    def __init__(self, access_token: str, url: str, version: str, limiter: Limiter) -> None:
+        self._http = Http(VENDOR, url, {"Authorization": f"Bearer {access_token}"}, limiter)
+        self._contacts, self._properties, self._account = paths(version)
+
+    @property
+    def calls(self) -> int:
+        return self._http.calls
+
+    @property
+    def rate_limited(self) -> int:
+        return self._http.rate_limited
+
+    def check(self) -> Identity:
+        return parse.identity(self._http.read("GET", self._account))
+
+    def properties(self) -> list[PropertyRead]:
+        rows = self._http.read("GET", self._properties).get("results") or ()
+        return [parse.property_(row) for row in rows if isinstance(row, dict) and row.get("name")]
+
+    def ensure_properties(self, specs: Iterable[PropertySpec]) -> list[str]:
+        """Makes the properties that are missing, and their group; returns their names. Raises Reconnect without the right."""
+        have = {prop.name for prop in self.properties()}
+        missing = [spec for spec in specs if spec.name not in have]
+        if missing:
+            self._ensure_group()
+        for spec in missing:
+            self._http.write("POST", self._properties, parse.property_body(spec, fields.GROUP))
+        return [spec.name for spec in missing]
+
+    def _ensure_group(self) -> None:
+        groups = self._http.read("GET", f"{self._properties}/groups").get("results") or ()
+        if not any(group.get("name") == fields.GROUP for group in groups if isinstance(group, dict)):
+            self._http.write("POST", f"{self._properties}/groups", {"name": fields.GROUP, "label": fields.GROUP_LABEL})
+
+    def add_options(self, name: str, options: Sequence[tuple[str, str]]) -> None:
+        """Adds (value, label) options to a property and renames those that are there under another label; removes none."""
+        current = dict(parse.property_(self._http.read("GET", f"{self._properties}/{name}")).options)
+        wanted = {**current, **dict(options)}
+        if wanted != current:
+            self._http.write("PATCH", f"{self._properties}/{name}", parse.options_body(list(wanted.items())))
+
+    def read(self, keys: Sequence[str], properties: Sequence[str], by: str = "") -> dict[str, ContactRead]:
+        """Key -> contact, for the keys that exist. ``by`` is a unique property, "" for record ids."""
+        wanted = list(dict.fromkeys((*properties, *ALONG)))
+        found: dict[str, ContactRead] = {}
+        for i in range(0, len(keys), BATCH):
+            found.update(self._read(keys[i : i + BATCH], wanted, by))
+        return found
+
+    def _read(self, keys: Sequence[str], properties: Sequence[str], by: str) -> dict[str, ContactRead]:
+        """A key that HubSpot refuses to look up is one that it does not have; it must not hide the others."""
+        body: dict[str, object] = {"inputs": [{"id": key} for key in keys], "properties": properties}
+        try:
+            value = self._http.read("POST", f"{self._contacts}/batch/read", body={**body, "idProperty": by} if by else body)
+            return parse.contacts_by(value.get("results") or (), keys, by)
+        except Rejected:
+            if len(keys) == 1:
+                return {}
+        half = len(keys) // 2
+        return self._read(keys[:half], properties, by) | self._read(keys[half:], properties, by)
+
+    def create(self, changes: Sequence[Change]) -> list[Result]:
+        """Plain creation, for contacts that no key property can hold. ``key`` of a change is its e-mail."""
+        return self._write("create", changes, "email", parse.inputs(changes))
+
+    def update(self, changes: Sequence[Change]) -> list[Result]:
+        return self._write("update", changes, "", parse.inputs(changes, update=True))
+
+    def upsert(self, changes: Sequence[Change], by: str) -> list[Result]:
+        return self._write("upsert", changes, by, parse.inputs(changes, by))
+
+    def _write(self, verb: str, changes: Sequence[Change], by: str, rows: list[dict[str, object]]) -> list[Result]:
+        """One Result a change. A batch that is refused whole is halved until the bad row stands alone."""
+        if len(changes) > BATCH:
+            return [r for i in range(0, len(changes), BATCH) for r in self._write(verb, changes[i : i + BATCH], by, rows[i : i + BATCH])]
+        try:
+            value = self._http.write("POST", f"{self._contacts}/batch/{verb}", {"inputs": rows}).value or {}
+            return parse.results(value, changes, by)
+        except (Rejected, Gone) as refused:
+            if len(changes) == 1:
+                code, detail, owner = parse.refusal(refused.body) if isinstance(refused, Rejected) else ("contact_gone", refused.detail, "")
+                return [Result(changes[0].key, code=code, detail=detail, owner_id=owner)]
+        half = len(changes) // 2
+        return self._write(verb, changes[:half], by, rows[:half]) + self._write(verb, changes[half:], by, rows[half:])

@@ -1,0 +1,26 @@
+"""Our own properties in HubSpot, and how a property's type decides how values compare."""
+
+from integration.records import PropertyRead, PropertySpec
+
+GROUP = "sansan"
+GROUP_LABEL = "Sansan"
+
+LINK_ID = PropertySpec("sansan_link_id", "Sansan link ID", "string", "text", unique=True, description="Joins this contact to its cards. Do not edit.")
+CARD_ID = PropertySpec("sansan_card_id", "Sansan card ID", "string", "text", description="The card that this contact follows.")
+DEPARTMENT = PropertySpec("sansan_department", "Department (Sansan)", "string", "text")
+EXCHANGE_DATE = PropertySpec("sansan_exchange_date", "Exchange date (Sansan)", "date", "date")
+TAGS = PropertySpec("sansan_tags", "Sansan tags", "enumeration", "checkbox")
+
+KEYS = (LINK_ID, CARD_ID)
+OURS = {spec.name: spec for spec in (LINK_ID, CARD_ID, DEPARTMENT, EXCHANGE_DATE, TAGS)}
+
+
+def kind(prop: PropertyRead) -> str:
+    """The kind that planning/diff.py compares by."""
+    if prop.name == "email":
+        return "email"
+    if prop.type == "phone_number" or prop.field_type == "phonenumber" or prop.name in ("phone", "mobilephone", "fax"):
+        return "phone"
+    if prop.field_type == "checkbox":
+        return "checkbox"
+    return "number" if prop.type == "number" else "text"

@@ -1,0 +1,177 @@
+"""HubSpot's JSON to values and back. Pure. Reads the body, not the status: which of the two tells varies by version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from integration.records import Change, ContactRead, Identity, PropertyRead, PropertySpec, Result
+
+# The contact that owns a value, in either of the two sentences that HubSpot uses for it.
+OWNER = re.compile(r"Existing ID:\s*(\d+)|(\d+) already has that value")
+INNER_ERRORS = re.compile(r"Property values were not valid:\s*(\[.*\])", re.DOTALL)
+CODES = {
+    "PROPERTY_DOESNT_EXIST": "unknown_property",
+    "INVALID_EMAIL": "invalid_email",
+    "INVALID_OPTION": "unknown_option",
+    "READ_ONLY_VALUE": "read_only",
+    "READ_ONLY": "read_only",
+}
+WRONG_TYPE = ("INVALID_INTEGER", "INVALID_LONG", "INVALID_NUMBER", "INVALID_NUMERIC", "INVALID_DATE", "INVALID_BOOLEAN", "INVALID_TIMESTAMP")
+PAIRS = {"hs_merged_object_ids", "hs_additional_emails"}
+
+
+def contact(row: Mapping[str, Any]) -> ContactRead:
+    values = {name: "" if value is None else str(value) for name, value in (row.get("properties") or {}).items()}
+    return ContactRead(str(row.get("id") or values.get("hs_object_id", "")), values, moment(values.get("lastmodifieddate") or row.get("updatedAt")))
+
+
+def moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(value)) if value else None
+    except ValueError:
+        return None
+
+
+def contacts_by(rows: Iterable[Any], keys: Sequence[str], by: str) -> dict[str, ContactRead]:
+    """Asked key -> contact. A merged contact answers under its old id, an address may be a secondary one."""
+    asked = {key.casefold(): key for key in keys}
+    found: dict[str, ContactRead] = {}
+    for row in rows:
+        if not isinstance(row, dict):
+            continue
+        read = contact(row)
+        for name in names_of(read, by):
+            key = asked.get(name.casefold())
+            if key is not None:
+                found.setdefault(key, read)
+    return found
+
+
+def names_of(read: ContactRead, by: str) -> list[str]:
+    if not by:
+        return [read.id, *split(read.values.get("hs_merged_object_ids", ""))]
+    if by == "email":
+        return [read.values.get("email", ""), *split(read.values.get("hs_additional_emails", ""))]
+    return [read.values.get(by, "")]
+
+
+def split(value: str) -> list[str]:
+    return [part for part in value.split(";") if part]
+
+
+def inputs(changes: Sequence[Change], by: str = "", update: bool = False) -> list[dict[str, Any]]:
+    """Rows of a batch. Every one carries a trace id, which is what lets good rows through beside bad ones."""
+    rows = []
+    for change in changes:
+        row: dict[str, Any] = {"properties": dict(change.values), "objectWriteTraceId": change.key}
+        if by:
+            row.update(id=change.key, idProperty=by)
+        elif update:
+            row["id"] = change.key
+        rows.append(row)
+    return rows
+
+
+def results(value: Mapping[str, Any], changes: Sequence[Change], by: str) -> list[Result]:
+    """One Result a change, whatever the order and shape of the answer; what it does not mention is ``not_confirmed``."""
+    done: dict[str, Result] = {}
+    for row in value.get("errors") or ():
+        done.update({result.key: result for result in refused_rows(row, changes)})
+    rows = [row for row in value.get("results") or () if isinstance(row, dict)]
+    missing = [change.key for change in changes if change.key not in done]
+    for key, read in contacts_by(rows, missing, by).items():
+        done[key] = Result(key, read.id, read.values)
+    return [done.get(change.key) or Result(change.key, code="not_confirmed", detail="The answer does not mention this row.") for change in changes]
+
+
+def refused_rows(row: Any, changes: Sequence[Change]) -> list[Result]:
+    if not isinstance(row, dict):
+        return []
+    context = row.get("context") or {}
+    code, detail, owner = refusal(row)
+    keys = [str(key) for name in ("objectWriteTraceId", "ids", "id") for key in listed(context.get(name))]
+    return [Result(key, code=code, detail=detail, owner_id=owner) for key in keys]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def refusal(body: Any) -> tuple[str, str, str]:
+    """(reason code, sentence, id of the contact that owns the value) of an error row or an error body."""
+    if not isinstance(body, dict):
+        return "rejected", "HubSpot gave no reason.", ""
+    message, context = str(body.get("message") or ""), body.get("context") or {}
+    owner = next(iter(listed(context.get("existingId"))), None) or next((a or b for a, b in OWNER.findall(message)), "")
+    if owner or body.get("category") == "CONFLICT":
+        return "contact_exists", f"Contact {owner} has this address." if owner else "Another contact has this address.", str(owner)
+    if body.get("category") == "OBJECT_NOT_FOUND":
+        return "contact_gone", "HubSpot does not have this contact any more.", ""
+    for problem in [*inner(message), *(body.get("errors") or ())]:
+        if isinstance(problem, dict):
+            return code_of(problem), sentence(problem), ""
+    return "rejected", message[:300] or "HubSpot gave no reason.", ""
+
+
+def inner(message: str) -> list[Any]:
+    """The list of problems that HubSpot hides as JSON inside the message."""
+    found = INNER_ERRORS.search(message)
+    try:
+        return list(orjson.loads(found.group(1))) if found else []
+    except orjson.JSONDecodeError:
+        return []
+
+
+def code_of(problem: Mapping[str, Any]) -> str:
+    code = str(problem.get("error") or problem.get("code") or "")
+    return "wrong_type" if code.startswith(WRONG_TYPE) else CODES.get(code, "rejected")
+
+
+def sentence(problem: Mapping[str, Any]) -> str:
+    name = problem.get("name") or next(iter(listed((problem.get("context") or {}).get("propertyName"))), "")
+    said = str(problem.get("message") or problem.get("localizedErrorMessage") or "")
+    return f"{name}: {said}"[:300] if name else said[:300]
+
+
+def property_(row: Mapping[str, Any]) -> PropertyRead:
+    options = tuple((str(o.get("value")), str(o.get("label"))) for o in row.get("options") or () if isinstance(o, dict))
+    locked = bool((row.get("modificationMetadata") or {}).get("readOnlyValue") or row.get("calculated"))
+    return PropertyRead(str(row["name"]), str(row.get("type") or ""), str(row.get("fieldType") or ""), options, locked, bool(row.get("hasUniqueValue")))
+
+
+def property_body(spec: PropertySpec, group: str) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "name": spec.name,
+        "label": spec.label,
+        "groupName": group,
+        "type": spec.type,
+        "fieldType": spec.field_type,
+        "hasUniqueValue": spec.unique,
+        "description": spec.description,
+    }
+    if spec.type == "enumeration":
+        body["options"] = []
+    return body
+
+
+def options_body(options: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The whole list: HubSpot replaces the options as one."""
+    return {"options": [{"value": value, "label": label, "displayOrder": i, "hidden": False} for i, (value, label) in enumerate(options)]}
+
+
+def identity(value: Mapping[str, Any]) -> Identity:
+    portal = str(value.get("portalId") or "")
+    return Identity(portal, f"{value.get('accountType') or 'portal'} {portal}".strip())
+
+
+def rate_limit(headers: Mapping[str, str]) -> tuple[int, float] | None:
+    """(calls, seconds) that the headers tell; None where they do not."""
+    try:
+        return int(headers["X-HubSpot-RateLimit-Max"]), int(headers["X-HubSpot-RateLimit-Interval-Milliseconds"]) / 1000
+    except (KeyError, ValueError):
+        return None

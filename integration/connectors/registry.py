@@ -1,0 +1,18 @@
+"""System -> connector. The one place that names every vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from integration.connectors.base import CardSource, ContactTarget
+from integration.connectors.http import Limiter
+from integration.connectors.hubspot.client import HubSpot
+from integration.connectors.sansan.client import Sansan
+
+
+def sansan(credentials: Mapping[str, str], url: str, version: str, limiter: Limiter) -> CardSource:
+    return Sansan(credentials["api_key"], url, version, limiter)
+
+
+def hubspot(credentials: Mapping[str, str], url: str, version: str, limiter: Limiter) -> ContactTarget:
+    return HubSpot(credentials["access_token"], url, version, limiter)

@@ -1,0 +1,97 @@
+"""Calls to Sansan's Open API. One request at a time and key; what it does not tell is taken both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from integration.connectors.base import Gone, RetryLater
+from integration.connectors.http import Answer, Http, Limiter, Vendor
+from integration.connectors.sansan import parse
+from integration.records import CardPage, CardRead, Identity, TagSeen, Window
+
+PAGE = 300
+# Seconds to wait after a 429 that does not say how long: short for a burst, then as the oldest advice has it.
+UNTOLD = (10.0, 60.0, 300.0)
+
+
+def wait_after(answer: Answer, attempt: int) -> float:
+    """``retry_after`` in the body, else the header, else growing."""
+    told = (answer.value or {}).get("retry_after") if isinstance(answer.value, dict) else None
+    told = told if told is not None else answer.headers.get("Retry-After")
+    try:
+        return min(max(float(told), 0.1), 3600.0)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return UNTOLD[min(attempt, len(UNTOLD)) - 1] if answer.status == 429 else 2.0 * attempt
+
+
+VENDOR = Vendor("Sansan", wait_after)
+
+
+class Sansan:
+    """One API key. Shapes of the answers: records.py."""
+
+    def __init__(self, api_key: str, url: str, version: str, limiter: Limiter) -> None:
+        self._http = Http(VENDOR, f"{url.rstrip('/')}/{version}", {"X-Sansan-Api-Key": api_key}, limiter)
+
+    @property
+    def calls(self) -> int:
+        return self._http.calls
+
+    @property
+    def rate_limited(self) -> int:
+        return self._http.rate_limited
+
+    def check(self) -> Identity:
+        """Whose key it is. Keys that may not ask ``/me`` still prove themselves by listing one tag."""
+        try:
+            return parse.identity(self._http.read("GET", "/me"))
+        except Gone:
+            self._http.read("GET", "/tags", {"range": "me", "limit": 1})
+            return Identity("", "")
+
+    def tags(self) -> list[TagSeen]:
+        """Every tag that the key sees."""
+        return [parse.tag(row) for row in self._walk("/tags", {"range": "all", "limit": 100}) if isinstance(row, dict) and row.get("id")]
+
+    def cards(self, window: Window, token: str = "") -> CardPage:
+        """A page of up to 300 cards changed in the window, oldest change first."""
+        params: dict[str, Any] = {
+            "updatedFrom": window.start.isoformat(timespec="seconds"),
+            "updatedTo": window.end.isoformat(timespec="seconds"),
+            "range": "all",
+            "includeTags": "true",
+            "includePastBizCards": "false",
+            "entryStatus": "completed",
+            "orderBy": "updatedAt",
+            "orderDirection": "asc",
+            "limit": PAGE,
+        }
+        if token:
+            params["nextPageToken"] = token
+        return self._parsed(parse.page, self._http.read("GET", "/bizCards", params))
+
+    def card(self, id: str) -> CardRead:
+        """Raises Gone when it was deleted or the key does not see it: Sansan does not tell which."""
+        return self._parsed(parse.card, parse.unwrapped(self._http.read("GET", f"/bizCards/{id}", {"includeTags": "true"})))
+
+    def person_card(self, person_key: str) -> CardRead:
+        """The card that stands for a Sansan person. Raises Gone."""
+        person = parse.unwrapped(self._http.read("GET", f"/persons/{person_key}", {"includeTags": "true"}))
+        return self._parsed(parse.card, person.get("headBizCard"))
+
+    def _walk(self, path: str, params: dict[str, Any]) -> Iterator[Any]:
+        token = ""
+        while True:
+            value = self._http.read("GET", path, {**params, **({"nextPageToken": token} if token else {})})
+            yield from self._parsed(parse.rows, value)
+            token = parse.next_token(value)
+            if not token:
+                return
+
+    @staticmethod
+    def _parsed(read: Any, value: Any) -> Any:
+        try:
+            return read(value)
+        except parse.Unreadable as wrong:
+            raise RetryLater("sansan_unavailable", f"Sansan's answer cannot be read: {wrong}.") from None

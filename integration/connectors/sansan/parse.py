@@ -1,0 +1,97 @@
+"""Sansan's JSON to values and back. Pure. Takes null and "" alike, and both wrappers that were seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from integration.connectors.sansan.fields import FIELDS
+from integration.records import CardPage, CardRead, Identity, TagSeen
+
+TEXT_FIELDS = tuple(name for name in FIELDS if name not in ("exchangeDate", "ownerName", "ownerEmail", "tags"))
+
+
+class Unreadable(ValueError):
+    """A row that is not of the known shape; the message says what is wrong with it."""
+
+
+def card(row: Any) -> CardRead:
+    """One business card. Raises Unreadable."""
+    if not isinstance(row, dict):
+        raise Unreadable("the card is not a JSON object")
+    values = {name: text(row, name) for name in TEXT_FIELDS if row.get(name)}
+    exchanged = text(row, "exchangeDate")[:10]
+    if exchanged:
+        values["exchangeDate"] = exchanged
+    owner = row.get("owner")
+    if isinstance(owner, dict):
+        values.update({ours: text(owner, theirs) for ours, theirs in (("ownerName", "name"), ("ownerEmail", "email")) if owner.get(theirs)})
+    return CardRead(required(row, "id"), text(row, "personId"), exchanged, moment(required(row, "updatedTime")), values, tags(row.get("tags")))
+
+
+def text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Unreadable(f"{name} is not a text")
+    # A NUL would be refused by the database, and no card carries one on purpose.
+    return value.replace("\x00", "").strip()
+
+
+def required(row: Mapping[str, Any], name: str) -> str:
+    value = text(row, name)
+    if not value:
+        raise Unreadable(f"{name} is missing")
+    return value
+
+
+def moment(value: str) -> datetime:
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        raise Unreadable(f"“{value[:40]}” is not a time") from None
+    if parsed.tzinfo is None:
+        raise Unreadable(f"“{value[:40]}” has no time zone")
+    return parsed
+
+
+def tags(rows: Any) -> tuple[TagSeen, ...]:
+    return tuple(tag(row) for row in rows or () if isinstance(row, dict) and row.get("id"))
+
+
+def tag(row: Mapping[str, Any]) -> TagSeen:
+    return TagSeen(str(row["id"]), str(row.get("name") or row["id"]), str(row.get("type") or ""))
+
+
+def page(value: Mapping[str, Any]) -> CardPage:
+    """A page of cards; a row that cannot be read is set aside with what is wrong with it. Raises Unreadable for the page."""
+    cards, unreadable = [], []
+    for row in rows(value):
+        try:
+            cards.append(card(row))
+        except Unreadable as wrong:
+            unreadable.append((str(row.get("id") or "") if isinstance(row, dict) else "", str(wrong)))
+    return CardPage(tuple(cards), next_token(value), tuple(unreadable))
+
+
+def rows(value: Mapping[str, Any]) -> list[Any]:
+    data = value.get("data")
+    if not isinstance(data, list):
+        raise Unreadable("the page has no list called data")
+    return data
+
+
+def next_token(value: Mapping[str, Any]) -> str:
+    return str(value.get("nextPageToken") or "") if value.get("hasMore") else ""
+
+
+def unwrapped(value: Mapping[str, Any]) -> Any:
+    """A single record at the top, or inside ``item`` or ``data``."""
+    return value.get("item") or value.get("data") or value
+
+
+def identity(value: Mapping[str, Any]) -> Identity:
+    me = unwrapped(value)
+    return Identity(str(me.get("id") or ""), str(me.get("name") or me.get("email") or ""))

@@ -1,0 +1,113 @@
+"""What one slice has on its desk: the rule as plain values, both connectors, the lease, and what is in flight."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from integration.connectors.base import CardSource, ContactTarget
+from integration.lease import Lease
+from integration.models import SyncRule, SyncRun, Tag
+from integration.planning.rules import TAGS, Filter, MappingRow, Rule
+
+# Read for matching and comparing, whatever is mapped.
+CORE_FIELDS = ("lastName", "firstName", "companyName", "email", "countryCode")
+# An optimistic create is cheaper while fewer than half of the new people exist already.
+EXPECT_KNOWN = 0.5
+
+
+@dataclass
+class Desk:
+    """Lives as long as a slice. Everything that must outlive it is in the database."""
+
+    rule: SyncRule
+    run: SyncRun
+    plan_rule: Rule
+    source: CardSource
+    target: ContactTarget
+    lease: Lease
+    rule_ids: list[int]  # the rules that write to the same HubSpot connection: their cards may be the same people
+    selected: frozenset[str] | None  # ids of the selected tags, None when every card is in scope
+    private: frozenset[str]
+    fields: frozenset[str]
+    deadline: float = float("inf")  # by time.monotonic
+    stopping: Callable[[], bool] = lambda: False
+    known_share: float | None = None
+    in_flight: set[int] = field(default_factory=set)  # record ids
+    touched: set[int] = field(default_factory=set)  # in flight and changed by a newer reading meanwhile
+    unsettled: bool = False  # a write went unanswered: read back before anything else
+    calls_seen: tuple[int, int, int] = (0, 0, 0)
+
+    @property
+    def spent(self) -> bool:
+        return time.monotonic() > self.deadline or self.stopping()
+
+    @property
+    def optimistic(self) -> bool:
+        """Create first and let HubSpot name the contacts that exist, instead of asking before."""
+        if self.run.is_preview or not self.plan_rule.link_property:
+            return False
+        return self.known_share is not None and self.known_share < EXPECT_KNOWN
+
+    @property
+    def probing(self) -> bool:
+        """It is not known yet how many of the new people the portal has: one batch goes ahead to find out."""
+        return self.known_share is None and not self.run.is_preview and self.plan_rule.link_property
+
+    def met(self, known: int, asked: int) -> None:
+        """Learns from a batch how many of the new people existed."""
+        if asked:
+            share = known / asked
+            self.known_share = share if self.known_share is None else (self.known_share + share) / 2
+
+    def now(self) -> datetime:
+        return timezone.now()
+
+
+def open_desk(run: SyncRun, lease: Lease, source: CardSource, target: ContactTarget) -> Desk:
+    rule = run.rule
+    tags = list(Tag.objects.filter(connection_id=rule.sansan_id).values_list("external_id", "type", "selected"))
+    selected = frozenset(id for id, _, chosen in tags if chosen)
+    plan_rule = as_plan_rule(rule)
+    mapped = {name for row in plan_rule.mappings for name in row.sansan if name != TAGS}
+    return Desk(
+        rule=rule,
+        run=run,
+        plan_rule=plan_rule,
+        source=source,
+        target=target,
+        lease=lease,
+        rule_ids=list(SyncRule.objects.filter(hubspot_id=rule.hubspot_id).values_list("pk", flat=True)),
+        selected=selected or None,
+        private=frozenset(id for id, type_, _ in tags if type_ == Tag.Type.PRIVATE),
+        fields=frozenset(mapped | {row.field for row in plan_rule.filters} | set(CORE_FIELDS)),
+        known_share=rule.known_share,
+    )
+
+
+def as_plan_rule(rule: SyncRule) -> Rule:
+    schema = rule.hubspot.schema
+    rows = tuple(
+        MappingRow(
+            sansan=tuple(part.strip() for part in row.sansan.split(",")),
+            hubspot=row.hubspot,
+            transform=row.transform,
+            policy=row.policy,
+            clear=row.clear,
+            kind=schema.get(row.hubspot, {}).get("kind", "text"),
+        )
+        for row in rule.mappings.all()
+        # A property that HubSpot does not have cannot be written; the run says so, and the other fields go on.
+        if row.active and (not schema or row.hubspot in schema)
+    )
+    filters = tuple(Filter(row["field"], row["op"], str(row.get("value", ""))) for row in (rule.filters or {}).get("cards", ()))
+    return Rule(rows, rule.require_email, rule.conflict, filters, rule.hubspot.link_property)
+
+
+def slice_seconds() -> float:
+    return float(settings.SYNC_SLICE_SECONDS)

@@ -1,0 +1,301 @@
+"""Pending Records -> Snapshot: their people's other cards, their Links, and the contacts as HubSpot has them now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import Q
+
+from integration import ledger
+from integration.desk import Desk
+from integration.models import Bucket, Link, Record
+from integration.planning.snapshot import Card, LinkView, Snapshot
+from integration.records import ContactRead
+
+BATCH = 100  # people, which is also the most that HubSpot takes in a call
+FETCH = 300  # due records looked at in one go
+
+# Lanes: people whose contact is known, people who are new, and people who need no vendor at all.
+KNOWN, NEW, QUIET = "known", "new", "quiet"
+
+
+class Row(NamedTuple):
+    """A Record as the engine carries it."""
+
+    id: int
+    external_id: str
+    values: dict[str, str]
+    tags: list[str]
+    person_key: str
+    email_key: str
+    exchanged_on: date | None
+    changed_at: datetime
+    read_at: datetime
+    due_at: datetime | None
+    attempts: int
+    bucket: str
+    reason: str
+    detail: str
+    name: str
+    link_id: int | None
+    run_id: int | None
+
+
+@dataclass
+class Batch:
+    """Some people, whole: every card that may belong to them is here."""
+
+    lane: str
+    rows: dict[int, Row] = field(default_factory=dict)
+    links: dict[int, Link] = field(default_factory=dict)
+    people: int = 0
+    contacts: dict[str, ContactRead] = field(default_factory=dict)
+    by_email: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
+
+
+class Queue:
+    """Hands out batches of due people. ``next`` gives None when there is nothing to hand out now."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.position = desk.run.looked_at
+        self.exhausted = False
+        self.lanes: dict[str, Batch] = {}
+
+    @property
+    def open(self) -> bool:
+        """A spent slice hands out nothing more; a preview first hands out what it has fetched, to know where it stopped."""
+        return not self.desk.spent or (self.desk.run.is_preview and bool(self.lanes))
+
+    def leave(self) -> None:
+        """Notes how far a preview has come."""
+        if self.desk.run.is_preview:
+            self.desk.run.looked_at = self.position
+            self.desk.run.save(update_fields=["looked_at"])
+
+    def next(self) -> Batch | None:
+        while True:
+            for lane in (QUIET, KNOWN, NEW):
+                if lane in self.lanes and self.lanes[lane].people >= BATCH and not self._must_wait(lane):
+                    return self.lanes.pop(lane)
+            if self.exhausted or (self.desk.run.is_preview and self.desk.spent) or not self._fetch():
+                break
+        if self.desk.run.read_done or self.desk.spent:
+            for lane in (QUIET, KNOWN, NEW):
+                if lane in self.lanes and not self._must_wait(lane):
+                    return self.lanes.pop(lane)
+        return None
+
+    def refresh(self) -> None:
+        """New rows may be due: something was stored, or the last pass left some behind."""
+        self.exhausted = False
+
+    def again(self) -> bool:
+        """Starts another pass; False when there is nothing left that a pass could take up."""
+        if self.desk.run.is_preview or not due(self.desk).exclude(pk__in=self.desk.in_flight).exists():
+            return False
+        self.position, self.exhausted = 0, False
+        return True
+
+    def _must_wait(self, lane: str) -> bool:
+        """While it is unknown whether the portal has the new people, one batch goes ahead to find out."""
+        return lane == NEW and self.desk.probing and bool(self.desk.in_flight)
+
+    def _fetch(self) -> bool:
+        desk = self.desk
+        rows = list(due(desk).filter(pk__gt=self.position).order_by("pk").values_list(*Row._fields)[:FETCH])
+        if not rows:
+            self.exhausted = True
+            return False
+        start, self.position = self.position, rows[-1][0]
+        waiting = {id for batch in self.lanes.values() for id in batch.rows}
+        found = {row[0]: Row(*row) for row in rows if row[0] not in waiting and row[0] not in desk.in_flight}
+        take_up(desk, found.values())
+        complete(desk, found)
+        links = {link.pk: link for link in Link.objects.filter(pk__in={row.link_id for row in found.values() if row.link_id})}
+        for group in groups(found.values()):
+            if not any(row.id in desk.in_flight or row.id in waiting or self._seen(row, start) for row in group):
+                self._put(group, links)
+        return True
+
+    def _seen(self, row: Row, start: int) -> bool:
+        """A preview leaves its rows due, so that a person whose first card lies behind it was looked at already."""
+        return self.desk.run.is_preview and row.due_at is not None and row.id <= start
+
+    def _put(self, group: list[Row], links: dict[int, Link]) -> None:
+        lane = lane_of(self.desk, group, links)
+        batch = self.lanes.setdefault(lane, Batch(lane))
+        batch.rows.update({row.id: row for row in group})
+        batch.links.update({row.link_id: links[row.link_id] for row in group if row.link_id})
+        batch.people += 1
+        # From here on these cards belong to one batch; a reading that changes one meanwhile is noticed.
+        self.desk.in_flight.update(row.id for row in group)
+
+
+def due(desk: Desk):  # type: ignore[no-untyped-def]
+    """The records of the rule that need a decision now."""
+    return Record.objects.filter(rule=desk.rule, due_at__lte=desk.now())
+
+
+def take_up(desk: Desk, rows: Iterable[Row]) -> None:
+    """Counts records that were due before this run: they are read by it too, from our own copy."""
+    old = [row.id for row in rows if row.run_id != desk.run.pk]
+    if old:
+        with transaction.atomic():
+            desk.lease.renew()
+            Record.objects.filter(pk__in=old).update(run=desk.run)
+            ledger.count(desk, {"read": len(old)})
+
+
+def complete(desk: Desk, found: dict[int, Row]) -> None:
+    """Adds every card that shares an address, a Sansan person or a link with one that is here, until there is none."""
+    fresh: Iterable[Row] = list(found.values())
+    while fresh:
+        emails = {row.email_key for row in fresh if row.email_key}
+        persons = {row.person_key for row in fresh if row.person_key}
+        links = {row.link_id for row in fresh if row.link_id}
+        more: dict[int, Row] = {}
+        for condition in (Q(email_key__in=emails), Q(person_key__in=persons), Q(link__in=links)):
+            if condition.children[0][1]:  # type: ignore[index]
+                rows = Record.objects.filter(condition, account_id=desk.rule.account_id, rule__in=desk.rule_ids)
+                more.update({row[0]: Row(*row) for row in rows.values_list(*Row._fields) if row[0] not in found})
+        found.update(more)
+        fresh = list(more.values())
+
+
+def groups(rows: Iterable[Row]) -> list[list[Row]]:
+    """Cards that must be planned together, because they share an address, a Sansan person or a link."""
+    parent: dict[object, object] = {}
+
+    def root(key: object) -> object:
+        while parent.setdefault(key, key) != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    rows = list(rows)
+    for row in rows:
+        for key in (("email", row.email_key), ("person", row.person_key), ("link", row.link_id)):
+            if key[1]:
+                parent[root(key)] = root(row.id)
+    found: dict[object, list[Row]] = {}
+    for row in rows:
+        found.setdefault(root(row.id), []).append(row)
+    return list(found.values())
+
+
+def lane_of(desk: Desk, group: list[Row], links: dict[int, Link]) -> str:
+    if any(row.link_id and links[row.link_id].contact_id for row in group):
+        return KNOWN
+    if any(in_scope(desk, row) and (row.email_key or not desk.plan_rule.require_email) for row in group):
+        return NEW
+    return QUIET
+
+
+def in_scope(desk: Desk, row: Row) -> bool:
+    return desk.selected is None or not desk.selected.isdisjoint(row.tags)
+
+
+def contacts(desk: Desk, batch: Batch) -> None:
+    """Reads from HubSpot what a plan needs to know; a vendor call, for the pool. Changes nothing but the batch."""
+    properties = desk.plan_rule.properties
+    ids = sorted({link.contact_id for link in batch.links.values() if link.contact_id})
+    if ids:
+        found = desk.target.read(ids, properties)
+        # Under the id that was asked for: a merged contact answers with its new one.
+        batch.contacts.update(found)
+    batch.asked = addresses(desk, batch)
+    if batch.asked:
+        for address, contact in desk.target.read(batch.asked, properties, by="email").items():
+            batch.contacts[contact.id] = contact
+            batch.by_email[address] = contact.id
+
+
+def asks(desk: Desk, batch: Batch) -> bool:
+    return any(link.contact_id for link in batch.links.values()) or bool(addresses(desk, batch))
+
+
+def addresses(desk: Desk, batch: Batch) -> list[str]:
+    """Whose address to look up: people without a contact, unless creating them first is cheaper.
+
+    A card that failed before is always looked up: HubSpot does not name the owner of an address every time.
+    """
+    linked = {row.link_id for row in batch.rows.values() if row.link_id and batch.links[row.link_id].contact_id}
+    return sorted(
+        {
+            row.email_key
+            for row in batch.rows.values()
+            if row.email_key and in_scope(desk, row) and row.link_id not in linked and (not desk.optimistic or row.attempts)
+        }
+    )
+
+
+def snapshot(desk: Desk, batch: Batch) -> Snapshot:
+    views = {
+        str(link.key): LinkView(str(link.key), link.contact_id, link.written, link.answered) for link in batch.links.values()
+    }
+    return Snapshot(
+        cards=tuple(as_card(desk, row, batch) for row in batch.rows.values()),
+        links=views,
+        contacts=batch.contacts,
+        by_email=batch.by_email,
+        looked_up=frozenset(batch.asked),
+    )
+
+
+def as_card(desk: Desk, row: Row, batch: Batch) -> Card:
+    tags = tuple(row.tags) if desk.selected is None else tuple(tag for tag in row.tags if tag in desk.selected)
+    return Card(
+        record=row.id,
+        id=row.external_id,
+        values=row.values,
+        changed_at=row.changed_at,
+        exchanged_on=row.exchanged_on.isoformat() if row.exchanged_on else "",
+        person_key=row.person_key,
+        email=row.email_key,
+        tags=tags,
+        in_scope=in_scope(desk, row),
+        visible=row.bucket != Bucket.UNSEEN,
+        link=str(batch.links[row.link_id].key) if row.link_id else "",
+        due=row.due_at is not None,
+        bucket=row.bucket,
+        reason=row.reason,
+    )
+
+
+def drop(desk: Desk, batch: Batch, ids: Sequence[int]) -> None:
+    """Gives cards back: they stay due and come with the next pass."""
+    for id in ids:
+        batch.rows.pop(id, None)
+        desk.in_flight.discard(id)
+        desk.touched.discard(id)
+
+
+def adopt(desk: Desk, batch: Batch) -> None:
+    """A contact found by address may be another person's of ours already, through a secondary address.
+
+    Then the cards join that person's link, and are planned with all of its cards in the next pass.
+    """
+    if not batch.by_email:
+        return
+    owned = {link.contact_id: link for link in Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=batch.by_email.values())}
+    for address, contact_id in batch.by_email.items():
+        link = owned.get(contact_id)
+        rows = [row for row in batch.rows.values() if row.email_key == address and link and row.link_id != link.pk]
+        if link is None or not rows:
+            continue
+        if desk.run.is_preview:
+            batch.links[link.pk] = link
+            batch.rows.update({row.id: row._replace(link_id=link.pk) for row in rows})
+            continue
+        ledger.join(desk, [row.id for row in rows], link)
+        drop(desk, batch, [row.id for row in group_of(batch, rows[0])])
+
+
+def group_of(batch: Batch, member: Row) -> list[Row]:
+    return next(group for group in groups(batch.rows.values()) if any(row.id == member.id for row in group))

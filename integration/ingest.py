@@ -1,0 +1,175 @@
+"""A page of changed cards becomes Records, and the cursor moves, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import orjson
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from integration import ledger
+from integration.connectors.base import Rejected
+from integration.desk import Desk
+from integration.models import Bucket, Record, Tag
+from integration.planning import normalize
+from integration.pool import Work
+from integration.records import CardPage, CardRead, Window
+
+EPOCH = datetime(2000, 1, 1, tzinfo=timezone.get_fixed_timezone(0))
+UPSERTED = [
+    "person_key", "email_key", "name", "values", "tags", "digest", "exchanged_on", "changed_at", "read_at", "seq", "due_at", "run", "bucket", "reason", "detail",
+]  # fmt: skip
+# What an unchanged card counts as, by where it stands.
+COUNTED_AS = {Bucket.EXCLUDED: "excluded", Bucket.HELD: "held", Bucket.FAILING: "failed"}
+
+
+class Known(NamedTuple):
+    """What we hold of a card that a page shows."""
+
+    id: int
+    digest: str
+    due_at: datetime | None
+    run_id: int | None
+    bucket: str
+    seq: int
+    link_id: int | None
+    reason: str
+
+
+def open_window(desk: Desk) -> None:
+    """Freezes the window of this run's read: from the cursor, less an overlap, to this second."""
+    run = desk.run
+    if run.window_to is None:
+        run.window_to = desk.now().replace(microsecond=0)
+        whole = run.kind in (run.Kind.INITIAL, run.Kind.FULL) or desk.rule.cursor is None
+        run.window_from = EPOCH if whole else desk.rule.cursor - timedelta(seconds=settings.SYNC_OVERLAP_SECONDS)
+        run.save(update_fields=["window_from", "window_to"])
+
+
+def read(desk: Desk) -> Work:
+    """Reads the window page by page; each ``yield`` asks Sansan for the next one."""
+    run = desk.run
+    open_window(desk)
+    while not run.read_done and not desk.spent:
+        window = Window(run.position or run.window_from, run.window_to)  # type: ignore[arg-type]
+        # The whole query stands beside the token, as it was when the token was given.
+        token_window = Window(run.window_from, run.window_to) if run.page_token else window  # type: ignore[arg-type]
+        try:
+            page = yield lambda w=token_window, t=run.page_token: desk.source.cards(w, t)  # type: ignore[misc]
+        except Rejected:
+            if not run.page_token:
+                raise
+            # The token has ended: the window is asked for again from where its last page stopped.
+            run.page_token, run.window_from = "", run.position
+            continue
+        store(desk, page)
+
+
+def store(desk: Desk, page: CardPage) -> None:
+    run, now = desk.run, desk.now()
+    cards = {card.id: card for card in page.cards}  # a card that changed between two pages can stand on both
+    with transaction.atomic():
+        desk.lease.renew()
+        known = known_cards(desk, [*cards, *(id for id, _ in page.unreadable if id)])
+        learn_tags(desk, page)
+        rows, counted, retaken = [], Counter[str](), []
+        for card in cards.values():
+            record = as_record(desk, card, now)
+            held = known.get(card.id)
+            if held and held.digest == record.digest and held.bucket != Bucket.UNSEEN:
+                if run.kind == run.Kind.FULL:
+                    retaken.append(held)
+                elif held.due_at is None:
+                    counted[COUNTED_AS.get(held.bucket, "unchanged")] += 1  # type: ignore[call-overload]
+                continue
+            if not (held and held.due_at and held.run_id == run.pk):
+                counted["read"] += 1
+            if held:
+                record.seq, record.bucket, record.reason = held.seq + 1, keep(held.bucket), held.reason
+                if held.id in desk.in_flight:
+                    desk.touched.add(held.id)
+            rows.append(record)
+        counted["read"] += sum(count for name, count in counted.items() if name != "read")
+        counted["read"] += retake(desk, retaken, now)
+        Record.objects.bulk_create(rows, update_conflicts=True, unique_fields=["rule", "external_id"], update_fields=UPSERTED)
+        ledger.set_aside(desk, page.unreadable, known, counted, now)
+        if page.cards:
+            run.position = max(run.position or page.cards[-1].changed_at, page.cards[-1].changed_at)
+        run.page_token, run.read_done = page.next_token, not page.next_token
+        if not run.is_preview or run.read_done:
+            move_cursor(desk)
+        ledger.count(desk, counted, "position", "page_token", "read_done", "window_from")
+
+
+def keep(bucket: str) -> str:
+    """A card that changed keeps its place while it waits, unless its place said that it was gone."""
+    return Bucket.WAITING if bucket in (Bucket.UNSEEN, Bucket.FAILING) else bucket
+
+
+def known_cards(desk: Desk, ids: list[str]) -> dict[str, Known]:
+    rows = Record.objects.filter(rule=desk.rule, external_id__in=ids)
+    columns = ("external_id", "id", "digest", "due_at", "run_id", "bucket", "seq", "link_id", "reason")
+    return {external_id: Known(*rest) for external_id, *rest in rows.values_list(*columns)}
+
+
+def retake(desk: Desk, held: list[Known], now: datetime) -> int:
+    """A full check takes up every card it sees, changed or not; returns how many were not taken up already."""
+    fresh = [row.id for row in held if row.run_id != desk.run.pk]
+    if fresh:
+        Record.objects.filter(pk__in=fresh).update(run=desk.run, due_at=now, read_at=now)
+    return len(fresh)
+
+
+def move_cursor(desk: Desk) -> None:
+    """The cursor follows what is stored; it ends at the frozen end of the window, never at the moment of the answer."""
+    run, rule = desk.run, desk.rule
+    reached = run.window_to if run.read_done else run.position
+    if reached and (rule.cursor is None or reached > rule.cursor):
+        rule.cursor = reached
+        rule.save(update_fields=["cursor"])
+
+
+def learn_tags(desk: Desk, page: CardPage) -> None:
+    """Tags that are met for the first time on a card; the picker and the option labels need their names."""
+    seen = {tag.id: tag for card in page.cards for tag in card.tags if tag.type in Tag.Type.values}
+    if not seen:
+        return
+    have = set(Tag.objects.filter(connection_id=desk.rule.sansan_id, external_id__in=seen).values_list("external_id", flat=True))
+    Tag.objects.bulk_create(
+        [
+            Tag(account_id=desk.rule.account_id, connection_id=desk.rule.sansan_id, external_id=tag.id, name=tag.name, type=tag.type, seen_at=desk.now())
+            for tag in seen.values()
+            if tag.id not in have
+        ]
+    )
+
+
+def as_record(desk: Desk, card: CardRead, now: datetime) -> Record:
+    """The row for a card. Of a card out of scope nothing is kept but its id, its times and its tags."""
+    tags = sorted(tag.id for tag in card.tags if tag.type != Tag.Type.PRIVATE and tag.id not in desk.private)
+    in_scope = desk.selected is None or not desk.selected.isdisjoint(tags)
+    values = {name: value for name, value in card.values.items() if name in desk.fields} if in_scope else {}
+    address = normalize.email(values.get("email", ""))
+    content = (values, tags, card.person_key, card.exchanged_on, in_scope)
+    return Record(
+        account_id=desk.rule.account_id,
+        rule=desk.rule,
+        connection_id=desk.rule.sansan_id,
+        external_id=card.id,
+        person_key=card.person_key if in_scope else "",
+        email_key=address if normalize.is_email(address) else "",
+        name=f"{values.get('lastName', '')} {values.get('firstName', '')}".strip()[:200],
+        values=values,
+        tags=tags,
+        digest=hashlib.blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest(),
+        exchanged_on=card.exchanged_on or None,
+        changed_at=card.changed_at,
+        read_at=now,
+        due_at=now,
+        run=desk.run,
+    )

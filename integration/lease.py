@@ -1,0 +1,45 @@
+"""The lease on a HubSpot connection: one slice at a time writes to it, and a slice that died is replaced when it ends."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from integration.models import Connection
+
+
+class LeaseLost(Exception):
+    """Another slice took over: stop at once, write nothing more."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    connection_id: int
+    token: str
+
+    def renew(self) -> None:
+        """To be called first in every transaction of a slice: it fences out one whose lease has passed to another."""
+        held = Connection.objects.filter(pk=self.connection_id, lease_token=self.token)
+        if not held.update(lease_until=timezone.now() + length()):
+            raise LeaseLost
+
+    def release(self) -> None:
+        Connection.objects.filter(pk=self.connection_id, lease_token=self.token).update(lease_token="", lease_until=None)
+
+
+def claim(connection: Connection) -> Lease | None:
+    """A lease, or None while somebody else holds one. The conditional UPDATE decides who was first."""
+    now, token = timezone.now(), str(uuid.uuid4())
+    free = Q(lease_token="") | Q(lease_until__lt=now)
+    if Connection.objects.filter(free, pk=connection.pk).update(lease_token=token, lease_until=now + length()):
+        return Lease(connection.pk, token)
+    return None
+
+
+def length() -> timedelta:
+    return timedelta(seconds=settings.SYNC_LEASE_SECONDS)

@@ -1,0 +1,402 @@
+"""The only writer of AuditEntry and Link, and of a run's counters. Intent before the call, outcome after.
+
+Every function that writes does so in one transaction that begins by renewing the lease, so that a slice which lost
+it cannot settle anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from core.bulk import update_rows
+from integration.desk import Desk
+from integration.models import COUNTERS, AuditEntry, Bucket, Link, Outcome, Record, SyncRun
+from integration.planning import decisions as d
+from integration.planning.decisions import Decision, Verdict
+from integration.planning.rules import LINK_ID
+from integration.records import Result
+
+if TYPE_CHECKING:
+    from integration.gather import Batch, Row
+    from integration.ingest import Known
+
+# Seconds until a failed record is tried again, by attempt; the last one goes on for ever.
+BACKOFF = (60, 300, 1800, 7200, 21_600, 86_400)
+COUNTER_OF = {d.CREATE: "created", d.UPDATE: "updated", d.LINK: "linked"}
+# A card that needed no write counts as what it stands in.
+COUNTED_AS = {"linked": "unchanged", "merged": "merged", "excluded": "excluded", "held": "held", "unseen": "excluded"}
+
+
+@dataclass
+class Write:
+    """One person being written: the open entry and everything that its closing settles."""
+
+    entry: AuditEntry
+    decision: Decision
+    link: Link
+    row: Row | None = None  # None for an entry that was found open after a crash
+    counted: bool = True  # the reading that this write settles belongs to this run
+
+
+@dataclass
+class Opened:
+    """Entries of one batch whose intent is on disk."""
+
+    writes: list[Write] = field(default_factory=list)
+    lane: str = ""
+    asked: int = 0
+    optimistic: bool = False
+
+
+def count(desk: Desk, counted: Mapping[str, int], *also: str) -> None:
+    """Moves the run's counters, inside the caller's transaction. ``also`` names further fields to save."""
+    run = desk.run
+    for name, n in counted.items():
+        setattr(run, name, getattr(run, name) + n)
+    calls = (desk.source.calls, desk.target.calls, desk.source.rate_limited + desk.target.rate_limited)
+    run.calls_sansan += calls[0] - desk.calls_seen[0]
+    run.calls_hubspot += calls[1] - desk.calls_seen[1]
+    run.rate_limited += calls[2] - desk.calls_seen[2]
+    desk.calls_seen = calls
+    run.progressed_at = desk.now()
+    run.save(update_fields=["read", *COUNTERS, "calls_sansan", "calls_hubspot", "rate_limited", "reasons", "progressed_at", *also])
+
+
+def reasoned(run: SyncRun, reasons: Iterable[str]) -> None:
+    for reason, n in Counter(reasons).items():
+        run.reasons[reason] = run.reasons.get(reason, 0) + n
+
+
+def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Opened:
+    """Writes the intents, and settles at once what needs no call. People that changed meanwhile are left for the next pass."""
+    decisions = [one for one in decisions if not any(verdict.record in desk.touched for verdict in one.verdicts)]
+    opened = Opened(lane=batch.lane, asked=len(batch.asked), optimistic=desk.optimistic)
+    with transaction.atomic():
+        desk.lease.renew()
+        if desk.run.is_preview:
+            preview(desk, batch, decisions)
+            return opened
+        links = {str(link.key): link for link in batch.links.values()}
+        decisions = with_links(desk, decisions, links)
+        entries: list[AuditEntry] = []
+        counted, reasons, moved = Counter[str](), [], []
+        for decision in decisions:
+            link = links.get(decision.link)
+            for verdict in decision.verdicts:
+                row = batch.rows[verdict.record]
+                if decision.writes and verdict.record == decision.card:
+                    entry = intent(desk, row, decision, link)
+                    entries.append(entry)
+                    opened.writes.append(Write(entry, decision, link, row, counted=charged(decision, batch) is row))  # type: ignore[arg-type]
+                    if link and row.link_id != link.pk:
+                        moved.append((row.id, row.bucket, row.reason, row.detail, link.pk, row.due_at, row.attempts))
+                    continue
+                if row.due_at is not None and not (decision.writes and charged(decision, batch) is row):
+                    counted[COUNTED_AS[verdict.bucket]] += 1
+                    reasons.append(verdict.reason)
+                if newly_decided(verdict, row):
+                    entries.append(said(desk, row, decision, verdict, link, Outcome.NONE))
+                moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], link_after(verdict, row, link), None, 0))
+        AuditEntry.objects.bulk_create(entries)
+        update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), moved, desk.rule.account_id)
+        reasoned(desk.run, reasons)
+        count(desk, counted)
+    written = {write.row.id for write in opened.writes if write.row}
+    release(desk, [id for id in batch.rows if id not in written])
+    return opened
+
+
+def newly_decided(verdict: Verdict, row: Row) -> bool:
+    return (verdict.bucket, verdict.reason) != (row.bucket, row.reason)
+
+
+def charged(decision: Decision, batch: Batch) -> Row | None:
+    """The reading that a write settles: the surviving card's own, or the first due one of the person."""
+    rows = [batch.rows[verdict.record] for verdict in decision.verdicts]
+    head = batch.rows[decision.card]
+    return head if head.due_at is not None else next((row for row in rows if row.due_at is not None), None)
+
+
+def link_after(verdict: Verdict, row: Row, link: Link | None) -> int | None:
+    """A card out of scope keeps its link, should it come back; a card that lost its mailbox does not."""
+    if verdict.bucket in ("excluded", "unseen", "held"):
+        return row.link_id
+    return link.pk if link else None
+
+
+def with_links(desk: Desk, decisions: Iterable[Decision], links: dict[str, Link]) -> list[Decision]:
+    """A person without a link gets one before the write: its key is what makes sending twice harmless."""
+    linked, new = [], []
+    for decision in decisions:
+        if decision.writes and decision.link not in links:
+            written = dict(decision.after) if decision.kind == d.CREATE else {}
+            link = Link(account_id=desk.rule.account_id, hubspot=desk.rule.hubspot, written=written)
+            new.append(link)
+            links[str(link.key)] = link
+            decision = replace(decision, link=str(link.key))
+        linked.append(decision)
+    Link.objects.bulk_create(new)
+    return linked
+
+
+def intent(desk: Desk, row: Row, decision: Decision, link: Link | None) -> AuditEntry:
+    entry = base_entry(desk, row, decision.kind, decision.reason, decision.detail, link)
+    entry.before, entry.after, entry.origin = dict(decision.before), dict(decision.after), dict(decision.origin)
+    if desk.plan_rule.link_property and link and decision.kind in (d.CREATE, d.LINK):
+        entry.after[LINK_ID] = str(link.key)
+    entry.contact_id, entry.sent_at = decision.contact_id, entry.planned_at
+    return entry
+
+
+def said(desk: Desk, row: Row, decision: Decision, verdict: Verdict, link: Link | None, outcome: str) -> AuditEntry:
+    """An entry for a card about which something was newly decided that needs no write."""
+    kind = decision.kind if decision.kind == d.HOLD or verdict.record == decision.card else d.SKIP
+    entry = base_entry(desk, row, kind, verdict.reason, verdict.detail, link)
+    entry.outcome, entry.closed_at, entry.contact_id = outcome, entry.planned_at, decision.contact_id
+    return entry
+
+
+def base_entry(desk: Desk, row: Row, kind: str, reason: str, detail: str, link: Link | None) -> AuditEntry:
+    return AuditEntry(
+        account_id=desk.rule.account_id,
+        run=desk.run,
+        rule=desk.rule,
+        record_id=row.id,
+        card_id=row.external_id,
+        link_key=link.key if link else None,
+        name=row.name,
+        email=row.email_key,
+        decision=kind,
+        reason=reason,
+        detail=detail[:500],
+        attempt=row.attempts + 1,
+        changed_at=row.changed_at,
+        read_at=row.read_at,
+        planned_at=desk.now(),
+    )
+
+
+def preview(desk: Desk, batch: Batch, decisions: Iterable[Decision]) -> None:
+    """A preview's entries say what would happen. Nothing else changes."""
+    entries, counted, reasons = [], Counter[str](), []
+    links = {str(link.key): link for link in batch.links.values()}
+    for decision in decisions:
+        link = links.get(decision.link)
+        for verdict in decision.verdicts:
+            row = batch.rows[verdict.record]
+            writes = decision.writes and verdict.record == decision.card
+            if row.due_at is not None:
+                counted[COUNTER_OF[decision.kind] if decision.writes and charged(decision, batch) is row else COUNTED_AS[verdict.bucket]] += 1
+                reasons.append(verdict.reason)
+            if writes:
+                entry = intent(desk, row, decision, link)
+                entry.sent_at, entry.outcome, entry.closed_at = None, Outcome.PREVIEW, entry.planned_at
+                entries.append(entry)
+            elif newly_decided(verdict, row):
+                entries.append(said(desk, row, decision, verdict, link, Outcome.PREVIEW))
+    AuditEntry.objects.bulk_create(entries)
+    reasoned(desk.run, reasons)
+    count(desk, counted)
+    release(desk, list(batch.rows))
+
+
+def close_entries(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> None:
+    """Outcomes of a batch, by entry id. What went unanswered stays open, to be settled by reading HubSpot back."""
+    now = desk.now()
+    book = Book(desk, now)
+    with transaction.atomic():
+        desk.lease.renew()
+        owners = links_of(desk, claimed(opened, results))
+        for write in opened.writes:
+            result = results[write.entry.pk]
+            if result.code == "unanswered":
+                desk.unsettled = True
+            elif result.ok:
+                book.succeeded(write, result, owners)
+            elif result.code == "not_written":
+                book.not_written(write)
+            elif result.code == "contact_exists" and write.decision.kind == d.CREATE and (result.owner_id or not write.row or not write.row.attempts):
+                book.conflict(write, result, owners)
+            else:
+                book.failed(write, result)
+        book.write()
+    if opened.lane == "new":
+        learn_known(desk, opened, results)
+    release(desk, [write.row.id for write in opened.writes if write.row])
+
+
+def claimed(opened: Opened, results: Mapping[int, Result]) -> list[str]:
+    """Contacts that an answer names and that may belong to another link: owners of an address, survivors of a merge."""
+    named = [result.owner_id for result in results.values() if result.owner_id]
+    for write in opened.writes:
+        contact_id = results[write.entry.pk].contact_id
+        if write.entry.contact_id and contact_id not in ("", write.entry.contact_id):
+            named.append(contact_id)
+    return named
+
+
+def learn_known(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> None:
+    """How many of the new people the portal had: found by address, or refused because they exist."""
+    if opened.optimistic:
+        desk.met(sum(result.code == "contact_exists" for result in results.values()), len(results))
+    else:
+        desk.met(sum(write.decision.kind == d.LINK for write in opened.writes), len(opened.writes))
+
+
+class Book:
+    """Collects what a closing transaction writes, so that each table is written once."""
+
+    def __init__(self, desk: Desk, now: datetime) -> None:
+        self.desk, self.now = desk, now
+        self.entries: list[tuple[Any, ...]] = []
+        self.links: list[tuple[Any, ...]] = []
+        self.settled: list[int] = []
+        self.records: list[tuple[Any, ...]] = []
+        self.counted: Counter[str] = Counter()
+        self.reasons: list[str] = []
+
+    def succeeded(self, write: Write, result: Result, owners: Mapping[str, Link]) -> None:
+        contact_id = result.contact_id or write.entry.contact_id
+        if contact_id in owners and owners[contact_id].pk != write.link.pk:
+            # Merged in HubSpot with another person's contact. The old id still resolves, and two links never share one.
+            contact_id = write.entry.contact_id
+        self._entry(write, Outcome.SUCCEEDED, contact_id, write.entry.reason, write.entry.detail)
+        sent = {name: value for name, value in write.entry.after.items() if name != LINK_ID}
+        written = {**write.link.written, **sent}
+        answered = {name: value for name, value in write.link.answered.items() if name not in sent}
+        answered.update({name: result.values[name] for name, value in sent.items() if result.values.get(name, value) != value})
+        self.links.append((write.link.pk, contact_id, written, answered, self.now))
+        self.settled.append(write.entry.record_id)
+        self._count(write, COUNTER_OF[write.decision.kind], write.decision.reason)
+
+    def conflict(self, write: Write, result: Result, owners: dict[str, Link]) -> None:
+        """The address has an owner: the person's link points there now, and the next pass reads and updates it."""
+        self._entry(write, Outcome.CONFLICT, result.owner_id, "contact_exists", result.detail)
+        owner = owners.get(result.owner_id)
+        if owner:
+            self.records.append((write.entry.record_id, Bucket.WAITING, "contact_exists", "", owner.pk, self.now, 1))
+            return
+        if result.owner_id:
+            owners[result.owner_id] = write.link
+            self.links.append((write.link.pk, result.owner_id, {}, {}, None))
+        # An attempt is noted, so that the address is looked up even where HubSpot did not name the owner.
+        self.records.append((write.entry.record_id, Bucket.WAITING, "contact_exists", "", write.link.pk, self.now, 1))
+
+    def not_written(self, write: Write) -> None:
+        """An interrupted write that did not happen: the record is still due, and is planned afresh."""
+        self._entry(write, Outcome.NOT_WRITTEN, write.entry.contact_id, "interrupted", "")
+
+    def failed(self, write: Write, result: Result) -> None:
+        reason = "email_taken" if result.code == "contact_exists" else result.code
+        attempts = write.entry.attempt
+        self._entry(write, Outcome.FAILED, write.entry.contact_id, reason, result.detail)
+        if reason == "contact_gone":
+            again, bucket, counter = None, Bucket.HELD, "held"
+        else:
+            again, bucket, counter = self.now + timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1]), Bucket.FAILING, "failed"
+        if write.entry.record_id in self.desk.touched:
+            again = self.now
+        self.records.append((write.entry.record_id, bucket, reason, result.detail[:500], write.link.pk, again, attempts))
+        self._count(write, counter, reason)
+
+    def _entry(self, write: Write, outcome: str, contact_id: str, reason: str, detail: str) -> None:
+        self.entries.append((write.entry.pk, outcome, contact_id, reason, detail[:500], self.now))
+
+    def _count(self, write: Write, counter: str, reason: str) -> None:
+        # A card that a newer reading changed meanwhile is counted when that one is settled.
+        if write.counted and write.entry.record_id not in self.desk.touched:
+            self.counted[counter] += 1
+            self.reasons.append(reason)
+
+    def write(self) -> None:
+        account_id = self.desk.rule.account_id
+        update_rows(AuditEntry, ("outcome", "contact_id", "reason", "detail", "closed_at"), self.entries, account_id)
+        update_rows(Link, ("contact_id", "written", "answered", "confirmed_at"), self.links, account_id)
+        update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), self.records, account_id)
+        place = {"bucket": Bucket.LINKED, "reason": "in_sync", "detail": "", "attempts": 0}
+        touched = self.desk.touched.intersection(self.settled)
+        Record.objects.filter(pk__in=[id for id in self.settled if id not in touched]).update(due_at=None, **place)
+        if touched:
+            # A newer reading is waiting already: it stays due.
+            Record.objects.filter(pk__in=touched).update(**place)
+        reasoned(self.desk.run, self.reasons)
+        count(self.desk, self.counted)
+
+
+def release(desk: Desk, ids: Iterable[int]) -> None:
+    for id in ids:
+        desk.in_flight.discard(id)
+        desk.touched.discard(id)
+
+
+def links_of(desk: Desk, contact_ids: Sequence[str]) -> dict[str, Link]:
+    if not contact_ids:
+        return {}
+    return {link.contact_id: link for link in Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=contact_ids)}
+
+
+def join(desk: Desk, record_ids: Sequence[int], link: Link) -> None:
+    """These cards belong to a person that we know already."""
+    with transaction.atomic():
+        desk.lease.renew()
+        Record.objects.filter(pk__in=record_ids).update(link=link)
+
+
+def found_open(desk: Desk, limit: int = 100) -> list[Write]:
+    """Entries that an interrupted slice left open: it is not known whether HubSpot did what they intend."""
+    entries = list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True).order_by("pk")[:limit])
+    links = {link.key: link for link in Link.objects.filter(key__in=[entry.link_key for entry in entries if entry.link_key])}
+    due = dict(Record.objects.filter(pk__in=[entry.record_id for entry in entries], due_at__isnull=False).values_list("pk", "run_id"))
+    return [
+        Write(
+            entry,
+            Decision(entry.decision, entry.reason, entry.record_id, (), link=str(entry.link_key or ""), contact_id=entry.contact_id),
+            links[entry.link_key],
+            counted=due.get(entry.record_id) == desk.run.pk,
+        )
+        for entry in entries
+    ]
+
+
+def set_aside(desk: Desk, unreadable: Sequence[tuple[str, str]], known: Mapping[str, Known], counted: Counter[str], now: datetime) -> None:
+    """Rows of a page that cannot be read: each has an outcome all the same, once for as long as it stays as it is."""
+    for id, wrong in unreadable:
+        held, digest = known.get(id), f"unreadable:{abs(hash(wrong)) % 10**12}"
+        counted["read"] += 1
+        counted["failed"] += 1
+        if held and held.reason == "unreadable":
+            continue
+        record = None
+        if id:
+            record, _ = Record.objects.update_or_create(
+                rule=desk.rule,
+                external_id=id[:64],
+                defaults={"account": desk.rule.account, "connection": desk.rule.sansan, "digest": digest, "changed_at": now, "read_at": now, "run": desk.run,
+                          "bucket": Bucket.FAILING, "reason": "unreadable", "detail": wrong[:500], "due_at": None},
+            )  # fmt: skip
+        AuditEntry.objects.create(
+            account=desk.rule.account, run=desk.run, rule=desk.rule, record_id=record.pk if record else 0, card_id=id[:64], decision=d.HOLD,
+            reason="unreadable", detail=wrong[:500], outcome=Outcome.FAILED, read_at=now, planned_at=now, closed_at=now,
+        )  # fmt: skip
+        reasoned(desk.run, ["unreadable"])
+
+
+def told_unseen(desk: Desk, rows: Sequence[Row]) -> None:
+    """Cards that the key sees no more: marked and told; their contacts stay as they are."""
+    now = timezone.now()
+    with transaction.atomic():
+        desk.lease.renew()
+        verdicts = [(row, Verdict(row.id, "unseen", "unseen")) for row in rows]
+        AuditEntry.objects.bulk_create(
+            [said(desk, row, Decision(d.SKIP, "unseen", row.id, (verdict,)), verdict, None, Outcome.NONE) for row, verdict in verdicts]
+        )
+        Record.objects.filter(pk__in=[row.id for row in rows]).update(bucket=Bucket.UNSEEN, reason="unseen", detail="", due_at=None, read_at=now)
+        reasoned(desk.run, ["unseen"] * len(rows))
+        count(desk, {})

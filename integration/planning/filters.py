@@ -1,0 +1,30 @@
+"""Criteria on cards: all rows of a rule must hold for a card to be in scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from integration.planning import normalize
+from integration.planning.rules import Filter
+from integration.planning.snapshot import Card
+
+OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "equals": lambda have, want: normalize.text(have).casefold() == normalize.text(want).casefold(),
+    "not_equals": lambda have, want: normalize.text(have).casefold() != normalize.text(want).casefold(),
+    "contains": lambda have, want: normalize.text(want).casefold() in normalize.text(have).casefold(),
+    "starts_with": lambda have, want: normalize.text(have).casefold().startswith(normalize.text(want).casefold()),
+    "blank": lambda have, want: not have.strip(),
+    "not_blank": lambda have, want: bool(have.strip()),
+    # Dates are YYYY-MM-DD, so text order is their order; an unknown date matches neither.
+    "on_or_after": lambda have, want: bool(have) and have >= want,
+    "on_or_before": lambda have, want: bool(have) and have <= want,
+}
+
+
+def failing(card: Card, filters: tuple[Filter, ...]) -> Filter | None:
+    """The first filter that the card does not meet, or None."""
+    return next((row for row in filters if not OPERATORS[row.op](value_of(card, row.field), row.value)), None)
+
+
+def value_of(card: Card, field: str) -> str:
+    return card.exchanged_on if field == "exchangeDate" else card.values.get(field, "")

@@ -1,0 +1,61 @@
+"""Which cards are one person, and which person an address belongs to. The same in every order of arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from integration.planning import normalize
+from integration.planning.snapshot import Card
+
+Person = tuple[Card, ...]  # newest card first
+
+
+def people(cards: Iterable[Card]) -> list[Person]:
+    """Cards that share a link, a Sansan person, or an address and a name, are one person."""
+    cards = sorted(cards, key=lambda card: card.rank, reverse=True)
+    parent = list(range(len(cards)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = i = parent[parent[i]]
+        return i
+
+    first_with: dict[tuple[str, ...], int] = {}
+    for i, card in enumerate(cards):
+        for key in keys(card):
+            parent[root(i)] = root(first_with.setdefault(key, i))
+    groups: dict[int, list[Card]] = {}
+    for i, card in enumerate(cards):
+        groups.setdefault(root(i), []).append(card)
+    return [tuple(group) for group in groups.values()]
+
+
+def keys(card: Card) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    if card.link:
+        found.append(("link", card.link))
+    if card.person_key:
+        found.append(("person", card.person_key))
+    if card.email:
+        # The name belongs to the key: an address that several names share is a mailbox, not a person.
+        found.append(("email", card.email, name_key(card)))
+    return found
+
+
+def name_key(card: Card) -> str:
+    return normalize.name(card.values.get("lastName", ""), card.values.get("firstName", ""))
+
+
+def owners(persons: Sequence[Person]) -> dict[str, Person]:
+    """Address -> the person who may have it: the one with the newest card that carries it."""
+    best: dict[str, tuple[Card, Person]] = {}
+    for person in persons:
+        for card in person:
+            if card.email and (card.email not in best or card.rank > best[card.email][0].rank):
+                best[card.email] = (card, person)
+    return {address: person for address, (_, person) in best.items()}
+
+
+def address_of(person: Person, owner: dict[str, Person]) -> str:
+    """The newest card's address that this person owns; "" when all belong to others or there is none."""
+    return next((card.email for card in person if card.email and owner[card.email] is person), "")

@@ -1,0 +1,65 @@
+"""Normal forms, for matching and comparing only: what is written is the card's own text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import phonenumbers
+
+# Katakana to hiragana, so that a reading typed in either is the same.
+KANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
+NOT_IN_NAMES = re.compile(r"[\s・･.,'’\-‐]+")
+# The forms a Japanese or foreign company puts before or after its name. NFKC has folded widths and ㈱ before this.
+LEGAL_FORM = re.compile(
+    r"株式会社|有限会社|合同会社|合資会社|合名会社|(?:一般|公益)?(?:社団|財団)法人|特定非営利活動法人|独立行政法人|学校法人|医療法人|"
+    r"\((?:株|有|同|資|名|社|財|独|学|医)\)|"
+    r"(?<![a-z])(?:co\.?,?\s*ltd\.?|k\.?k\.?|inc\.?|ltd\.?|llc|corp(?:oration)?\.?|gmbh|limited|company)(?![a-z])",
+    re.IGNORECASE,
+)
+NOT_IN_COMPANIES = re.compile(r"[\s・･.,'’\"“”&＆\-‐]+")
+# One @, a dotted domain, a top level of letters (or punycode): what HubSpot accepts, no more.
+EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]+)")
+EXTENSION = re.compile(r"(?:\(?内線\)?|ext\.?|extension|x)\s*[:：]?\s*\d+.*$", re.IGNORECASE)
+
+
+def text(value: str) -> str:
+    """NFKC, one space between words, none around."""
+    return " ".join(unicodedata.normalize("NFKC", value).split())
+
+
+def email(value: str) -> str:
+    """The address as a match key: NFKC, no white space, lower case. Not necessarily valid."""
+    return "".join(unicodedata.normalize("NFKC", value).split()).lower()
+
+
+def is_email(key: str) -> bool:
+    """Whether a folded address (see ``email``) is one that a contact can have."""
+    return len(key) <= 254 and ".." not in key and EMAIL.fullmatch(key) is not None
+
+
+def name(last: str, first: str) -> str:
+    """A person's name as a match key: width, kana, case, spaces and dots folded."""
+    folded = unicodedata.normalize("NFKC", last + first).translate(KANA).casefold()
+    return NOT_IN_NAMES.sub("", folded)
+
+
+@lru_cache(maxsize=4096)
+def company(value: str) -> str:
+    """A company's name without its legal form, width, case and punctuation."""
+    folded = unicodedata.normalize("NFKC", value).casefold()
+    return NOT_IN_COMPANIES.sub("", LEGAL_FORM.sub("", folded))
+
+
+@lru_cache(maxsize=4096)
+def phone(value: str, country: str = "JP") -> str:
+    """E.164 where the number can be read as one, else its digits. An extension is left out."""
+    plain = EXTENSION.sub("", unicodedata.normalize("NFKC", value)).strip()
+    if not plain:
+        return ""
+    try:
+        number = phonenumbers.parse(plain, country.upper() or "JP")
+        return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    except phonenumbers.NumberParseException:
+        return re.sub(r"\D", "", plain)

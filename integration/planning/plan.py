@@ -1,0 +1,152 @@
+"""From a snapshot of some people to one decision each. Pure: the same snapshot gives the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from integration.planning import decisions as d
+from integration.planning.decide import Present, Times, write
+from integration.planning.decisions import Decision, Verdict
+from integration.planning.filters import failing
+from integration.planning.mapping import mapped
+from integration.planning.matching import Person, address_of, owners, people
+from integration.planning.rules import CARD_ID, LINK_ID, Rule
+from integration.planning.snapshot import Card, LinkView, Snapshot
+from integration.planning.survivors import blend, tags
+from integration.records import ContactRead
+
+LONGEST_VALUE = 65_536  # characters in a HubSpot text property
+
+
+def plan(snapshot: Snapshot, rule: Rule) -> list[Decision]:
+    """One decision for each person, and one for each card that is out of scope."""
+    out, kept = [], []
+    for card in snapshot.cards:
+        verdict = excluded(card, rule)
+        if verdict:
+            out.append(Decision(d.SKIP, verdict.reason, card.record, (verdict,), verdict.detail, link=card.link))
+        else:
+            kept.append(card)
+    persons = people(kept)
+    owner = owners(persons)
+    taken = taken_links(persons, owner)
+    return out + [decide(person, address_of(person, owner), taken.get(id(person), ""), snapshot, rule) for person in persons]
+
+
+def excluded(card: Card, rule: Rule) -> Verdict | None:
+    """Why a card is out of scope by itself, or None."""
+    if not card.visible:
+        return Verdict(card.record, "unseen", "unseen")
+    if not card.in_scope:
+        return Verdict(card.record, "excluded", "no_selected_tag")
+    row = failing(card, rule.filters)
+    if row:
+        return Verdict(card.record, "excluded", "filtered", f"{row.field} {row.op} {row.value}".strip())
+    return None
+
+
+def taken_links(persons: Iterable[Person], owner: dict[str, Person]) -> dict[int, str]:
+    """id(person) -> the link to use.
+
+    A person keeps the link of their newest linked card. A mailbox that passes to somebody with a newer card takes
+    its contact along, because there can be only one contact with the address.
+    """
+    chosen = {id(person): next((card.link for card in person if card.link), "") for person in persons}
+    for person in persons:
+        if chosen[id(person)] and any(card.email for card in person) and not address_of(person, owner):
+            heir = owner[next(card.email for card in person if card.email)]
+            if not chosen[id(heir)]:
+                chosen[id(heir)] = chosen[id(person)]
+            chosen[id(person)] = ""
+    return chosen
+
+
+def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule: Rule) -> Decision:
+    """The decision for one person; flat early returns, the first that applies."""
+    head = person[0]
+    refusal = refused(person, address, rule)
+    if refusal:
+        return refusal
+    values, origin = blend(person)
+    wanted = mapped(values, tags(person), rule.mappings)
+    wanted["email"] = address
+    too_long = next((name for name, value in wanted.items() if len(value) > LONGEST_VALUE), None)
+    if too_long:
+        return hold(person, "value_too_long", too_long)
+    if not (address or wanted.get("firstname") or wanted.get("lastname")):
+        return hold(person, "nothing_to_identify")
+    link = snapshot.links.get(link_key, LinkView(""))
+    contact_id = link.contact_id or snapshot.by_email.get(address, "")
+    contact = snapshot.contacts.get(contact_id)
+    source = {row.hubspot: origin[field] for row in rule.mappings for field in row.sansan if field in origin}
+    if contact is None and contact_id:
+        return hold(person, "contact_gone", contact_id)
+    if contact is None:
+        return create(person, link, wanted, source, rule) if address or rule.link_property else hold(person, "needs_link_property")
+    return update(person, link, contact, wanted, source, rule, head)
+
+
+def refused(person: Person, address: str, rule: Rule) -> Decision | None:
+    """Why this person gets no contact, or None."""
+    if address:
+        return None
+    if any(card.email for card in person):
+        return skip(person, "merged", "shared_mailbox")
+    if rule.require_email:
+        typed = any(card.values.get("email", "") for card in person)
+        return skip(person, "excluded", "invalid_email" if typed else "no_email")
+    return None
+
+
+def create(person: Person, link: LinkView, wanted: dict[str, str], source: dict[str, str], rule: Rule) -> Decision:
+    after = {name: value for name, value in wanted.items() if value}
+    if rule.link_property:
+        # The link id itself is added when the link is made: planning knows no randomness.
+        after[CARD_ID] = person[0].id
+    return Decision(d.CREATE, "new_person", person[0].record, verdicts(person, "new_person"), "", link.key, "", {}, after, pick(source, after))
+
+
+def update(
+    person: Person, link: LinkView, contact: ContactRead, wanted: dict[str, str], source: dict[str, str], rule: Rule, head: Card
+) -> Decision:
+    first_time = not link.contact_id or (rule.link_property and contact.values.get(LINK_ID, "") != link.key)
+    times = Times(max(card.changed_at for card in person), contact.modified_at)
+    after, kept = {}, False
+    for row in rule.mappings:
+        present = Present(contact.values.get(row.hubspot, ""), link.written.get(row.hubspot), link.answered.get(row.hubspot))
+        value = write(row, wanted[row.hubspot], present, rule.conflict, times)
+        if value is not None:
+            after[row.hubspot] = value
+        elif wanted[row.hubspot] and row.policy == "always" and not present.ours and present.value != wanted[row.hubspot]:
+            kept = True
+    if rule.link_property and contact.values.get(CARD_ID, "") != head.id:
+        after[CARD_ID] = head.id
+    if not after and not first_time:
+        reason = "kept_hubspot" if kept else "in_sync"
+        return Decision(d.SKIP, reason, head.record, verdicts(person, reason), "", link.key, contact.id)
+    before = {name: contact.values.get(name, "") for name in after}
+    kind, reason = (d.LINK, "matched_email") if first_time else (d.UPDATE, why(after, before, link))
+    return Decision(kind, reason, head.record, verdicts(person, reason), "", link.key, contact.id, before, after, pick(source, after))
+
+
+def why(after: dict[str, str], before: dict[str, str], link: LinkView) -> str:
+    edited = any(name in link.written and before[name] not in (link.written[name], link.answered.get(name)) for name in after)
+    return "contact_differs" if edited else "card_changed"
+
+
+def pick(source: dict[str, str], after: dict[str, str]) -> dict[str, str]:
+    return {name: source[name] for name in after if name in source}
+
+
+def verdicts(person: Person, reason: str) -> tuple[Verdict, ...]:
+    """The newest card is linked; the others say which card stands for them."""
+    head, *older = person
+    return (Verdict(head.record, "linked", reason), *(Verdict(card.record, "merged", "older_card", head.id) for card in older))
+
+
+def skip(person: Person, bucket: str, reason: str) -> Decision:
+    return Decision(d.SKIP, reason, person[0].record, tuple(Verdict(card.record, bucket, reason) for card in person))
+
+
+def hold(person: Person, reason: str, detail: str = "") -> Decision:
+    return Decision(d.HOLD, reason, person[0].record, tuple(Verdict(card.record, "held", reason, detail) for card in person), detail)

@@ -1,0 +1,50 @@
+"""A rule as planning sees it: plain values, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ALWAYS, IF_EMPTY, ON_CREATE, APPEND = "always", "if_empty", "on_create", "append"
+
+# Our own properties. The link id is the unique key of every create; the card id names the surviving card.
+LINK_ID = "sansan_link_id"
+CARD_ID = "sansan_card_id"
+TAGS = "tags"
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRow:
+    """One field mapping. ``kind`` is the property's type in HubSpot, which decides how values compare."""
+
+    sansan: tuple[str, ...]
+    hubspot: str
+    transform: str = ""
+    policy: str = ALWAYS
+    clear: bool = False
+    kind: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    field: str
+    op: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``tags`` None means that every card is in scope; ``link_property`` False that e-mail is the only key."""
+
+    mappings: tuple[MappingRow, ...]
+    require_email: bool = True
+    conflict: str = "sansan"
+    filters: tuple[Filter, ...] = ()
+    link_property: bool = True
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """Every property that a plan reads or writes."""
+        own = (LINK_ID, CARD_ID) if self.link_property else ()
+        return tuple(dict.fromkeys((*(row.hubspot for row in self.mappings), "email", *own)))

@@ -1,0 +1,55 @@
+"""Everything that planning may know about some people, gathered beforehand as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from integration.records import ContactRead, Values
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card as we hold it. ``record`` is our id; ``due`` says that it needs a decision now."""
+
+    record: int
+    id: str
+    values: Values
+    changed_at: datetime
+    exchanged_on: str = ""
+    person_key: str = ""
+    email: str = ""  # folded; "" when blank or not an address a contact can have
+    tags: tuple[str, ...] = ()
+    in_scope: bool = True  # carries a selected tag, or the connection selects none
+    visible: bool = True
+    link: str = ""
+    due: bool = True
+    bucket: str = ""
+    reason: str = ""
+
+    @property
+    def rank(self) -> tuple[str, datetime, str]:
+        """Newest exchange date, then update time, then id: the largest survives. An unknown date is the oldest."""
+        return (self.exchanged_on, self.changed_at, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """A link as it stands. ``written`` is what we last sent, ``answered`` how HubSpot stored it where that differs."""
+
+    key: str
+    contact_id: str = ""
+    written: Values = field(default_factory=dict)
+    answered: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """``looked_up`` holds the ids and addresses that HubSpot was asked for; what it did not find is not in ``contacts``."""
+
+    cards: tuple[Card, ...]
+    links: Mapping[str, LinkView] = field(default_factory=dict)
+    contacts: Mapping[str, ContactRead] = field(default_factory=dict)  # by id
+    by_email: Mapping[str, str] = field(default_factory=dict)  # address -> contact id
+    looked_up: frozenset[str] = frozenset()

@@ -1,0 +1,42 @@
+"""One set of values from several cards of a person."""
+
+from __future__ import annotations
+
+from integration.planning import normalize
+from integration.planning.matching import Person
+from integration.planning.snapshot import Card
+
+# An address is one thing: a street of one card is never put beside the city of another.
+BLOCKS = (frozenset({"countryCode", "postalCode", "prefecture", "city", "street", "building", "address"}),)
+
+
+def blend(person: Person) -> tuple[dict[str, str], dict[str, str]]:
+    """(field -> value, field -> id of the card it is from).
+
+    The newest card stands; its blanks are filled from older cards of the same company only, newest first.
+    """
+    head, *older = person
+    values = {field: value for field, value in head.values.items() if value}
+    origin = dict.fromkeys(values, head.id)
+    for card in older:
+        if same_company(head, card):
+            fill(values, origin, card)
+    return values, origin
+
+
+def fill(values: dict[str, str], origin: dict[str, str], card: Card) -> None:
+    taken = [block for block in BLOCKS if any(field in values for field in block)]
+    for field, value in card.values.items():
+        if value and field not in values and not any(field in block for block in taken):
+            values[field], origin[field] = value, card.id
+
+
+def same_company(one: Card, other: Card) -> bool:
+    """By name without its legal form. A card without a company belongs to none, so nothing is taken from it."""
+    key = normalize.company(one.values.get("companyName", ""))
+    return bool(key) and key == normalize.company(other.values.get("companyName", ""))
+
+
+def tags(person: Person) -> tuple[str, ...]:
+    """The tags of all cards, united."""
+    return tuple(sorted({tag for card in person for tag in card.tags}))

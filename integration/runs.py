@@ -1,0 +1,213 @@
+"""A run from its asking to its end: the only writer of SyncRun besides the counters in ledger.py."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from integration import ledger, preflight, sync
+from integration.budget import Held
+from integration.connectors.base import ConnectorError, Reconnect, RetryLater, Unanswered
+from integration.credentials import source_for, target_for
+from integration.desk import Desk, open_desk
+from integration.gather import Row
+from integration.lease import Lease, LeaseLost, claim
+from integration.models import AuditEntry, Bucket, Connection, Record, SyncRule, SyncRun
+
+log = structlog.get_logger()
+
+# A fall in sight beyond both of these is not deletion: the rule is frozen until a person has looked.
+SHARP_FALL = 0.1
+FEW = 10
+# Slices in a row that a vendor's fault may end without any progress, before the run gives up.
+PATIENCE = 4
+
+
+@dataclass(frozen=True)
+class Next:
+    """What to do with a run after a slice: nothing more (``done``), or another slice after ``wait`` seconds."""
+
+    done: bool
+    wait: float = 0.0
+
+
+def kind_for(rule: SyncRule, full: bool = False, preview: bool = False) -> str:
+    if preview:
+        return SyncRun.Kind.PREVIEW
+    if rule.cursor is None or rule.full_at is None:
+        return SyncRun.Kind.INITIAL
+    return SyncRun.Kind.FULL if full or rule.recheck else SyncRun.Kind.INCREMENTAL
+
+
+def start(rule: SyncRule, trigger: str, who: str = "", full: bool = False, preview: bool = False) -> SyncRun:
+    """A new run, or the open one: a rule has one at a time."""
+    try:
+        with transaction.atomic():
+            return SyncRun.objects.create(
+                account_id=rule.account_id, rule=rule, kind=kind_for(rule, full, preview), trigger=trigger, started_by=who
+            )
+    except IntegrityError:
+        return SyncRun.objects.filter(rule=rule, state__in=SyncRun.OPEN).get()
+
+
+def work_slice(run_id: int, seconds: float, stopping: Callable[[], bool] = lambda: False) -> Next:
+    """One slice of a run, inside the account's scope."""
+    run = SyncRun.objects.select_related("rule__sansan__account", "rule__hubspot__account", "rule__account").get(pk=run_id)
+    if not run.is_open:
+        return Next(done=True)
+    lease = claim(run.rule.hubspot)
+    if lease is None:
+        return Next(done=False, wait=1.0)
+    try:
+        return _work(run, lease, seconds, stopping)
+    except LeaseLost:
+        log.warning("lease_lost", run=run.pk)
+        return Next(done=False, wait=1.0)
+    finally:
+        lease.release()
+
+
+def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], bool]) -> Next:
+    before = begin(run)
+    try:
+        preflight.refresh_schema(run.rule.hubspot)
+        desk = open_desk(run, lease, source_for(run.rule.sansan), target_for(run.rule.hubspot))
+        desk.deadline, desk.stopping = time.monotonic() + seconds, stopping
+        try:
+            done = sync.work(desk)
+            if done:
+                look_for_unseen(desk)
+        finally:
+            remember(desk)
+    except Reconnect as error:
+        refused(run, error)
+        return Next(done=True)
+    except Held as held:
+        hold(run, held)
+        return Next(done=True)
+    except ConnectorError as error:
+        return later(run, error, before)
+    if done:
+        finish(run)
+    return Next(done)
+
+
+def begin(run: SyncRun) -> int:
+    """Notes that a slice began, before any work: a slice that kills its worker is counted too. Returns the progress so far."""
+    run.attempts += 1
+    run.state = SyncRun.State.RUNNING
+    run.started_at = run.started_at or timezone.now()
+    run.save(update_fields=["attempts", "state", "started_at"])
+    run.detail = ""
+    return progress(run)
+
+
+def progress(run: SyncRun) -> int:
+    return run.read + sum(count for name, count in run.counts.items() if name not in ("read", "waiting"))
+
+
+def remember(desk: Desk) -> None:
+    """What the next slice should know: the calls that were made, and how many new people the portal had."""
+    SyncRule.objects.filter(pk=desk.rule.pk).update(known_share=desk.known_share)
+    ledger.count(desk, {})
+
+
+def later(run: SyncRun, error: ConnectorError, before: int) -> Next:
+    """A vendor's fault: the run waits and goes on; after some slices without any progress it ends and says why."""
+    run.reason, run.detail = error.reason, error.detail[:1000]
+    idle = 0 if progress(run) > before else idle_slices(run) + 1
+    run.reasons["_idle"] = idle
+    if idle >= PATIENCE:
+        end(run, SyncRun.State.PARTIAL if progress(run) else SyncRun.State.FAILED)
+        return Next(done=True)
+    run.save(update_fields=["reason", "detail", "reasons"])
+    wait = error.after if isinstance(error, RetryLater) else 1.0 if isinstance(error, Unanswered) else 30.0
+    log.warning("slice_ended_early", run=run.pk, reason=error.reason, detail=error.detail, wait=wait)
+    return Next(done=False, wait=wait)
+
+
+def idle_slices(run: SyncRun) -> int:
+    return int(run.reasons.get("_idle", 0))
+
+
+def refused(run: SyncRun, error: Reconnect) -> None:
+    """Credentials that do not work stop the rule: asking again every half minute would help nobody."""
+    run.reason, run.detail = error.reason, error.detail[:1000]
+    system = run.rule.sansan if error.reason == "sansan_reconnect" or "Sansan" in error.detail else run.rule.hubspot
+    preflight.seen(system, Connection.Health.RECONNECT, error.detail)
+    SyncRule.objects.filter(pk=run.rule_id, state=SyncRule.State.ACTIVE).update(state=SyncRule.State.HELD, state_reason=error.detail[:500])
+    end(run, SyncRun.State.FAILED)
+
+
+def hold(run: SyncRun, held: Held) -> None:
+    run.reason, run.detail = held.reason, held.detail[:1000]
+    SyncRule.objects.filter(pk=run.rule_id).update(state=SyncRule.State.HELD, state_reason=held.detail[:500])
+    end(run, SyncRun.State.HELD)
+
+
+def finish(run: SyncRun) -> None:
+    """The whole window is stored and everybody who was due has an outcome."""
+    rule, now = run.rule, timezone.now()
+    if not run.is_preview:
+        fields = {"checked_at": now}
+        if run.kind in (SyncRun.Kind.FULL, SyncRun.Kind.INITIAL):
+            fields |= {"full_at": now, "recheck": False}
+        SyncRule.objects.filter(pk=rule.pk).update(**fields)
+    if eventless(run):
+        # A quiet poll leaves no row behind, or a day of them would hide the runs that did something.
+        run.delete()
+        return
+    run.reason = ""
+    problems = preflight.mapping_problems(rule)
+    if problems:
+        run.reason, run.detail = problems[0][0], " ".join(sentence for _, _, sentence in problems)[:1000]
+    end(run, SyncRun.State.PARTIAL if run.failed else SyncRun.State.SUCCEEDED)
+
+
+def eventless(run: SyncRun) -> bool:
+    if run.trigger != SyncRun.Trigger.SCHEDULE or run.kind != SyncRun.Kind.INCREMENTAL or run.failed or run.calls_hubspot:
+        return False
+    return not AuditEntry.objects.filter(run=run).exists() and not Record.objects.filter(run=run, due_at__isnull=False).exists()
+
+
+def end(run: SyncRun, state: str) -> None:
+    run.reasons.pop("_idle", None)
+    run.state, run.ended_at = state, timezone.now()
+    run.save(update_fields=["state", "reason", "detail", "reasons", "ended_at"])
+    log.info("run_ended", run=run.pk, rule=run.rule.slug, state=state, **run.counts)
+
+
+def look_for_unseen(desk: Desk) -> None:
+    """After a whole read: cards that it did not show. Losing sight of many at once is not deletion."""
+    run = desk.run
+    if run.kind != SyncRun.Kind.FULL:
+        return
+    cards = Record.objects.filter(rule=desk.rule).exclude(bucket=Bucket.UNSEEN)
+    gone = cards.exclude(run=run)
+    missing, total = gone.count(), cards.count()
+    if missing > FEW and missing > total * SHARP_FALL:
+        raise Held("sight_lost", f"The key no longer sees {missing} of {total} cards. Nothing was changed: check the key's rights in Sansan.")
+    while rows := [Row(*row) for row in gone.order_by("pk").values_list(*Row._fields)[:500]]:
+        ledger.told_unseen(desk, rows)
+
+
+def due_rules(now):  # type: ignore[no-untyped-def]
+    """Active rules of active accounts whose next check has come, over all accounts."""
+    return SyncRule.objects.filter(state=SyncRule.State.ACTIVE, account__active=True).filter(due_at__lte=now) | SyncRule.objects.filter(
+        state=SyncRule.State.ACTIVE, account__active=True, due_at__isnull=True
+    )
+
+
+def schedule(rule: SyncRule, now) -> SyncRun | None:  # type: ignore[no-untyped-def]
+    """Starts the rule's next run if it is still due: the conditional UPDATE decides which of two ticks was first."""
+    claimed = SyncRule.objects.filter(pk=rule.pk, due_at=rule.due_at).update(due_at=now + timedelta(seconds=rule.interval))
+    if not claimed:
+        return None
+    full = bool(rule.full_every and rule.full_at and rule.full_at < now - timedelta(hours=rule.full_every))
+    return start(rule, SyncRun.Trigger.SCHEDULE, full=full)

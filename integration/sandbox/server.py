@@ -1,0 +1,192 @@
+"""The HTTP side of the sandbox: 127.0.0.1 only, one thread a connection, faults and latency, calls counted."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import socket
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+
+from integration.sandbox import control, people, store
+from integration.sandbox.faults import Faults
+from integration.sandbox.hubspot import HubSpotSandbox
+from integration.sandbox.sansan import SansanSandbox
+from integration.sandbox.wire import Request, Response, json_response
+
+SANSAN_PATH = re.compile(r"/v\d+(\.\d+)?/(bizCards|persons|tags|me|users|organization|departments|reports)\b")
+ID = re.compile(r"/(?:[0-9A-F]{32}|\d{3,})(?=/|$)")
+EXAMPLE_KEY = "SandboxKey0123456789abcdefABCDEF"
+EXAMPLE_TOKEN = "pat-sandbox-0001"
+
+
+class Sandbox:
+    """Both vendors on one port. Use as a context manager, or call ``serve``."""
+
+    def __init__(
+        self,
+        cards: int = 50,
+        seed: int = 1,
+        port: int = 0,
+        latency_ms: float = 0,
+        tags: int = 12,
+        shared_email_percent: float = 5,
+        no_email_percent: float = 10,
+        limits: bool = True,
+        hubspot_limit: tuple[int, float] | None = (190, 10.0),
+    ) -> None:
+        self.latency_ms = latency_ms
+        self.faults = Faults()
+        self._calls: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        all_tags = people.tags(tags)
+        made = people.cards(cards, seed, all_tags, people.utc_now(), shared_email_percent, no_email_percent)
+        self.sansan = SansanSandbox(made, all_tags, people.utc_now, {"limits": limits})
+        self.hubspot = HubSpotSandbox(people.utc_now, hubspot_limit if limits else None)
+        self.server = Server(("127.0.0.1", port), Handler)
+        self.server.sandbox = self
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def __enter__(self) -> Sandbox:
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def calls(self) -> dict[str, Any]:
+        """``{"sansan": n, "hubspot": n, "by_call": {"METHOD path status": n}}``."""
+        with self._lock:
+            by_call = dict(self._calls)
+        total = {system: sum(n for call, n in by_call.items() if call.startswith(system)) for system in ("sansan", "hubspot")}
+        return {**total, "by_call": by_call}
+
+    def reset_calls(self) -> None:
+        with self._lock:
+            self._calls.clear()
+
+    def answer(self, request: Request) -> tuple[Response, dict[str, Any] | None]:
+        """The response to send, and the fault that says how it is to be sent."""
+        if request.path.startswith("/sandbox/"):
+            return control.handle(self, request), None
+        system = "sansan" if SANSAN_PATH.match(request.path) else "hubspot"
+        call = f"{request.method} {ID.sub('/{id}', request.path)}"
+        fault = self.faults.next(system, f"{request.method} {request.path}")
+        if self.latency_ms:
+            time.sleep(self.latency_ms / 1000)
+        response = faulty(fault) if fault else None
+        if response is None:
+            response = (self.sansan if system == "sansan" else self.hubspot).handle(request)
+        with self._lock:
+            self._calls[f"{system} {call} {response.status}"] += 1
+        return response, fault
+
+
+def faulty(fault: dict[str, Any]) -> Response | None:
+    """What a fault answers in the vendor's stead; None where the vendor is asked all the same."""
+    headers = {} if fault.get("retry_after") is None else {"Retry-After": str(fault["retry_after"])}
+    match fault["kind"]:
+        case "status":
+            return json_response(fault["status"], fault.get("body", {"status": "error", "message": "an armed fault"}), headers)
+        case "rate_limit":
+            return json_response(429, fault.get("body", {"status": "error", "message": "slow down"}), headers)
+        case "html":
+            return Response(200, b"<html><body>Maintenance</body></html>", content_type="text/html")
+        case "wrong_type":
+            return Response(200, b'"a string"')
+        case "reset" | "timeout":
+            return Response(0)
+        case "delay":
+            time.sleep(fault.get("seconds", 1))
+    return None
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    sandbox: Sandbox
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is part of the tests."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _handle(self) -> None:
+        url = urlsplit(self.path)
+        length = int(self.headers.get("Content-Length") or 0)
+        request = Request(
+            self.command,
+            unquote(url.path),
+            parse_qs(url.query, keep_blank_values=True),
+            {name.lower(): value for name, value in self.headers.items()},
+            self.rfile.read(length) if length else b"",
+        )
+        response, fault = self.server.sandbox.answer(request)
+        kind = fault["kind"] if fault else ""
+        if kind == "timeout":
+            time.sleep(fault.get("seconds", 60) if fault else 0)
+        if kind in ("reset", "reset_after", "timeout"):
+            self._drop()
+            return
+        self._send(response, truncated=kind == "truncated")
+
+    do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _handle
+
+    def _send(self, response: Response, truncated: bool) -> None:
+        body, headers = response.body, dict(response.headers)
+        if truncated:
+            body = body[: len(body) // 2]
+        elif len(body) > 1024 and "gzip" in self.headers.get("Accept-Encoding", ""):
+            body, headers["Content-Encoding"] = gzip.compress(body, 1), "gzip"
+        head = [f"HTTP/1.1 {response.status} {self.responses.get(response.status, ('', ''))[0]}", f"Content-Length: {len(body)}"]
+        if response.content_type and response.status != 204:
+            head.append(f"Content-Type: {response.content_type}")
+        head += [f"{name}: {value}" for name, value in headers.items()]
+        self.wfile.write("\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + (b"" if response.status == 204 else body))
+
+    def _drop(self) -> None:
+        # Zero linger: the client sees a reset, not an orderly end.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        self.connection.close()
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing on the terminal: calls are counted instead."""
+
+
+def serve(sandbox: Sandbox, state: Path | None, stop: threading.Event) -> None:
+    """Serves until ``stop`` is set."""
+    if state:
+        store.load(sandbox, state)
+    with sandbox:
+        if state:
+            store.keep(sandbox, state, stop)
+        else:
+            stop.wait()
+
+
+def banner(sandbox: Sandbox) -> str:
+    return (
+        f"Sandbox of Sansan and HubSpot at {sandbox.url} ({len(sandbox.sansan.cards)} cards)\n"
+        f"  export SANSAN_API_URL={sandbox.url} HUBSPOT_API_URL={sandbox.url}\n"
+        f"  export SANSAN_API_KEY={EXAMPLE_KEY} HUBSPOT_TOKEN={EXAMPLE_TOKEN}\n"
+        "  Any 32 letters and digits are a Sansan key, any pat-… a HubSpot token of a portal of its own. Ctrl-C ends it."
+    )
+
+
+__all__ = ["EXAMPLE_KEY", "EXAMPLE_TOKEN", "Sandbox", "banner", "serve"]

@@ -1,0 +1,44 @@
+"""Keeps the vendors' state in a file, so that a restarted demo goes on where it ended."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+if TYPE_CHECKING:
+    from integration.sandbox.server import Sandbox
+
+EVERY = 3.0  # seconds
+
+
+def load(sandbox: Sandbox, path: Path) -> bool:
+    """Whether there was a state to go on with."""
+    if not path.exists():
+        return False
+    state = orjson.loads(path.read_bytes())
+    sandbox.sansan.load(state["sansan"])
+    sandbox.hubspot.load(state["hubspot"])
+    return True
+
+
+def save(sandbox: Sandbox, path: Path) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(orjson.dumps({"sansan": sandbox.sansan.state(), "hubspot": sandbox.hubspot.state()}))
+    os.replace(fresh, path)
+
+
+def keep(sandbox: Sandbox, path: Path, stop: threading.Event) -> None:
+    """Saves every few seconds when something changed, and once at the end."""
+    saved = -1
+    while True:
+        ended = stop.wait(EVERY)
+        changes = sandbox.sansan.changes + sandbox.hubspot.changes
+        if changes != saved:
+            save(sandbox, path)
+            saved = changes
+        if ended:
+            return

@@ -1,0 +1,71 @@
+"""One slice of a run: ingest, plan, open, apply, close. Read this first.
+
+Two loops meet in the ledger. ``ingest.read`` stores changed cards as Records that are due; ``deliver`` takes due people
+to their contacts. Each ``yield`` hands a vendor call to the pool; between two of them everything runs in one thread.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.conf import settings
+
+from integration import apply, budget, gather, ingest, ledger, preflight
+from integration.connectors.base import Reconnect, RetryLater
+from integration.desk import Desk
+from integration.gather import Batch, Queue
+from integration.planning.plan import plan
+from integration.planning.rules import LINK_ID
+from integration.pool import Pool, Work
+
+
+def work(desk: Desk) -> bool:
+    """Works until the run is done (True) or the slice is spent (False). Raises what a person or time must mend."""
+    queue, pool = Queue(desk), Pool(settings.SYNC_WORKERS)
+    try:
+        settle(desk)
+        pool.start(ingest.read(desk))
+        while True:
+            while len(pool) <= settings.SYNC_WORKERS and queue.open and (batch := queue.next()):
+                pool.start(deliver(desk, batch))
+            if len(pool):
+                pool.step()
+                queue.refresh()
+            elif desk.unsettled:
+                settle(desk)
+            elif desk.spent:
+                queue.leave()
+                return False
+            elif not queue.again():
+                return True
+    finally:
+        pool.close()
+
+
+def deliver(desk: Desk, batch: Batch) -> Work:
+    """One batch of people, from due to closed."""
+    if gather.asks(desk, batch):
+        yield partial(gather.contacts, desk, batch)
+        gather.adopt(desk, batch)
+    decisions = plan(gather.snapshot(desk, batch), desk.plan_rule)
+    budget.check(desk, decisions)
+    yield from preflight.options(desk, decisions)
+    opened = ledger.open_entries(desk, batch, decisions)
+    if opened.writes:
+        sent = yield partial(apply.send, desk.target, opened.writes, key(desk))
+        ledger.close_entries(desk, opened, sent.results)
+        if isinstance(sent.error, (Reconnect, RetryLater)):
+            raise sent.error
+
+
+def settle(desk: Desk) -> None:
+    """Entries left open by an interrupted slice, or by an answer that never came: HubSpot is read back, never sent to blindly."""
+    desk.unsettled = False
+    while writes := ledger.found_open(desk):
+        ledger.close_entries(desk, ledger.Opened(writes), apply.read_back(desk.target, writes, key(desk)))
+    desk.in_flight.clear()
+
+
+def key(desk: Desk) -> str:
+    """The property that an upsert goes by."""
+    return LINK_ID if desk.plan_rule.link_property else "email"
