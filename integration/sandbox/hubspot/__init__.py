@@ -1,0 +1,5 @@
+"""HubSpot's half of the sandbox: the CRM API for contacts and their properties, a portal for each token."""
+
+from integration.sandbox.hubspot.app import HubSpotSandbox
+
+__all__ = ["HubSpotSandbox"]
