@@ -1,0 +1,47 @@
+"""Accounts: superusers make them, members see theirs, an owner may change name, time zone and retention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from core.admin.base import ScopedAdmin, display, site
+from core.models import Account
+from core.roles import EDIT, OWN
+
+
+@admin.register(Account, site=site)
+class AccountAdmin(ScopedAdmin):
+    list_display = ("name", "slug", "timezone", "members", "active")
+    search_fields = ("name", "slug")
+    fieldsets = ((None, {"fields": ("name", "slug", "timezone", "retention_days", "active", "created_at")}),)
+    readonly_fields = ("created_at",)
+    ordering = ("slug",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        rows = super().get_queryset(request).annotate(members=Count("memberships", distinct=True))
+        return rows if request.user.is_superuser else rows.filter(pk__in=request.user.memberships.values("account_id"))  # type: ignore[union-attr]
+
+    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
+        """Changing an account is its owner's affair, not an editor's."""
+        return super().allowed(request, obj, OWN if action == EDIT else action)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)  # type: ignore[union-attr]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Its history must outlive a customer's leaving: switch the account off instead.
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Links, commands and configuration files name the slug; stopping a customer is the platform's decision."""
+        fixed = () if request.user.is_superuser else ("slug", "active")  # type: ignore[union-attr]
+        return (*super().get_readonly_fields(request, obj), *fixed)
+
+    @display(description=_("members"), ordering="members")
+    def members(self, obj: Any) -> int:
+        return int(obj.members)

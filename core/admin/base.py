@@ -1,0 +1,223 @@
+"""The one base of every page. What the pages need of unfold is here, so that the stock admin stays possible.
+
+Rows come from the scoped manager: the request's scope is opened by ``core.tenancy.AccountScopeMiddleware``. Rights come
+from the user's role in the row's account (``core.roles``), never from Django's permissions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.paginator import Paginator
+from django.db.models import ForeignKey, QuerySet
+from django.forms import ModelForm
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern
+from django.utils.translation import gettext as _
+from unfold import admin as unfold
+from unfold.decorators import display
+
+from core.admin.buttons import ButtonsMixin, button
+from core.admin.paginator import CappedPaginator
+from core.admin.site import site
+from core.encryption import EncryptedJSONField
+from core.models.account import Account
+from core.roles import EDIT, VIEW, may
+from core.tenancy import AccountOwned
+
+__all__ = ["CappedPaginator", "ReadOnlyAdmin", "ScopedAdmin", "ScopedForm", "StackedInline", "TabularInline", "button", "display", "site"]
+
+
+def account_of(obj: Any) -> int | None:
+    """The account that a row hangs on; None asks about any account."""
+    if obj is None:
+        return None
+    return obj.pk if isinstance(obj, Account) else obj.account_id
+
+
+def without_secrets(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """One credential under a lost key would raise for a whole list, and no page shows one."""
+    secret = [field.name for field in rows.model._meta.concrete_fields if isinstance(field, EncryptedJSONField)]
+    return rows.defer(*secret) if secret else rows
+
+
+def accounts_to_edit(request: HttpRequest) -> QuerySet[Account]:
+    if request.user.is_superuser:  # type: ignore[union-attr]
+        return Account.objects.all()
+    return Account.objects.filter(pk__in=[pk for pk in Account.objects.filter(memberships__user=request.user).values_list("pk", flat=True) if may(request.user, pk, EDIT)])
+
+
+class RoleRights:
+    """Django's permission methods, answered by the user's role in the object's account."""
+
+    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
+        return may(request.user, account_of(obj), action)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, None, VIEW)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.allowed(request, obj, VIEW)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.allowed(request, obj, EDIT)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.allowed(request, obj, EDIT)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.allowed(request, obj, EDIT)
+
+
+class ScopedFields:
+    """Choices end at the scope."""
+
+    def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        related = db_field.related_model
+        if related is Account:
+            kwargs["queryset"] = accounts_to_edit(request)
+        elif isinstance(related, type) and issubclass(related, AccountOwned):
+            kwargs.setdefault("queryset", without_secrets(related.objects.all()))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Gives a new row its account where there is no choice, and keeps all its foreign keys inside that account."""
+
+    request: HttpRequest
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "account" not in self.fields and self.instance.pk is None and isinstance(self.instance, AccountOwned):
+            self.instance.account = accounts_to_edit(self.request).get()
+
+    def _get_validation_exclusions(self) -> set[str]:
+        # Uniqueness within an account can only be told with the account, also where the form does not ask for it.
+        return super()._get_validation_exclusions() - {"account"}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        account = cleaned.get("account") or (self.instance.account if self.instance.account_id else None)
+        for name, value in list(cleaned.items()):
+            if account and isinstance(value, AccountOwned) and value.account_id != account.pk:
+                self.add_error(name, ValidationError(_("This belongs to another account: choose one of %(account)s."), params={"account": account}))
+        return cleaned
+
+
+class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
+    """A page of rows of the user's accounts."""
+
+    form = ScopedForm
+    paginator = CappedPaginator
+    list_per_page = 50
+    show_full_result_count = False
+    # Counts beside filters would each count the whole table.
+    show_facets = admin.ShowFacets.NEVER
+    list_filter_submit = True
+    list_fullwidth = True
+    list_prefetch: tuple[str, ...] = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return without_secrets(super().get_queryset(request)).prefetch_related(*self.list_prefetch)
+
+    def get_paginator(self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any, **kwargs: Any) -> Paginator[Any]:
+        return self.paginator(queryset, per_page, *args, **kwargs)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*self.button_urls(), *super().get_urls()]
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        """The account is a column only for those who see more than one."""
+        shown = list(super().get_list_display(request))
+        return [name for name in shown if name != "account"] if self.sees_one_account(request) else shown
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        shown = list(super().get_list_filter(request))
+        return [one for one in shown if one != "account" and one[0] != "account"] if self.sees_one_account(request) else shown
+
+    def sees_one_account(self, request: HttpRequest) -> bool:
+        if not hasattr(request, "_one_account"):
+            seen = Account.objects.all() if request.user.is_superuser else Account.objects.filter(memberships__user=request.user)  # type: ignore[union-attr]
+            request._one_account = len(seen.values_list("pk")[:2]) < 2  # type: ignore[attr-defined]
+        return bool(request._one_account)  # type: ignore[attr-defined]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:  # type: ignore[type-arg]
+        form = super().get_form(request, obj, change, **kwargs)
+        form.request = request  # type: ignore[attr-defined]
+        return form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without a choice of accounts there is nothing to ask; the read-only account goes without saying, too."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if not self.has_account_field or (obj and not self.sees_one_account(request)) or (not obj and accounts_to_edit(request).count() > 1):
+            return fieldsets
+        return [(title, {**options, "fields": [f for f in options["fields"] if f != "account"]}) for title, options in fieldsets]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return (*fields, "account") if obj and self.has_account_field else fields
+
+    @property
+    def has_account_field(self) -> bool:
+        try:
+            self.model._meta.get_field("account")
+        except FieldDoesNotExist:
+            return False
+        return True
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Deleting many at once is nobody's wish here, and it would go around the rows' own guards."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Rows of an inline belong to their parent's account."""
+        for row in formset.forms:
+            if isinstance(row.instance, AccountOwned) and row.instance.pk is None:
+                row.instance.account_id = form.instance.account_id
+        super().save_formset(request, form, formset, change)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+        obj = kwargs.get("obj")
+        if obj is not None:
+            context["buttons"] = self.buttons_for(request, obj)
+            context["press_url"] = f"{self.admin_site.name}:{self._press_name}"
+            context.update(self.page_context(request, obj))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """What the detail page's own template needs."""
+        return {}
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        # Django would go to the overview and repeat the id; another account's row is as absent as none.
+        raise Http404
+
+
+class ReadOnlyAdmin(ScopedAdmin):
+    """History: nobody adds, changes or deletes it by hand."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class TabularInline(RoleRights, ScopedFields, unfold.TabularInline):
+    extra = 0
+    exclude = ("account",)
+
+
+class StackedInline(RoleRights, ScopedFields, unfold.StackedInline):
+    extra = 0
+    exclude = ("account",)
+
+

@@ -1,0 +1,80 @@
+"""Buttons on a detail page that do something: a POST each, so that no link, prefetch or foreign page can press one.
+
+(unfold's own detail actions are plain links.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+
+from core.roles import OPERATE
+
+
+@dataclass(frozen=True)
+class Button:
+    name: str
+    label: Any
+    icon: str
+    right: str
+    primary: bool
+    title: Any
+
+
+def button(label: Any, *, icon: str = "", right: str = OPERATE, primary: bool = False, title: Any = "") -> Callable[[Any], Any]:
+    """Marks ``method(self, request, obj)`` as a button. What it returns is the answer; None goes back to the page."""
+
+    def mark(method: Any) -> Any:
+        method.button = Button(method.__name__, label, icon, right, primary, title)
+        return method
+
+    return mark
+
+
+class ButtonsMixin:
+    """For a ModelAdmin that names its buttons, in their order, in ``buttons``."""
+
+    buttons: tuple[str, ...] = ()
+    change_form_outer_before_template = "admin/buttons.html"
+
+    def button_fits(self, name: str, obj: Any) -> bool:
+        """Whether the button makes sense in the object's present state."""
+        return True
+
+    def buttons_for(self, request: HttpRequest, obj: Model) -> list[Button]:
+        marked = [getattr(self, name).button for name in self.buttons]
+        return [one for one in marked if self.button_fits(one.name, obj) and self.allowed(request, obj, one.right)]  # type: ignore[attr-defined]
+
+    def button_urls(self) -> list[URLPattern]:
+        return [path("<int:object_id>/press/<slug:name>/", self.admin_site.admin_view(self.press), name=self._press_name)]  # type: ignore[attr-defined]
+
+    @property
+    def _press_name(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_press"  # type: ignore[attr-defined]
+
+    def page_of(self, obj: Model) -> str:
+        return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])  # type: ignore[attr-defined]
+
+    def press(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        obj = self.get_object(request, str(object_id))  # type: ignore[attr-defined]
+        if obj is None or name not in self.buttons:
+            raise Http404
+        method = getattr(self, name)
+        if not self.allowed(request, obj, method.button.right):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        if not self.button_fits(name, obj):
+            # The page was open while somebody else pressed a button.
+            messages.warning(request, _("“%(label)s” is not possible any more: the page below shows how things stand now.") % {"label": method.button.label})
+            return redirect(self.page_of(obj))
+        return method(request, obj) or redirect(self.page_of(obj))

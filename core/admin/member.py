@@ -1,0 +1,113 @@
+"""Members: who may do what in an account. Its owners manage them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from core.admin.base import ScopedAdmin, ScopedForm, display, site
+from core.models import Account, Membership, Role, User
+from core.roles import OWN, may
+
+
+class MembershipForm(ScopedForm):
+    """The user is typed, not chosen: a list of users would show every other customer's people."""
+
+    who = forms.CharField(
+        label=gettext_lazy("User name or e-mail"),
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=gettext_lazy("Exactly as the person signs in. The platform's administrator makes new users."),
+    )
+
+    class Meta:
+        model = Membership
+        fields = ("account", "role")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            del self.fields["who"]
+
+    def clean_who(self) -> User:
+        typed = self.cleaned_data["who"].strip()
+        found = list(User.objects.filter(Q(username=typed) | Q(email__iexact=typed), is_active=True)[:2])
+        if len(found) != 1:
+            raise ValidationError(_("Nobody signs in with this name: check the spelling, or ask the platform's administrator for a new user."))
+        return found[0]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        account, user = cleaned.get("account") or self.instance.account, cleaned.get("who")
+        if user and Membership.objects.filter(account=account, user=user).exists():
+            self.add_error("who", _("%(user)s is a member already: change the role there.") % {"user": user})
+        if self.instance.pk and cleaned.get("role") != Role.OWNER and last_owner(self.instance):
+            self.add_error("role", _("An account needs an owner: make somebody else an owner first."))
+        return cleaned
+
+    def save(self, commit: bool = True) -> Membership:
+        if not self.instance.pk:
+            self.instance.user = self.cleaned_data["who"]
+        return super().save(commit)
+
+
+def last_owner(member: Membership) -> bool:
+    stored = Membership.objects.filter(account_id=member.account_id, role=Role.OWNER)
+    return stored.filter(pk=member.pk).exists() and stored.count() == 1
+
+
+@admin.register(Membership, site=site)
+class MembershipAdmin(ScopedAdmin):
+    form = MembershipForm
+    list_display = ("user", "email", "account", "role_badge")
+    list_select_related = ("user", "account")
+    search_fields = ("user__username", "user__email")
+    fieldsets = ((None, {"fields": ("account", "who", "role")}),)
+    ordering = ("account", "user__username")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        rows = super().get_queryset(request)
+        if request.user.is_superuser:  # type: ignore[union-attr]
+            return rows
+        return rows.filter(account_id__in=owned_accounts(request))
+
+    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
+        """Only owners see and change the members."""
+        return super().allowed(request, obj, OWN)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, None, OWN)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj and last_owner(obj))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "account" and not request.user.is_superuser:  # type: ignore[union-attr]
+            field.queryset = Account.objects.filter(pk__in=owned_accounts(request))
+        return field
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ((None, {"fields": ("user", "account", "role")}),) if obj else ((None, {"fields": ("account", "who", "role")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("user", "account") if obj else ()
+
+    @display(description=gettext_lazy("e-mail"))
+    def email(self, obj: Membership) -> str:
+        return obj.user.email
+
+    @display(description=gettext_lazy("role"), ordering="role", label={Role.OWNER: "primary", Role.EDITOR: "info", Role.OPERATOR: "info"})
+    def role_badge(self, obj: Membership) -> tuple[str, str]:
+        return obj.role, obj.get_role_display()
+
+
+def owned_accounts(request: HttpRequest) -> list[int]:
+    return [pk for pk in request.user.memberships.values_list("account_id", flat=True) if may(request.user, pk, OWN)]  # type: ignore[union-attr]

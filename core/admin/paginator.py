@@ -1,0 +1,83 @@
+"""Pages of long tables, without ever counting or sorting one whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+from django.utils.functional import cached_property
+from django_scopes import get_scope
+
+from core.models.account import Account
+from core.tenancy import AccountOwned
+
+# Rows that are counted, and so the last row that pages reach. Filters and search reach the others.
+CAP = 10_000
+# With more accounts than this in the scope, one query over all of them is the cheaper one.
+MOST_ACCOUNTS = 20
+
+
+class CappedPaginator(Paginator):
+    """Counts at most 10,000 rows, and reads each account apart.
+
+    An index that begins with the account gives one account's newest rows at once. Over several accounts the database
+    reads and sorts all of their rows (1.6 s in a million), so the first rows of each are merged here.
+    """
+
+    template_name = "admin/pagination_capped.html"
+
+    @cached_property
+    def capped(self) -> bool:
+        return self._counted > CAP
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._counted, CAP)
+
+    @cached_property
+    def _counted(self) -> int:
+        found = 0
+        for part in self._parts:
+            found += part.order_by()[: CAP + 1 - found].count()
+            if found > CAP:
+                break
+        return found
+
+    def page(self, number: Any) -> Page[Any]:
+        number = self.validate_number(number)
+        first = (number - 1) * self.per_page
+        last = min(first + self.per_page, self.count)
+        if len(self._parts) == 1:
+            return self._get_page(self._parts[0][first:last], number, self)
+        return self._get_page(self._merged(first, last), number, self)
+
+    @cached_property
+    def _parts(self) -> list[QuerySet[Any]]:
+        accounts = accounts_in_scope(self.object_list)
+        if not accounts or not all(isinstance(term, str) and "__" not in term for term in self.object_list.query.order_by):
+            return [self.object_list]
+        return [self.object_list.filter(account_id=account) for account in accounts]
+
+    def _merged(self, first: int, last: int) -> QuerySet[Any]:
+        """The rows from ``first`` to ``last`` of all accounts together: keys first, then the rows themselves."""
+        terms = [str(term) for term in self.object_list.query.order_by]
+        names = [term.lstrip("-") for term in terms]
+        keys = [key for part in self._parts for key in part.prefetch_related(None).values_list(*names, "pk")[:last]]
+        for at in reversed(range(len(terms))):
+            keys.sort(key=lambda key: (key[at] is None, key[at]), reverse=terms[at].startswith("-"))
+        return self.object_list.filter(pk__in=[key[-1] for key in keys[first:last]])
+
+
+def accounts_in_scope(rows: object) -> Sequence[int]:
+    """Ids of the accounts that the open scope covers; none where that does not help to read ``rows``."""
+    if not isinstance(rows, QuerySet) or not issubclass(rows.model, AccountOwned):
+        return []
+    scope = get_scope()
+    if scope.get("_enabled", True):
+        covered = scope["account"]
+        accounts = [account.pk for account in (covered if isinstance(covered, (list, tuple)) else [covered])]
+    else:
+        accounts = list(Account.objects.values_list("pk", flat=True)[: MOST_ACCOUNTS + 1])
+    return accounts if len(accounts) <= MOST_ACCOUNTS else []
