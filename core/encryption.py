@@ -23,7 +23,10 @@ class EncryptedJSONField(EncryptedTextField):  # type: ignore[misc]
             if isinstance(value, Case) or all(isinstance(e, Case) for e in value.get_source_expressions()):
                 return value
             raise TypeError("An encrypted field takes plain values only.")
-        return super().get_db_prep_save(json.dumps(value), connection)
+        return super().get_db_prep_save(value, connection)
+
+    def get_prep_value(self, value: Any) -> Any:
+        return None if value is None else json.dumps(value)
 
     def to_python(self, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,6 +19,7 @@ from integration.records import ContactRead
 
 BATCH = 100  # people, which is also the most that HubSpot takes in a call
 FETCH = 300  # due records looked at in one go
+FULL_LANES = 12  # batches that may wait for their turn
 
 # Lanes: people whose contact is known, people who are new, and people who need no vendor at all.
 KNOWN, NEW, QUIET = "known", "new", "quiet"
@@ -65,12 +67,14 @@ class Queue:
         self.desk = desk
         self.position = desk.run.looked_at
         self.exhausted = False
-        self.lanes: dict[str, Batch] = {}
+        self.lanes: dict[str, deque[Batch]] = {QUIET: deque(), KNOWN: deque(), NEW: deque()}
+        self.probe_out = False
+        self.last = False
 
     @property
     def open(self) -> bool:
         """A spent slice hands out nothing more; a preview first hands out what it has fetched, to know where it stopped."""
-        return not self.desk.spent or (self.desk.run.is_preview and bool(self.lanes))
+        return not self.desk.spent or (self.desk.run.is_preview and any(self.lanes.values()))
 
     def leave(self) -> None:
         """Notes how far a preview has come."""
@@ -78,17 +82,18 @@ class Queue:
             self.desk.run.looked_at = self.position
             self.desk.run.save(update_fields=["looked_at"])
 
-    def next(self) -> Batch | None:
+    def next(self, idle: bool) -> Batch | None:
+        """A full batch; one that is not full only when nobody is at work (``idle``), because every call takes a hundred."""
         while True:
-            for lane in (QUIET, KNOWN, NEW):
-                if lane in self.lanes and self.lanes[lane].people >= BATCH and not self._must_wait(lane):
-                    return self.lanes.pop(lane)
-            if self.exhausted or (self.desk.run.is_preview and self.desk.spent) or not self._fetch():
+            for lane, batches in self.lanes.items():
+                if batches and batches[0].people >= BATCH and not self._must_wait(lane):
+                    return self._hand_out(lane)
+            if self.exhausted or self._enough or (self.desk.run.is_preview and self.desk.spent) or not self._fetch():
                 break
-        if self.desk.run.read_done or self.desk.spent:
-            for lane in (QUIET, KNOWN, NEW):
-                if lane in self.lanes and not self._must_wait(lane):
-                    return self.lanes.pop(lane)
+        if idle and (self.desk.run.read_done or self.desk.spent):
+            for lane, batches in self.lanes.items():
+                if batches and not self._must_wait(lane) and (lane != KNOWN or self.last):
+                    return self._hand_out(lane)
         return None
 
     def refresh(self) -> None:
@@ -96,15 +101,31 @@ class Queue:
         self.exhausted = False
 
     def again(self) -> bool:
-        """Starts another pass; False when there is nothing left that a pass could take up."""
-        if self.desk.run.is_preview or not due(self.desk).exclude(pk__in=self.desk.in_flight).exists():
+        """Starts another pass; False when there is nothing left that a pass could take up.
+
+        Known people wait for it: those whose other cards were at work join them, and a hundred share a call.
+        """
+        self.probe_out, self.last = False, True
+        left = any(self.lanes.values())
+        if self.desk.run.is_preview:
+            return left
+        if not left and not due(self.desk).exclude(pk__in=self.desk.in_flight).exists():
             return False
         self.position, self.exhausted = 0, False
         return True
 
+    @property
+    def _enough(self) -> bool:
+        """What must wait is not piled up."""
+        return sum(len(batches) for batches in self.lanes.values()) > FULL_LANES
+
     def _must_wait(self, lane: str) -> bool:
         """While it is unknown whether the portal has the new people, one batch goes ahead to find out."""
-        return lane == NEW and self.desk.probing and bool(self.desk.in_flight)
+        return lane == NEW and self.desk.probing and self.probe_out
+
+    def _hand_out(self, lane: str) -> Batch:
+        self.probe_out, self.last = self.probe_out or lane == NEW, False
+        return self.lanes[lane].popleft()
 
     def _fetch(self) -> bool:
         desk = self.desk
@@ -113,13 +134,12 @@ class Queue:
             self.exhausted = True
             return False
         start, self.position = self.position, rows[-1][0]
-        waiting = {id for batch in self.lanes.values() for id in batch.rows}
-        found = {row[0]: Row(*row) for row in rows if row[0] not in waiting and row[0] not in desk.in_flight}
+        found = {row[0]: Row(*row) for row in rows if row[0] not in desk.in_flight}
         take_up(desk, found.values())
         complete(desk, found)
         links = {link.pk: link for link in Link.objects.filter(pk__in={row.link_id for row in found.values() if row.link_id})}
         for group in groups(found.values()):
-            if not any(row.id in desk.in_flight or row.id in waiting or self._seen(row, start) for row in group):
+            if not any(row.id in desk.in_flight or self._seen(row, start) for row in group):
                 self._put(group, links)
         return True
 
@@ -129,7 +149,10 @@ class Queue:
 
     def _put(self, group: list[Row], links: dict[int, Link]) -> None:
         lane = lane_of(self.desk, group, links)
-        batch = self.lanes.setdefault(lane, Batch(lane))
+        batches = self.lanes[lane]
+        if not batches or batches[-1].people >= BATCH:
+            batches.append(Batch(lane))
+        batch = batches[-1]
         batch.rows.update({row.id: row for row in group})
         batch.links.update({row.link_id: links[row.link_id] for row in group if row.link_id})
         batch.people += 1

@@ -41,7 +41,6 @@ class Write:
     entry: AuditEntry
     decision: Decision
     link: Link
-    row: Row | None = None  # None for an entry that was found open after a crash
     counted: bool = True  # the reading that this write settles belongs to this run
 
 
@@ -92,23 +91,26 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
             for verdict in decision.verdicts:
                 row = batch.rows[verdict.record]
                 if decision.writes and verdict.record == decision.card:
+                    reading = charged(decision, batch)
                     entry = intent(desk, row, decision, link)
                     entries.append(entry)
-                    opened.writes.append(Write(entry, decision, link, row, counted=charged(decision, batch) is row))  # type: ignore[arg-type]
-                    if link and row.link_id != link.pk:
-                        moved.append((row.id, row.bucket, row.reason, row.detail, link.pk, row.due_at, row.attempts))
+                    opened.writes.append(Write(entry, decision, link, counted=reading is not None))  # type: ignore[arg-type]
+                    if row.due_at is None or (link and row.link_id != link.pk):
+                        # The reading of an older card is settled by this write: until then the surviving card is due.
+                        run = row.run_id if row.due_at else desk.run.pk if reading else None
+                        moved.append((row.id, row.bucket, row.reason, row.detail, link and link.pk, row.due_at or desk.now(), row.attempts, run))
                     continue
                 if row.due_at is not None and not (decision.writes and charged(decision, batch) is row):
                     counted[COUNTED_AS[verdict.bucket]] += 1
                     reasons.append(verdict.reason)
                 if newly_decided(verdict, row):
                     entries.append(said(desk, row, decision, verdict, link, Outcome.NONE))
-                moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], link_after(verdict, row, link), None, 0))
+                moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], link_after(verdict, row, link), None, 0, row.run_id))
         AuditEntry.objects.bulk_create(entries)
-        update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), moved, desk.rule.account_id)
+        update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts", "run"), moved, desk.rule.account_id)
         reasoned(desk.run, reasons)
         count(desk, counted)
-    written = {write.row.id for write in opened.writes if write.row}
+    written = {write.entry.record_id for write in opened.writes}
     release(desk, [id for id in batch.rows if id not in written])
     return opened
 
@@ -222,14 +224,14 @@ def close_entries(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> 
                 book.succeeded(write, result, owners)
             elif result.code == "not_written":
                 book.not_written(write)
-            elif result.code == "contact_exists" and write.decision.kind == d.CREATE and (result.owner_id or not write.row or not write.row.attempts):
+            elif result.code == "contact_exists" and write.decision.kind == d.CREATE and (result.owner_id or write.entry.attempt == 1):
                 book.conflict(write, result, owners)
             else:
                 book.failed(write, result)
         book.write()
     if opened.lane == "new":
         learn_known(desk, opened, results)
-    release(desk, [write.row.id for write in opened.writes if write.row])
+    release(desk, [write.entry.record_id for write in opened.writes])
 
 
 def claimed(opened: Opened, results: Mapping[int, Result]) -> list[str]:
@@ -368,7 +370,7 @@ def found_open(desk: Desk, limit: int = 100) -> list[Write]:
 def set_aside(desk: Desk, unreadable: Sequence[tuple[str, str]], known: Mapping[str, Known], counted: Counter[str], now: datetime) -> None:
     """Rows of a page that cannot be read: each has an outcome all the same, once for as long as it stays as it is."""
     for id, wrong in unreadable:
-        held, digest = known.get(id), f"unreadable:{abs(hash(wrong)) % 10**12}"
+        held, digest = known.get(id), "unreadable"
         counted["read"] += 1
         counted["failed"] += 1
         if held and held.reason == "unreadable":

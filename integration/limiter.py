@@ -22,7 +22,7 @@ LONGEST_WAIT = 20.0  # a longer pause belongs to the engine: a slice must not si
 
 
 def limiter_for(connection: Connection) -> Limiter:
-    if connection.rate_calls == 0:
+    if connection.rate_calls == 0 or connection.pk is None:  # not stored yet: a few calls that try new credentials
         return Unlimited()
     return SharedLimiter(connection)
 

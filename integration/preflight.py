@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import structlog
+from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
-from integration.connectors.base import ConnectorError, Gone, Reconnect, Rejected, RetryLater
+from integration.connectors.base import ConnectorError, ContactTarget, Gone, Reconnect, Rejected
 from integration.connectors.hubspot import fields
 from integration.credentials import source_for, target_for
 from integration.desk import Desk
@@ -16,7 +19,7 @@ from integration.models import Connection, SyncRule, Tag
 from integration.planning.decisions import Decision
 from integration.planning.rules import TAGS
 from integration.pool import Work
-from integration.records import PropertyRead
+from integration.records import Identity, PropertyRead, TagSeen
 
 log = structlog.get_logger()
 
@@ -29,19 +32,28 @@ def check_connection(connection: Connection) -> Connection:
     """Tries the credentials and stores what was seen. Raises nothing: the result is in ``health``."""
     try:
         if connection.system == Connection.System.SANSAN:
-            identity, tags = source_for(connection).check(), len(refresh_tags(connection))
-            detail = f"{identity.name or 'The key'} sees {tags} tags."
+            source = source_for(connection)
+            identity, tags = source.check(), source.tags()
+            store_tags(connection, tags)
+            seen_well(connection, identity, len(tags), ())
         else:
             target = target_for(connection)
-            identity = target.check()
-            store_schema(connection, target.properties())
-            detail = f"{identity.name}, {len(connection.schema)} contact properties."
-        seen(connection, Connection.Health.OK, detail, identity.id)
+            seen_well(connection, target.check(), 0, target.properties())
     except Reconnect as error:
         seen(connection, Connection.Health.RECONNECT, error.detail)
     except ConnectorError as error:
         seen(connection, Connection.Health.UNREACHABLE, error.detail)
     return connection
+
+
+def seen_well(connection: Connection, identity: Identity, tags: int, properties: Iterable[PropertyRead]) -> None:
+    """The credentials work; notes whose they are and what they see."""
+    if connection.system == Connection.System.SANSAN:
+        detail = f"{identity.name or 'The key'} sees {tags} tags."
+    else:
+        store_schema(connection, properties)
+        detail = f"{identity.name}, {len(connection.schema)} contact properties."
+    seen(connection, Connection.Health.OK, detail, identity.id)
 
 
 def seen(connection: Connection, health: str, detail: str, remote_id: str = "") -> None:
@@ -50,35 +62,50 @@ def seen(connection: Connection, health: str, detail: str, remote_id: str = "") 
     connection.save(update_fields=["health", "health_detail", "tested_at", "remote_id"])
 
 
-def refresh_tags(connection: Connection) -> list[Tag]:
-    """Reads every tag the key sees. A tag that became private is no longer selected; none is deleted."""
+def refresh_tags(connection: Connection) -> None:
+    """Reads every tag that the key sees."""
+    store_tags(connection, source_for(connection).tags())
+
+
+def store_tags(connection: Connection, tags: Iterable[TagSeen]) -> None:
+    """A tag that became private is no longer selected; none is deleted, because cards and history name them."""
     now = timezone.now()
-    have = {tag.external_id: tag for tag in Tag.objects.filter(connection=connection)}
-    new = []
-    for read in source_for(connection).tags():
-        tag = have.get(read.id)
-        if tag is None:
-            new.append(Tag(account_id=connection.account_id, connection=connection, external_id=read.id, name=read.name, type=read.type or Tag.Type.PUBLIC, seen_at=now))
-            continue
-        tag.name, tag.type, tag.seen_at = read.name, read.type or tag.type, now
-        tag.selected = tag.selected and tag.type != Tag.Type.PRIVATE
-        tag.save()
-    Tag.objects.bulk_create(new)
-    return [*have.values(), *new]
+    had_selected = set(Tag.objects.filter(connection=connection, selected=True).values_list("external_id", flat=True))
+    turned_private = {tag.id for tag in tags if tag.type == Tag.Type.PRIVATE} & had_selected
+    rows = [
+        Tag(
+            account_id=connection.account_id,
+            connection=connection,
+            external_id=tag.id[:64],
+            name=tag.name[:200],
+            type=tag.type if tag.type in Tag.Type.values else Tag.Type.PUBLIC,
+            seen_at=now,
+        )
+        for tag in tags
+    ]
+    with transaction.atomic():
+        Tag.objects.filter(connection=connection, external_id__in=turned_private).update(selected=False)
+        Tag.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=["connection", "external_id"], update_fields=["name", "type", "seen_at"], batch_size=500
+        )
+        if turned_private:
+            SyncRule.objects.filter(sansan=connection).update(recheck=True)
+
+
+def described(prop: PropertyRead) -> dict[str, Any]:
+    """A property as ``Connection.schema`` keeps it."""
+    return {
+        "type": prop.type,
+        "field_type": prop.field_type,
+        "kind": fields.kind(prop),
+        "read_only": prop.read_only,
+        # Only of our own property: its options are kept in step; others can be long.
+        "options": dict(prop.options) if prop.name == fields.TAGS.name else {},
+    }
 
 
 def store_schema(connection: Connection, properties: Iterable[PropertyRead]) -> None:
-    connection.schema = {
-        prop.name: {
-            "type": prop.type,
-            "field_type": prop.field_type,
-            "kind": fields.kind(prop),
-            "read_only": prop.read_only,
-            # Only of our own property: its options are kept in step; others can be long.
-            "options": dict(prop.options) if prop.name == fields.TAGS.name else {},
-        }
-        for prop in properties
-    }
+    connection.schema = {prop.name: described(prop) for prop in properties}
     connection.link_property = fields.LINK_ID.name in connection.schema
     connection.schema_at = timezone.now()
     connection.save(update_fields=["schema", "schema_at", "link_property"])
@@ -107,7 +134,21 @@ def ensure_properties(rule: SyncRule) -> list[str]:
         made = []
     if made or not connection.schema:
         store_schema(connection, target.properties())
+    offer_tags(rule, target)
     return made
+
+
+def offer_tags(rule: SyncRule, target: ContactTarget) -> None:
+    """The tags in scope become options of our tag property before the first card needs them."""
+    tags = Tag.objects.filter(connection_id=rule.sansan_id).exclude(type=Tag.Type.PRIVATE)
+    chosen = tags.filter(selected=True) if tags.filter(selected=True).exists() else tags
+    for name in [row.hubspot for row in rule.mappings.all() if row.active and row.sansan == TAGS]:
+        prop = rule.hubspot.schema.get(name, {})
+        known = prop.get("options", {})
+        wanted = [(id, label) for id, label in chosen.order_by("pk").values_list("external_id", "name")[: settings.SYNC_MAX_TAGS] if id not in known]
+        if wanted and prop.get("kind") == "checkbox" and name == fields.TAGS.name:
+            target.add_options(name, wanted)
+            remember_options(rule.hubspot, name, dict(wanted))
 
 
 def options(desk: Desk, decisions: Sequence[Decision]) -> Work:
@@ -134,20 +175,24 @@ def remember_options(connection: Connection, name: str, added: dict[str, str]) -
     connection.save(update_fields=["schema"])
 
 
-def mapping_problems(rule: SyncRule) -> list[tuple[str, str, str]]:
-    """(reason, property, sentence) of each mapping that cannot work against the properties the portal has."""
-    schema, problems = rule.hubspot.schema, []
-    for row in rule.mappings.all():
-        if not row.active or not schema:
-            continue
-        prop = schema.get(row.hubspot)
-        if prop is None:
-            problems.append(("unknown_property", row.hubspot, f"{row.hubspot}: HubSpot has no such contact property."))
-        elif prop["read_only"]:
-            problems.append(("read_only", row.hubspot, f"{row.hubspot}: HubSpot does not let this property be written."))
-        elif not fits(row.sansan, row.transform, prop):
-            problems.append(("wrong_type", row.hubspot, f"{row.hubspot}: a {prop['type']} property does not take the text of {row.sansan}."))
-    return problems
+def mapping_problems(rule: SyncRule) -> list[tuple[str, str]]:
+    """(reason, sentence) of each mapping that cannot work against the properties the portal has."""
+    schema = rule.hubspot.schema
+    if not schema:
+        return []
+    found = (mapping_problem(row.sansan, row.hubspot, row.transform, schema) for row in rule.mappings.all() if row.active)
+    return [problem for problem in found if problem]
+
+
+def mapping_problem(sansan: str, hubspot: str, transform: str, schema: Mapping[str, Any]) -> tuple[str, str] | None:
+    prop = schema.get(hubspot)
+    if prop is None:
+        return "unknown_property", f"{hubspot}: HubSpot has no such contact property."
+    if prop["read_only"]:
+        return "read_only", f"{hubspot}: HubSpot does not let this property be written."
+    if not fits(sansan, transform, prop):
+        return "wrong_type", f"{hubspot}: a {prop['type']} property does not take the text of {sansan}."
+    return None
 
 
 def fits(sansan: str, transform: str, prop: dict[str, str]) -> bool:
@@ -159,5 +204,3 @@ def fits(sansan: str, transform: str, prop: dict[str, str]) -> bool:
         return sansan == TAGS and prop["field_type"] == "checkbox"
     return False
 
-
-__all__ = ["RetryLater", "check_connection", "ensure_properties", "mapping_problems", "options", "refresh_schema", "refresh_tags"]

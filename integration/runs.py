@@ -155,10 +155,12 @@ def finish(run: SyncRun) -> None:
     """The whole window is stored and everybody who was due has an outcome."""
     rule, now = run.rule, timezone.now()
     if not run.is_preview:
-        fields = {"checked_at": now}
+        fields = {"checked_at": now, "waived": False}
         if run.kind in (SyncRun.Kind.FULL, SyncRun.Kind.INITIAL):
             fields |= {"full_at": now, "recheck": False}
         SyncRule.objects.filter(pk=rule.pk).update(**fields)
+        # A rule that was held, and whose run a person saw through to the end, has nothing to be held for.
+        SyncRule.objects.filter(pk=rule.pk, state=SyncRule.State.HELD).update(state=SyncRule.State.ACTIVE, state_reason="")
     if eventless(run):
         # A quiet poll leaves no row behind, or a day of them would hide the runs that did something.
         run.delete()
@@ -166,7 +168,7 @@ def finish(run: SyncRun) -> None:
     run.reason = ""
     problems = preflight.mapping_problems(rule)
     if problems:
-        run.reason, run.detail = problems[0][0], " ".join(sentence for _, _, sentence in problems)[:1000]
+        run.reason, run.detail = problems[0][0], " ".join(sentence for _, sentence in problems)[:1000]
     end(run, SyncRun.State.PARTIAL if run.failed else SyncRun.State.SUCCEEDED)
 
 
@@ -191,7 +193,7 @@ def look_for_unseen(desk: Desk) -> None:
     cards = Record.objects.filter(rule=desk.rule).exclude(bucket=Bucket.UNSEEN)
     gone = cards.exclude(run=run)
     missing, total = gone.count(), cards.count()
-    if missing > FEW and missing > total * SHARP_FALL:
+    if missing > FEW and missing > total * SHARP_FALL and not desk.rule.waived:
         raise Held("sight_lost", f"The key no longer sees {missing} of {total} cards. Nothing was changed: check the key's rights in Sansan.")
     while rows := [Row(*row) for row in gone.order_by("pk").values_list(*Row._fields)[:500]]:
         ledger.told_unseen(desk, rows)

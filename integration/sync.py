@@ -26,7 +26,8 @@ def work(desk: Desk) -> bool:
         settle(desk)
         pool.start(ingest.read(desk))
         while True:
-            while len(pool) <= settings.SYNC_WORKERS and queue.open and (batch := queue.next()):
+            idle = not len(pool)
+            while len(pool) <= settings.SYNC_WORKERS and queue.open and (batch := queue.next(idle)):
                 pool.start(deliver(desk, batch))
             if len(pool):
                 pool.step()

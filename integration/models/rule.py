@@ -31,6 +31,8 @@ class SyncRule(AccountOwned):
     hubspot = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name="HubSpot", limit_choices_to={"system": "hubspot"})
     direction = models.CharField(_("direction"), max_length=16, choices=Direction.choices, default=Direction.TO_HUBSPOT)
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.DRAFT)
+    # A person has looked at why the rule was held, and lets the next run go past that limit once.
+    waived = models.BooleanField(default=False, editable=False)
     state_reason = models.CharField(_("why"), max_length=500, default="", blank=True, editable=False)
     require_email = models.BooleanField(
         _("only cards with a valid e-mail"),

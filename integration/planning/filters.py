@@ -1,4 +1,4 @@
-"""Criteria on cards: all rows of a rule must hold for a card to be in scope."""
+"""Criteria: all rows must hold for a card to be in scope, or for a contact that exists to be touched."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from integration.planning import normalize
 from integration.planning.rules import Filter
 from integration.planning.snapshot import Card
+from integration.records import ContactRead
 
 OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "equals": lambda have, want: normalize.text(have).casefold() == normalize.text(want).casefold(),
@@ -23,8 +24,17 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
 
 def failing(card: Card, filters: tuple[Filter, ...]) -> Filter | None:
     """The first filter that the card does not meet, or None."""
-    return next((row for row in filters if not OPERATORS[row.op](value_of(card, row.field), row.value)), None)
+    return first_unmet(filters, lambda field: card.exchanged_on if field == "exchangeDate" else card.values.get(field, ""))
 
 
-def value_of(card: Card, field: str) -> str:
-    return card.exchanged_on if field == "exchangeDate" else card.values.get(field, "")
+def failing_contact(contact: ContactRead, filters: tuple[Filter, ...]) -> Filter | None:
+    """The first filter that a contact which exists already does not meet, or None."""
+    return first_unmet(filters, lambda name: contact.values.get(name, ""))
+
+
+def first_unmet(filters: tuple[Filter, ...], value_of: Callable[[str], str]) -> Filter | None:
+    return next((row for row in filters if not OPERATORS[row.op](value_of(row.field), row.value)), None)
+
+
+def as_text(row: Filter) -> str:
+    return f"{row.field} {row.op} {row.value}".strip()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from integration.planning import decisions as d
 from integration.planning.decide import Present, Times, write
 from integration.planning.decisions import Decision, Verdict
-from integration.planning.filters import failing
+from integration.planning.filters import as_text, failing, failing_contact
 from integration.planning.mapping import mapped
 from integration.planning.matching import Person, address_of, owners, people
 from integration.planning.rules import CARD_ID, LINK_ID, Rule
@@ -41,7 +41,7 @@ def excluded(card: Card, rule: Rule) -> Verdict | None:
         return Verdict(card.record, "excluded", "no_selected_tag")
     row = failing(card, rule.filters)
     if row:
-        return Verdict(card.record, "excluded", "filtered", f"{row.field} {row.op} {row.value}".strip())
+        return Verdict(card.record, "excluded", "filtered", as_text(row))
     return None
 
 
@@ -83,6 +83,9 @@ def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule
         return hold(person, "contact_gone", contact_id)
     if contact is None:
         return create(person, link, wanted, source, rule) if address or rule.link_property else hold(person, "needs_link_property")
+    unmet = failing_contact(contact, rule.contact_filters)
+    if unmet:
+        return skip(person, "excluded", "contact_filtered", as_text(unmet))
     return update(person, link, contact, wanted, source, rule, head)
 
 
@@ -144,8 +147,8 @@ def verdicts(person: Person, reason: str) -> tuple[Verdict, ...]:
     return (Verdict(head.record, "linked", reason), *(Verdict(card.record, "merged", "older_card", head.id) for card in older))
 
 
-def skip(person: Person, bucket: str, reason: str) -> Decision:
-    return Decision(d.SKIP, reason, person[0].record, tuple(Verdict(card.record, bucket, reason) for card in person))
+def skip(person: Person, bucket: str, reason: str, detail: str = "") -> Decision:
+    return Decision(d.SKIP, reason, person[0].record, tuple(Verdict(card.record, bucket, reason, detail) for card in person), detail)
 
 
 def hold(person: Person, reason: str, detail: str = "") -> Decision:

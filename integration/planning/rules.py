@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 ALWAYS, IF_EMPTY, ON_CREATE, APPEND = "always", "if_empty", "on_create", "append"
 
@@ -41,10 +40,11 @@ class Rule:
     conflict: str = "sansan"
     filters: tuple[Filter, ...] = ()
     link_property: bool = True
-    kinds: Mapping[str, str] = field(default_factory=dict)
+    contact_filters: tuple[Filter, ...] = ()
 
     @property
     def properties(self) -> tuple[str, ...]:
         """Every property that a plan reads or writes."""
         own = (LINK_ID, CARD_ID) if self.link_property else ()
-        return tuple(dict.fromkeys((*(row.hubspot for row in self.mappings), "email", *own)))
+        filtered = (row.field for row in self.contact_filters)
+        return tuple(dict.fromkeys((*(row.hubspot for row in self.mappings), "email", *filtered, *own)))

@@ -1,0 +1,320 @@
+"""The configuration file as plain values. Every problem is told with the place in the file and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.core.exceptions import ValidationError
+
+from core.models.account import check_timezone
+from integration.connectors.hubspot.fields import LINK_ID
+from integration.connectors.sansan.fields import FIELDS
+from integration.models import FieldMapping, SyncRule
+from integration.planning.filters import OPERATORS
+from integration.planning.transforms import TRANSFORMS
+
+# DESIGN section 6: (Sansan field or fields, HubSpot property, transform)
+DEFAULT_MAPPINGS = (
+    ("lastName", "lastname", ""),
+    ("firstName", "firstname", ""),
+    ("email", "email", "email"),
+    ("companyName", "company", ""),
+    ("title", "jobtitle", ""),
+    ("departmentName", "sansan_department", ""),
+    ("tel", "phone", ""),
+    ("mobile", "mobilephone", ""),
+    ("fax", "fax", ""),
+    ("postalCode", "zip", ""),
+    ("prefecture", "state", ""),
+    ("city", "city", ""),
+    ("street,building", "address", ""),
+    ("countryCode", "country", ""),
+    ("url", "website", ""),
+    ("exchangeDate", "sansan_exchange_date", "date"),
+    ("tags", "sansan_tags", ""),
+)
+SECRETS = {"sansan": "api_key", "hubspot": "access_token"}
+SLUG = re.compile(r"[-a-zA-Z0-9_]{1,50}")
+PROPERTY = re.compile(r"[a-z][a-z0-9_]{0,99}")
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+BUDGETS = ("creates", "updates")
+
+
+class Refused(Exception):
+    """The file cannot be put into effect; ``problems`` are sentences that name the place."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class ConnectionSpec:
+    slug: str
+    system: str
+    secret: str
+    tags: tuple[str, ...]
+    rate: tuple[int | None, float | None]
+    place: str
+
+
+@dataclass(frozen=True)
+class RuleSpec:
+    slug: str
+    sansan: str
+    hubspot: str
+    active: bool
+    place: str
+    fields: Mapping[str, Any]  # the columns of SyncRule that the file decides
+    mappings: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    slug: str
+    name: str
+    timezone: str
+    connections: tuple[ConnectionSpec, ...] = ()
+    rules: tuple[RuleSpec, ...] = field(default=())
+
+
+def load(path: Path) -> Configuration:
+    """Raises Refused."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise Refused([f"{path}: cannot be read: {wrong}"]) from None
+    except yaml.YAMLError as wrong:
+        raise Refused([f"{path}: is not YAML: {' '.join(str(wrong).split())}"]) from None
+    return read(content, os.environ)
+
+
+def read(content: Any, environment: Mapping[str, str]) -> Configuration:
+    """A configuration from the decoded file, ``${NAME}`` filled in from the environment. Raises Refused with every problem."""
+    problems: list[str] = []
+    top = Node(content, "", problems, environment)
+    account = top.node("account")
+    account.only("slug", "name", "timezone")
+    configuration = Configuration(
+        account.slug("slug"),
+        account.text("name") or account.text("slug"),
+        account.checked("timezone", "Asia/Tokyo", timezone_problem),
+        tuple(connection(node) for node in top.nodes("connections")),
+        tuple(rule(node) for node in top.nodes("rules")),
+    )
+    top.only("account", "connections", "rules")
+    whole(configuration, problems)
+    if problems:
+        raise Refused(problems)
+    return configuration
+
+
+def whole(configuration: Configuration, problems: list[str]) -> None:
+    """What can only be told from the whole file: names that are used twice, and names that are not there."""
+    for kind, specs in (("connections", configuration.connections), ("rules", configuration.rules)):
+        slugs = [spec.slug for spec in specs]
+        problems += [f"{kind}: the slug “{slug}” is used twice." for slug in sorted({slug for slug in slugs if slug and slugs.count(slug) > 1})]
+    systems = {spec.slug: spec.system for spec in configuration.connections}
+    for spec in configuration.rules:
+        for system, slug in (("sansan", spec.sansan), ("hubspot", spec.hubspot)):
+            if slug and systems.get(slug) != system:
+                there = ", ".join(name for name, its in systems.items() if its == system) or "none"
+                problems.append(f"{spec.place}.{system}: “{slug}” is not a {system} connection of this file (there is: {there}).")
+
+
+def connection(node: Node) -> ConnectionSpec:
+    node.only("slug", "system", "credentials", "tags", "rate")
+    system = node.choice("system", tuple(SECRETS))
+    credentials = node.node("credentials")
+    name = SECRETS.get(system, "api_key")
+    credentials.only(name)
+    tags = node.strings("tags")
+    if tags and system == "hubspot":
+        node.problem("tags", "belong to a Sansan connection.")
+    return ConnectionSpec(node.slug("slug"), system, credentials.text(name), tags, rate(node), node.place)
+
+
+def rate(node: Node) -> tuple[int | None, float | None]:
+    """``rate: off`` means no limit at all, for a sandbox; ``{calls, seconds}`` a limit of one's own."""
+    if node.value.get("rate") is None:
+        return None, None
+    if node.value["rate"] is False:  # YAML reads `off` as false
+        return 0, None
+    limit = node.node("rate")
+    limit.only("calls", "seconds")
+    return limit.number("calls", 0) or None, float(limit.number("seconds", 10) or 10)
+
+
+def rule(node: Node) -> RuleSpec:
+    node.only(
+        "slug", "sansan", "hubspot", "direction", "active", "require_email", "conflict", "filters", "limits", "mappings", "interval", "full_every"
+    )  # fmt: skip
+    direction = node.choice("direction", tuple(SyncRule.Direction.values), SyncRule.Direction.TO_HUBSPOT)
+    if direction != SyncRule.Direction.TO_HUBSPOT:
+        node.problem("direction", "only to_hubspot is available in this version.")
+    limits = node.node("limits", {})
+    limits.only(*BUDGETS)
+    filters = node.node("filters", {})
+    filters.only("cards", "contacts")
+    fields = {
+        "direction": direction,
+        "require_email": node.boolean("require_email", True),
+        "conflict": node.choice("conflict", tuple(SyncRule.Conflict.values), SyncRule.Conflict.SANSAN),
+        "filters": {side: [filter_row(row, side) for row in filters.nodes(side)] for side in ("cards", "contacts")},
+        "limits": {name: limits.number(name, 0) for name in BUDGETS if name in limits.value},
+        "interval": node.number("interval", 25, least=5),
+        "full_every": node.number("full_every", 24),
+    }
+    return RuleSpec(node.slug("slug"), node.text("sansan"), node.text("hubspot"), node.boolean("active", False), node.place, fields, mappings(node))
+
+
+def filter_row(row: Node, side: str) -> dict[str, str]:
+    row.only("field", "op", "value")
+    name = row.choice("field", tuple(FIELDS)) if side == "cards" else row.text("field")
+    return {"field": name, "op": row.choice("op", tuple(OPERATORS)), "value": row.text("value", required=False)}
+
+
+def mappings(node: Node) -> tuple[dict[str, Any], ...]:
+    if node.value.get("mappings", "default") == "default":
+        return default_mappings()
+    rows = tuple(mapping(row) for row in node.nodes("mappings"))
+    names = [row["hubspot"] for row in rows]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        node.problem("mappings", f"“{name}” is mapped twice.")
+    return rows
+
+
+def default_mappings() -> tuple[dict[str, Any], ...]:
+    """Rows as ``mapping`` reads them."""
+    return tuple(
+        {"sansan": sansan, "hubspot": hubspot, "transform": transform, "policy": FieldMapping.Policy.ALWAYS, "clear": False, "active": True}
+        for sansan, hubspot, transform in DEFAULT_MAPPINGS
+    )
+
+
+def mapping(row: Node) -> dict[str, Any]:
+    row.only("sansan", "hubspot", "transform", "policy", "clear", "active")
+    names = [part.strip() for part in row.text("sansan").split(",")]
+    for name in names:
+        if name and name not in FIELDS:
+            row.problem("sansan", f"“{name}” is not a field of a card; the fields are {', '.join(FIELDS)}.")
+    if "tags" in names and len(names) > 1:
+        row.problem("sansan", "tags cannot be joined with other fields.")
+    return {
+        "sansan": ",".join(names),
+        "hubspot": row.checked("hubspot", "", property_problem),
+        "transform": row.choice("transform", tuple(TRANSFORMS), ""),
+        "policy": row.choice("policy", tuple(FieldMapping.Policy.values), FieldMapping.Policy.ALWAYS),
+        "clear": row.boolean("clear", False),
+        "active": row.boolean("active", True),
+    }
+
+
+def timezone_problem(name: str) -> str:
+    try:
+        check_timezone(name)
+    except ValidationError as wrong:
+        return str(wrong.messages[0])
+    return ""
+
+
+def property_problem(name: str) -> str:
+    if name == LINK_ID.name:
+        return "is our own key and cannot be mapped."
+    return "" if PROPERTY.fullmatch(name) else f"“{name}” is not the internal name of a property (small letters, digits and _)."
+
+
+class Node:
+    """One mapping of the file, with its place; problems are collected, never raised one at a time."""
+
+    def __init__(self, value: Any, place: str, problems: list[str], environment: Mapping[str, str]) -> None:
+        self.place, self.problems, self.environment = place, problems, environment
+        if not isinstance(value, dict):
+            self.problem("", "is missing." if value is None else "must be a mapping (name: value).")
+        self.value: dict[str, Any] = value if isinstance(value, dict) else {}
+
+    def at(self, name: str) -> str:
+        return f"{self.place}.{name}".strip(".") or "the file"
+
+    def problem(self, name: str, sentence: str) -> None:
+        self.problems.append(f"{self.at(name)}: {sentence}")
+
+    def only(self, *names: str) -> None:
+        for name in self.value:
+            if name not in names:
+                self.problem(str(name), f"is not known here; known are {', '.join(names)}.")
+
+    def node(self, name: str, default: Any = None) -> Node:
+        return Node(self.value.get(name) if self.value.get(name) is not None else default, self.at(name), self.problems, self.environment)
+
+    def nodes(self, name: str) -> list[Node]:
+        rows = self.value.get(name) or []
+        if not isinstance(rows, list):
+            self.problem(name, "must be a list.")
+            return []
+        return [Node(row, f"{self.at(name)}[{i}]", self.problems, self.environment) for i, row in enumerate(rows)]
+
+    def strings(self, name: str) -> tuple[str, ...]:
+        rows = self.value.get(name) or []
+        if not isinstance(rows, list) or not all(isinstance(row, (str, int)) for row in rows):
+            self.problem(name, "must be a list of texts.")
+            return ()
+        return tuple(dict.fromkeys(str(row) for row in rows))
+
+    def text(self, name: str, required: bool = True) -> str:
+        value = self.value.get(name)
+        if value is None or value == "":
+            if required:
+                self.problem(name, "is missing.")
+            return ""
+        if isinstance(value, (dict, list)):
+            self.problem(name, "must be a text.")
+            return ""
+        return VARIABLE.sub(lambda found: self._variable(name, found.group(1)), str(value))
+
+    def _variable(self, name: str, variable: str) -> str:
+        value = self.environment.get(variable, "")
+        if not value:
+            self.problem(name, f"the environment variable {variable} is not set.")
+        return value
+
+    def slug(self, name: str) -> str:
+        return self.checked(name, "", lambda value: "" if SLUG.fullmatch(value) else f"“{value}” must be 1 to 50 letters, digits, - or _.")
+
+    def checked(self, name: str, default: str, wrong: Callable[[str], str]) -> str:
+        value = self.text(name) if name in self.value or not default else default
+        found = wrong(value) if value else ""
+        if found:
+            self.problem(name, found)
+        return value
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str | None = None) -> str:
+        if default is not None and self.value.get(name) is None:
+            return default
+        value = self.text(name, required=default != "")
+        if (value or default is None) and value not in choices and not (value == "" and self.value.get(name) is None):
+            self.problem(name, f"“{value}” is not known; choose one of {', '.join(one for one in choices if one)}.")
+        return value
+
+    def boolean(self, name: str, default: bool) -> bool:
+        value = self.value.get(name, default)
+        if not isinstance(value, bool):
+            self.problem(name, "must be true or false.")
+            return default
+        return value
+
+    def number(self, name: str, default: int, least: int = 0) -> int:
+        value = self.value.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < least:
+            self.problem(name, f"must be a number of at least {least}.")
+            return default
+        return int(value)
+
+
+__all__ = ["DEFAULT_MAPPINGS", "Configuration", "ConnectionSpec", "Refused", "RuleSpec", "default_mappings", "load", "read"]

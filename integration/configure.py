@@ -1,0 +1,275 @@
+"""A configuration put into effect: the vendors are asked first, and nothing is stored unless all of it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+
+from core.encryption import InvalidToken
+from core.models import Account
+from core.tenancy import in_account
+from integration import preflight
+from integration.configuration import SECRETS, Configuration, ConnectionSpec, Refused, RuleSpec, default_mappings
+from integration.connectors.base import ConnectorError
+from integration.connectors.hubspot import fields
+from integration.credentials import source_for, target_for
+from integration.models import Connection, FieldMapping, SyncRule, Tag
+from integration.records import Identity, PropertyRead, TagSeen
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the vendor showed for one connection of the file."""
+
+    identity: Identity
+    tags: tuple[TagSeen, ...] = ()
+    properties: tuple[PropertyRead, ...] = ()
+
+
+def ask(configuration: Configuration) -> dict[str, Seen]:
+    """Slug -> what each connection's vendor shows. Changes nothing. Raises Refused with every problem."""
+    problems: list[str] = []
+    seen: dict[str, Seen] = {}
+    for spec in configuration.connections:
+        try:
+            seen[spec.slug] = look(spec)
+        except ConnectorError as error:
+            problems.append(f"{spec.place}.credentials: {error.detail}")
+            continue
+        if spec.tags:
+            problems += tag_problems(spec, seen[spec.slug].tags)
+    for rule in configuration.rules:
+        if rule.hubspot in seen:
+            problems += property_problems(rule, seen[rule.hubspot].properties)
+    if problems:
+        raise Refused(problems)
+    return seen
+
+
+def look(spec: ConnectionSpec) -> Seen:
+    """Raises ConnectorError."""
+    connection = Connection(slug=spec.slug, system=spec.system, credentials={SECRETS[spec.system]: spec.secret})
+    if spec.system == Connection.System.SANSAN:
+        source = source_for(connection)
+        return Seen(source.check(), tags=tuple(source.tags()))
+    target = target_for(connection)
+    return Seen(target.check(), properties=tuple(target.properties()))
+
+
+def tag_problems(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> list[str]:
+    """A tag is named by its name or, where two share one, by its id."""
+    problems, chosen = [], selected_ids(spec, tags)
+    for name in spec.tags:
+        named = [tag for tag in tags if name in (tag.name, tag.id)]
+        usable = [tag for tag in named if tag.type != Tag.Type.PRIVATE]
+        if not named:
+            problems.append(f"{spec.place}.tags: the key sees no tag called “{name}”.")
+        elif not usable:
+            problems.append(f"{spec.place}.tags: “{name}” is a private tag, which belongs to one Sansan user and cannot be selected.")
+        elif len(usable) > 1:
+            problems.append(f"{spec.place}.tags: {len(usable)} tags are called “{name}”; write the id instead: {', '.join(tag.id for tag in usable)}.")
+    if len(chosen) > settings.SYNC_MAX_TAGS:
+        problems.append(f"{spec.place}.tags: {len(chosen)} tags are selected, and at most {settings.SYNC_MAX_TAGS} may be.")
+    return problems
+
+
+def selected_ids(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> set[str]:
+    return {tag.id for tag in tags if tag.type != Tag.Type.PRIVATE and (tag.id in spec.tags or tag.name in spec.tags)}
+
+
+def property_problems(rule: RuleSpec, properties: Iterable[PropertyRead]) -> list[str]:
+    """Mappings that cannot work against what the portal has. Our own properties are made when they are missing."""
+    have = {prop.name: preflight.described(prop) for prop in properties}
+    problems = []
+    for i, row in enumerate(rule.mappings):
+        ours = row["hubspot"] in fields.OURS and row["hubspot"] not in have
+        wrong = None if ours or not row["active"] else preflight.mapping_problem(row["sansan"], row["hubspot"], row["transform"], have)
+        if wrong:
+            problems.append(f"{rule.place}.mappings[{i}].hubspot: {wrong[1]}")
+    return problems
+
+
+def store(configuration: Configuration, seen: dict[str, Seen]) -> list[str]:
+    """Makes the rows say what the file says, in one transaction; returns a line for each thing that changed."""
+    changes: list[str] = []
+    with transaction.atomic():
+        account, made = Account.objects.get_or_create(slug=configuration.slug, defaults={"name": configuration.name, "timezone": configuration.timezone})
+        told(changes, f"account {account.slug}", ["made"] if made else put(account, {"name": configuration.name, "timezone": configuration.timezone}))
+        with in_account(account):
+            renewed: set[str] = set()
+            connections = {spec.slug: store_connection(account, spec, seen[spec.slug], changes, renewed) for spec in configuration.connections}
+            for rule in configuration.rules:
+                store_rule(account, rule, connections, changes, bool(renewed & {rule.sansan, rule.hubspot}))
+    return changes
+
+
+def told(changes: list[str], what: str, fields: list[str]) -> None:
+    if fields:
+        changes.append(f"{what}: {', '.join(fields)}")
+
+
+def put(row: models.Model, values: dict[str, Any]) -> list[str]:
+    """Sets and saves what differs; returns the names."""
+    differs = [name for name, value in values.items() if getattr(row, name) != value]
+    for name in differs:
+        setattr(row, name, values[name])
+    if differs:
+        row.save(update_fields=differs)
+    return differs
+
+
+def store_connection(account: Account, spec: ConnectionSpec, seen: Seen, changes: list[str], renewed: set[str]) -> Connection:
+    values: dict[str, Any] = {"rate_calls": spec.rate[0], "rate_seconds": spec.rate[1]}
+    connection = Connection.objects.filter(slug=spec.slug).first()
+    if connection is None:
+        connection = Connection(account=account, slug=spec.slug, system=spec.system, **values)
+        connection.set_secret(spec.secret)
+        connection.save()
+        changed = ["made"]
+    elif connection.system != spec.system:
+        raise Refused([f"{spec.place}.system: “{spec.slug}” is a {connection.system} connection already; choose another slug."])
+    else:
+        changed = put(connection, values)
+        if stored_secret(connection) != spec.secret:
+            connection.set_secret(spec.secret)
+            connection.save()
+            changed.append("credentials")
+    if changed and "made" not in changed:
+        renewed.add(spec.slug)
+    preflight.seen_well(connection, seen.identity, len(seen.tags), seen.properties)
+    if spec.system == Connection.System.SANSAN:
+        preflight.store_tags(connection, seen.tags)
+        if select_tags(connection, selected_ids(spec, seen.tags)):
+            changed.append("tags")
+    told(changes, f"connection {spec.slug}", changed)
+    return connection
+
+
+def stored_secret(connection: Connection) -> str:
+    try:
+        return connection.secret
+    except InvalidToken:
+        return ""  # encrypted under a key that is lost: the file's one takes its place
+
+
+def select_tags(connection: Connection, ids: set[str]) -> bool:
+    """Selects exactly these tags. What is in scope changes with them, so every card is looked at again."""
+    tags = Tag.objects.filter(connection=connection)
+    if set(tags.filter(selected=True).values_list("external_id", flat=True)) == ids:
+        return False
+    tags.exclude(external_id__in=ids).update(selected=False)
+    tags.filter(external_id__in=ids).update(selected=True)
+    SyncRule.objects.filter(sansan=connection).update(recheck=True)
+    return True
+
+
+def store_rule(account: Account, spec: RuleSpec, connections: dict[str, Connection], changes: list[str], renewed: bool) -> None:
+    values = {**spec.fields, "sansan": connections[spec.sansan], "hubspot": connections[spec.hubspot]}
+    rule = SyncRule.objects.filter(slug=spec.slug).first()
+    if rule is None:
+        rule = SyncRule(account=account, slug=spec.slug, **values)
+        rule.save()
+        changed = ["made"]
+    else:
+        if rule.runs.exists() and (rule.sansan_id, rule.hubspot_id) != (values["sansan"].pk, values["hubspot"].pk):
+            raise Refused([f"{spec.place}: has run already and keeps its connections; make a new rule for others."])
+        changed = put(rule, values)
+    if store_mappings(rule, spec.mappings):
+        changed.append("mappings")
+    if set(changed) - {"made", "interval", "full_every", "limits"}:
+        put(rule, {"recheck": True})
+    changed += put_state(rule, spec.active, renewed)
+    told(changes, f"rule {spec.slug}", changed)
+
+
+def put_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
+    """A held rule stays held, unless the file brought new credentials: a person has to look at why."""
+    state = SyncRule.State
+    if active and (rule.state in (state.DRAFT, state.PAUSED) or (rule.state == state.HELD and renewed)):
+        return put(rule, {"state": state.ACTIVE, "state_reason": ""})
+    if not active and rule.state == state.ACTIVE:
+        return put(rule, {"state": state.PAUSED})
+    return []
+
+
+def store_mappings(rule: SyncRule, rows: Iterable[dict[str, Any]]) -> bool:
+    wanted = [{**row, "position": i} for i, row in enumerate(rows)]
+    names = tuple(wanted[0]) if wanted else ("hubspot",)
+    if wanted == list(rule.mappings.order_by("position").values(*names)):
+        return False
+    rule.mappings.all().delete()
+    FieldMapping.objects.bulk_create([FieldMapping(account_id=rule.account_id, rule=rule, **row) for row in wanted])
+    return True
+
+
+def make_properties(configuration: Configuration) -> list[str]:
+    """Makes our own properties where the portal lacks them; returns a line for each. Raises ConnectorError."""
+    changes = []
+    with in_account(Account.objects.get(slug=configuration.slug)):
+        for spec in configuration.rules:
+            rule = SyncRule.objects.select_related("hubspot__account").get(slug=spec.slug)
+            changes += [f"HubSpot property {name}: made" for name in preflight.ensure_properties(rule)]
+            if not rule.hubspot.link_property:
+                changes.append(f"rule {rule.slug}: the token may not make properties, so contacts are matched by e-mail only")
+    return changes
+
+
+def missing_properties(configuration: Configuration, seen: dict[str, Seen]) -> list[str]:
+    """What ``make_properties`` would make, for a dry run."""
+    found: dict[str, None] = {}
+    for rule in configuration.rules:
+        have = {prop.name for prop in seen[rule.hubspot].properties}
+        mapped = {row["hubspot"] for row in rule.mappings if row["active"]}
+        for spec in fields.OURS.values():
+            if spec.name not in have and (spec in fields.KEYS or spec.name in mapped):
+                found[f"HubSpot property {spec.name}: made"] = None
+    return list(found)
+
+
+def as_file(account: Account) -> dict[str, Any]:
+    """The account's configuration as the file would say it, secrets as ``${NAME}``."""
+    connections = Connection.objects.defer("credentials").order_by("system", "slug")
+    return {
+        "account": {"slug": account.slug, "name": account.name, "timezone": account.timezone},
+        "connections": [connection_as_file(one) for one in sorted(connections, key=lambda one: (one.system != "sansan", one.slug))],
+        "rules": [rule_as_file(rule) for rule in SyncRule.objects.select_related("sansan", "hubspot").order_by("slug")],
+    }
+
+
+def connection_as_file(connection: Connection) -> dict[str, Any]:
+    name = SECRETS[connection.system]
+    variable = f"{connection.slug}_{'API_KEY' if name == 'api_key' else 'TOKEN'}".upper().replace("-", "_")
+    row: dict[str, Any] = {"slug": connection.slug, "system": connection.system, "credentials": {name: f"${{{variable}}}"}}
+    tags = list(Tag.objects.filter(connection=connection).order_by("name", "external_id"))
+    names = [tag.name for tag in tags if tag.type != Tag.Type.PRIVATE]
+    chosen = [tag.name if names.count(tag.name) == 1 else tag.external_id for tag in tags if tag.selected]
+    if chosen:
+        row["tags"] = chosen
+    if connection.rate_calls is not None:
+        row["rate"] = {"calls": connection.rate_calls, "seconds": connection.rate_seconds} if connection.rate_calls else False
+    return row
+
+
+def rule_as_file(rule: SyncRule) -> dict[str, Any]:
+    rows = [
+        {"sansan": row.sansan, "hubspot": row.hubspot, "transform": row.transform, "policy": row.policy, "clear": row.clear, "active": row.active}
+        for row in rule.mappings.order_by("position")
+    ]
+    return {
+        "slug": rule.slug,
+        "sansan": rule.sansan.slug,
+        "hubspot": rule.hubspot.slug,
+        "direction": rule.direction,
+        "active": rule.state in (SyncRule.State.ACTIVE, SyncRule.State.HELD),
+        "require_email": rule.require_email,
+        "conflict": rule.conflict,
+        "filters": {"cards": [], "contacts": [], **rule.filters},
+        "limits": rule.limits,
+        "interval": rule.interval,
+        "full_every": rule.full_every,
+        "mappings": "default" if tuple(rows) == default_mappings() else rows,
+    }

@@ -1,0 +1,40 @@
+"""``manage.py configure FILE.yaml``: account, connections, rules and mappings from a file."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from integration import configure
+from integration.configuration import Refused, load
+from integration.connectors.base import ConnectorError
+
+
+class Command(BaseCommand):
+    help = "Puts a configuration file into effect. Twice changes nothing. Exit status: 0 done, 2 refused."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--dry-run", action="store_true", help="check the file and ask both vendors, but store and make nothing")
+
+    def handle(self, *args: Any, file: Path, dry_run: bool, **options: Any) -> None:
+        try:
+            configuration = load(file)
+            seen = configure.ask(configuration)
+            if dry_run:
+                changes = configure.missing_properties(configuration, seen)
+            else:
+                changes = configure.store(configuration, seen) + configure.make_properties(configuration)
+        except Refused as refused:
+            raise CommandError("Refused, nothing was changed:\n" + "\n".join(f"  {problem}" for problem in refused.problems), returncode=2) from None
+        except ConnectorError as error:
+            raise CommandError(f"Stored, but not finished: {error.detail} Run configure again.", returncode=2) from None
+        for spec in configuration.connections:
+            look = seen[spec.slug]
+            shown = f"{len(look.tags)} tags" if spec.system == "sansan" else f"{len(look.properties)} contact properties"
+            self.stdout.write(f"{spec.slug}: {look.identity.name or 'the key works'}, {shown}")
+        for line in changes:
+            self.stdout.write(line)
+        ending = "Nothing was stored." if dry_run else "" if changes else "Nothing to change."
+        if ending:
+            self.stdout.write(ending)

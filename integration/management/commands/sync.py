@@ -1,0 +1,76 @@
+"""``manage.py sync RULE``: one run in the foreground to its end."""
+
+from __future__ import annotations
+
+import getpass
+import signal
+import sys
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+import orjson
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from core.models import Account
+from core.tenancy import in_account
+from integration import report, runs
+from integration.models import SyncRule, SyncRun
+
+SLICE = 5.0  # seconds: how often progress is shown at the least
+
+
+class Command(BaseCommand):
+    help = "Runs a rule to its end. Exit status: 0 all well, 1 some records failed, 2 could not run."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("rule", help="account-slug/rule-slug")
+        parser.add_argument("--full", action="store_true", help="read every card again, not only the changed ones")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing to either vendor")
+        parser.add_argument("--format", choices=("text", "json"), default="text")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        account, rule = self.find(options["rule"])
+        stopped: list[int] = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda signum, _frame: stopped.append(signum))
+        with in_account(account):
+            run = runs.start(rule, SyncRun.Trigger.COMMAND, getpass.getuser(), options["full"], options["dry_run"])
+            if options["dry_run"] and not run.is_preview:
+                raise CommandError(f"Run {run.pk} of this rule is open; a dry run can start when it has ended.", returncode=2)
+            self.work(run.pk, stopped)
+            run = SyncRun.objects.select_related("rule__account").get(pk=run.pk)
+            result = report.of(run)
+            self.stdout.write(orjson.dumps(result).decode() if options["format"] == "json" else report.as_text(result, run.detail))
+            if result["status"] == "failed" or stopped:
+                self.stderr.write(run.detail or "Stopped; the next run goes on from here.")
+        sys.exit({"succeeded": 0, "partial": 1}.get(result["status"], 2))
+
+    def find(self, name: str) -> tuple[Account, SyncRule]:
+        account = Account.objects.filter(slug=name.partition("/")[0]).first()
+        if account is not None:
+            with in_account(account):
+                rule = SyncRule.objects.filter(slug=name.partition("/")[2]).first()
+            if rule is not None:
+                return account, rule
+        raise CommandError(f"There is no rule “{name}”: give account-slug/rule-slug.", returncode=2)
+
+    def work(self, run_id: int, stopped: list[int]) -> None:
+        with tqdm(file=sys.stderr, disable=not sys.stderr.isatty(), unit=" cards", dynamic_ncols=True) as bar:
+
+            def stopping() -> bool:
+                return bool(stopped)
+
+            while not stopped:
+                step = runs.work_slice(run_id, SLICE, stopping)
+                run = SyncRun.objects.get(pk=run_id)
+                counts = run.counts
+                bar.total = counts["read"] if run.read_done else None
+                bar.set_postfix_str(f"{counts['created']} created, {counts['updated'] + counts['linked']} updated, {counts['failed']} failed")
+                bar.update(counts["read"] - counts["waiting"] - bar.n)
+                if step.done:
+                    return
+                until = time.monotonic() + step.wait
+                while time.monotonic() < until and not stopped:
+                    time.sleep(min(0.2, max(until - time.monotonic(), 0)))

@@ -1,0 +1,71 @@
+import pytest
+
+from integration.planning.filters import OPERATORS, as_text, failing, failing_contact
+from integration.planning.rules import Filter
+from tests.planning.make import card, contact, only
+
+
+@pytest.mark.parametrize(
+    ("op", "want", "have", "holds"),
+    [
+        ("equals", "部長", "部長", True),
+        ("equals", "CTO", "ｃｔｏ", True),
+        ("equals", "部長", "副部長", False),
+        ("equals", "", "", True),
+        ("not_equals", "部長", "課長", True),
+        ("not_equals", "CTO", "cto", False),
+        ("not_equals", "部長", "", True),
+        ("contains", "部", "営業部長", True),
+        ("contains", "SALES", "Ｓａｌｅｓ Manager", True),
+        ("contains", "課", "営業部長", False),
+        ("starts_with", "営業", "営業部長", True),
+        ("starts_with", "部長", "営業部長", False),
+        ("blank", "", "", True),
+        ("blank", "", " \u3000", True),
+        ("blank", "", "部長", False),
+        ("not_blank", "", "部長", True),
+        ("not_blank", "", "  ", False),
+    ],
+)
+def test_an_operator_on_text(op, want, have, holds):
+    filters = only("title", op, want)
+    assert (failing(card(title=have), filters) is None) is holds
+    assert (failing_contact(contact(title=have), filters) is None) is holds
+
+
+@pytest.mark.parametrize(
+    ("op", "day", "holds"),
+    [
+        ("on_or_after", "2026-04-01", True),
+        ("on_or_after", "2026-04-02", True),
+        ("on_or_after", "2026-03-31", False),
+        ("on_or_after", "", False),
+        ("on_or_before", "2026-04-01", True),
+        ("on_or_before", "2026-03-31", True),
+        ("on_or_before", "2026-04-02", False),
+        ("on_or_before", "", False),
+    ],
+)
+def test_an_operator_on_the_exchange_date(op, day, holds):
+    assert (failing(card(day=day), only("exchangeDate", op, "2026-04-01")) is None) is holds
+
+
+@pytest.mark.parametrize(("op", "fails"), [("blank", False), ("not_blank", True), ("equals", True), ("not_equals", False)])
+def test_a_field_that_the_card_does_not_have_is_blank(op, fails):
+    assert (failing(card(), only("memo", op, "x")) is not None) is fails
+
+
+def test_all_filters_must_hold_and_the_first_that_fails_is_named():
+    filters = (Filter("title", "not_blank"), Filter("companyName", "contains", "ベータ"), Filter("title", "equals", "課長"))
+    assert failing(card(title="部長"), filters) == filters[1]
+    assert failing(card(title="部長"), filters[:1]) is None
+    assert failing(card(), ()) is None
+
+
+@pytest.mark.parametrize(("one", "text"), [(Filter("title", "equals", "部長"), "title equals 部長"), (Filter("title", "blank"), "title blank")])
+def test_as_text(one, text):
+    assert as_text(one) == text
+
+
+def test_every_operator_is_tried_above():
+    assert set(OPERATORS) == {"equals", "not_equals", "contains", "starts_with", "blank", "not_blank", "on_or_after", "on_or_before"}

@@ -1,0 +1,156 @@
+import pytest
+
+from integration.planning import normalize
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        ("aiko@acme.example.jp", "aiko@acme.example.jp"),
+        ("  Aiko.Mori@ACME.example.jp ", "aiko.mori@acme.example.jp"),
+        ("ａｉｋｏ＠ａｃｍｅ．ｅｘａｍｐｌｅ．ｊｐ", "aiko@acme.example.jp"),
+        ("aiko@acme.\u3000example.jp", "aiko@acme.example.jp"),
+        ("aiko@acme.\nexample.jp", "aiko@acme.example.jp"),
+        ("", ""),
+        ("代表", "代表"),
+    ],
+)
+def test_email_is_folded_to_one_key(value, key):
+    assert normalize.email(value) == key
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "aiko@acme.example.jp",
+        "aiko+tag@acme.example.jp",
+        "o'hara_1@a-b.example.jp",
+        "a@xn--r8jz45g.xn--zckzah",
+        "x" * 64 + "@acme.example.jp",
+    ],
+)
+def test_an_address_a_contact_can_have(key):
+    assert normalize.is_email(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "aiko",
+        "aiko@",
+        "@acme.example.jp",
+        "aiko@acme",
+        "aiko@@acme.example.jp",
+        "aiko@acme..example.jp",
+        "aiko..mori@acme.example.jp",
+        "aiko@-acme.example.jp",
+        "aiko@acme.example.1",
+        "aiko@acme.example.jp;ben@acme.example.jp",
+        "森@acme.example.jp",
+        "Aiko@acme.example.jp",
+        "x" * 250 + "@acme.example.jp",
+    ],
+)
+def test_an_address_no_contact_can_have(key):
+    assert not normalize.is_email(key)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("森", "愛子"), ("森 ", "愛\u3000子")),
+        (("タナカ", "タロウ"), ("たなか", "たろう")),
+        (("ﾀﾅｶ", "ﾀﾛｳ"), ("タナカ", "タロウ")),
+        (("ｶﾞｿﾞｳ", ""), ("がぞう", "")),
+        (("Ｏ’Ｈａｒａ", "Ｋｅｉ"), ("o'hara", "KEI")),
+        (("スミス・ジョン", ""), ("スミス", "ジョン")),
+        (("Smith-Jones", "A."), ("smith jones", "a")),
+    ],
+)
+def test_names_that_are_the_same(one, other):
+    assert normalize.name(*one) == normalize.name(*other) != ""
+
+
+@pytest.mark.parametrize(("one", "other"), [(("森", "愛子"), ("森", "藍子")), (("高橋", ""), ("髙橋", "")), (("ばば", ""), ("はは", "")), (("森", ""), ("", ""))])
+def test_names_that_differ(one, other):
+    assert normalize.name(*one) != normalize.name(*other)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "アクメ",
+        "アクメ株式会社",
+        "株式会社アクメ",
+        "株式会社 アクメ",
+        "㈱アクメ",
+        "（株）アクメ",
+        "(株) アクメ",
+        "アクメ㍿",
+        "ｱｸﾒ株式会社",
+        "㈲アクメ",
+        "アクメ有限会社",
+        "合同会社アクメ",
+        "ア・ク・メ",
+    ],
+)
+def test_a_company_without_its_legal_form(value):
+    assert normalize.company(value) == "アクメ"
+
+
+@pytest.mark.parametrize(
+    "value", ["Acme", "ACME Inc.", "Acme, Inc.", "Ａｃｍｅ　Ｃｏ．，Ｌｔｄ．", "Acme Co., Ltd.", "acme k.k.", "Acme KK", "ACME GmbH", "Acme Corporation", "Acme Limited"]
+)
+def test_a_foreign_company_without_its_legal_form(value):
+    assert normalize.company(value) == "acme"
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        ("", ""),
+        ("株式会社", ""),
+        ("Incubate KK", "incubate"),
+        ("Kkday", "kkday"),
+        ("Companyline", "companyline"),
+        ("株の学校", "株の学校"),
+        ("一般社団法人さくら会", "さくら会"),
+    ],
+)
+def test_a_legal_form_is_not_cut_out_of_a_word(value, key):
+    assert normalize.company(value) == key
+
+
+@pytest.mark.parametrize(
+    ("value", "country", "key"),
+    [
+        ("03-1234-5678", "JP", "+81312345678"),
+        ("03（1234）5678", "JP", "+81312345678"),
+        ("０３－１２３４－５６７８", "JP", "+81312345678"),
+        ("+81 3-1234-5678", "JP", "+81312345678"),
+        ("+81 (0)3-1234-5678", "JP", "+81312345678"),
+        ("03-1234-5678", "", "+81312345678"),
+        ("090-1234-5678", "JP", "+819012345678"),
+        ("(212) 555-0123", "US", "+12125550123"),
+        ("+1 212 555 0123", "JP", "+12125550123"),
+        ("020 7946 0018", "gb", "+442079460018"),
+        ("03-1234-5678 内線123", "JP", "+81312345678"),
+        ("03-1234-5678（内線：123）", "JP", "+81312345678"),
+        ("03-1234-5678 内線 １２３", "JP", "+81312345678"),
+        ("03-1234-5678 ext. 12", "JP", "+81312345678"),
+        ("03-1234-5678 x12", "JP", "+81312345678"),
+        ("内線 4567", "JP", ""),
+        ("", "JP", ""),
+        ("   ", "JP", ""),
+        ("代表", "JP", ""),
+        ("03-1234-5678", "ZZ", "0312345678"),
+    ],
+)
+def test_phone(value, country, key):
+    assert normalize.phone(value, country) == key
+
+
+@pytest.mark.parametrize(("value", "key"), [("Ａ社\u3000 東京 ", "A社 東京"), ("ｱｲ\tｳ", "アイ ウ"), ("①課", "1課"), ("", "")])
+def test_text_is_tidied(value, key):
+    assert normalize.text(value) == key
