@@ -21,11 +21,14 @@ class Sent:
 
 
 def send(target: ContactTarget, writes: Sequence[Write], by: str) -> Sent:
-    """One upsert call for the new people and one update call for the known, each up to a hundred."""
+    """One update call for the known people and one upsert call for the new, each up to a hundred.
+
+    The known go first: an address that a known person gives up may be a new person's.
+    """
     sent = Sent()
     new = {key_of(write, by): write for write in writes if write.decision.kind == CREATE}
     known = {write.entry.contact_id: write for write in writes if write.decision.kind != CREATE}
-    for batch, call in ((new, lambda changes: target.upsert(changes, by)), (known, target.update)):
+    for batch, call in ((known, target.update), (new, lambda changes: target.upsert(changes, by))):
         if not batch:
             continue
         try:

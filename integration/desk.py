@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
@@ -13,6 +14,9 @@ from integration.connectors.base import CardSource, ContactTarget
 from integration.lease import Lease
 from integration.models import SyncRule, SyncRun, Tag
 from integration.planning.rules import TAGS, Filter, MappingRow, Rule
+
+if TYPE_CHECKING:
+    from integration.gather import Row
 
 # Read for matching and comparing, whatever is mapped.
 CORE_FIELDS = ("lastName", "firstName", "companyName", "email", "countryCode")
@@ -60,6 +64,10 @@ class Desk:
     def probing(self) -> bool:
         """It is not known yet how many of the new people the portal has: one batch goes ahead to find out."""
         return self.known_share is None and not self.run.is_preview and self.plan_rule.link_property
+
+    def counts(self, row: Row) -> bool:
+        """Whether this run counts the reading of a record. Records of other rules come along, for their people's sake."""
+        return row.rule_id == self.rule.pk and (row.due_at is not None or (self.run.is_preview and self.run.whole))
 
     def met(self, known: int, asked: int) -> None:
         """Learns from a batch how many of the new people existed."""

@@ -45,6 +45,7 @@ class Row(NamedTuple):
     name: str
     link_id: int | None
     run_id: int | None
+    rule_id: int
 
 
 @dataclass
@@ -74,7 +75,9 @@ class Queue:
     @property
     def open(self) -> bool:
         """A spent slice hands out nothing more; a preview first hands out what it has fetched, to know where it stopped."""
-        return not self.desk.spent or (self.desk.run.is_preview and any(self.lanes.values()))
+        run = self.desk.run
+        # A preview changes nothing, so that it can only tell of a person once every card has been read.
+        return (not self.desk.spent and (run.read_done or not run.is_preview)) or (run.is_preview and any(self.lanes.values()))
 
     def leave(self) -> None:
         """Notes how far a preview has come."""
@@ -135,17 +138,17 @@ class Queue:
             return False
         start, self.position = self.position, rows[-1][0]
         found = {row[0]: Row(*row) for row in rows if row[0] not in desk.in_flight}
-        take_up(desk, found.values())
         complete(desk, found)
         links = {link.pk: link for link in Link.objects.filter(pk__in={row.link_id for row in found.values() if row.link_id})}
-        for group in groups(found.values()):
-            if not any(row.id in desk.in_flight or self._seen(row, start) for row in group):
-                self._put(group, links)
+        whole = [g for g in groups(found.values()) if not any(row.id in desk.in_flight or self._seen(row, start) for row in g)]
+        take_up(desk, [row for group in whole for row in group])
+        for group in whole:
+            self._put(group, links)
         return True
 
     def _seen(self, row: Row, start: int) -> bool:
         """A preview leaves its rows due, so that a person whose first card lies behind it was looked at already."""
-        return self.desk.run.is_preview and row.due_at is not None and row.id <= start
+        return self.desk.run.is_preview and self.desk.counts(row) and row.id <= start
 
     def _put(self, group: list[Row], links: dict[int, Link]) -> None:
         lane = lane_of(self.desk, group, links)
@@ -161,17 +164,20 @@ class Queue:
 
 
 def due(desk: Desk):  # type: ignore[no-untyped-def]
-    """The records of the rule that need a decision now."""
+    """The records of the rule that need a decision now; a preview of the whole looks at all that can be seen."""
+    if desk.run.is_preview and desk.run.whole:
+        return Record.objects.filter(rule=desk.rule).exclude(bucket=Bucket.UNSEEN)
     return Record.objects.filter(rule=desk.rule, due_at__lte=desk.now())
 
 
 def take_up(desk: Desk, rows: Iterable[Row]) -> None:
     """Counts records that were due before this run: they are read by it too, from our own copy."""
-    old = [row.id for row in rows if row.run_id != desk.run.pk]
+    old = [row.id for row in rows if row.run_id != desk.run.pk and desk.counts(row)]
     if old:
         with transaction.atomic():
             desk.lease.renew()
-            Record.objects.filter(pk__in=old).update(run=desk.run)
+            if not desk.run.is_preview:
+                Record.objects.filter(pk__in=old).update(run=desk.run)
             ledger.count(desk, {"read": len(old)})
 
 
@@ -247,15 +253,11 @@ def addresses(desk: Desk, batch: Batch) -> list[str]:
     """Whose address to look up: people without a contact, unless creating them first is cheaper.
 
     A card that failed before is always looked up: HubSpot does not name the owner of an address every time.
+    An address that a linked card carries has its contact already, whoever else shares it.
     """
-    linked = {row.link_id for row in batch.rows.values() if row.link_id and batch.links[row.link_id].contact_id}
-    return sorted(
-        {
-            row.email_key
-            for row in batch.rows.values()
-            if row.email_key and in_scope(desk, row) and row.link_id not in linked and (not desk.optimistic or row.attempts)
-        }
-    )
+    rows = [row for row in batch.rows.values() if row.email_key]
+    linked = {row.email_key for row in rows if row.link_id and batch.links[row.link_id].contact_id}
+    return sorted({row.email_key for row in rows if in_scope(desk, row) and (not desk.optimistic or row.attempts)} - linked)
 
 
 def snapshot(desk: Desk, batch: Batch) -> Snapshot:

@@ -46,8 +46,7 @@ def open_window(desk: Desk) -> None:
     run = desk.run
     if run.window_to is None:
         run.window_to = desk.now().replace(microsecond=0)
-        whole = run.kind in (run.Kind.INITIAL, run.Kind.FULL) or desk.rule.cursor is None
-        run.window_from = EPOCH if whole else desk.rule.cursor - timedelta(seconds=settings.SYNC_OVERLAP_SECONDS)
+        run.window_from = EPOCH if run.whole or desk.rule.cursor is None else desk.rule.cursor - timedelta(seconds=settings.SYNC_OVERLAP_SECONDS)
         run.save(update_fields=["window_from", "window_to"])
 
 
@@ -84,7 +83,7 @@ def store(desk: Desk, page: CardPage) -> None:
             if held and held.digest == record.digest and held.bucket != Bucket.UNSEEN:
                 if run.kind == run.Kind.FULL:
                     retaken.append(held)
-                elif held.due_at is None:
+                elif held.due_at is None and held.run_id != run.pk and not (run.is_preview and run.whole):
                     counted[COUNTED_AS.get(held.bucket, "unchanged")] += 1  # type: ignore[call-overload]
                 continue
             if not (held and held.due_at and held.run_id == run.pk):
@@ -121,6 +120,7 @@ def retake(desk: Desk, held: list[Known], now: datetime) -> int:
     """A full check takes up every card it sees, changed or not; returns how many were not taken up already."""
     fresh = [row.id for row in held if row.run_id != desk.run.pk]
     if fresh:
+        desk.touched.update(desk.in_flight.intersection(fresh))
         Record.objects.filter(pk__in=fresh).update(run=desk.run, due_at=now, read_at=now)
     return len(fresh)
 

@@ -41,7 +41,8 @@ class Write:
     entry: AuditEntry
     decision: Decision
     link: Link
-    counted: bool = True  # the reading that this write settles belongs to this run
+    # The record whose reading this write settles: it stays due until the write is closed. None: nobody's.
+    reading: int | None = None
 
 
 @dataclass
@@ -85,45 +86,55 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
         links = {str(link.key): link for link in batch.links.values()}
         decisions = with_links(desk, decisions, links)
         entries: list[AuditEntry] = []
-        counted, reasons, moved = Counter[str](), [], []
+        counted, reasons, moved, nobodys = Counter[str](), [], [], []
         for decision in decisions:
             link = links.get(decision.link)
+            head, reading = batch.rows[decision.card], charged(desk, decision, batch)
             for verdict in decision.verdicts:
                 row = batch.rows[verdict.record]
-                if decision.writes and verdict.record == decision.card:
-                    reading = charged(decision, batch)
-                    entry = intent(desk, row, decision, link)
-                    entries.append(entry)
-                    opened.writes.append(Write(entry, decision, link, counted=reading is not None))  # type: ignore[arg-type]
-                    if row.due_at is None or (link and row.link_id != link.pk):
-                        # The reading of an older card is settled by this write: until then the surviving card is due.
-                        run = row.run_id if row.due_at else desk.run.pk if reading else None
-                        moved.append((row.id, row.bucket, row.reason, row.detail, link and link.pk, row.due_at or desk.now(), row.attempts, run))
+                if decision.writes and row is head:
+                    if reading or row.rule_id == desk.rule.pk:
+                        entry = intent(desk, row, decision, link)
+                        entries.append(entry)
+                        opened.writes.append(Write(entry, decision, link, reading and reading.id))  # type: ignore[arg-type]
+                    if reading is None or (link and row.link_id != link.pk):
+                        # Nobody's reading brought this write about: the record is due, so that a crash cannot lose it.
+                        nobodys += [] if reading else [row.id]
+                        moved.append((row.id, row.bucket, row.reason, row.detail, link and link.pk, row.due_at if reading else desk.now(), row.attempts))
                     continue
-                if row.due_at is not None and not (decision.writes and charged(decision, batch) is row):
+                if row.rule_id != desk.rule.pk:
+                    continue  # its own rule says where it stands
+                settles = decision.writes and row is reading
+                if row.due_at is not None and not settles:
                     counted[COUNTED_AS[verdict.bucket]] += 1
                     reasons.append(verdict.reason)
                 if newly_decided(verdict, row):
                     entries.append(said(desk, row, decision, verdict, link, Outcome.NONE))
-                moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], link_after(verdict, row, link), None, 0, row.run_id))
+                due, attempts = (row.due_at, row.attempts) if settles else (None, 0)
+                moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], link_after(verdict, row, link), due, attempts))
         AuditEntry.objects.bulk_create(entries)
-        update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts", "run"), moved, desk.rule.account_id)
+        update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), moved, desk.rule.account_id)
+        Record.objects.filter(pk__in=nobodys).update(run=None)
         reasoned(desk.run, reasons)
         count(desk, counted)
-    written = {write.entry.record_id for write in opened.writes}
-    release(desk, [id for id in batch.rows if id not in written])
+    release(desk, set(batch.rows).difference(busy(opened)))
     return opened
+
+
+def busy(opened: Opened) -> set[int]:
+    """The records whose writes are under way."""
+    return {id for write in opened.writes for id in (write.entry.record_id, write.reading) if id}
 
 
 def newly_decided(verdict: Verdict, row: Row) -> bool:
     return (verdict.bucket, verdict.reason) != (row.bucket, row.reason)
 
 
-def charged(decision: Decision, batch: Batch) -> Row | None:
+def charged(desk: Desk, decision: Decision, batch: Batch) -> Row | None:
     """The reading that a write settles: the surviving card's own, or the first due one of the person."""
     rows = [batch.rows[verdict.record] for verdict in decision.verdicts]
     head = batch.rows[decision.card]
-    return head if head.due_at is not None else next((row for row in rows if row.due_at is not None), None)
+    return head if desk.counts(head) else next((row for row in rows if desk.counts(row)), None)
 
 
 def link_after(verdict: Verdict, row: Row, link: Link | None) -> int | None:
@@ -194,14 +205,14 @@ def preview(desk: Desk, batch: Batch, decisions: Iterable[Decision]) -> None:
         for verdict in decision.verdicts:
             row = batch.rows[verdict.record]
             writes = decision.writes and verdict.record == decision.card
-            if row.due_at is not None:
-                counted[COUNTER_OF[decision.kind] if decision.writes and charged(decision, batch) is row else COUNTED_AS[verdict.bucket]] += 1
+            if desk.counts(row):
+                counted[COUNTER_OF[decision.kind] if decision.writes and charged(desk, decision, batch) is row else COUNTED_AS[verdict.bucket]] += 1
                 reasons.append(verdict.reason)
             if writes:
                 entry = intent(desk, row, decision, link)
                 entry.sent_at, entry.outcome, entry.closed_at = None, Outcome.PREVIEW, entry.planned_at
                 entries.append(entry)
-            elif newly_decided(verdict, row):
+            elif newly_decided(verdict, row) and desk.counts(row):
                 entries.append(said(desk, row, decision, verdict, link, Outcome.PREVIEW))
     AuditEntry.objects.bulk_create(entries)
     reasoned(desk.run, reasons)
@@ -231,7 +242,7 @@ def close_entries(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> 
         book.write()
     if opened.lane == "new":
         learn_known(desk, opened, results)
-    release(desk, [write.entry.record_id for write in opened.writes])
+    release(desk, busy(opened))
 
 
 def claimed(opened: Opened, results: Mapping[int, Result]) -> list[str]:
@@ -260,6 +271,7 @@ class Book:
         self.entries: list[tuple[Any, ...]] = []
         self.links: list[tuple[Any, ...]] = []
         self.settled: list[int] = []
+        self.older: list[tuple[Any, ...]] = []
         self.records: list[tuple[Any, ...]] = []
         self.counted: Counter[str] = Counter()
         self.reasons: list[str] = []
@@ -276,6 +288,8 @@ class Book:
         answered.update({name: result.values[name] for name, value in sent.items() if result.values.get(name, value) != value})
         self.links.append((write.link.pk, contact_id, written, answered, self.now))
         self.settled.append(write.entry.record_id)
+        if write.reading and write.reading != write.entry.record_id:
+            self.older.append((write.reading, None, 0))
         self._count(write, COUNTER_OF[write.decision.kind], write.decision.reason)
 
     def conflict(self, write: Write, result: Result, owners: dict[str, Link]) -> None:
@@ -306,6 +320,8 @@ class Book:
         if write.entry.record_id in self.desk.touched:
             again = self.now
         self.records.append((write.entry.record_id, bucket, reason, result.detail[:500], write.link.pk, again, attempts))
+        if write.reading and write.reading != write.entry.record_id:
+            self.older.append((write.reading, again, attempts))
         self._count(write, counter, reason)
 
     def _entry(self, write: Write, outcome: str, contact_id: str, reason: str, detail: str) -> None:
@@ -313,7 +329,7 @@ class Book:
 
     def _count(self, write: Write, counter: str, reason: str) -> None:
         # A card that a newer reading changed meanwhile is counted when that one is settled.
-        if write.counted and write.entry.record_id not in self.desk.touched:
+        if write.reading and write.reading not in self.desk.touched:
             self.counted[counter] += 1
             self.reasons.append(reason)
 
@@ -322,12 +338,11 @@ class Book:
         update_rows(AuditEntry, ("outcome", "contact_id", "reason", "detail", "closed_at"), self.entries, account_id)
         update_rows(Link, ("contact_id", "written", "answered", "confirmed_at"), self.links, account_id)
         update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), self.records, account_id)
-        place = {"bucket": Bucket.LINKED, "reason": "in_sync", "detail": "", "attempts": 0}
-        touched = self.desk.touched.intersection(self.settled)
-        Record.objects.filter(pk__in=[id for id in self.settled if id not in touched]).update(due_at=None, **place)
-        if touched:
-            # A newer reading is waiting already: it stays due.
-            Record.objects.filter(pk__in=touched).update(**place)
+        Record.objects.filter(pk__in=self.settled).update(bucket=Bucket.LINKED, reason="in_sync", detail="", attempts=0)
+        # Where a newer reading is waiting already, it stays due; so does a record that another rule reads.
+        untouched = set(self.settled).difference(self.desk.touched)
+        Record.objects.filter(pk__in=untouched, rule=self.desk.rule).update(due_at=None)
+        update_rows(Record, ("due_at", "attempts"), [row for row in self.older if row[0] not in self.desk.touched], account_id)
         reasoned(self.desk.run, self.reasons)
         count(self.desk, self.counted)
 
@@ -355,13 +370,13 @@ def found_open(desk: Desk, limit: int = 100) -> list[Write]:
     """Entries that an interrupted slice left open: it is not known whether HubSpot did what they intend."""
     entries = list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True).order_by("pk")[:limit])
     links = {link.key: link for link in Link.objects.filter(key__in=[entry.link_key for entry in entries if entry.link_key])}
-    due = dict(Record.objects.filter(pk__in=[entry.record_id for entry in entries], due_at__isnull=False).values_list("pk", "run_id"))
+    read = set(Record.objects.filter(pk__in=[entry.record_id for entry in entries], run=desk.run, due_at__isnull=False).values_list("pk", flat=True))
     return [
         Write(
             entry,
             Decision(entry.decision, entry.reason, entry.record_id, (), link=str(entry.link_key or ""), contact_id=entry.contact_id),
             links[entry.link_key],
-            counted=due.get(entry.record_id) == desk.run.pk,
+            reading=entry.record_id if entry.record_id in read else None,
         )
         for entry in entries
     ]

@@ -47,11 +47,11 @@ def kind_for(rule: SyncRule, full: bool = False, preview: bool = False) -> str:
 
 def start(rule: SyncRule, trigger: str, who: str = "", full: bool = False, preview: bool = False) -> SyncRun:
     """A new run, or the open one: a rule has one at a time."""
+    kind = kind_for(rule, full, preview)
+    whole = kind in (SyncRun.Kind.INITIAL, SyncRun.Kind.FULL) or full or rule.recheck or rule.cursor is None
     try:
         with transaction.atomic():
-            return SyncRun.objects.create(
-                account_id=rule.account_id, rule=rule, kind=kind_for(rule, full, preview), trigger=trigger, started_by=who
-            )
+            return SyncRun.objects.create(account_id=rule.account_id, rule=rule, kind=kind, whole=whole, trigger=trigger, started_by=who)
     except IntegrityError:
         return SyncRun.objects.filter(rule=rule, state__in=SyncRun.OPEN).get()
 
@@ -156,7 +156,7 @@ def finish(run: SyncRun) -> None:
     rule, now = run.rule, timezone.now()
     if not run.is_preview:
         fields = {"checked_at": now, "waived": False}
-        if run.kind in (SyncRun.Kind.FULL, SyncRun.Kind.INITIAL):
+        if run.whole:
             fields |= {"full_at": now, "recheck": False}
         SyncRule.objects.filter(pk=rule.pk).update(**fields)
         # A rule that was held, and whose run a person saw through to the end, has nothing to be held for.

@@ -51,6 +51,8 @@ class SyncRun(AccountOwned):
     page_token = models.TextField(default="", blank=True)
     # A preview leaves its records due: this is the last one that it has looked at.
     looked_at = models.PositiveBigIntegerField(default=0)
+    # Looks at every card, not only at what changed.
+    whole = models.BooleanField(default=False)
     read_done = models.BooleanField(default=False)
     read = models.PositiveIntegerField(_("read"), default=0)
     created = models.PositiveIntegerField(_("created"), default=0)

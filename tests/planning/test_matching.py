@@ -26,7 +26,11 @@ def groups(*cards):
         pytest.param([card(1, email=""), card(2, email="")], [[2], [1]], id="a name alone joins nobody"),
         pytest.param([card(1, email="no address"), card(2, email="no address")], [[2], [1]], id="what is no address joins nobody"),
         pytest.param(
-            [card(1, email="a@acme.example.jp", person_key="P"), card(2, email="b@acme.example.jp", person_key="P"), card(3, email="b@acme.example.jp")],
+            [
+                card(1, email="a@acme.example.jp", person_key="P"),
+                card(2, email="b@acme.example.jp", person_key="P"),
+                card(3, email="b@acme.example.jp"),
+            ],
             [[3, 2, 1]],
             id="a chain of person and address",
         ),
@@ -71,7 +75,9 @@ def addresses(*cards):
             {1: AIKO["email"], 3: INFO},
             id="who loses a mailbox falls back on an address of their own",
         ),
-        pytest.param([card(1, email="", person_key="P"), card(2, person_key="P", day="2025-01-01")], {1: AIKO["email"]}, id="an older card's address"),
+        pytest.param(
+            [card(1, email="", person_key="P"), card(2, person_key="P", day="2025-01-01")], {1: AIKO["email"]}, id="an older card's address"
+        ),
         pytest.param([card(1, email="")], {1: ""}, id="none"),
     ],
 )

@@ -72,7 +72,9 @@ def test_names_that_are_the_same(one, other):
     assert normalize.name(*one) == normalize.name(*other) != ""
 
 
-@pytest.mark.parametrize(("one", "other"), [(("森", "愛子"), ("森", "藍子")), (("高橋", ""), ("髙橋", "")), (("ばば", ""), ("はは", "")), (("森", ""), ("", ""))])
+@pytest.mark.parametrize(
+    ("one", "other"), [(("森", "愛子"), ("森", "藍子")), (("高橋", ""), ("髙橋", "")), (("ばば", ""), ("はは", "")), (("森", ""), ("", ""))]
+)
 def test_names_that_differ(one, other):
     assert normalize.name(*one) != normalize.name(*other)
 
@@ -100,7 +102,19 @@ def test_a_company_without_its_legal_form(value):
 
 
 @pytest.mark.parametrize(
-    "value", ["Acme", "ACME Inc.", "Acme, Inc.", "Ａｃｍｅ　Ｃｏ．，Ｌｔｄ．", "Acme Co., Ltd.", "acme k.k.", "Acme KK", "ACME GmbH", "Acme Corporation", "Acme Limited"]
+    "value",
+    [
+        "Acme",
+        "ACME Inc.",
+        "Acme, Inc.",
+        "Ａｃｍｅ　Ｃｏ．，Ｌｔｄ．",
+        "Acme Co., Ltd.",
+        "acme k.k.",
+        "Acme KK",
+        "ACME GmbH",
+        "Acme Corporation",
+        "Acme Limited",
+    ],
 )
 def test_a_foreign_company_without_its_legal_form(value):
     assert normalize.company(value) == "acme"

@@ -33,12 +33,22 @@ def older(**fields):
         pytest.param([newest(), older(title="課長", companyName="ベータ株式会社")], {"title": None}, id="never from another company"),
         pytest.param([newest(), older(title="課長", companyName="")], {"title": None}, id="never from a card without company"),
         pytest.param([newest(companyName=""), older(title="課長", companyName="")], {"title": None}, id="no company is not a company"),
-        pytest.param([newest(companyName="株式会社"), older(title="課長", companyName="有限会社")], {"title": None}, id="a bare legal form is not a company"),
-        pytest.param([newest(), older(**TOKYO)], TOKYO, id="a whole address is taken"),
-        pytest.param([newest(city="横浜市"), older(**TOKYO)], {"city": "横浜市", "prefecture": None, "postalCode": None}, id="two addresses are never mixed"),
-        pytest.param([newest(), older(tel="1"), card(3, day="2024-04-01", person_key="P", tel="2", fax="3")], {"tel": "1", "fax": "3"}, id="nearest in time first"),
         pytest.param(
-            [newest(), older(companyName="ベータ", tel="1"), card(3, day="2024-04-01", person_key="P", tel="2")], {"tel": "2"}, id="another company between"
+            [newest(companyName="株式会社"), older(title="課長", companyName="有限会社")], {"title": None}, id="a bare legal form is not a company"
+        ),
+        pytest.param([newest(), older(**TOKYO)], TOKYO, id="a whole address is taken"),
+        pytest.param(
+            [newest(city="横浜市"), older(**TOKYO)], {"city": "横浜市", "prefecture": None, "postalCode": None}, id="two addresses are never mixed"
+        ),
+        pytest.param(
+            [newest(), older(tel="1"), card(3, day="2024-04-01", person_key="P", tel="2", fax="3")],
+            {"tel": "1", "fax": "3"},
+            id="nearest in time first",
+        ),
+        pytest.param(
+            [newest(), older(companyName="ベータ", tel="1"), card(3, day="2024-04-01", person_key="P", tel="2")],
+            {"tel": "2"},
+            id="another company between",
         ),
     ],
 )
@@ -63,7 +73,13 @@ def test_blend_holds_no_blanks_and_leaves_the_cards_alone():
 
 @pytest.mark.parametrize(
     ("one", "other", "same"),
-    [("アクメ株式会社", "（株）アクメ", True), ("Acme Inc.", "ACME Co., Ltd.", True), ("アクメ", "アクメ東京", False), ("", "", False), ("アクメ", "", False)],
+    [
+        ("アクメ株式会社", "（株）アクメ", True),
+        ("Acme Inc.", "ACME Co., Ltd.", True),
+        ("アクメ", "アクメ東京", False),
+        ("", "", False),
+        ("アクメ", "", False),
+    ],
 )
 def test_same_company(one, other, same):
     assert same_company(card(1, companyName=one), card(2, companyName=other)) is same
