@@ -13,6 +13,15 @@ from fernet_fields import EncryptedTextField
 __all__ = ["EncryptedJSONField", "InvalidToken", "mask", "rotate"]
 
 
+class Sealed(dict[str, Any]):
+    """Stands for a value whose key is lost: a list of rows can still be shown, and using or saving it raises InvalidToken."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise InvalidToken
+
+    get = __getitem__ = items = _refuse
+
+
 class EncryptedJSONField(EncryptedTextField):  # type: ignore[misc]
     """A JSON object, encrypted at rest under the newest of ``FERNET_KEYS``."""
 
@@ -25,7 +34,15 @@ class EncryptedJSONField(EncryptedTextField):  # type: ignore[misc]
             raise TypeError("An encrypted field takes plain values only.")
         return super().get_db_prep_save(value, connection)
 
+    def from_db_value(self, value: Any, *args: Any) -> Any:
+        try:
+            return super().from_db_value(value, *args)
+        except InvalidToken:
+            return Sealed()
+
     def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, Sealed):
+            raise InvalidToken
         return None if value is None else json.dumps(value)
 
     def to_python(self, value: Any) -> Any:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from integration import ledger, preflight, sync
@@ -27,14 +29,19 @@ SHARP_FALL = 0.1
 FEW = 10
 # Slices in a row that a vendor's fault may end without any progress, before the run gives up.
 PATIENCE = 4
+CLAIMED = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class Next:
-    """What to do with a run after a slice: nothing more (``done``), or another slice after ``wait`` seconds."""
+    """What to do with a run after a slice: nothing more (``done``), or another slice after ``wait`` seconds.
+
+    ``busy`` says that somebody else is at work on the HubSpot connection, and will see to what is left.
+    """
 
     done: bool
     wait: float = 0.0
+    busy: bool = False
 
 
 def kind_for(rule: SyncRule, full: bool = False, preview: bool = False) -> str:
@@ -57,24 +64,29 @@ def start(rule: SyncRule, trigger: str, who: str = "", full: bool = False, previ
 
 
 def work_slice(run_id: int, seconds: float, stopping: Callable[[], bool] = lambda: False) -> Next:
-    """One slice of a run, inside the account's scope."""
+    """One slice of a run, inside the account's scope. Any number of these may be asked for at once: the lease lets one through."""
     run = SyncRun.objects.select_related("rule__sansan__account", "rule__hubspot__account", "rule__account").get(pk=run_id)
     if not run.is_open:
         return Next(done=True)
     lease = claim(run.rule.hubspot)
     if lease is None:
-        return Next(done=False, wait=1.0)
+        return Next(done=False, busy=True, wait=1.0)
     try:
-        return _work(run, lease, seconds, stopping)
+        # Between reading the run and holding the lease another slice may have moved it.
+        run.refresh_from_db()
+        return _work(run, lease, seconds, stopping) if run.is_open else Next(done=True)
     except LeaseLost:
         log.warning("lease_lost", run=run.pk)
-        return Next(done=False, wait=1.0)
+        return Next(done=False, busy=True, wait=1.0)
     finally:
         lease.release()
 
 
 def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], bool]) -> Next:
-    before = begin(run)
+    begin(run, seconds)
+    if run.idle > PATIENCE:
+        end(run, SyncRun.State.PARTIAL if progress(run) else SyncRun.State.FAILED)
+        return Next(done=True)
     try:
         preflight.refresh_schema(run.rule.hubspot)
         desk = open_desk(run, lease, source_for(run.rule.sansan), target_for(run.rule.hubspot))
@@ -92,20 +104,21 @@ def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], boo
         hold(run, held)
         return Next(done=True)
     except ConnectorError as error:
-        return later(run, error, before)
+        return later(run, error)
     if done:
         finish(run)
     return Next(done)
 
 
-def begin(run: SyncRun) -> int:
-    """Notes that a slice began, before any work: a slice that kills its worker is counted too. Returns the progress so far."""
+def begin(run: SyncRun, seconds: float) -> None:
+    """Notes that a slice began, before any work: a slice that kills its worker is counted too."""
     run.attempts += 1
+    run.idle = 1 if progress(run) > run.mark or run.attempts == 1 else run.idle + 1
+    run.mark = progress(run)
     run.state = SyncRun.State.RUNNING
     run.started_at = run.started_at or timezone.now()
-    run.save(update_fields=["attempts", "state", "started_at"])
-    run.detail = ""
-    return progress(run)
+    run.next_at = timezone.now() + timedelta(seconds=seconds + settings.SYNC_LEASE_SECONDS)
+    run.save(update_fields=["attempts", "idle", "mark", "state", "started_at", "next_at"])
 
 
 def progress(run: SyncRun) -> int:
@@ -118,29 +131,23 @@ def remember(desk: Desk) -> None:
     ledger.count(desk, {})
 
 
-def later(run: SyncRun, error: ConnectorError, before: int) -> Next:
+def later(run: SyncRun, error: ConnectorError) -> Next:
     """A vendor's fault: the run waits and goes on; after some slices without any progress it ends and says why."""
     run.reason, run.detail = error.reason, error.detail[:1000]
-    idle = 0 if progress(run) > before else idle_slices(run) + 1
-    run.reasons["_idle"] = idle
-    if idle >= PATIENCE:
+    if run.idle >= PATIENCE and progress(run) == run.mark:
         end(run, SyncRun.State.PARTIAL if progress(run) else SyncRun.State.FAILED)
         return Next(done=True)
-    run.save(update_fields=["reason", "detail", "reasons"])
     wait = error.after if isinstance(error, RetryLater) else 1.0 if isinstance(error, Unanswered) else 30.0
+    run.next_at = timezone.now() + timedelta(seconds=wait)
+    run.save(update_fields=["reason", "detail", "next_at"])
     log.warning("slice_ended_early", run=run.pk, reason=error.reason, detail=error.detail, wait=wait)
     return Next(done=False, wait=wait)
-
-
-def idle_slices(run: SyncRun) -> int:
-    return int(run.reasons.get("_idle", 0))
 
 
 def refused(run: SyncRun, error: Reconnect) -> None:
     """Credentials that do not work stop the rule: asking again every half minute would help nobody."""
     run.reason, run.detail = error.reason, error.detail[:1000]
-    system = run.rule.sansan if error.reason == "sansan_reconnect" or "Sansan" in error.detail else run.rule.hubspot
-    preflight.seen(system, Connection.Health.RECONNECT, error.detail)
+    preflight.seen(run.rule.sansan if error.system == "sansan" else run.rule.hubspot, Connection.Health.RECONNECT, error.detail)
     SyncRule.objects.filter(pk=run.rule_id, state=SyncRule.State.ACTIVE).update(state=SyncRule.State.HELD, state_reason=error.detail[:500])
     end(run, SyncRun.State.FAILED)
 
@@ -179,7 +186,6 @@ def eventless(run: SyncRun) -> bool:
 
 
 def end(run: SyncRun, state: str) -> None:
-    run.reasons.pop("_idle", None)
     run.state, run.ended_at = state, timezone.now()
     run.save(update_fields=["state", "reason", "detail", "reasons", "ended_at"])
     log.info("run_ended", run=run.pk, rule=run.rule.slug, state=state, **run.counts)
@@ -199,17 +205,29 @@ def look_for_unseen(desk: Desk) -> None:
         ledger.told_unseen(desk, rows)
 
 
-def due_rules(now):  # type: ignore[no-untyped-def]
-    """Active rules of active accounts whose next check has come, over all accounts."""
-    return SyncRule.objects.filter(state=SyncRule.State.ACTIVE, account__active=True).filter(due_at__lte=now) | SyncRule.objects.filter(
-        state=SyncRule.State.ACTIVE, account__active=True, due_at__isnull=True
-    )
+def due_rules(now: datetime) -> QuerySet[SyncRule]:
+    """Active rules of active accounts whose next check has come."""
+    return SyncRule.objects.filter(Q(due_at__lte=now) | Q(due_at__isnull=True), state=SyncRule.State.ACTIVE, account__active=True)
 
 
-def schedule(rule: SyncRule, now) -> SyncRun | None:  # type: ignore[no-untyped-def]
+def schedule(rule: SyncRule, now: datetime) -> SyncRun | None:
     """Starts the rule's next run if it is still due: the conditional UPDATE decides which of two ticks was first."""
-    claimed = SyncRule.objects.filter(pk=rule.pk, due_at=rule.due_at).update(due_at=now + timedelta(seconds=rule.interval))
-    if not claimed:
+    if not SyncRule.objects.filter(pk=rule.pk, due_at=rule.due_at).update(due_at=now + timedelta(seconds=rule.interval)):
         return None
     full = bool(rule.full_every and rule.full_at and rule.full_at < now - timedelta(hours=rule.full_every))
     return start(rule, SyncRun.Trigger.SCHEDULE, full=full)
+
+
+def claim_open(now: datetime) -> list[SyncRun]:
+    """Open runs whose next slice is overdue: new ones, waiting ones, and those whose slice was lost with its worker.
+
+    Each is claimed for a minute, so that a queue that is full is not filled further.
+    """
+    overdue = SyncRun.objects.filter(state__in=SyncRun.OPEN, next_at__lte=now, rule__account__active=True).order_by("pk")
+    return [run for run in overdue if SyncRun.objects.filter(pk=run.pk, next_at=run.next_at).update(next_at=now + CLAIMED)]
+
+
+def next_on(run: SyncRun) -> SyncRun | None:
+    """The run that has waited longest for the HubSpot connection of this one."""
+    waiting = SyncRun.objects.filter(state__in=SyncRun.OPEN, rule__hubspot_id=run.rule.hubspot_id).exclude(pk=run.pk)
+    return waiting.order_by("next_at").first()

@@ -136,7 +136,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         shown = list(super().get_list_filter(request))
-        return [one for one in shown if one != "account" and one[0] != "account"] if self.sees_one_account(request) else shown
+        return [one for one in shown if (one[0] if isinstance(one, tuple) else one) != "account"] if self.sees_one_account(request) else shown
 
     def sees_one_account(self, request: HttpRequest) -> bool:
         if not hasattr(request, "_one_account"):
@@ -219,5 +219,3 @@ class TabularInline(RoleRights, ScopedFields, unfold.TabularInline):
 class StackedInline(RoleRights, ScopedFields, unfold.StackedInline):
     extra = 0
     exclude = ("account",)
-
-

@@ -60,7 +60,11 @@ class Unanswered(ConnectorError):
 
 
 class Reconnect(ConnectorError):
-    """The credentials are refused, or lack a right: a person must act."""
+    """The credentials of ``system`` are refused, or lack a right: a person must act."""
+
+    def __init__(self, reason: str, detail: str, system: str) -> None:
+        super().__init__(reason, detail)
+        self.system = system
 
 
 class Rejected(ConnectorError):

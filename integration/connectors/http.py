@@ -146,9 +146,9 @@ class Http:
         name, key = self.vendor.name, self.vendor.name.lower()
         said = message_of(answer.value)
         if answer.status == 401:
-            return Reconnect(f"{key}_reconnect", f"{name} refused the credentials (401). Enter new ones in the connection.")
+            return Reconnect(f"{key}_reconnect", f"{name} refused the credentials (401). Enter new ones in the connection.", key)
         if answer.status == 403:
-            return Reconnect("missing_scope", f"{name} says that the credentials lack a right (403): {said}")
+            return Reconnect("missing_scope", f"{name} says that the credentials lack a right (403): {said}", key)
         if answer.status in (404, 410):
             return Gone("not_found", f"{name} does not have it ({answer.status}).")
         return Rejected("rejected", f"{name} refused the request ({answer.status}): {said}", answer.status, answer.value)

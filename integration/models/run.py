@@ -68,6 +68,11 @@ class SyncRun(AccountOwned):
     rate_limited = models.PositiveIntegerField(_("times rate-limited"), default=0)
     reasons = models.JSONField(_("reasons"), default=dict)
     attempts = models.PositiveIntegerField(_("slices begun"), default=0)
+    # Slices in a row without progress, counted before each begins, and the progress when the last one did.
+    idle = models.PositiveIntegerField(default=0)
+    mark = models.PositiveIntegerField(default=0)
+    # When the next slice may begin. The tick enqueues one for every open run that has passed it.
+    next_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(_("asked for"), default=timezone.now)
     started_at = models.DateTimeField(_("started"), null=True)
     progressed_at = models.DateTimeField(_("last progress"), null=True)

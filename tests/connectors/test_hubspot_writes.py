@@ -97,7 +97,7 @@ def test_the_daily_limit_goes_back_to_the_engine(hubspot, vendor):
 
 def test_a_token_without_the_right_writes_nothing(hubspot, vendor):
     vendor.says(Reply(403, {"category": "MISSING_SCOPES", "message": "crm.objects.contacts.write"}))
-    with pytest.raises(Reconnect, match="contacts.write"):
+    with pytest.raises(Reconnect, match=r"contacts\.write"):
         upsert(hubspot, "1", "2")
     assert hubspot.calls == 1
 

@@ -16,60 +16,32 @@ def edited(**values):
     return contact("101", WRITTEN, sansan_link_id="L", **values)
 
 
+MET = {"contacts": (contact("101", email=AIKO["email"]),)}
+LINKED = {"links": (OURS,), "contacts": (SYNCED,)}
+EDITED = {"links": (OURS,), "contacts": (edited(lastname="盛"),)}
 CASES = {
     "a new person": ([card()], {}, {}, "create", "new_person"),
     "a new person beside a stranger": ([card()], {"contacts": (contact("9", email="ben@acme.example.jp"),)}, {}, "create", "new_person"),
     "no address, where none is asked for": ([card(email="")], {}, {"require_email": False}, "create", "new_person"),
-    "a contact with the address": ([card()], {"contacts": (contact("101", email=AIKO["email"]),)}, {}, "link", "matched_email"),
-    "a full-width address": (
-        [card(email="ＡＩＫＯ＠ａｃｍｅ．example.jp")],
-        {"contacts": (contact("101", email=AIKO["email"]),)},
-        {},
-        "link",
-        "matched_email",
-    ),
+    "a contact with the address": ([card()], MET, {}, "link", "matched_email"),
+    "a full-width address": ([card(email="ＡＩＫＯ＠ａｃｍｅ．example.jp")], MET, {}, "link", "matched_email"),
     "a contact that says the same": ([card()], {"contacts": (contact("101", WRITTEN),)}, {"link_property": False}, "link", "matched_email"),
-    "a changed card": ([card(link="L", title="部長")], {"links": (OURS,), "contacts": (SYNCED,)}, {}, "update", "card_changed"),
-    "an edited contact, card wins": ([card(link="L")], {"links": (OURS,), "contacts": (edited(lastname="盛"),)}, {}, "update", "contact_differs"),
-    "an edited contact, HubSpot wins": (
-        [card(link="L")],
-        {"links": (OURS,), "contacts": (edited(lastname="盛"),)},
-        {"conflict": "hubspot"},
-        "skip",
-        "kept_hubspot",
-    ),
-    "newest: the contact is": (
-        [card(link="L")],
-        {"links": (OURS,), "contacts": (edited(lastname="盛"),)},
-        {"conflict": "newest"},
-        "skip",
-        "kept_hubspot",
-    ),
-    "newest: the card is": (
-        [card(link="L", changed="2026-06-01")],
-        {"links": (OURS,), "contacts": (edited(lastname="盛"),)},
-        {"conflict": "newest"},
-        "update",
-        "contact_differs",
-    ),
-    "nothing new": ([card(link="L")], {"links": (OURS,), "contacts": (SYNCED,)}, {}, "skip", "in_sync"),
-    "a field gone blank on the card": ([card(link="L", companyName="")], {"links": (OURS,), "contacts": (SYNCED,)}, {}, "skip", "in_sync"),
-    "the address gone from the card": (
-        [card(link="L", email="")],
-        {"links": (OURS,), "contacts": (SYNCED,)},
-        {"require_email": False},
-        "skip",
-        "in_sync",
-    ),
+    "a changed card": ([card(link="L", title="部長")], LINKED, {}, "update", "card_changed"),
+    "an edited contact, card wins": ([card(link="L")], EDITED, {}, "update", "contact_differs"),
+    "an edited contact, HubSpot wins": ([card(link="L")], EDITED, {"conflict": "hubspot"}, "skip", "kept_hubspot"),
+    "newest: the contact is": ([card(link="L")], EDITED, {"conflict": "newest"}, "skip", "kept_hubspot"),
+    "newest: the card is": ([card(link="L", changed="2026-06-01")], EDITED, {"conflict": "newest"}, "update", "contact_differs"),
+    "nothing new": ([card(link="L")], LINKED, {}, "skip", "in_sync"),
+    "a field gone blank on the card": ([card(link="L", companyName="")], LINKED, {}, "skip", "in_sync"),
+    "the address gone from the card": ([card(link="L", email="")], LINKED, {"require_email": False}, "skip", "in_sync"),
     "a contact outside the filters": (
         [card(link="L", title="部長")],
-        {"links": (OURS,), "contacts": (SYNCED,)},
+        LINKED,
         {"contact_filters": only("company", "contains", "ベータ")},
         "skip",
         "contact_filtered",
     ),
     "no address": ([card(email="")], {}, {}, "skip", "no_email"),
-    "an address of spaces": ([card(email="\u3000")], {}, {}, "skip", "invalid_email"),
     "an impossible address": ([card(email="aiko@acme")], {}, {}, "skip", "invalid_email"),
     "no selected tag": ([card(in_scope=False)], {}, {}, "skip", "no_selected_tag"),
     "outside a filter": ([card()], {}, {"filters": only("companyName", "contains", "ベータ")}, "skip", "filtered"),
@@ -144,6 +116,19 @@ def test_a_mailbox_takes_its_contact_along():
     assert (decisions[1].reason, decisions[1].link) == ("shared_mailbox", "")
 
 
+def test_who_loses_a_mailbox_keeps_an_address_of_their_own():
+    mine = card(1, email=INFO, person_key="P"), card(2, person_key="P", day="2025-01-01")
+    decisions = {one.card: one for one in plan(snapshot(*mine, card(3, BEN, email=INFO, day="2026-05-01")), rule())}
+    assert {n: one.after["email"] for n, one in decisions.items()} == {1: AIKO["email"], 3: INFO}
+
+
+@pytest.mark.parametrize(("changed", "reason"), [("2026-06-01", "contact_differs"), ("2026-04-01", "kept_hubspot")])
+def test_newest_counts_a_change_of_any_card_of_the_person(changed, reason):
+    cards = card(1, link="L"), card(2, link="L", day="2025-01-01", changed=changed)
+    (decision,) = plan(snapshot(*cards, **EDITED), rule(conflict="newest"))
+    assert decision.reason == reason
+
+
 def test_one_persons_trouble_is_not_anothers():
     assert standing(card(1, email=""), card(2, BEN), card(3, CHIE, visible=False)) == {
         1: ("excluded", "no_email"),
@@ -197,6 +182,5 @@ def test_before_and_after_hold_what_changes_and_no_more():
 
 def test_a_field_that_asks_for_it_is_cleared_but_a_key_never():
     rows = tuple(one for name in ("email", "company") for one in policy(name, "always", clear=True) if one.hubspot == name)
-    known = {"links": (OURS,), "contacts": (SYNCED,)}
-    (decision,) = plan(snapshot(card(link="L", email="", companyName=""), **known), rule(*rows, *policy("x", "always")[:2], require_email=False))
+    (decision,) = plan(snapshot(card(link="L", email="", companyName=""), **LINKED), rule(*rows, *policy("x", "always")[:2], require_email=False))
     assert decision.after == {"company": ""}

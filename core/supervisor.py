@@ -1,0 +1,80 @@
+"""Keeps a child process alive that can stop working while it looks alive. Knows nothing of what the child does."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+log = structlog.get_logger()
+
+LOOK_EVERY = 5.0  # seconds
+GRACE = 130.0  # a clean stop waits for running tasks, which the queue ends after 120 s
+PR_SET_PDEATHSIG = 1
+
+
+def supervise(command: Sequence[str], stuck: Callable[[], bool], settle: float, stop: threading.Event | None = None) -> int:
+    """Runs ``command`` until SIGTERM or SIGINT, and again whenever it ends or is stuck.
+
+    ``settle`` seconds must pass after a start before ``stuck`` is asked. Returns the exit status for the caller.
+    """
+    stop = stop or threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.is_set():
+        child = start(command)
+        began = time.monotonic()
+        while not stop.wait(LOOK_EVERY) and child.poll() is None:
+            if time.monotonic() - began > settle and answer(stuck):
+                log.error("cluster_stuck", pid=child.pid, action="restart")
+                kill(child)
+        if stop.is_set():
+            return end(child)
+        log.error("cluster_ended", status=child.returncode, action="restart")
+        kill(child)
+        stop.wait(1.0)
+    return 0
+
+
+def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    # A session of its own: a signal to our group (Ctrl-C) must reach only the one process that stops cleanly.
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=end_with_parent if sys.platform == "linux" else None)  # noqa: PLW1509, S603
+
+
+def end_with_parent() -> None:
+    """Asks the kernel for SIGTERM when the supervisor dies, even by SIGKILL: workers must not go on without it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def answer(stuck: Callable[[], bool]) -> bool:
+    """A question that fails (the database is away) is no reason to restart anything."""
+    try:
+        return stuck()
+    except Exception:
+        log.exception("watchdog_blind")
+        return False
+
+
+def end(child: subprocess.Popen[bytes]) -> int:
+    child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        log.error("cluster_would_not_stop", pid=child.pid)
+    kill(child)
+    return 0
+
+
+def kill(child: subprocess.Popen[bytes]) -> None:
+    """The whole session: workers outlive a killed parent, and would go on taking tasks."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()

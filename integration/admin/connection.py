@@ -1,0 +1,172 @@
+"""Connections: credentials go in and never come out; what they are good for is tested by the workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from core.admin.base import ScopedAdmin, ScopedForm, button, display, site
+from integration.admin.shown import badge, choice_badge, list_url, number, when
+from integration.models import Connection, Link, SyncRule, Tag
+
+QUEUED = gettext_lazy("Queued. The result appears under “What we saw” as soon as a worker has it: reload this page in a few seconds.")
+SECRET_FIELDS = ["credentials", "hint", "health", "health_detail", "tested_at"]
+
+
+class ConnectionForm(ScopedForm):
+    """The secret is asked for apart from the model's field, so that no form can render what is stored."""
+
+    secret = forms.CharField(
+        label=gettext_lazy("API key or access token"),
+        max_length=2000,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password", "spellcheck": "false"}),
+        help_text=gettext_lazy("Stored encrypted, and never shown again."),
+    )
+
+    class Meta:
+        model = Connection
+        exclude = ("credentials",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "secret" in self.fields:
+            self.fields["secret"].required = False
+            self.fields["secret"].help_text = _("Leave blank to keep %(hint)s. A new one is tested at once.") % {"hint": self.instance.hint or "****"}
+
+    def clean_secret(self) -> str:
+        secret = str(self.cleaned_data["secret"])
+        if any(sign.isspace() or not sign.isprintable() or not sign.isascii() for sign in secret):
+            raise ValidationError(_("A key has no spaces, line breaks or signs beyond ASCII: copy it again."))
+        return secret
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("rate_seconds") is not None and cleaned["rate_seconds"] <= 0:
+            self.add_error("rate_seconds", _("More than 0 seconds."))
+        elif cleaned.get("rate_calls") and not cleaned.get("rate_seconds"):
+            self.add_error("rate_seconds", _("In how many seconds may these calls be made?"))
+        return cleaned
+
+
+@admin.register(Connection, site=site)
+class ConnectionAdmin(ScopedAdmin):
+    form = ConnectionForm
+    list_display = ("slug", "system_badge", "account", "hint", "health_badge", "seen", "tested")
+    list_filter = (("system", ChoicesDropdownFilter), ("health", ChoicesDropdownFilter), "account")
+    list_select_related = ("account",)
+    search_fields = ("slug",)
+    ordering = ("account", "system", "slug")
+    fieldsets = (
+        (None, {"fields": ("account", "system", "slug", "secret")}),
+        (gettext_lazy("Rate limit"), {"fields": (("rate_calls", "rate_seconds"),)}),
+        (gettext_lazy("What we saw"), {"fields": (("health_badge", "tested"), "health_detail", ("remote_id", "sees"))}),
+    )
+    readonly_fields = ("health_badge", "tested", "health_detail", "remote_id", "sees")
+    buttons = ("test_connection", "refresh_tags")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Before a first test there is nothing seen."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if not self.has_change_permission(request, obj):
+            fieldsets = [(title, {**options, "fields": [f for f in options["fields"] if f != "secret"]}) for title, options in fieldsets]
+        return fieldsets if obj else list(fieldsets)[:2]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """A key of one system says nothing to the other."""
+        return (*super().get_readonly_fields(request, obj), *(("system",) if obj else ()))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj and in_use(obj))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Tags go with their connection, though nobody deletes one by hand."""
+        to_delete, counts, missing, protected = super().get_deleted_objects(objs, request)
+        return to_delete, counts, missing - {Tag._meta.verbose_name}, protected
+
+    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
+        secret = form.cleaned_data.get("secret")
+        if secret:
+            obj.set_secret(secret)
+        # Only what the form asked for: workers write the other columns at the same time.
+        fields = [name for name in form.changed_data if name != "secret"] + (SECRET_FIELDS if secret else [])
+        obj.save(update_fields=fields if change else None)
+        if secret:
+            transaction.on_commit(lambda: enqueue_check(obj))
+            messages.info(request, _("The key of %(connection)s is being tested.") % {"connection": obj.slug})
+        if secret and change:
+            self.tell_held(request, obj)
+
+    def tell_held(self, request: HttpRequest, obj: Connection) -> None:
+        for rule in SyncRule.objects.filter(Q(sansan=obj) | Q(hubspot=obj), state=SyncRule.State.HELD).only("slug"):
+            url = site_url("syncrule", rule.pk)
+            messages.warning(request, format_html(_("The rule <a href='{}'>{}</a> is held: resume it there once the connection works."), url, rule.slug))
+
+    @button(gettext_lazy("Test connection"), icon="network_check", primary=True)
+    def test_connection(self, request: HttpRequest, obj: Connection) -> None:
+        enqueue_check(obj)
+        messages.info(request, QUEUED)
+
+    @button(gettext_lazy("Refresh tags"), icon="sell", title=gettext_lazy("Reads every tag that the key sees"))
+    def refresh_tags(self, request: HttpRequest, obj: Connection) -> None:
+        from integration import tasks
+
+        tasks.enqueue_tags(obj)
+        messages.info(request, _("Queued. The tags appear in their list as soon as a worker has read them."))
+
+    def button_fits(self, name: str, obj: Connection) -> bool:
+        return name != "refresh_tags" or obj.system == Connection.System.SANSAN
+
+    @display(description=gettext_lazy("system"), ordering="system")
+    def system_badge(self, obj: Connection) -> SafeString:
+        return badge(obj.system, obj.get_system_display())
+
+    @display(description=gettext_lazy("health"), ordering="health")
+    def health_badge(self, obj: Connection) -> SafeString:
+        return choice_badge(obj, "health")
+
+    @display(description=gettext_lazy("what we saw"))
+    def seen(self, obj: Connection) -> SafeString:
+        return format_html('<span class="mb-cut" title="{}">{}</span>', obj.health_detail, obj.health_detail or "–")
+
+    @display(description=gettext_lazy("tested"), ordering="tested_at")
+    def tested(self, obj: Connection) -> Any:
+        return when(obj.tested_at)
+
+    @display(description=gettext_lazy("sees"))
+    def sees(self, obj: Connection) -> Any:
+        if obj.system == Connection.System.HUBSPOT:
+            return _("%(n)s contact properties") % {"n": number(len(obj.schema))}
+        tags = Tag.objects.filter(connection=obj)
+        text = _("%(all)s tags, %(selected)s selected") % {"all": number(tags.count()), "selected": number(tags.filter(selected=True).count())}
+        return format_html('<a class="text-link" href="{}">{}</a>', list_url(Tag, connection=obj.pk), text)
+
+
+def enqueue_check(connection: Connection) -> None:
+    from integration import tasks
+
+    tasks.enqueue_check(connection)
+
+
+def in_use(connection: Connection) -> bool:
+    """Rules and history hang on it."""
+    rules = SyncRule.objects.filter(Q(sansan=connection) | Q(hubspot=connection))
+    return rules.exists() or Link.objects.filter(hubspot=connection).exists()
+
+
+def site_url(model: str, pk: int) -> str:
+    from django.urls import reverse
+
+    return reverse(f"admin:integration_{model}_change", args=[quote(pk)])

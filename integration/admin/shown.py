@@ -1,0 +1,98 @@
+"""How the pages show things: badges, numbers, delays, sentences, and links to filtered lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from integration.models import COUNTERS, SyncRun
+from integration.planning.decisions import REASONS
+
+# The words of every state, outcome, bucket, decision and tag type -> what colour says of them.
+TONES = {
+    **dict.fromkeys(("active", "succeeded", "linked", "ok", "create", "created"), "good"),
+    **dict.fromkeys(("draft", "queued", "running", "waiting", "preview", "update", "updated", "link", "shared"), "info"),
+    **dict.fromkeys(("held", "partial", "unseen", "conflict", "not_written", "hold", "unreachable"), "warn"),
+    **dict.fromkeys(("failed", "failing", "reconnect"), "bad"),
+}
+
+
+def badge(code: str, text: Any, tone: str = "") -> SafeString:
+    return format_html('<span class="mb-badge mb-{}">{}</span>', tone or TONES.get(code, "plain"), text)
+
+
+def choice_badge(obj: Model, field: str) -> SafeString:
+    """A field with choices, as a badge; nothing where it is blank."""
+    code = getattr(obj, field)
+    return badge(code, getattr(obj, f"get_{field}_display")()) if code else SafeString("")
+
+
+def number(value: int | float) -> str:
+    return number_format(value, use_l10n=True, force_grouping=True)
+
+
+def sentence(reason: str) -> str:
+    """What a reason means; a code that this version does not know stands for itself."""
+    return _(REASONS[reason]) if reason in REASONS else reason.replace("_", " ").capitalize()
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return _("%(n)s s") % {"n": number_format(max(seconds, 0), 1)}
+    whole = int(seconds)
+    if whole < 60:
+        return _("%(n)s s") % {"n": whole}
+    if whole < 3600:
+        return _("%(min)s min %(s)s s") % {"min": whole // 60, "s": whole % 60}
+    if whole < 86_400:
+        return _("%(h)s h %(min)s min") % {"h": whole // 3600, "min": whole % 3600 // 60}
+    days = whole // 86_400
+    return ngettext("%(n)s day", "%(n)s days", days) % {"n": number(days)}
+
+
+def when(moment: datetime | None) -> SafeString | str:
+    """How long ago, or how soon; the exact time stands behind it."""
+    if moment is None:
+        return "–"
+    away = (timezone.now() - moment).total_seconds()
+    text = _("%(time)s ago") % {"time": duration(away)} if away >= 0 else _("in %(time)s") % {"time": duration(-away)}
+    if abs(away) < 1:
+        text = _("now")
+    exact = timezone.localtime(moment)
+    return format_html('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S}">{}</time>', exact.isoformat(), exact, text)
+
+
+def page_url(obj: Model) -> str:
+    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
+
+
+def list_url(model: type[Model], **filters: Any) -> str:
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{url}?{urlencode(filters)}" if filters else url
+
+
+def counters(run: SyncRun) -> SafeString:
+    """A run's counters in one line: what was read, and only what came of it."""
+    words = {
+        "created": _("created"), "updated": _("updated"), "linked": _("linked"), "unchanged": _("unchanged"), "merged": _("merged"),
+        "excluded": _("excluded"), "held": _("held"), "failed": _("failed"), "waiting": _("waiting"),
+    }  # fmt: skip
+    counts = run.counts
+    parts: Iterable[tuple[str, str, str]] = (
+        (TONES.get(name, "plain"), number(counts[name]), words[name]) for name in (*COUNTERS, "waiting") if counts[name]
+    )
+    read = _("%(n)s read") % {"n": number(run.read)}
+    return format_html('<span class="mb-counts"><span>{}</span>{}</span>', read, format_html_join("", '<span class="mb-text-{}">{} {}</span>', parts))

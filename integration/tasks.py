@@ -1,0 +1,112 @@
+"""The only file that knows django-q2. A task takes ids, opens the scope, makes one call."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django_q.brokers import get_broker
+from django_q.cluster import Cluster
+from django_q.models import Schedule
+from django_q.tasks import async_task
+
+from core.models import Account
+from core.tenancy import all_accounts, in_account
+from integration import preflight, retention, runs
+from integration.models import Connection, Heartbeat, SyncRule, SyncRun
+
+log = structlog.get_logger()
+
+# Longer pauses of a run are left to the tick, so that no worker sits them out.
+SHORT = 2.0
+# The cluster looks for due schedules every 30 s; one row that is always due by then is the whole timetable.
+EVERY_SWEEP = "* * * * * */10"
+
+
+def enqueue(task: str, *args: object) -> None:
+    """After the commit, so that no worker looks for what is not there yet. Arguments are ids: they are stored in the clear."""
+    transaction.on_commit(partial(async_task, f"integration.tasks.{task}", *args))
+
+
+def enqueue_sync(rule: SyncRule, who: str, full: bool = False, preview: bool = False) -> SyncRun:
+    """A run that a person asked for; the open one if there is one."""
+    run = runs.start(rule, SyncRun.Trigger.PERSON, who, full, preview)
+    enqueue("work", run.account_id, run.pk)
+    return run
+
+
+def enqueue_check(connection: Connection) -> None:
+    enqueue("check", connection.account_id, connection.pk)
+
+
+def enqueue_tags(connection: Connection) -> None:
+    enqueue("tags", connection.account_id, connection.pk)
+
+
+def work(account_id: int, run_id: int) -> None:
+    """One slice, and the next one behind everything else that waits: long runs share the workers with short ones."""
+    beat()
+    with in_account(Account.objects.get(pk=account_id)):
+        step = runs.work_slice(run_id, settings.SYNC_SLICE_SECONDS)
+        if step.busy:
+            return  # whoever holds the connection sees to this run when they have done
+        if not step.done and step.wait <= SHORT:
+            enqueue("work", account_id, run_id)
+        waiting = runs.next_on(SyncRun.objects.get(pk=run_id)) if SyncRun.objects.filter(pk=run_id).exists() else None
+        if waiting and waiting.next_at <= timezone.now() + timedelta(seconds=SHORT):
+            enqueue("work", account_id, waiting.pk)
+
+
+def check(account_id: int, connection_id: int) -> None:
+    beat()
+    with in_account(Account.objects.get(pk=account_id)):
+        preflight.check_connection(Connection.objects.select_related("account").get(pk=connection_id))
+
+
+def tags(account_id: int, connection_id: int) -> None:
+    """The check reads the tags too, and says what went wrong where they cannot be read."""
+    check(account_id, connection_id)
+
+
+def tick() -> None:
+    """Every half minute, on one worker of one host: starts what is due, picks up what was lost, and proves that work is done."""
+    now = timezone.now()
+    beat(ticked_at=now)
+    with all_accounts():
+        due = list(runs.due_rules(now).select_related("account"))
+    for rule in due:
+        with in_account(rule.account):
+            runs.schedule(rule, now)
+    with all_accounts():
+        for run in runs.claim_open(timezone.now()):
+            enqueue("work", run.account_id, run.pk)
+        retention.sweep(now)
+
+
+def beat(**also: object) -> None:
+    """Moves this host's heartbeat: a worker did something."""
+    Heartbeat.objects.update_or_create(host=socket.gethostname(), defaults={"beat_at": timezone.now(), **also})
+
+
+def stuck(seconds: float) -> bool:
+    """Whether tasks wait although no worker of this host has done anything for a while: a cluster can stop dead and look alive."""
+    heartbeat = Heartbeat.objects.filter(host=socket.gethostname()).first()
+    quiet = heartbeat is None or heartbeat.beat_at < timezone.now() - timedelta(seconds=seconds)
+    return quiet and get_broker().queue_size() > 0
+
+
+def ensure_tick() -> None:
+    """The one schedule, and a tick right now: the first sweep comes only after half a minute."""
+    row = {"func": "integration.tasks.tick", "schedule_type": Schedule.CRON, "cron": EVERY_SWEEP, "repeats": -1, "args": None, "kwargs": None}
+    Schedule.objects.update_or_create(name="tick", defaults=row)
+    async_task("integration.tasks.tick")
+
+
+def run_cluster() -> None:
+    """Works off the queue until SIGTERM. Run it under core/supervisor.py, which sees to it that it does."""
+    Cluster().start()
