@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
@@ -19,7 +18,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from core.admin.base import ScopedAdmin, ScopedForm, button, display, site
-from integration.admin.shown import badge, choice_badge, list_url, number, when
+from integration.admin.shown import badge, choice_badge, list_url, number, page_url, when
 from integration.models import Connection, Link, SyncRule, Tag
 
 QUEUED = gettext_lazy("Queued. The result appears under “What we saw” as soon as a worker has it: reload this page in a few seconds.")
@@ -111,8 +110,7 @@ class ConnectionAdmin(ScopedAdmin):
 
     def tell_held(self, request: HttpRequest, obj: Connection) -> None:
         for rule in SyncRule.objects.filter(Q(sansan=obj) | Q(hubspot=obj), state=SyncRule.State.HELD).only("slug"):
-            url = site_url("syncrule", rule.pk)
-            messages.warning(request, format_html(_("The rule <a href='{}'>{}</a> is held: resume it there once the connection works."), url, rule.slug))
+            messages.warning(request, format_html(_("The rule <a href='{}'>{}</a> is held: resume it there once the connection works."), page_url(rule), rule.slug))
 
     @button(gettext_lazy("Test connection"), icon="network_check", primary=True)
     def test_connection(self, request: HttpRequest, obj: Connection) -> None:
@@ -165,8 +163,3 @@ def in_use(connection: Connection) -> bool:
     rules = SyncRule.objects.filter(Q(sansan=connection) | Q(hubspot=connection))
     return rules.exists() or Link.objects.filter(hubspot=connection).exists()
 
-
-def site_url(model: str, pk: int) -> str:
-    from django.urls import reverse
-
-    return reverse(f"admin:integration_{model}_change", args=[quote(pk)])

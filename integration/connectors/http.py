@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -58,8 +59,8 @@ class Answer:
 
 # What a status asks of us. 429 and 423 say that nothing was done, so that even a write may be sent again;
 # after a 5xx a write may or may not have happened.
-SLOW_DOWN = {423, 429, 477, 503}
-BROKEN = {500, 502, 504, 520, 521, 522, 523, 524, 525, 526}
+SLOW_DOWN = {423, 429, 477}
+SECRET_LENGTH = 8  # a shorter word of a header is no secret ("Bearer")
 
 
 class Http:
@@ -71,7 +72,12 @@ class Http:
         self.limiter = limiter
         self.calls = 0
         self.rate_limited = 0
-        self._headers = dict(headers)
+        self._headers = {header: value.strip() for header, value in headers.items()}
+        # A key pasted with full-width letters or a line break would fail inside the HTTP library, which quotes it.
+        if not all(value.isascii() and value.isprintable() for value in self._headers.values()):
+            key = vendor.name.lower()
+            raise Reconnect(f"{key}_reconnect", f"The {vendor.name} key has characters that no key has: paste it again, in half-width letters.", key)
+        self._secrets = [word.encode() for value in self._headers.values() for word in value.split() if len(word) >= SECRET_LENGTH]
         self._local = threading.local()
         self._lock = threading.Lock()
 
@@ -118,7 +124,17 @@ class Http:
         limit = self.vendor.limit_of(response.headers)
         if limit:
             self.limiter.learn(*limit)
-        return Answer(response.status_code, _decode(response), response.headers)
+        return Answer(response.status_code, self._decode(response), response.headers)
+
+    def _decode(self, response: requests.Response) -> Any:
+        content = response.content
+        if response.status_code >= 400:
+            for secret in self._secrets:  # a vendor may quote it in an error, which goes into the history
+                content = content.replace(secret, b"****")
+        try:
+            return orjson.loads(content) if content else None
+        except orjson.JSONDecodeError:
+            return None
 
     def _judge(self, answer: Answer, attempt: int, writes: bool) -> float | None:
         """None when the answer is good, or the seconds to wait before the next try; raises what trying again cannot mend."""
@@ -130,12 +146,12 @@ class Http:
                     self.rate_limited += 1
                 self.limiter.pause(wait)
             return wait
-        if status in BROKEN or status >= 500:
+        if status >= 500:
             if writes:
                 raise Unanswered("interrupted", f"{name} answered {status}, which does not say whether the write was done.")
-            return min(0.5 * 2**attempt, PATIENCE)
+            return self.vendor.wait_after(answer, attempt) if "Retry-After" in answer.headers else min(0.5 * 2**attempt, PATIENCE)
         if 200 <= status < 300:
-            if status == 204 or isinstance(answer.value, dict):
+            if isinstance(answer.value, dict) or (status == 204 and writes):
                 return None
             if writes:
                 raise Unanswered("interrupted", f"{name} answered something that is not a JSON object.")
@@ -164,11 +180,13 @@ class Http:
         return session
 
 
-def _decode(response: requests.Response) -> Any:
+def seconds_of(value: Any) -> float | None:
+    """A waiting time that a vendor told; None where it is no number."""
     try:
-        return orjson.loads(response.content) if response.content else None
-    except orjson.JSONDecodeError:
+        seconds = float(value)
+    except (TypeError, ValueError):
         return None
+    return max(seconds, 0.1) if math.isfinite(seconds) else None
 
 
 def _never_sent(error: requests.ConnectionError) -> bool:

@@ -44,10 +44,10 @@ def write(row: MappingRow, wanted: str, present: Present, conflict: str, times: 
         return None
     if row.policy == ON_CREATE:
         return None
-    if not present.value or present.ours:
-        return wanted
     if row.policy == IF_EMPTY:
-        return None
+        return None if present.value else wanted
+    if present.ours or not (present.value or present.written):
+        return wanted
     return wanted if card_wins(conflict, times) else None
 
 

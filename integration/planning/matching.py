@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from integration.planning import normalize
 from integration.planning.snapshot import Card
@@ -21,8 +21,9 @@ def people(cards: Iterable[Card]) -> list[Person]:
         return i
 
     first_with: dict[tuple[str, ...], int] = {}
+    names = names_at(cards)
     for i, card in enumerate(cards):
-        for key in keys(card):
+        for key in keys(card, names):
             parent[root(i)] = root(first_with.setdefault(key, i))
     groups: dict[int, list[Card]] = {}
     for i, card in enumerate(cards):
@@ -30,7 +31,16 @@ def people(cards: Iterable[Card]) -> list[Person]:
     return [tuple(group) for group in groups.values()]
 
 
-def keys(card: Card) -> list[tuple[str, ...]]:
+def names_at(cards: Iterable[Card]) -> dict[str, set[str]]:
+    """Address -> the names that carry it."""
+    found: dict[str, set[str]] = {}
+    for card in cards:
+        if card.email and name_key(card):
+            found.setdefault(card.email, set()).add(name_key(card))
+    return found
+
+
+def keys(card: Card, names: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     if card.link:
         found.append(("link", card.link))
@@ -38,7 +48,10 @@ def keys(card: Card) -> list[tuple[str, ...]]:
         found.append(("person", card.person_key))
     if card.email:
         # The name belongs to the key: an address that several names share is a mailbox, not a person.
-        found.append(("email", card.email, name_key(card)))
+        # A card without a name is no second person, unless it could be either of two.
+        only = names.get(card.email, set())
+        name = name_key(card) or (next(iter(only)) if len(only) == 1 else "")
+        found.append(("email", card.email, name))
     return found
 
 

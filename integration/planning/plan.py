@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from integration.planning import decisions as d
-from integration.planning.decide import Present, Times, write
+from integration.planning.decide import Present, Times, is_same, write
 from integration.planning.decisions import Decision, Verdict
 from integration.planning.filters import as_text, failing, failing_contact
 from integration.planning.mapping import mapped
@@ -120,7 +120,7 @@ def update(
         value = write(row, wanted[row.hubspot], present, rule.conflict, times)
         if value is not None:
             after[row.hubspot] = value
-        elif wanted[row.hubspot] and row.policy == "always" and not present.ours and present.value != wanted[row.hubspot]:
+        elif wanted[row.hubspot] and row.policy == "always" and not present.ours and not is_same(row, wanted[row.hubspot], present):
             kept = True
     if rule.link_property and contact.values.get(CARD_ID, "") != head.id:
         after[CARD_ID] = head.id

@@ -29,9 +29,12 @@ class Card:
     reason: str = ""
 
     @property
-    def rank(self) -> tuple[str, datetime, str]:
-        """Newest exchange date, then update time, then id: the largest survives. An unknown date is the oldest."""
-        return (self.exchanged_on, self.changed_at, self.id)
+    def rank(self) -> tuple[str, datetime, str, int]:
+        """Newest exchange date, then update time, then id: the largest survives. An unknown date is the oldest.
+
+        Our own id comes last, for a card that two rules see.
+        """
+        return (self.exchanged_on, self.changed_at, self.id, self.record)
 
 
 @dataclass(frozen=True, slots=True)

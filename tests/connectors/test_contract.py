@@ -104,15 +104,17 @@ def test_the_secret_travels_in_a_header_only(one, connector, good, vendor):
 
 @pytest.mark.parametrize(("status", "reason"), [(401, "{}_reconnect"), (403, "missing_scope")])
 def test_refused_credentials(one, connector, vendor, waits, status, reason):
-    vendor.says(Reply(status, {"message": "Requires crm.objects.contacts.read"}))
+    refusal = Reply(status, {"message": "Requires crm.objects.contacts.read"})
+    vendor.says(refusal, refusal)  # Sansan is asked a second question, which a key without the right to the first may ask
     with pytest.raises(Reconnect) as caught:
         connector.check()
     assert caught.value.reason == reason.format(one.name) in REASONS
-    assert (connector.calls, waits) == (1, [])
+    assert (caught.value.system, waits) == (one.name, [])
 
 
 def test_a_missing_right_is_named(connector, vendor):
-    vendor.says(Reply(403, {"message": "Requires crm.objects.contacts.read"}))
+    refusal = Reply(403, {"message": "Requires crm.objects.contacts.read"})
+    vendor.says(refusal, refusal)
     with pytest.raises(Reconnect, match=r"crm\.objects\.contacts\.read"):
         connector.check()
 

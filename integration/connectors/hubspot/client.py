@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
-from integration.connectors.base import Gone, Rejected
-from integration.connectors.http import Answer, Http, Limiter, Vendor
+from integration.connectors.base import Gone, Rejected, RetryLater, Unanswered
+from integration.connectors.http import Answer, Http, Limiter, Vendor, seconds_of
 from integration.connectors.hubspot import fields, parse
 from integration.records import Change, ContactRead, Identity, PropertyRead, PropertySpec, Result
 
+T = TypeVar("T")
 BATCH = 100
 # Always read along: they tell old ids and secondary addresses.
 ALONG = ("email", "hs_additional_emails", "hs_merged_object_ids", "lastmodifieddate")
@@ -16,10 +18,9 @@ ALONG = ("email", "hs_additional_emails", "hs_merged_object_ids", "lastmodifiedd
 
 def wait_after(answer: Answer, attempt: int) -> float:
     """HubSpot almost never sends Retry-After; each limit has its own length."""
-    try:
-        return min(max(float(answer.headers["Retry-After"]), 0.1), 86_400.0)
-    except (KeyError, ValueError):
-        pass
+    told = seconds_of(answer.headers.get("Retry-After"))
+    if told is not None:
+        return min(told, 86_400.0)
     said = answer.value if isinstance(answer.value, dict) else {}
     if answer.status == 429:
         if said.get("policyName") == "DAILY":
@@ -38,6 +39,16 @@ def paths(version: str) -> tuple[str, str, str]:
     return f"/crm/objects/{version}/contacts", f"/crm/properties/{version}/contacts", f"/account-info/{version}/details"
 
 
+def shaped(read: Callable[[Any], T], value: Any, writes: bool = False) -> T:
+    """What ``read`` makes of an answer; an answer of an unknown shape says nothing, and after a write not even whether it was done."""
+    try:
+        return read(value)
+    except (AttributeError, TypeError, KeyError, ValueError):
+        if writes:
+            raise Unanswered("interrupted", "HubSpot's answer is not of the known shape.") from None
+        raise RetryLater("hubspot_unavailable", "HubSpot's answer is not of the known shape.") from None
+
+
 class HubSpot:
     """One token. Writes raise Unanswered when it is not known whether they happened."""
 
@@ -54,11 +65,10 @@ class HubSpot:
         return self._http.rate_limited
 
     def check(self) -> Identity:
-        return parse.identity(self._http.read("GET", self._account))
+        return shaped(parse.identity, self._http.read("GET", self._account))
 
     def properties(self) -> list[PropertyRead]:
-        rows = self._http.read("GET", self._properties).get("results") or ()
-        return [parse.property_(row) for row in rows if isinstance(row, dict) and row.get("name")]
+        return shaped(parse.properties, self._http.read("GET", self._properties))
 
     def ensure_properties(self, specs: Iterable[PropertySpec]) -> list[str]:
         """Makes the properties that are missing, and their group; returns their names. Raises Reconnect without the right."""
@@ -71,13 +81,13 @@ class HubSpot:
         return [spec.name for spec in missing]
 
     def _ensure_group(self) -> None:
-        groups = self._http.read("GET", f"{self._properties}/groups").get("results") or ()
-        if not any(group.get("name") == fields.GROUP for group in groups if isinstance(group, dict)):
+        groups = shaped(parse.rows, self._http.read("GET", f"{self._properties}/groups"))
+        if not any(group.get("name") == fields.GROUP for group in groups):
             self._http.write("POST", f"{self._properties}/groups", {"name": fields.GROUP, "label": fields.GROUP_LABEL})
 
     def add_options(self, name: str, options: Sequence[tuple[str, str]]) -> None:
         """Adds (value, label) options to a property and renames those that are there under another label; removes none."""
-        current = dict(parse.property_(self._http.read("GET", f"{self._properties}/{name}")).options)
+        current = dict(shaped(parse.property_, self._http.read("GET", f"{self._properties}/{name}")).options)
         wanted = {**current, **dict(options)}
         if wanted != current:
             self._http.write("PATCH", f"{self._properties}/{name}", parse.options_body(list(wanted.items())))
@@ -87,20 +97,26 @@ class HubSpot:
         wanted = list(dict.fromkeys((*properties, *ALONG)))
         found: dict[str, ContactRead] = {}
         for i in range(0, len(keys), BATCH):
-            found.update(self._read(keys[i : i + BATCH], wanted, by))
+            part, refused = self._read(keys[i : i + BATCH], wanted, by)
+            if refused and not part:
+                # A question that is refused whatever is asked about says nothing of who exists.
+                raise refused
+            found.update({key: contact for key, contact in part.items() if contact})
         return found
 
-    def _read(self, keys: Sequence[str], properties: Sequence[str], by: str) -> dict[str, ContactRead]:
-        """A key that HubSpot refuses to look up is one that it does not have; it must not hide the others."""
+    def _read(self, keys: Sequence[str], properties: Sequence[str], by: str) -> tuple[dict[str, ContactRead | None], Rejected | None]:
+        """(answered key -> contact or None, the last refusal). A key that HubSpot refuses to look up must not hide the others."""
         body: dict[str, object] = {"inputs": [{"id": key} for key in keys], "properties": properties}
         try:
             value = self._http.read("POST", f"{self._contacts}/batch/read", body={**body, "idProperty": by} if by else body)
-            return parse.contacts_by(value.get("results") or (), keys, by)
-        except Rejected:
+        except Rejected as refused:
             if len(keys) == 1:
-                return {}
-        half = len(keys) // 2
-        return self._read(keys[:half], properties, by) | self._read(keys[half:], properties, by)
+                return {}, refused
+            half = len(keys) // 2
+            (one, no), (other, nor) = self._read(keys[:half], properties, by), self._read(keys[half:], properties, by)
+            return one | other, nor or no
+        found = shaped(lambda value: parse.contacts_by(parse.rows(value), keys, by), value)
+        return {key: found.get(key) for key in keys}, None
 
     def create(self, changes: Sequence[Change]) -> list[Result]:
         """Plain creation, for contacts that no key property can hold. ``key`` of a change is its e-mail."""
@@ -118,7 +134,7 @@ class HubSpot:
             return [r for i in range(0, len(changes), BATCH) for r in self._write(verb, changes[i : i + BATCH], by, rows[i : i + BATCH])]
         try:
             value = self._http.write("POST", f"{self._contacts}/batch/{verb}", {"inputs": rows}).value or {}
-            return parse.results(value, changes, by)
+            return shaped(lambda value: parse.results(value, changes, by), value, writes=True)
         except (Rejected, Gone) as refused:
             if len(changes) == 1:
                 code, detail, owner = parse.refusal(refused.body) if isinstance(refused, Rejected) else ("contact_gone", refused.detail, "")

@@ -82,9 +82,9 @@ def results(value: Mapping[str, Any], changes: Sequence[Change], by: str) -> lis
     done: dict[str, Result] = {}
     for row in value.get("errors") or ():
         done.update({result.key: result for result in refused_rows(row, changes)})
-    rows = [row for row in value.get("results") or () if isinstance(row, dict)]
+    written = [row for row in value.get("results") or () if isinstance(row, dict)]
     missing = [change.key for change in changes if change.key not in done]
-    for key, read in contacts_by(rows, missing, by).items():
+    for key, read in contacts_by(written, missing, by).items():
         done[key] = Result(key, read.id, read.values)
     return [done.get(change.key) or Result(change.key, code="not_confirmed", detail="The answer does not mention this row.") for change in changes]
 
@@ -95,6 +95,8 @@ def refused_rows(row: Any, changes: Sequence[Change]) -> list[Result]:
     context = row.get("context") or {}
     code, detail, owner = refusal(row)
     keys = [str(key) for name in ("objectWriteTraceId", "ids", "id") for key in listed(context.get(name))]
+    if not keys and len(changes) == 1:
+        keys = [changes[0].key]
     return [Result(key, code=code, detail=detail, owner_id=owner) for key in keys]
 
 
@@ -135,7 +137,19 @@ def code_of(problem: Mapping[str, Any]) -> str:
 def sentence(problem: Mapping[str, Any]) -> str:
     name = problem.get("name") or next(iter(listed((problem.get("context") or {}).get("propertyName"))), "")
     said = str(problem.get("message") or problem.get("localizedErrorMessage") or "")
-    return f"{name}: {said}"[:300] if name else said[:300]
+    return (f"{name}: {said}" if name else said)[:300] or "HubSpot gave no reason."
+
+
+def rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The objects of an answer's ``results``. Raises TypeError where it has none."""
+    results = value["results"]
+    if not isinstance(results, list):
+        raise TypeError("results is not a list")
+    return [row for row in results if isinstance(row, dict)]
+
+
+def properties(value: Mapping[str, Any]) -> list[PropertyRead]:
+    return [property_(row) for row in rows(value) if row.get("name")]
 
 
 def property_(row: Mapping[str, Any]) -> PropertyRead:
@@ -165,7 +179,7 @@ def options_body(options: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def identity(value: Mapping[str, Any]) -> Identity:
-    portal = str(value.get("portalId") or "")
+    portal = str(value["portalId"])
     return Identity(portal, f"{value.get('accountType') or 'portal'} {portal}".strip())
 
 

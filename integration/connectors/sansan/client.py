@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
-from integration.connectors.base import Gone, RetryLater
-from integration.connectors.http import Answer, Http, Limiter, Vendor
+from integration.connectors.base import Gone, Reconnect, RetryLater
+from integration.connectors.http import Answer, Http, Limiter, Vendor, seconds_of
 from integration.connectors.sansan import parse
 from integration.records import CardPage, CardRead, Identity, TagSeen, Window
 
@@ -19,10 +20,10 @@ def wait_after(answer: Answer, attempt: int) -> float:
     """``retry_after`` in the body, else the header, else growing."""
     told = (answer.value or {}).get("retry_after") if isinstance(answer.value, dict) else None
     told = told if told is not None else answer.headers.get("Retry-After")
-    try:
-        return min(max(float(told), 0.1), 3600.0)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return UNTOLD[min(attempt, len(UNTOLD)) - 1] if answer.status == 429 else 2.0 * attempt
+    seconds = seconds_of(told)
+    if seconds is not None:
+        return min(seconds, 3600.0)
+    return UNTOLD[min(attempt, len(UNTOLD)) - 1] if answer.status == 429 else 2.0 * attempt
 
 
 VENDOR = Vendor("Sansan", wait_after)
@@ -45,8 +46,10 @@ class Sansan:
     def check(self) -> Identity:
         """Whose key it is. Keys that may not ask ``/me`` still prove themselves by listing one tag."""
         try:
-            return parse.identity(self._http.read("GET", "/me"))
-        except Gone:
+            return self._parsed(parse.identity, self._http.read("GET", "/me"))
+        except (Gone, Reconnect) as refused:
+            if isinstance(refused, Reconnect) and refused.reason != "missing_scope":
+                raise
             self._http.read("GET", "/tags", {"range": "me", "limit": 1})
             return Identity("", "")
 
@@ -73,19 +76,19 @@ class Sansan:
 
     def card(self, id: str) -> CardRead:
         """Raises Gone when it was deleted or the key does not see it: Sansan does not tell which."""
-        return self._parsed(parse.card, parse.unwrapped(self._http.read("GET", f"/bizCards/{id}", {"includeTags": "true"})))
+        return self._parsed(parse.card, parse.unwrapped(self._http.read("GET", f"/bizCards/{quote(id, safe='')}", {"includeTags": "true"})))
 
     def person_card(self, person_key: str) -> CardRead:
         """The card that stands for a Sansan person. Raises Gone."""
-        person = parse.unwrapped(self._http.read("GET", f"/persons/{person_key}", {"includeTags": "true"}))
-        return self._parsed(parse.card, person.get("headBizCard"))
+        person = parse.unwrapped(self._http.read("GET", f"/persons/{quote(person_key, safe='')}", {"includeTags": "true"}))
+        return self._parsed(parse.card, person.get("headBizCard") if isinstance(person, dict) else person)
 
     def _walk(self, path: str, params: dict[str, Any]) -> Iterator[Any]:
         token = ""
         while True:
             value = self._http.read("GET", path, {**params, **({"nextPageToken": token} if token else {})})
             yield from self._parsed(parse.rows, value)
-            token = parse.next_token(value)
+            token = self._parsed(parse.next_token, value)
             if not token:
                 return
 
@@ -95,3 +98,5 @@ class Sansan:
             return read(value)
         except parse.Unreadable as wrong:
             raise RetryLater("sansan_unavailable", f"Sansan's answer cannot be read: {wrong}.") from None
+        except (AttributeError, TypeError, KeyError):
+            raise RetryLater("sansan_unavailable", "Sansan's answer is not of the known shape.") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from integration.connectors.sansan.fields import FIELDS
@@ -20,8 +20,8 @@ def card(row: Any) -> CardRead:
     """One business card. Raises Unreadable."""
     if not isinstance(row, dict):
         raise Unreadable("the card is not a JSON object")
-    values = {name: text(row, name) for name in TEXT_FIELDS if row.get(name)}
-    exchanged = text(row, "exchangeDate")[:10]
+    values = {name: value for name in TEXT_FIELDS if (value := text(row, name))}
+    exchanged = day(text(row, "exchangeDate"))
     if exchanged:
         values["exchangeDate"] = exchanged
     owner = row.get("owner")
@@ -57,7 +57,17 @@ def moment(value: str) -> datetime:
     return parsed
 
 
+def day(value: str) -> str:
+    """YYYY-MM-DD; a date that is none counts as not known."""
+    try:
+        return date.fromisoformat(value[:10].replace("/", "-")).isoformat() if value else ""
+    except ValueError:
+        return ""
+
+
 def tags(rows: Any) -> tuple[TagSeen, ...]:
+    if not isinstance(rows, (list, type(None))):
+        raise Unreadable("tags is not a list")
     return tuple(tag(row) for row in rows or () if isinstance(row, dict) and row.get("id"))
 
 
@@ -84,7 +94,11 @@ def rows(value: Mapping[str, Any]) -> list[Any]:
 
 
 def next_token(value: Mapping[str, Any]) -> str:
-    return str(value.get("nextPageToken") or "") if value.get("hasMore") else ""
+    """ "" after the last page. Raises Unreadable where a page says that there is more and not how to get it."""
+    token = str(value.get("nextPageToken") or "")
+    if value.get("hasMore") and not token:
+        raise Unreadable("there are more pages, and no token for the next one")
+    return token if value.get("hasMore", True) else ""
 
 
 def unwrapped(value: Mapping[str, Any]) -> Any:

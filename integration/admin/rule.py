@@ -1,0 +1,218 @@
+"""Rules: what syncs, how, where its records stand, and the buttons that set it going."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.forms import PaginationFormSetMixin
+
+from core.admin.base import ScopedAdmin, TabularInline, button, display, site
+from integration import preflight
+from integration.admin.rule_form import MappingForm, MappingFormSet, RuleForm
+from integration.admin.shown import choice_badge, list_url, number, page_url, when
+from integration.admin.standing import standings, tiles, waiting_failing
+from integration.configuration import default_mappings
+from integration.connectors.sansan.fields import FIELDS
+from integration.models import Connection, FieldMapping, SyncRule, SyncRun
+
+State = SyncRule.State
+BUDGET = ("limit_creates", "limit_updates")
+# Which buttons make sense in which state. A held rule first asks for a person's look: resume it, or preview.
+FITS = {
+    "switch_on": (State.DRAFT,),
+    "resume": (State.PAUSED, State.HELD),
+    "sync_now": (State.ACTIVE, State.PAUSED),
+    "preview": tuple(State),
+    "check_everything": (State.ACTIVE, State.PAUSED),
+    "pause": (State.ACTIVE,),
+}
+
+
+class OrderedMappingFormSet(PaginationFormSetMixin, MappingFormSet):
+    """unfold's inlines hand over arguments of their own."""
+
+
+class MappingInline(TabularInline):
+    model = FieldMapping
+    form = MappingForm
+    formset = OrderedMappingFormSet
+    fields = ("sansan", "hubspot", "transform", "policy", "clear", "active", "position")
+    ordering_field = "position"
+    hide_ordering_field = True
+    template_after = "admin/integration/mapping_suggestions.html"
+    card_fields = FIELDS
+
+
+@admin.register(SyncRule, site=site)
+class SyncRuleAdmin(ScopedAdmin):
+    form = RuleForm
+    inlines = (MappingInline,)
+    list_display = ("slug", "account", "state_badge", "ends", "checked", "due", "standing")
+    list_filter = (("state", ChoicesDropdownFilter), "account")
+    search_fields = ("slug",)
+    ordering = ("account", "slug")
+    change_form_outer_before_template = "admin/integration/rule_panel.html"
+    fieldsets = (
+        (None, {"fields": ("account", "slug", ("sansan", "hubspot"), "direction")}),
+        (gettext_lazy("Which people, and who wins"), {"fields": ("require_email", "conflict", "filters")}),
+        (gettext_lazy("Change budget"), {"fields": (BUDGET,)}),
+        (gettext_lazy("How often"), {"fields": (("interval", "full_every"),)}),
+    )
+    buttons = tuple(FITS)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRule]:
+        # No page of a rule shows a credential, and one under a lost key must not raise for a list.
+        rows = super().get_queryset(request).select_related("account", "sansan", "hubspot")
+        return rows.defer("sansan__credentials", "sansan__schema", "hubspot__credentials", "hubspot__schema")
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """A new rule begins with the default mappings, to be reviewed once it is there."""
+        return self.inlines if obj else ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The change budget's two fields exist in the form only."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [(title, {**options, "fields": ["budget"]} if BUDGET in options["fields"] else options) for title, options in fieldsets]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Records and links hang on the connections of a rule that has run."""
+        fixed = ("sansan", "hubspot") if obj and obj.runs.exists() else ()
+        return (*super().get_readonly_fields(request, obj), *fixed)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj and (obj.runs.exists() or obj.records.exists()))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Counts the records of the rules on this page, in one query."""
+        changelist = super().get_changelist_instance(request)
+        stand = standings([rule.pk for rule in changelist.result_list])
+        for rule in changelist.result_list:
+            rule.stand = stand.get(rule.pk, {})
+        return changelist
+
+    def save_model(self, request: HttpRequest, obj: SyncRule, form: Any, change: bool) -> None:
+        # Only what the form asked for: workers move the cursor and the state at the same time.
+        obj.save(update_fields=form.columns if change else None)
+        if not change:
+            rows = (FieldMapping(account_id=obj.account_id, rule=obj, position=i, **row) for i, row in enumerate(default_mappings()))
+            FieldMapping.objects.bulk_create(rows)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """A new row comes last, unless it was dragged to its place."""
+        last = max((row.instance.position for row in formset.initial_forms), default=-1)
+        for row in formset.extra_forms:
+            if row.has_changed() and not row.instance.position:
+                last += 1
+                row.instance.position = last
+        super().save_formset(request, form, formset, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if form.decisive or any(formset.has_changed() for formset in formsets):
+            SyncRule.objects.filter(pk=form.instance.pk).update(recheck=True)
+            if form.instance.cursor:
+                messages.info(request, _("The next run looks at every card again."))
+
+    def response_add(self, request: HttpRequest, obj: SyncRule, post_url_continue: str | None = None) -> HttpResponse:
+        messages.success(request, _("The rule is a draft: nothing runs yet. Review the mappings, look at a preview, then switch it on."))
+        return redirect(page_url(obj))
+
+    def page_context(self, request: HttpRequest, obj: SyncRule) -> dict[str, Any]:
+        runs = SyncRun.objects.filter(rule=obj).order_by("-pk")
+        return {
+            "rule": obj,
+            "state_badge": self.state_badge(obj),
+            "stand": tiles(obj),
+            "problems": [text for _reason, text in preflight.mapping_problems(obj)],
+            "broken": [one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT],
+            "last_runs": [(page_url(run), run, choice_badge(run, "state"), when(run.created_at)) for run in runs[:5]],
+            "runs_url": list_url(SyncRun, rule=obj.pk),
+            "times": [(_("last check"), when(obj.checked_at)), (_("next check"), self.due(obj)), (_("last full check"), when(obj.full_at)), (_("read up to"), when(obj.cursor))],
+        }  # fmt: skip
+
+    def button_fits(self, name: str, obj: SyncRule) -> bool:
+        return obj.state in FITS[name]
+
+    @button(gettext_lazy("Switch on"), icon="play_arrow", primary=True, title=gettext_lazy("Starts the first sync; from then on every change arrives by itself"))
+    def switch_on(self, request: HttpRequest, obj: SyncRule) -> HttpResponse | None:
+        return self.enqueue(request, obj) if self.move(request, obj, State.ACTIVE) else None
+
+    @button(gettext_lazy("Resume"), icon="play_arrow", primary=True)
+    def resume(self, request: HttpRequest, obj: SyncRule) -> None:
+        waived = {"waived": True} if obj.state == State.HELD else {}
+        if self.move(request, obj, State.ACTIVE, **waived):
+            messages.success(request, _("The rule is active again."))
+
+    @button(gettext_lazy("Pause"), icon="pause", title=gettext_lazy("Nothing runs by itself until it is resumed"))
+    def pause(self, request: HttpRequest, obj: SyncRule) -> None:
+        if self.move(request, obj, State.PAUSED):
+            messages.success(request, _("The rule is paused: nothing runs by itself. A run that is going on ends first."))
+
+    @button(gettext_lazy("Sync now"), icon="sync", primary=True)
+    def sync_now(self, request: HttpRequest, obj: SyncRule) -> HttpResponse:
+        return self.enqueue(request, obj)
+
+    @button(gettext_lazy("Check everything"), icon="fact_check", title=gettext_lazy("Reads every card again, not only what changed"))
+    def check_everything(self, request: HttpRequest, obj: SyncRule) -> HttpResponse:
+        return self.enqueue(request, obj, full=True)
+
+    @button(gettext_lazy("Preview"), icon="preview", title=gettext_lazy("Shows what would happen; writes nothing"))
+    def preview(self, request: HttpRequest, obj: SyncRule) -> HttpResponse:
+        return self.enqueue(request, obj, preview=True)
+
+    def enqueue(self, request: HttpRequest, obj: SyncRule, full: bool = False, preview: bool = False) -> HttpResponse:
+        from integration import tasks
+
+        run = tasks.enqueue_sync(obj, who=request.user.get_username(), full=full, preview=preview)
+        if preview != run.is_preview:
+            messages.warning(request, _("Another run of this rule was going on: this is it. Press again when it has ended."))
+        return redirect(page_url(run))
+
+    def move(self, request: HttpRequest, obj: SyncRule, state: str, **fields: Any) -> bool:
+        """The conditional UPDATE decides which of two people was first."""
+        if state == State.ACTIVE and self.refused_key(request, obj):
+            return False
+        return bool(SyncRule.objects.filter(pk=obj.pk, state=obj.state).update(state=state, state_reason="", **fields))
+
+    def refused_key(self, request: HttpRequest, obj: SyncRule) -> bool:
+        refused = [one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT]
+        for one in refused:
+            messages.error(request, format_html(_("First enter a new key in <a href='{}'>{}</a>: the one it has was refused."), page_url(one), one.slug))
+        return bool(refused)
+
+    @display(description=gettext_lazy("state"), ordering="state")
+    def state_badge(self, obj: SyncRule) -> SafeString:
+        return choice_badge(obj, "state")
+
+    @display(description=gettext_lazy("in one run, at most"))
+    def budget(self, obj: SyncRule) -> str:
+        shown = {name: number(obj.limits[name]) if name in obj.limits else _("no limit") for name in ("creates", "updates")}
+        return _("new contacts: %(creates)s; changed contacts: %(updates)s") % shown
+
+    @display(description=gettext_lazy("from → to"))
+    def ends(self, obj: SyncRule) -> str:
+        arrow = {SyncRule.Direction.TO_HUBSPOT: "→", SyncRule.Direction.TO_SANSAN: "←"}.get(SyncRule.Direction(obj.direction), "↔")
+        return f"{obj.sansan.slug} {arrow} {obj.hubspot.slug}"
+
+    @display(description=gettext_lazy("last check"), ordering="checked_at")
+    def checked(self, obj: SyncRule) -> Any:
+        return when(obj.checked_at)
+
+    @display(description=gettext_lazy("next check"), ordering="due_at")
+    def due(self, obj: SyncRule) -> Any:
+        return when(obj.due_at) if obj.state == State.ACTIVE else "–"
+
+    @display(description=gettext_lazy("waiting / failing"))
+    def standing(self, obj: SyncRule) -> SafeString:
+        return waiting_failing(obj.pk, getattr(obj, "stand", {}))

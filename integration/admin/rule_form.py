@@ -1,0 +1,159 @@
+"""The form of a rule and of its mappings: a problem is told at its field, in the words of the configuration file."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from core.admin.base import ScopedForm
+from integration.configuration import Node, filter_row, property_problem
+from integration.connectors.sansan.fields import FIELDS
+from integration.models import FieldMapping, SyncRule
+from integration.planning.filters import OPERATORS
+from integration.planning.rules import TAGS
+from integration.planning.transforms import TRANSFORMS
+
+SHORTEST_INTERVAL = 5
+NO_FILTERS: dict[str, list[dict[str, str]]] = {"cards": [], "contacts": []}
+# What decides which cards become what: a change of any of these means looking at every card again.
+DECISIVE = {"sansan", "hubspot", "require_email", "conflict", "filters"}
+
+
+class Criteria(forms.JSONField):
+    """JSON that a person can read."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+class RuleForm(ScopedForm):
+    limit_creates = forms.IntegerField(
+        label=gettext_lazy("New contacts in one run, at most"),
+        required=False,
+        min_value=0,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=gettext_lazy("Blank: no limit. A run that would make more is held before it writes any of them."),
+    )
+    limit_updates = forms.IntegerField(
+        label=gettext_lazy("Changed contacts in one run, at most"),
+        required=False,
+        min_value=0,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=gettext_lazy("Blank: no limit."),
+    )
+    filters = Criteria(
+        label=gettext_lazy("Criteria"),
+        required=False,
+        initial=NO_FILTERS,
+        widget=UnfoldAdminTextareaWidget(attrs={"class": "mb-code", "rows": 5, "spellcheck": "false"}),
+        error_messages={"invalid": gettext_lazy("This is not JSON: look for a missing comma, quote or bracket.")},
+    )
+
+    class Meta:
+        model = SyncRule
+        exclude = ("limits",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("limit_creates", self.instance.limits.get("creates"))
+        self.initial.setdefault("limit_updates", self.instance.limits.get("updates"))
+        if "filters" in self.fields:
+            self.initial["filters"] = {**NO_FILTERS, **self.instance.filters}
+            self.fields["filters"].help_text = _(
+                "All must hold. Example: {\"cards\": [{\"field\": \"companyName\", \"op\": \"contains\", \"value\": \"株式会社\"}], \"contacts\": []}. Operators: %(operators)s."
+            ) % {"operators": ", ".join(OPERATORS)}  # fmt: skip
+
+    def clean_direction(self) -> str:
+        direction = str(self.cleaned_data["direction"])
+        if direction != SyncRule.Direction.TO_HUBSPOT:
+            raise ValidationError(_("This direction is not available yet: only Sansan to HubSpot is."))
+        return direction
+
+    def clean_interval(self) -> int:
+        interval = int(self.cleaned_data["interval"])
+        if interval < SHORTEST_INTERVAL:
+            raise ValidationError(_("At least %(n)s seconds.") % {"n": SHORTEST_INTERVAL})
+        return interval
+
+    def clean_filters(self) -> dict[str, Any]:
+        """Read as the configuration file reads them, so that both take the same and say the same."""
+        problems: list[str] = []
+        value = self.cleaned_data["filters"]
+        node = Node(NO_FILTERS if value is None else value, "filters", problems, {})
+        node.only(*NO_FILTERS)
+        rows = {side: [filter_row(row, side) for row in node.nodes(side)] for side in NO_FILTERS}
+        if problems:
+            raise ValidationError(problems)
+        return rows
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        for name in ("sansan", "hubspot"):
+            if cleaned.get(name) and cleaned[name].system != name:
+                self.add_error(name, _("This is a connection to %(system)s.") % {"system": cleaned[name].get_system_display()})
+        limits = {"creates": cleaned.get("limit_creates"), "updates": cleaned.get("limit_updates")}
+        self.instance.limits = {name: limit for name, limit in limits.items() if limit is not None}
+        return cleaned
+
+    @property
+    def decisive(self) -> bool:
+        return bool(DECISIVE.intersection(self.changed_data))
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the rule that the form changed."""
+        limits = {"limit_creates", "limit_updates"}.intersection(self.changed_data)
+        return [name for name in self.changed_data if not name.startswith("limit_")] + (["limits"] if limits else [])
+
+
+class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
+    transform = forms.ChoiceField(
+        label=gettext_lazy("transform"),
+        required=False,
+        choices=[(name, capfirst(name.replace("_", " ")) or gettext_lazy("As printed")) for name in TRANSFORMS],
+        widget=UnfoldAdminSelectWidget(),
+    )
+
+    class Meta:
+        model = FieldMapping
+        fields = ("sansan", "hubspot", "transform", "policy", "clear", "active", "position")
+        widgets = {
+            "sansan": UnfoldAdminTextInputWidget(attrs={"list": "mb-card-fields", "autocomplete": "off", "spellcheck": "false"}),
+            "hubspot": UnfoldAdminTextInputWidget(attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}),
+        }
+
+    def clean_sansan(self) -> str:
+        names = [part.strip() for part in self.cleaned_data["sansan"].split(",") if part.strip()]
+        unknown = [name for name in names if name not in FIELDS]
+        if unknown or not names:
+            raise ValidationError(_("No field of a card: “%(names)s”. The fields are suggested as you type.") % {"names": ", ".join(unknown)})
+        if TAGS in names and len(names) > 1:
+            raise ValidationError(_("Tags cannot be joined with other fields."))
+        return ",".join(names)
+
+    def clean_hubspot(self) -> str:
+        name = str(self.cleaned_data["hubspot"]).strip()
+        problem = property_problem(name)
+        if problem:
+            raise ValidationError(f"{name} {problem}" if problem.startswith("is ") else problem)
+        return name
+
+
+class MappingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    def clean(self) -> None:
+        """Told at the second of the two rows, where Django would say only that something is twice there."""
+        super().clean()
+        seen: set[str] = set()
+        for form in self.forms:
+            name = form.cleaned_data.get("hubspot") if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE") else None
+            if name in seen:
+                form.add_error("hubspot", _("Mapped twice: a property takes its value from one row."))
+            elif name:
+                seen.add(name)

@@ -1,0 +1,153 @@
+"""Runs: what each pass of a rule did, live while it goes on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, JsonResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from core.admin.base import ReadOnlyAdmin, display, site
+from integration.admin.filters import RuleFilter
+from integration.admin.shown import TONES, choice_badge, counters, duration, list_url, number, page_url, sentence, when
+from integration.models import AuditEntry, SyncRun
+
+# Counter -> its word on a tile, in the order of the sum (invariant 1).
+WORDS = {
+    "created": gettext_lazy("created"),
+    "updated": gettext_lazy("updated"),
+    "linked": gettext_lazy("linked"),
+    "unchanged": gettext_lazy("unchanged"),
+    "merged": gettext_lazy("merged"),
+    "excluded": gettext_lazy("excluded"),
+    "held": gettext_lazy("held"),
+    "failed": gettext_lazy("failed"),
+    "waiting": gettext_lazy("waiting"),
+}
+
+
+@admin.register(SyncRun, site=site)
+class SyncRunAdmin(ReadOnlyAdmin):
+    list_display = ("number", "rule_name", "account", "kind_name", "by", "state_badge", "came_of_it", "took", "asked")
+    list_filter = (RuleFilter, ("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), ("trigger", ChoicesDropdownFilter), "account")
+    sortable_by = ()
+    ordering = ("-id",)
+    fieldsets = ()
+    change_form_outer_before_template = "admin/integration/run_panel.html"
+
+    class Media:
+        js = ("integration/run.js",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRun]:
+        return super().get_queryset(request).select_related("rule", "account")
+
+    def get_urls(self) -> list[URLPattern]:
+        progress = path("<int:object_id>/progress/", self.admin_site.admin_view(self.progress), name="integration_syncrun_progress")
+        return [progress, *super().get_urls()]
+
+    def progress(self, request: HttpRequest, object_id: int) -> JsonResponse:
+        """What changes while a run goes on. Reads one row: the counters are on the run."""
+        run = self.get_object(request, str(object_id))
+        if run is None or not self.has_view_permission(request, run):
+            raise Http404
+        return JsonResponse(live(run))
+
+    def page_context(self, request: HttpRequest, obj: SyncRun) -> dict[str, Any]:
+        return {
+            "run": obj,
+            "live": live(obj),
+            "tiles": [(name, word, number(obj.counts[name]), TONES.get(name, "plain"), not obj.counts[name]) for name, word in WORDS.items()],
+            "rule_url": page_url(obj.rule),
+            "entries_url": list_url(AuditEntry, run=obj.pk),
+            "progress_url": reverse("admin:integration_syncrun_progress", args=[obj.pk]),
+            "by": self.by(obj),
+            "asked": when(obj.created_at),
+        }
+
+    @display(description=gettext_lazy("run"))
+    def number(self, obj: SyncRun) -> str:
+        return f"#{obj.pk}"
+
+    @display(description=gettext_lazy("rule"))
+    def rule_name(self, obj: SyncRun) -> str:
+        return str(obj.rule.slug)
+
+    @display(description=gettext_lazy("kind"))
+    def kind_name(self, obj: SyncRun) -> str:
+        return str(obj.get_kind_display())
+
+    @display(description=gettext_lazy("started by"))
+    def by(self, obj: SyncRun) -> str:
+        return str(obj.started_by or obj.get_trigger_display())
+
+    @display(description=gettext_lazy("state"))
+    def state_badge(self, obj: SyncRun) -> SafeString:
+        return choice_badge(obj, "state")
+
+    @display(description=gettext_lazy("what came of it"))
+    def came_of_it(self, obj: SyncRun) -> SafeString:
+        return counters(obj)
+
+    @display(description=gettext_lazy("took"))
+    def took(self, obj: SyncRun) -> str:
+        return duration(obj.seconds) or "–"
+
+    @display(description=gettext_lazy("started"))
+    def asked(self, obj: SyncRun) -> Any:
+        return when(obj.started_at or obj.created_at)
+
+
+def live(run: SyncRun) -> dict[str, Any]:
+    """The changing part of a run's page, as texts: the page and its poll show the same."""
+    counts = run.counts
+    settled = counts["read"] - counts["waiting"]
+    return {
+        "open": run.is_open,
+        "state": str(run.get_state_display()),
+        "tone": TONES.get(run.state, "plain"),
+        "texts": {
+            **{name: number(n) for name, n in counts.items()},
+            "took": duration(run.seconds) or "–",
+            "calls_sansan": number(run.calls_sansan),
+            "calls_hubspot": number(run.calls_hubspot),
+            "rate_limited": number(run.rate_limited),
+            "ended": exact(run.ended_at),
+            "status": status(run, settled),
+        },
+        "zero": [name for name, n in counts.items() if not n],
+        "settled": settled,
+        "read": counts["read"],
+        "problem": {"sentence": sentence(run.reason) if run.reason else "", "detail": run.detail},
+        "reasons": [
+            {"code": code, "n": number(n), "sentence": sentence(code), "url": list_url(AuditEntry, run=run.pk, reason=code)}
+            for code, n in sorted(run.reasons.items(), key=lambda pair: (-int(pair[1]), pair[0]))
+            if not code.startswith("_")
+        ],
+    }
+
+
+def status(run: SyncRun, settled: int) -> str:
+    """One sentence for eyes and screen readers."""
+    numbers = {"settled": number(settled), "read": number(run.read)}
+    if run.state == SyncRun.State.QUEUED:
+        return _("Queued: a worker takes it up in a moment.")
+    if run.is_open and not run.read_done:
+        return _("Reading cards from Sansan: %(read)s so far, %(settled)s settled.") % numbers
+    if run.is_open:
+        return _("All cards are read; %(settled)s of %(read)s settled.") % numbers
+    if run.is_preview:
+        return _("Preview: this is what would happen. Nothing was written to HubSpot.")
+    return _("%(settled)s of %(read)s records settled.") % numbers
+
+
+def exact(moment: datetime | None) -> str:
+    return date_format(timezone.localtime(moment), "DATETIME_FORMAT") if moment else "–"

@@ -1,0 +1,44 @@
+"""Where the records of rules stand, each count with the way to the records behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Count
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from integration.admin.shown import TONES, list_url, number
+from integration.models import Bucket, Record, SyncRule
+
+
+def standings(rules: Iterable[int]) -> dict[int, dict[str, int]]:
+    """Rule -> bucket -> records. One pass over an index that holds nothing else."""
+    found: dict[int, dict[str, int]] = {}
+    rows = Record.objects.filter(rule__in=list(rules)).order_by().values_list("rule", "bucket").annotate(n=Count("pk"))
+    for rule, bucket, n in rows:
+        found.setdefault(rule, {})[bucket] = n
+    return found
+
+
+def tiles(rule: SyncRule) -> dict[str, Any]:
+    """Every bucket, also the empty ones, and their sum: a card is in exactly one."""
+    stand = standings([rule.pk]).get(rule.pk, {})
+    return {
+        "total": sum(stand.values()),
+        "buckets": [
+            {"label": label, "n": stand.get(code, 0), "tone": TONES.get(code, "plain"), "url": list_url(Record, rule=rule.pk, bucket=code)}
+            for code, label in Bucket.choices
+        ],
+    }
+
+
+def waiting_failing(rule: int, stand: dict[str, int]) -> SafeString:
+    """The two counts that ask for attention, for a list."""
+    parts = []
+    for bucket in (Bucket.WAITING, Bucket.FAILING):
+        n = stand.get(bucket, 0)
+        tone = TONES[bucket] if n else "muted"
+        parts.append(format_html('<a class="mb-text-{}" href="{}">{}</a>', tone, list_url(Record, rule=rule, bucket=bucket.value), number(n)))
+    return format_html('<span class="mb-pair">{} / {}</span>', *parts)

@@ -1,0 +1,143 @@
+"""``manage.py demo``: the product over a sandbox, in one foreground process that stops everything when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from core.models import Account, Membership, Role
+from core.tenancy import in_account
+from integration import configuration, configure, tasks
+from integration.models import SyncRule
+
+HOME = settings.BASE_DIR / ".demo"
+# Set by the first of two processes: settings are read once, and the vendors' addresses are among them.
+READY = "MEISHI_DEMO"
+KEY, TOKEN = "SandboxKey0123456789abcdefABCDEF", "pat-sandbox-0001"  # noqa: S105  (the sandbox takes any)
+CONFIGURATION = {
+    "account": {"slug": "demo", "name": "Demo KK", "timezone": "Asia/Tokyo"},
+    "connections": [
+        {"slug": "sansan", "system": "sansan", "credentials": {"api_key": KEY}},
+        {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": TOKEN}},
+    ],
+    "rules": [{"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "active": True}],
+}
+
+
+class Command(BaseCommand):
+    help = "Starts sandbox, workers and admin, and lets a first sync run before your eyes. Ctrl-C ends all of it."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--cards", type=int, default=2000)
+
+    def handle(self, *args: Any, cards: int, **options: Any) -> None:
+        port = int(os.environ.get("DEMO_PORT", "8000"))
+        if READY not in os.environ:
+            self.again(port)
+        self.children: list[subprocess.Popen[bytes]] = []
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        try:
+            self.run_all(port, cards, stop)
+        finally:
+            self.end()
+
+    def again(self, port: int) -> None:
+        """Replaces this process by one whose settings point at the demo's own database and sandbox."""
+        if taken(port):
+            raise CommandError(f"Port {port} is in use: choose another with `make demo DEMO_PORT=8001`.", returncode=2)
+        HOME.mkdir(exist_ok=True)
+        url = f"http://127.0.0.1:{free_port()}"
+        os.environ.update(
+            {READY: url, "DATABASE_URL": f"sqlite:///{HOME / 'demo.sqlite3'}", "SANSAN_API_URL": url, "HUBSPOT_API_URL": url, "DEBUG": "1", "BROKER_URL": ""}
+        )
+        os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
+
+    def run_all(self, port: int, cards: int, stop: threading.Event) -> None:
+        url = os.environ[READY]
+        self.start("-m", "integration.sandbox", "--port", url.rpartition(":")[2], "--cards", str(cards), "--state", str(HOME / "sandbox.json"))
+        if not answers(url, stop):
+            raise CommandError("The sandbox did not start.")
+        call_command("migrate", verbosity=0)
+        first = not Account.objects.filter(slug="demo").exists()
+        rule = prepare()
+        self.start("manage.py", "runserver", f"127.0.0.1:{port}", "--noreload", "--verbosity", "0")
+        answers(f"http://127.0.0.1:{port}", stop)
+        address = f"http://127.0.0.1:{port}/"
+        self.stdout.write(f"\n  Meishi Bridge is at {address}\n  sign in as demo, password demo (this demo only)\n")
+        if first:
+            self.stdout.write(f"  The first sync of {cards:,} cards begins now; watch it there under Runs, or here:\n")
+            with in_account(rule.account):
+                tasks.runs.start(rule, "command", "demo")
+            subprocess.run([sys.executable, "manage.py", "sync", "demo/cards"], cwd=settings.BASE_DIR, check=False, start_new_session=True)  # noqa: S603, S607
+        self.start("manage.py", "qcluster")
+        self.stdout.write("  Workers look for changes every 30 s. To change a few cards, run in another terminal:")
+        self.stdout.write(f"    curl -X POST {url}/sandbox/sansan/churn -d '{{\"percent\": 1}}'\n  Ctrl-C ends everything; a second start goes on from here.\n")
+        while not stop.wait(0.5):
+            ended = next((child for child in self.children if child.poll() is not None), None)
+            if ended:
+                raise CommandError(f"Ended by itself: {' '.join(map(str, ended.args))}")  # type: ignore[arg-type]
+
+    def start(self, *command: str) -> None:
+        self.children.append(subprocess.Popen([sys.executable, *command], cwd=settings.BASE_DIR, start_new_session=True))  # noqa: S603
+
+    def end(self) -> None:
+        """Workers first, the sandbox last, so that nobody talks to somebody who has left."""
+        for child in reversed(self.children):
+            if child.poll() is None:
+                child.terminate()
+            try:
+                child.wait(30)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def prepare() -> SyncRule:
+    """Account, user, connections and rule, as far as they are not there."""
+    file = configuration.read(CONFIGURATION, os.environ)
+    configure.store(file, configure.ask(file))
+    configure.make_properties(file)
+    account = Account.objects.get(slug="demo")
+    user, made = get_user_model().objects.get_or_create(username="demo", defaults={"is_staff": True})
+    if made:
+        user.set_password("demo")
+        user.save()
+    Membership.objects.get_or_create(user=user, account=account, defaults={"role": Role.OWNER})
+    with in_account(account):
+        return SyncRule.objects.select_related("account").get(slug="cards")
+
+
+def taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str, stop: threading.Event, patience: float = 60.0) -> bool:
+    """Waits until somebody listens there."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    until = time.monotonic() + patience
+    while time.monotonic() < until and not stop.wait(0.1):
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) == 0:
+                return True
+    return False
