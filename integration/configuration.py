@@ -193,7 +193,8 @@ def mappings(node: Node) -> tuple[dict[str, Any], ...]:
 def default_mappings() -> tuple[dict[str, Any], ...]:
     """Rows as ``mapping`` reads them."""
     return tuple(
-        {"sansan": sansan, "hubspot": hubspot, "transform": transform, "policy": FieldMapping.Policy.ALWAYS, "clear": False, "active": True}
+        # The tags' property is nobody's but ours: without tags it is empty.
+        {"sansan": sansan, "hubspot": hubspot, "transform": transform, "policy": FieldMapping.Policy.ALWAYS, "clear": sansan == "tags", "active": True}
         for sansan, hubspot, transform in DEFAULT_MAPPINGS
     )
 

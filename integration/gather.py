@@ -60,6 +60,12 @@ class Batch:
     by_email: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
 
+    def with_any(self, ids: set[int]) -> set[int]:
+        """The records that were gathered along with one of these: a contact may pass from one of their people to another."""
+        if ids.isdisjoint(self.rows):
+            return set()
+        return {row.id for group in groups(self.rows.values()) if any(row.id in ids for row in group) for row in group}
+
 
 class Queue:
     """Hands out batches of due people. ``next`` gives None when there is nothing to hand out now."""
@@ -69,6 +75,7 @@ class Queue:
         self.position = desk.run.looked_at
         self.exhausted = False
         self.lanes: dict[str, deque[Batch]] = {QUIET: deque(), KNOWN: deque(), NEW: deque()}
+        self.waiting: dict[int, Batch] = {}  # record id -> the batch in a lane that holds it
         self.probe_out = False
         self.last = False
 
@@ -128,7 +135,10 @@ class Queue:
 
     def _hand_out(self, lane: str) -> Batch:
         self.probe_out, self.last = self.probe_out or lane == NEW, False
-        return self.lanes[lane].popleft()
+        batch = self.lanes[lane].popleft()
+        for id in batch.rows:
+            del self.waiting[id]
+        return batch
 
     def _fetch(self) -> bool:
         desk = self.desk
@@ -140,25 +150,34 @@ class Queue:
         found = {row[0]: Row(*row) for row in rows if row[0] not in desk.in_flight}
         complete(desk, found)
         links = {link.pk: link for link in Link.objects.filter(pk__in={row.link_id for row in found.values() if row.link_id})}
-        whole = [g for g in groups(found.values()) if not any(row.id in desk.in_flight or self._seen(row, start) for row in g)]
-        take_up(desk, [row for group in whole for row in group])
-        for group in whole:
-            self._put(group, links)
+        free = [(group, batch) for group in groups(found.values()) if (batch := self._place(group, start, links))]
+        take_up(desk, [row for group, _ in free for row in group if row.id not in desk.in_flight])
+        for group, batch in free:
+            self._put(group, batch, links)
         return True
+
+    def _place(self, group: list[Row], start: int, links: dict[int, Link]) -> Batch | None:
+        """The batch for a group of cards; None while one of them is at work, or where a preview has been already."""
+        if any(self._seen(row, start) for row in group):
+            return None
+        busy = {id(self.waiting.get(row.id)): self.waiting.get(row.id) for row in group if row.id in self.desk.in_flight}
+        if busy:
+            # Another card of people who wait for their turn joins them.
+            return next(iter(busy.values())) if len(busy) == 1 else None
+        batches = self.lanes[lane_of(self.desk, group, links)]
+        if not batches or batches[-1].people >= BATCH:
+            batches.append(Batch(lane_of(self.desk, group, links)))
+        batches[-1].people += 1
+        return batches[-1]
 
     def _seen(self, row: Row, start: int) -> bool:
         """A preview leaves its rows due, so that a person whose first card lies behind it was looked at already."""
         return self.desk.run.is_preview and self.desk.counts(row) and row.id <= start
 
-    def _put(self, group: list[Row], links: dict[int, Link]) -> None:
-        lane = lane_of(self.desk, group, links)
-        batches = self.lanes[lane]
-        if not batches or batches[-1].people >= BATCH:
-            batches.append(Batch(lane))
-        batch = batches[-1]
-        batch.rows.update({row.id: row for row in group})
+    def _put(self, group: list[Row], batch: Batch, links: dict[int, Link]) -> None:
+        batch.rows.update({row.id: row for row in group if row.id not in self.desk.in_flight})
         batch.links.update({row.link_id: links[row.link_id] for row in group if row.link_id})
-        batch.people += 1
+        self.waiting.update({row.id: batch for row in group})
         # From here on these cards belong to one batch; a reading that changes one meanwhile is noticed.
         self.desk.in_flight.update(row.id for row in group)
 
@@ -262,7 +281,7 @@ def addresses(desk: Desk, batch: Batch) -> list[str]:
 
 def snapshot(desk: Desk, batch: Batch) -> Snapshot:
     views = {
-        str(link.key): LinkView(str(link.key), link.contact_id, link.written, link.answered) for link in batch.links.values()
+        str(link.key): LinkView(str(link.key), link.contact_id, link.written, link.answered, link.origin) for link in batch.links.values()
     }
     return Snapshot(
         cards=tuple(as_card(desk, row, batch) for row in batch.rows.values()),
@@ -293,7 +312,7 @@ def as_card(desk: Desk, row: Row, batch: Batch) -> Card:
     )
 
 
-def drop(desk: Desk, batch: Batch, ids: Sequence[int]) -> None:
+def drop(desk: Desk, batch: Batch, ids: Iterable[int]) -> None:
     """Gives cards back: they stay due and come with the next pass."""
     for id in ids:
         batch.rows.pop(id, None)
@@ -319,8 +338,4 @@ def adopt(desk: Desk, batch: Batch) -> None:
             batch.rows.update({row.id: row._replace(link_id=link.pk) for row in rows})
             continue
         ledger.join(desk, [row.id for row in rows], link)
-        drop(desk, batch, [row.id for row in group_of(batch, rows[0])])
-
-
-def group_of(batch: Batch, member: Row) -> list[Row]:
-    return next(group for group in groups(batch.rows.values()) if any(row.id == member.id for row in group))
+        drop(desk, batch, batch.with_any({rows[0].id}))

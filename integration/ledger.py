@@ -76,7 +76,8 @@ def reasoned(run: SyncRun, reasons: Iterable[str]) -> None:
 
 def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Opened:
     """Writes the intents, and settles at once what needs no call. People that changed meanwhile are left for the next pass."""
-    decisions = [one for one in decisions if not any(verdict.record in desk.touched for verdict in one.verdicts)]
+    left = batch.with_any(desk.touched)
+    decisions = [one for one in decisions if not any(verdict.record in left for verdict in one.verdicts)]
     opened = Opened(lane=batch.lane, asked=len(batch.asked), optimistic=desk.optimistic)
     with transaction.atomic():
         desk.lease.renew()
@@ -286,7 +287,8 @@ class Book:
         written = {**write.link.written, **sent}
         answered = {name: value for name, value in write.link.answered.items() if name not in sent}
         answered.update({name: result.values[name] for name, value in sent.items() if result.values.get(name, value) != value})
-        self.links.append((write.link.pk, contact_id, written, answered, self.now))
+        origin = {name: card for name, card in {**write.link.origin, **write.entry.origin}.items() if written.get(name)}
+        self.links.append((write.link.pk, contact_id, written, answered, origin, self.now))
         self.settled.append(write.entry.record_id)
         if write.reading and write.reading != write.entry.record_id:
             self.older.append((write.reading, None, 0))
@@ -301,7 +303,7 @@ class Book:
             return
         if result.owner_id:
             owners[result.owner_id] = write.link
-            self.links.append((write.link.pk, result.owner_id, {}, {}, None))
+            self.links.append((write.link.pk, result.owner_id, {}, {}, {}, None))
         # An attempt is noted, so that the address is looked up even where HubSpot did not name the owner.
         self.records.append((write.entry.record_id, Bucket.WAITING, "contact_exists", "", write.link.pk, self.now, 1))
 
@@ -336,7 +338,7 @@ class Book:
     def write(self) -> None:
         account_id = self.desk.rule.account_id
         update_rows(AuditEntry, ("outcome", "contact_id", "reason", "detail", "closed_at"), self.entries, account_id)
-        update_rows(Link, ("contact_id", "written", "answered", "confirmed_at"), self.links, account_id)
+        update_rows(Link, ("contact_id", "written", "answered", "origin", "confirmed_at"), self.links, account_id)
         update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), self.records, account_id)
         Record.objects.filter(pk__in=self.settled).update(bucket=Bucket.LINKED, reason="in_sync", detail="", attempts=0)
         # Where a newer reading is waiting already, it stays due; so does a record that another rule reads.

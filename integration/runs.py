@@ -54,6 +54,7 @@ def kind_for(rule: SyncRule, full: bool = False, preview: bool = False) -> str:
 
 def start(rule: SyncRule, trigger: str, who: str = "", full: bool = False, preview: bool = False) -> SyncRun:
     """A new run, or the open one: a rule has one at a time."""
+    rule.refresh_from_db(fields=["cursor", "full_at", "recheck"])
     kind = kind_for(rule, full, preview)
     whole = kind in (SyncRun.Kind.INITIAL, SyncRun.Kind.FULL) or full or rule.recheck or rule.cursor is None
     try:

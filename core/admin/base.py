@@ -47,7 +47,9 @@ def without_secrets(rows: QuerySet[Any]) -> QuerySet[Any]:
 def accounts_to_edit(request: HttpRequest) -> QuerySet[Account]:
     if request.user.is_superuser:  # type: ignore[union-attr]
         return Account.objects.all()
-    return Account.objects.filter(pk__in=[pk for pk in Account.objects.filter(memberships__user=request.user).values_list("pk", flat=True) if may(request.user, pk, EDIT)])
+    return Account.objects.filter(
+        pk__in=[pk for pk in Account.objects.filter(memberships__user=request.user).values_list("pk", flat=True) if may(request.user, pk, EDIT)]
+    )
 
 
 class RoleRights:

@@ -75,6 +75,8 @@ class ButtonsMixin:
             raise PermissionDenied
         if not self.button_fits(name, obj):
             # The page was open while somebody else pressed a button.
-            messages.warning(request, _("“%(label)s” is not possible any more: the page below shows how things stand now.") % {"label": method.button.label})
+            messages.warning(
+                request, _("“%(label)s” is not possible any more: the page below shows how things stand now.") % {"label": method.button.label}
+            )
             return redirect(self.page_of(obj))
         return method(request, obj) or redirect(self.page_of(obj))

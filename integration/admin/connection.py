@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -18,6 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from core.admin.base import ScopedAdmin, ScopedForm, button, display, site
+from integration import tasks
 from integration.admin.shown import badge, choice_badge, list_url, number, page_url, when
 from integration.models import Connection, Link, SyncRule, Tag
 
@@ -103,24 +103,24 @@ class ConnectionAdmin(ScopedAdmin):
         fields = [name for name in form.changed_data if name != "secret"] + (SECRET_FIELDS if secret else [])
         obj.save(update_fields=fields if change else None)
         if secret:
-            transaction.on_commit(lambda: enqueue_check(obj))
+            tasks.enqueue_check(obj)
             messages.info(request, _("The key of %(connection)s is being tested.") % {"connection": obj.slug})
         if secret and change:
             self.tell_held(request, obj)
 
     def tell_held(self, request: HttpRequest, obj: Connection) -> None:
         for rule in SyncRule.objects.filter(Q(sansan=obj) | Q(hubspot=obj), state=SyncRule.State.HELD).only("slug"):
-            messages.warning(request, format_html(_("The rule <a href='{}'>{}</a> is held: resume it there once the connection works."), page_url(rule), rule.slug))
+            messages.warning(
+                request, format_html(_("The rule <a href='{}'>{}</a> is held: resume it there once the connection works."), page_url(rule), rule.slug)
+            )
 
     @button(gettext_lazy("Test connection"), icon="network_check", primary=True)
     def test_connection(self, request: HttpRequest, obj: Connection) -> None:
-        enqueue_check(obj)
+        tasks.enqueue_check(obj)
         messages.info(request, QUEUED)
 
     @button(gettext_lazy("Refresh tags"), icon="sell", title=gettext_lazy("Reads every tag that the key sees"))
     def refresh_tags(self, request: HttpRequest, obj: Connection) -> None:
-        from integration import tasks
-
         tasks.enqueue_tags(obj)
         messages.info(request, _("Queued. The tags appear in their list as soon as a worker has read them."))
 
@@ -152,14 +152,7 @@ class ConnectionAdmin(ScopedAdmin):
         return format_html('<a class="text-link" href="{}">{}</a>', list_url(Tag, connection=obj.pk), text)
 
 
-def enqueue_check(connection: Connection) -> None:
-    from integration import tasks
-
-    tasks.enqueue_check(connection)
-
-
 def in_use(connection: Connection) -> bool:
     """Rules and history hang on it."""
     rules = SyncRule.objects.filter(Q(sansan=connection) | Q(hubspot=connection))
     return rules.exists() or Link.objects.filter(hubspot=connection).exists()
-

@@ -20,7 +20,14 @@ from integration.models import Bucket, Connection, SyncRule
 from integration.planning.decisions import REASONS
 
 
-class ConnectionFilter(DropdownFilter):
+class RowFilter(DropdownFilter):
+    """Rows that hang on one row of another table."""
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(**{self.parameter_name: self.value()}) if is_id(self.value()) else rows
+
+
+class ConnectionFilter(RowFilter):
     title = _("connection")
     parameter_name = "connection"
     system = ""
@@ -29,19 +36,13 @@ class ConnectionFilter(DropdownFilter):
         rows = Connection.objects.filter(**({"system": self.system} if self.system else {})).order_by("account", "slug")
         return named(rows, model_admin.sees_one_account(request))
 
-    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(connection=self.value()) if number_of(self) else rows
 
-
-class RuleFilter(DropdownFilter):
+class RuleFilter(RowFilter):
     title = _("rule")
     parameter_name = "rule"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return named(SyncRule.objects.order_by("account", "slug"), model_admin.sees_one_account(request))
-
-    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(rule=self.value()) if number_of(self) else rows
 
 
 class SelectedFilter(DropdownFilter):
@@ -92,7 +93,7 @@ class RunFilter(TextFilter):
         typed = (self.value() or "").lstrip("#").strip()
         if not typed:
             return rows
-        return rows.filter(run=typed) if typed.isdecimal() and len(typed) < 19 else rows.none()
+        return rows.filter(run=typed) if is_id(typed) else rows.none()
 
 
 class DayInput(forms.DateInput):
@@ -144,9 +145,9 @@ class DaysFilter(SimpleListFilter):
         return timezone.make_aware(datetime.combine(found, time.min)) if found else None
 
 
-def number_of(chosen: SimpleListFilter) -> bool:
-    """Whether the value can be a row's id; anything else in an address filters nothing."""
-    return bool(chosen.value()) and str(chosen.value()).isdecimal() and len(str(chosen.value())) < 19
+def is_id(value: str | None) -> bool:
+    """Whether a value from an address can be a row's id."""
+    return bool(value) and value.isascii() and value.isdecimal() and len(value) < 19  # type: ignore[union-attr]
 
 
 def named(rows: QuerySet[Any], one_account: bool) -> list[tuple[str, str]]:

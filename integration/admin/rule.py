@@ -16,7 +16,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.forms import PaginationFormSetMixin
 
 from core.admin.base import ScopedAdmin, TabularInline, button, display, site
-from integration import preflight
+from integration import preflight, tasks
 from integration.admin.rule_form import MappingForm, MappingFormSet, RuleForm
 from integration.admin.shown import choice_badge, list_url, number, page_url, when
 from integration.admin.standing import standings, tiles, waiting_failing
@@ -144,7 +144,12 @@ class SyncRuleAdmin(ScopedAdmin):
     def button_fits(self, name: str, obj: SyncRule) -> bool:
         return obj.state in FITS[name]
 
-    @button(gettext_lazy("Switch on"), icon="play_arrow", primary=True, title=gettext_lazy("Starts the first sync; from then on every change arrives by itself"))
+    @button(
+        gettext_lazy("Switch on"),
+        icon="play_arrow",
+        primary=True,
+        title=gettext_lazy("Starts the first sync; from then on every change arrives by itself"),
+    )
     def switch_on(self, request: HttpRequest, obj: SyncRule) -> HttpResponse | None:
         return self.enqueue(request, obj) if self.move(request, obj, State.ACTIVE) else None
 
@@ -172,8 +177,6 @@ class SyncRuleAdmin(ScopedAdmin):
         return self.enqueue(request, obj, preview=True)
 
     def enqueue(self, request: HttpRequest, obj: SyncRule, full: bool = False, preview: bool = False) -> HttpResponse:
-        from integration import tasks
-
         run = tasks.enqueue_sync(obj, who=request.user.get_username(), full=full, preview=preview)
         if preview != run.is_preview:
             messages.warning(request, _("Another run of this rule was going on: this is it. Press again when it has ended."))
@@ -188,7 +191,9 @@ class SyncRuleAdmin(ScopedAdmin):
     def refused_key(self, request: HttpRequest, obj: SyncRule) -> bool:
         refused = [one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT]
         for one in refused:
-            messages.error(request, format_html(_("First enter a new key in <a href='{}'>{}</a>: the one it has was refused."), page_url(one), one.slug))
+            messages.error(
+                request, format_html(_("First enter a new key in <a href='{}'>{}</a>: the one it has was refused."), page_url(one), one.slug)
+            )
         return bool(refused)
 
     @display(description=gettext_lazy("state"), ordering="state")

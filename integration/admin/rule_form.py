@@ -34,6 +34,7 @@ class Criteria(forms.JSONField):
 
 
 class RuleForm(ScopedForm):
+    # No Meta: it would ask for the choices of connections while this file is imported, outside any scope.
     limit_creates = forms.IntegerField(
         label=gettext_lazy("New contacts in one run, at most"),
         required=False,
@@ -55,10 +56,6 @@ class RuleForm(ScopedForm):
         widget=UnfoldAdminTextareaWidget(attrs={"class": "mb-code", "rows": 5, "spellcheck": "false"}),
         error_messages={"invalid": gettext_lazy("This is not JSON: look for a missing comma, quote or bracket.")},
     )
-
-    class Meta:
-        model = SyncRule
-        exclude = ("limits",)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -72,7 +72,7 @@ def when(moment: datetime | None) -> SafeString | str:
     if abs(away) < 1:
         text = _("now")
     exact = timezone.localtime(moment)
-    return format_html('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S}">{}</time>', exact.isoformat(), exact, text)
+    return format_html('<time datetime="{}" title="{}">{}</time>', exact.isoformat(), f"{exact:%Y-%m-%d %H:%M:%S}", text)
 
 
 def page_url(obj: Model) -> str:

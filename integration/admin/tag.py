@@ -82,15 +82,22 @@ class TagAdmin(ReadOnlyAdmin):
             # Two people who select at once take turns, or the sum of theirs could pass the limit.
             Connection.objects.select_for_update().only("pk").get(pk=connection.pk)
             tags = Tag.objects.filter(connection=connection)
-            after = tags.filter(Q(selected=True) | Q(pk__in=chosen)).count() if selected else tags.filter(selected=True).exclude(pk__in=chosen).count()
+            after = (
+                tags.filter(Q(selected=True) | Q(pk__in=chosen)).count() if selected else tags.filter(selected=True).exclude(pk__in=chosen).count()
+            )
             if selected and after > settings.SYNC_MAX_TAGS:
                 messages.error(request, too_many(connection, after, len(chosen)))
                 return
             tags.filter(pk__in=chosen).update(selected=selected)
             SyncRule.objects.filter(sansan=connection).update(recheck=True)
-        messages.success(request, _("%(connection)s: %(n)s tags selected. The next run looks at every card again.") % {"connection": connection.slug, "n": number(after)})
+        messages.success(
+            request,
+            _("%(connection)s: %(n)s tags selected. The next run looks at every card again.") % {"connection": connection.slug, "n": number(after)},
+        )
         if after == 0:
-            messages.warning(request, _("%(connection)s has no selected tag now: every card that its key sees is in scope.") % {"connection": connection.slug})
+            messages.warning(
+                request, _("%(connection)s has no selected tag now: every card that its key sees is in scope.") % {"connection": connection.slug}
+            )
 
     @display(description=gettext_lazy("connection"), ordering="connection__slug")
     def connection_name(self, obj: Tag) -> str:
@@ -116,7 +123,9 @@ def scopes() -> QuerySet[Connection]:
 
 
 def too_many(connection: Connection, after: int, adding: int) -> str:
-    return _("%(connection)s would have %(after)s selected tags with these %(adding)s, and at most %(most)s can be selected: nothing was changed.") % {
+    return _(
+        "%(connection)s would have %(after)s selected tags with these %(adding)s, and at most %(most)s can be selected: nothing was changed."
+    ) % {
         "connection": connection.slug,
         "after": number(after),
         "adding": number(adding),

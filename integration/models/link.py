@@ -17,6 +17,8 @@ class Link(AccountOwned):
     contact_id = models.CharField(_("contact"), max_length=64, default="", blank=True)
     # What we last wrote, by property: a contact that differs from it was edited in HubSpot.
     written = models.JSONField(_("last written"), default=dict)
+    # Property -> the card whose value that was.
+    origin = models.JSONField(default=dict)
     # How HubSpot stored it, only where that differs: our own value in its spelling is not an edit.
     answered = models.JSONField(default=dict)
     confirmed_at = models.DateTimeField(_("last confirmed"), null=True)

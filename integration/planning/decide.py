@@ -19,6 +19,8 @@ class Present:
     value: str
     written: str | None = None
     answered: str | None = None
+    # It is from a card that no longer stands for this contact: another person's at a mailbox, another company's.
+    orphaned: bool = False
 
     @property
     def ours(self) -> bool:
@@ -34,10 +36,10 @@ class Times:
 
 def write(row: MappingRow, wanted: str, present: Present, conflict: str, times: Times) -> str | None:
     """The value to write, or None to leave the property as it is."""
-    if row.hubspot in KEYS and not wanted:
+    if not wanted and (row.hubspot in KEYS or not present.value):
         return None
     if not wanted:
-        return "" if may_clear(row, present, conflict, times) else None
+        return "" if (present.ours and present.orphaned) or may_clear(row, present, conflict, times) else None
     if row.policy == APPEND and row.hubspot not in KEYS:
         return appended(row, wanted, present)
     if is_same(row, wanted, present):
@@ -58,7 +60,7 @@ def is_same(row: MappingRow, wanted: str, present: Present) -> bool:
 
 
 def may_clear(row: MappingRow, present: Present, conflict: str, times: Times) -> bool:
-    if not row.clear or not present.value or row.policy in (ON_CREATE, APPEND, IF_EMPTY):
+    if not row.clear or row.policy in (ON_CREATE, APPEND, IF_EMPTY):
         return False
     return present.ours or card_wins(conflict, times)
 

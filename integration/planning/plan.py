@@ -10,9 +10,9 @@ from integration.planning.decisions import Decision, Verdict
 from integration.planning.filters import as_text, failing, failing_contact
 from integration.planning.mapping import mapped
 from integration.planning.matching import Person, address_of, owners, people
-from integration.planning.rules import CARD_ID, LINK_ID, Rule
+from integration.planning.rules import CARD_ID, LINK_ID, TAGS, Rule
 from integration.planning.snapshot import Card, LinkView, Snapshot
-from integration.planning.survivors import blend, tags
+from integration.planning.survivors import blend, standing, tags
 from integration.records import ContactRead
 
 LONGEST_VALUE = 65_536  # characters in a HubSpot text property
@@ -68,6 +68,7 @@ def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule
     if refusal:
         return refusal
     values, origin = blend(person)
+    origin[TAGS] = head.id
     wanted = mapped(values, tags(person), rule.mappings)
     wanted["email"] = address
     too_long = next((name for name, value in wanted.items() if len(value) > LONGEST_VALUE), None)
@@ -114,9 +115,11 @@ def update(
 ) -> Decision:
     first_time = not link.contact_id or (rule.link_property and contact.values.get(LINK_ID, "") != link.key)
     times = Times(max(card.changed_at for card in person), contact.modified_at)
+    stands = {card.id for card in standing(person)}
     after, kept = {}, False
     for row in rule.mappings:
-        present = Present(contact.values.get(row.hubspot, ""), link.written.get(row.hubspot), link.answered.get(row.hubspot))
+        orphaned = link.origin.get(row.hubspot, head.id) not in stands
+        present = Present(contact.values.get(row.hubspot, ""), link.written.get(row.hubspot), link.answered.get(row.hubspot), orphaned)
         value = write(row, wanted[row.hubspot], present, rule.conflict, times)
         if value is not None:
             after[row.hubspot] = value

@@ -45,6 +45,7 @@ class LinkView:
     contact_id: str = ""
     written: Values = field(default_factory=dict)
     answered: Values = field(default_factory=dict)
+    origin: Values = field(default_factory=dict)  # property -> id of the card whose value we last wrote
 
 
 @dataclass(frozen=True, slots=True)

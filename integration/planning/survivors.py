@@ -10,17 +10,22 @@ from integration.planning.snapshot import Card
 BLOCKS = (frozenset({"countryCode", "postalCode", "prefecture", "city", "street", "building", "address"}),)
 
 
+def standing(person: Person) -> list[Card]:
+    """The cards whose values count: the newest, and the older ones of the same company."""
+    head, *older = person
+    return [head, *(card for card in older if same_company(head, card))]
+
+
 def blend(person: Person) -> tuple[dict[str, str], dict[str, str]]:
     """(field -> value, field -> id of the card it is from).
 
     The newest card stands; its blanks are filled from older cards of the same company only, newest first.
     """
-    head, *older = person
+    head, *older = standing(person)
     values = {field: value for field, value in head.values.items() if value}
     origin = dict.fromkeys(values, head.id)
     for card in older:
-        if same_company(head, card):
-            fill(values, origin, card)
+        fill(values, origin, card)
     return values, origin
 
 

@@ -1,0 +1,51 @@
+"""Heartbeats: whether the workers work. For those who run the platform."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.admin.base import ReadOnlyAdmin, display, site
+from integration.admin.shown import badge, when
+from integration.models import Heartbeat
+
+# The tick comes every half minute, so several of them were missed by then.
+QUIET = timedelta(minutes=3)
+
+
+def quiet(moment: datetime | None) -> bool:
+    return moment is None or moment < timezone.now() - QUIET
+
+
+@admin.register(Heartbeat, site=site)
+class HeartbeatAdmin(ReadOnlyAdmin):
+    list_display = ("host", "pulse", "beat", "ticked")
+    list_display_links = None
+    ordering = ("host",)
+    fields = ("host", "pulse", "beat", "ticked")
+    readonly_fields = fields
+
+    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
+        return bool(request.user.is_superuser)  # type: ignore[union-attr]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.allowed(request, None, "")
+
+    @display(description=gettext_lazy("state"))
+    def pulse(self, obj: Heartbeat) -> SafeString:
+        return badge("", _("Quiet"), "bad") if quiet(obj.beat_at) else badge("", _("Working"), "good")
+
+    @display(description=gettext_lazy("last beat"), ordering="beat_at")
+    def beat(self, obj: Heartbeat) -> Any:
+        return when(obj.beat_at)
+
+    @display(description=gettext_lazy("last tick"), ordering="ticked_at")
+    def ticked(self, obj: Heartbeat) -> Any:
+        return when(obj.ticked_at)

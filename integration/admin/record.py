@@ -1,0 +1,91 @@
+"""Records: our copy of each card, where it stands and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
+
+from core.admin.base import ReadOnlyAdmin, display, site
+from integration.admin import search
+from integration.admin.entry import brief
+from integration.admin.filters import BucketFilter, RecordReasonFilter, RuleFilter
+from integration.admin.shown import choice_badge, list_url, page_url, sentence, when
+from integration.connectors.sansan.fields import FIELDS
+from integration.models import AuditEntry, Record, Tag
+
+
+@admin.register(Record, site=site)
+class RecordAdmin(ReadOnlyAdmin):
+    list_display = ("person", "account", "rule_name", "bucket_badge", "why", "changed", "read")
+    list_filter = (RuleFilter, BucketFilter, RecordReasonFilter, "account")
+    # The box is shown for these; what it asks is in get_search_results.
+    search_fields = ("external_id",)
+    search_help_text = search.HELP
+    sortable_by = ()
+    ordering = ("-id",)
+    fieldsets = ()
+    change_form_outer_before_template = "admin/integration/record_panel.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Record]:
+        return super().get_queryset(request).select_related("rule", "account")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        return (queryset.filter(pk__in=list(search.find(request, term))) if term else queryset), False
+
+    def page_context(self, request: HttpRequest, obj: Record) -> dict[str, Any]:
+        names = dict(Tag.objects.filter(connection=obj.connection_id, external_id__in=obj.tags).values_list("external_id", "name"))
+        entries = AuditEntry.objects.filter(account=obj.account_id, card_id=obj.external_id, rule=obj.rule_id)
+        return {
+            "record": obj,
+            "bucket": self.bucket_badge(obj),
+            "sentence": sentence(obj.reason) if obj.reason else "",
+            "values": [(FIELDS.get(name, name), name, obj.values[name]) for name in sorted(obj.values, key=place)],
+            "tags": [names.get(tag, tag) for tag in obj.tags],
+            "rule_url": page_url(obj.rule),
+            "link_url": page_url(obj.link) if obj.link else "",
+            "times": [(label, when(moment)) for label, moment in times(obj)],
+            "entries": brief(entries[:20]),
+            "entries_url": list_url(AuditEntry, q=obj.external_id, rule=obj.rule_id),
+        }
+
+    @display(description=gettext_lazy("person"))
+    def person(self, obj: Record) -> SafeString:
+        return format_html('<span class="mb-two">{}<small>{}</small></span>', obj.name or obj.external_id, obj.email_key or obj.external_id)
+
+    @display(description=gettext_lazy("rule"))
+    def rule_name(self, obj: Record) -> str:
+        return str(obj.rule.slug)
+
+    @display(description=gettext_lazy("stands"))
+    def bucket_badge(self, obj: Record) -> SafeString:
+        return choice_badge(obj, "bucket")
+
+    @display(description=gettext_lazy("reason"))
+    def why(self, obj: Record) -> SafeString:
+        return format_html('<span title="{} {}">{}</span>', sentence(obj.reason) if obj.reason else "", obj.detail, obj.reason or "–")
+
+    @display(description=gettext_lazy("changed in Sansan"))
+    def changed(self, obj: Record) -> Any:
+        return when(obj.changed_at)
+
+    @display(description=gettext_lazy("read"))
+    def read(self, obj: Record) -> Any:
+        return when(obj.read_at)
+
+
+def place(name: str) -> tuple[int, str]:
+    """Fields stand in the order of the catalogue, as on a card."""
+    order = list(FIELDS)
+    return (order.index(name) if name in order else len(order), name)
+
+
+def times(record: Record) -> list[tuple[Any, Any]]:
+    found = [(gettext_lazy("Changed in Sansan"), record.changed_at), (gettext_lazy("Read"), record.read_at)]
+    return [*found, (gettext_lazy("Tried again"), record.due_at)] if record.due_at else found
