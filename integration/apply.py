@@ -35,7 +35,8 @@ def send(target: ContactTarget, writes: Sequence[Write], by: str) -> Sent:
             for result in call([Change(key, write.entry.after) for key, write in batch.items()]):
                 sent.results[batch[result.key].entry.pk] = result
         except ConnectorError as error:
-            code = "unanswered" if isinstance(error, Unanswered) else error.reason
+            # Any other error says that nothing was done, and none of these people is to blame for it.
+            code = "unanswered" if isinstance(error, Unanswered) else "not_written"
             sent.error = error
             sent.results.update({write.entry.pk: Result(key, code=code, detail=error.detail) for key, write in batch.items()})
     return unsure(sent)

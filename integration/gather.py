@@ -60,6 +60,9 @@ class Batch:
     by_email: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
 
+    def of_link(self, link: Link) -> set[int]:
+        return self.with_any({row.id for row in self.rows.values() if row.link_id == link.pk})
+
     def with_any(self, ids: set[int]) -> set[int]:
         """The records that were gathered along with one of these: a contact may pass from one of their people to another."""
         if ids.isdisjoint(self.rows):
@@ -321,16 +324,21 @@ def drop(desk: Desk, batch: Batch, ids: Iterable[int]) -> None:
 
 
 def adopt(desk: Desk, batch: Batch) -> None:
-    """A contact found by address may be another person's of ours already, through a secondary address.
+    """A contact that was found may be another person's of ours: through a secondary address, or merged in HubSpot.
 
     Then the cards join that person's link, and are planned with all of its cards in the next pass.
     """
-    if not batch.by_email:
+    found = {("email", address): id for address, id in batch.by_email.items()}
+    moved = {("link", link.pk): batch.contacts[link.contact_id].id for link in batch.links.values() if link.contact_id in batch.contacts}
+    found |= {key: id for key, id in moved.items() if id != batch.links[key[1]].contact_id or list(moved.values()).count(id) > 1}
+    if not found:
         return
-    owned = {link.contact_id: link for link in Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=batch.by_email.values())}
-    for address, contact_id in batch.by_email.items():
+    owned = {link.contact_id: link for link in Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=found.values())}
+    for key in sorted(key for key in found if key[0] == "link"):
+        owned.setdefault(found[key], batch.links[key[1]])
+    for (kind, value), contact_id in found.items():
         link = owned.get(contact_id)
-        rows = [row for row in batch.rows.values() if row.email_key == address and link and row.link_id != link.pk]
+        rows = [row for row in batch.rows.values() if value == (row.email_key if kind == "email" else row.link_id) and link and row.link_id != link.pk]
         if link is None or not rows:
             continue
         if desk.run.is_preview:
@@ -338,4 +346,4 @@ def adopt(desk: Desk, batch: Batch) -> None:
             batch.rows.update({row.id: row._replace(link_id=link.pk) for row in rows})
             continue
         ledger.join(desk, [row.id for row in rows], link)
-        drop(desk, batch, batch.with_any({rows[0].id}))
+        drop(desk, batch, batch.with_any({rows[0].id}) | batch.of_link(link))

@@ -235,7 +235,7 @@ def close_entries(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> 
             elif result.ok:
                 book.succeeded(write, result, owners)
             elif result.code == "not_written":
-                book.not_written(write)
+                book.not_written(write, result)
             elif result.code == "contact_exists" and write.decision.kind == d.CREATE and (result.owner_id or write.entry.attempt == 1):
                 book.conflict(write, result, owners)
             else:
@@ -307,9 +307,9 @@ class Book:
         # An attempt is noted, so that the address is looked up even where HubSpot did not name the owner.
         self.records.append((write.entry.record_id, Bucket.WAITING, "contact_exists", "", write.link.pk, self.now, 1))
 
-    def not_written(self, write: Write) -> None:
-        """An interrupted write that did not happen: the record is still due, and is planned afresh."""
-        self._entry(write, Outcome.NOT_WRITTEN, write.entry.contact_id, "interrupted", "")
+    def not_written(self, write: Write, result: Result) -> None:
+        """A write that did not happen: the record is still due, and is planned afresh."""
+        self._entry(write, Outcome.NOT_WRITTEN, write.entry.contact_id, "interrupted", result.detail)
 
     def failed(self, write: Write, result: Result) -> None:
         reason = "email_taken" if result.code == "contact_exists" else result.code

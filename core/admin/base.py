@@ -10,6 +10,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import ForeignKey, QuerySet
@@ -28,7 +29,7 @@ from core.models.account import Account
 from core.roles import EDIT, VIEW, may
 from core.tenancy import AccountOwned
 
-__all__ = ["CappedPaginator", "ReadOnlyAdmin", "ScopedAdmin", "ScopedForm", "StackedInline", "TabularInline", "button", "display", "site"]
+__all__ = ["CappedPaginator", "PanelAdmin", "ReadOnlyAdmin", "ScopedAdmin", "ScopedForm", "StackedInline", "TabularInline", "button", "display", "site"]
 
 
 def account_of(obj: Any) -> int | None:
@@ -85,6 +86,13 @@ class ScopedFields:
             kwargs.setdefault("queryset", without_secrets(related.objects.all()))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Other rows are made, changed and deleted on their own pages, not in a popup beside a choice."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
+
 
 class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
     """Gives a new row its account where there is no choice, and keeps all its foreign keys inside that account."""
@@ -130,6 +138,13 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         return [*self.button_urls(), *super().get_urls()]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        if not changelist.has_active_filters and not changelist.query:
+            # Nothing was left out, so that there is no way back to "all" to offer.
+            changelist.full_result_count = changelist.result_count
+        return changelist
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         """The account is a column only for those who see more than one."""
@@ -211,6 +226,13 @@ class ReadOnlyAdmin(ScopedAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class PanelAdmin(ReadOnlyAdmin):
+    """History whose detail page shows itself whole in its own template, without a form's fields."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return []
 
 
 class TabularInline(RoleRights, ScopedFields, unfold.TabularInline):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, resolve, reverse
 from unfold.sites import UnfoldAdminSite
 
 
@@ -20,6 +22,12 @@ class Site(UnfoldAdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         shown = self.overview(request) if self.overview else {}
         return super().index(request, {**shown, **(extra_context or {})})
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        """unfold's form keeps the destination only where the address names one; without it Django goes to a page we do not have."""
+        if request.method == "GET" and REDIRECT_FIELD_NAME not in request.GET:
+            return redirect(f"{request.path}?{REDIRECT_FIELD_NAME}={reverse('admin:index', current_app=self.name)}")
+        return super().login(request, extra_context)
 
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Without the entries that would end in "forbidden", and without empty groups."""

@@ -70,7 +70,7 @@ class ConnectionAdmin(ScopedAdmin):
     ordering = ("account", "system", "slug")
     fieldsets = (
         (None, {"fields": ("account", "system", "slug", "secret")}),
-        (gettext_lazy("Rate limit"), {"fields": (("rate_calls", "rate_seconds"),)}),
+        (gettext_lazy("Rate limit"), {"fields": ("rate_calls", "rate_seconds")}),
         (gettext_lazy("What we saw"), {"fields": (("health_badge", "tested"), "health_detail", ("remote_id", "sees"))}),
     )
     readonly_fields = ("health_badge", "tested", "health_detail", "remote_id", "sees")

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from core.admin.base import ReadOnlyAdmin, display, site
+from core.admin.base import PanelAdmin, display, site
 from core.roles import VIEW
 from integration.admin import search
 from integration.admin.diff import pieces
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 @admin.register(AuditEntry, site=site)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(PanelAdmin):
     list_display = ("planned", "who", "account", "decision_badge", "why", "outcome_badge", "rule_name", "run_number")
     list_filter = (
         DaysFilter,
@@ -50,7 +50,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = search.HELP
     # No index sorts a million rows by any other column.
     sortable_by = ()
-    fieldsets = ()
     change_form_outer_before_template = "admin/integration/entry_panel.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:

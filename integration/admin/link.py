@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from core.admin.base import ReadOnlyAdmin, display, site
+from core.admin.base import PanelAdmin, display, site
 from integration.admin import search
 from integration.admin.entry import brief
 from integration.admin.filters import ConnectionFilter
@@ -25,7 +25,7 @@ class PortalFilter(ConnectionFilter):
 
 
 @admin.register(Link, site=site)
-class LinkAdmin(ReadOnlyAdmin):
+class LinkAdmin(PanelAdmin):
     list_display = ("person", "account", "contact", "cards", "portal", "confirmed", "made")
     list_filter = (PortalFilter, "account")
     # The box is shown for these; what it asks is in get_search_results.
@@ -33,7 +33,6 @@ class LinkAdmin(ReadOnlyAdmin):
     search_help_text = search.HELP
     sortable_by = ()
     ordering = ("-id",)
-    fieldsets = ()
     change_form_outer_before_template = "admin/integration/link_panel.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Link]:

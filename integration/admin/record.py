@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from core.admin.base import ReadOnlyAdmin, display, site
+from core.admin.base import PanelAdmin, display, site
 from integration.admin import search
 from integration.admin.entry import brief
 from integration.admin.filters import BucketFilter, RecordReasonFilter, RuleFilter
@@ -21,7 +21,7 @@ from integration.models import AuditEntry, Record, Tag
 
 
 @admin.register(Record, site=site)
-class RecordAdmin(ReadOnlyAdmin):
+class RecordAdmin(PanelAdmin):
     list_display = ("person", "account", "rule_name", "bucket_badge", "why", "changed", "read")
     list_filter = (RuleFilter, BucketFilter, RecordReasonFilter, "account")
     # The box is shown for these; what it asks is in get_search_results.
@@ -29,7 +29,6 @@ class RecordAdmin(ReadOnlyAdmin):
     search_help_text = search.HELP
     sortable_by = ()
     ordering = ("-id",)
-    fieldsets = ()
     change_form_outer_before_template = "admin/integration/record_panel.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Record]:

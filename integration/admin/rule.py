@@ -48,6 +48,7 @@ class MappingInline(TabularInline):
     fields = ("sansan", "hubspot", "transform", "policy", "clear", "active", "position")
     ordering_field = "position"
     hide_ordering_field = True
+    hide_title = True
     template_after = "admin/integration/mapping_suggestions.html"
     card_fields = FIELDS
 
@@ -64,8 +65,8 @@ class SyncRuleAdmin(ScopedAdmin):
     fieldsets = (
         (None, {"fields": ("account", "slug", ("sansan", "hubspot"), "direction")}),
         (gettext_lazy("Which people, and who wins"), {"fields": ("require_email", "conflict", "filters")}),
-        (gettext_lazy("Change budget"), {"fields": (BUDGET,)}),
-        (gettext_lazy("How often"), {"fields": (("interval", "full_every"),)}),
+        (gettext_lazy("Change budget"), {"fields": BUDGET}),
+        (gettext_lazy("How often"), {"fields": ("interval", "full_every")}),
     )
     buttons = tuple(FITS)
 
@@ -83,7 +84,7 @@ class SyncRuleAdmin(ScopedAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
-        return [(title, {**options, "fields": ["budget"]} if BUDGET in options["fields"] else options) for title, options in fieldsets]
+        return [(title, {**options, "fields": ["budget"]} if options["fields"] == BUDGET else options) for title, options in fieldsets]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Records and links hang on the connections of a rule that has run."""

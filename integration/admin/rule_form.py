@@ -36,18 +36,18 @@ class Criteria(forms.JSONField):
 class RuleForm(ScopedForm):
     # No Meta: it would ask for the choices of connections while this file is imported, outside any scope.
     limit_creates = forms.IntegerField(
-        label=gettext_lazy("New contacts in one run, at most"),
+        label=gettext_lazy("New contacts, at most"),
         required=False,
         min_value=0,
         widget=UnfoldAdminIntegerFieldWidget(),
-        help_text=gettext_lazy("Blank: no limit. A run that would make more is held before it writes any of them."),
+        help_text=gettext_lazy("In one run. Blank: no limit. A run that would make more is held before it goes past it."),
     )
     limit_updates = forms.IntegerField(
-        label=gettext_lazy("Changed contacts in one run, at most"),
+        label=gettext_lazy("Changed contacts, at most"),
         required=False,
         min_value=0,
         widget=UnfoldAdminIntegerFieldWidget(),
-        help_text=gettext_lazy("Blank: no limit."),
+        help_text=gettext_lazy("In one run, too. Blank: no limit."),
     )
     filters = Criteria(
         label=gettext_lazy("Criteria"),

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from core.admin.base import ReadOnlyAdmin, display, site
+from core.admin.base import PanelAdmin, display, site
 from integration.admin.filters import RuleFilter
 from integration.admin.shown import TONES, choice_badge, counters, duration, list_url, number, page_url, sentence, when
 from integration.models import AuditEntry, SyncRun
@@ -36,12 +36,11 @@ WORDS = {
 
 
 @admin.register(SyncRun, site=site)
-class SyncRunAdmin(ReadOnlyAdmin):
+class SyncRunAdmin(PanelAdmin):
     list_display = ("number", "rule_name", "account", "kind_name", "by", "state_badge", "came_of_it", "took", "asked")
     list_filter = (RuleFilter, ("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), ("trigger", ChoicesDropdownFilter), "account")
     sortable_by = ()
     ordering = ("-id",)
-    fieldsets = ()
     change_form_outer_before_template = "admin/integration/run_panel.html"
 
     class Media:

@@ -63,14 +63,20 @@ def duration(seconds: float | None) -> str:
     return ngettext("%(n)s day", "%(n)s days", days) % {"n": number(days)}
 
 
+def rough(seconds: float) -> str:
+    """One unit is enough to say how long ago something was."""
+    for size, text in ((86_400, ""), (3600, _("%(n)s h")), (60, _("%(n)s min")), (0, _("%(n)s s"))):
+        if seconds >= size:
+            return text % {"n": int(seconds // (size or 1))} if text else duration(seconds)
+    return duration(seconds)
+
+
 def when(moment: datetime | None) -> SafeString | str:
     """How long ago, or how soon; the exact time stands behind it."""
     if moment is None:
         return "–"
     away = (timezone.now() - moment).total_seconds()
-    text = _("%(time)s ago") % {"time": duration(away)} if away >= 0 else _("in %(time)s") % {"time": duration(-away)}
-    if abs(away) < 1:
-        text = _("now")
+    text = _("%(time)s ago") % {"time": rough(away)} if away >= 0 else _("in %(time)s") % {"time": rough(-away)}
     exact = timezone.localtime(moment)
     return format_html('<time datetime="{}" title="{}">{}</time>', exact.isoformat(), f"{exact:%Y-%m-%d %H:%M:%S}", text)
 

@@ -33,7 +33,8 @@ class TagAdmin(ReadOnlyAdmin):
     list_before_template = "admin/integration/tag_scope.html"
     search_fields = ("name", "=external_id")
     search_help_text = gettext_lazy("Name, or id in Sansan")
-    ordering = ("connection", "name")
+    # What is selected stands first.
+    ordering = ("connection", "-selected", "name")
     actions = ("select_tags", "deselect_tags")
     fields = ("name", "external_id", "connection_name", "type_badge", "selected_badge", "seen")
     readonly_fields = fields

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from integration.sandbox.hubspot.errors import Problem
 from integration.sandbox.wire import Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 def handle(sandbox: Sandbox, request: Request) -> Response:
     try:
         return json_response(200, answer(sandbox, request.method, request.path.split("/")[2:], request))
+    except Problem as problem:
+        return problem.response()
     except (KeyError, ValueError, TypeError) as wrong:
         return json_response(400, {"error": f"{type(wrong).__name__}: {wrong}"})
 

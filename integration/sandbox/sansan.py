@@ -106,7 +106,7 @@ class SansanSandbox:
         if missing:
             raise Refuse(400, *["required"] * len(missing))
         start, end = (datetime.fromisoformat(bound).astimezone(UTC) for bound in bounds if bound)
-        if end < start:
+        if end <= start:
             raise Refuse(400, "invalid_range")
         limit = self._limit(request, 300)
         after = self._position(request)
@@ -307,6 +307,7 @@ class SansanSandbox:
             chosen = ids or random.Random(1).sample(sorted(self.cards), k=round(len(self.cards) * percent / 100))
             for id in chosen:
                 self.cards[id]["hidden"] = hidden
+            self.changes += 1
             return len(chosen)
 
     def state(self) -> dict[str, Any]:

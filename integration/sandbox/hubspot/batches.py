@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections import Counter
 from typing import Any
 
 from integration.sandbox.hubspot import shapes
-from integration.sandbox.hubspot.errors import Problem, not_found
+from integration.sandbox.hubspot.errors import Problem, not_found, together
 from integration.sandbox.hubspot.portal import Portal
 from integration.sandbox.wire import Response, json_response
 
@@ -28,60 +28,66 @@ def read(portal: Portal, body: Row, archived: bool) -> Response:
             missing.append(key)
         else:
             results.append(shapes.read(portal, id, body.get("properties") or (), archived))
-    errors = [not_found(missing).row(None)] if missing else []
+    errors = [not_found(missing).row(None, portal.switches["full_error_rows"])] if missing else []
     return answer(portal, 200, results, errors)
 
 
 def write(portal: Portal, verb: str, body: Row) -> Response:
     rows = inputs(body)
-    one: dict[str, Callable[[Portal, Row], Row]] = {"create": create_row, "update": update_row, "upsert": upsert_row}
-    keys = [str(row.get("id", "")).lower() for row in rows if row.get("id")]
-    twice = next((key for key in keys if keys.count(key) > 1), None) if len(set(keys)) < len(keys) else None
-    if twice:
-        raise Problem(400, "VALIDATION_ERROR", f"Duplicate IDs found in batch input: [{twice}]. IDs must be unique", {"ids": [twice]})
+    refuse_keys(portal, verb, rows)
     traced = bool(rows) and all(row.get("objectWriteTraceId") for row in rows)
-    if not traced or (verb == "update" and not portal.switches["update_rows_stand_alone"]):
-        rehearse(portal, verb, rows)
-    results, errors = [], []
+    stand_alone = traced and (verb != "update" or portal.switches["update_rows_stand_alone"])
+    results, missing, refused, done = [], [], [], []
     for row in rows:
         try:
-            results.append(one[verb](portal, row))
+            results.append(write_row(portal, verb, row, done))
         except Problem as problem:
-            errors.append(problem.row(row.get("objectWriteTraceId")))
-    return answer(portal, 201 if verb == "create" else 200, results, errors)
+            if problem.category == "OBJECT_NOT_FOUND":
+                missing.append(str(row.get("id", "")))
+            else:
+                refused.append((problem, row.get("objectWriteTraceId")))
+    if refused and not stand_alone:
+        # All or nothing without trace ids: one bad row takes the good ones with it.
+        for id, before in reversed(done):
+            portal.undo(id, before)
+        raise together([problem for problem, _ in refused])
+    full = portal.switches["full_error_rows"]
+    errors = [problem.row(trace, full) for problem, trace in refused]
+    # Records that are not there are one error for all of them, under their ids instead of trace ids; they never stop the others.
+    return answer(portal, 201 if verb == "create" else 200, results, errors + ([not_found(missing).row(None, full)] if missing else []))
 
 
-def rehearse(portal: Portal, verb: str, rows: list[Row]) -> None:
-    """Without trace ids the first bad row refuses the whole batch, and nothing is written."""
-    for row in rows:
-        values = row.get("properties") or {}
-        id = portal.find(str(row.get("id", "")), row.get("idProperty") or "") if verb != "create" else None
-        if verb == "update" and id is None:
-            continue
-        clean = portal.checked(values, portal.contacts[id] if id else {})
-        owner = portal.by_email.get(clean.get("email", ""))
-        if owner and owner != id:
-            raise Problem(409, "CONFLICT", f"Contact already exists. Existing ID: {owner}")
-        portal.check_unique(clean, id or "")
+def refuse_keys(portal: Portal, verb: str, rows: list[Row]) -> None:
+    """What is wrong with how rows name their records refuses the batch, trace ids or not."""
+    keys = Counter(str(row["id"]).lower() for row in rows if row.get("id"))
+    twice = next((key for key, times in keys.items() if times > 1), None)
+    if twice:
+        raise Problem(400, "VALIDATION_ERROR", f"Duplicate IDs found in batch input: [{twice}]. IDs must be unique", {"ids": [twice]})
+    for by in {row.get("idProperty") or "" for row in rows} if verb != "create" else ():
+        if verb == "upsert" and not by:
+            raise Problem(400, "VALIDATION_ERROR", "idProperty is required for an upsert.")
+        # Updates go by record id without an idProperty; field reports say that even the e-mail is refused there.
+        if by and by not in portal.unique and not (verb == "upsert" and by == "email"):
+            raise portal.not_unique(by)
 
 
-def create_row(portal: Portal, row: Row) -> Row:
-    return shapes.written(portal, portal.create(row.get("properties") or {}))
-
-
-def update_row(portal: Portal, row: Row) -> Row:
-    id = portal.find(str(row.get("id", "")), row.get("idProperty") or "")
-    if id is None:
-        raise not_found([str(row.get("id", ""))])
-    portal.update(id, row.get("properties") or {})
-    return shapes.written(portal, id)
-
-
-def upsert_row(portal: Portal, row: Row) -> Row:
-    if not row.get("idProperty"):
-        raise Problem(400, "VALIDATION_ERROR", "idProperty is required for an upsert.")
-    id, new = portal.upsert(str(row["id"]), row["idProperty"], row.get("properties") or {})
-    return {**shapes.written(portal, id), "new": new}
+def write_row(portal: Portal, verb: str, row: Row, done: list[tuple[str, dict[str, str] | None]]) -> Row:
+    """Writes one row, and notes in ``done`` what its contact was before."""
+    key, by, values = str(row.get("id", "")), row.get("idProperty") or "", row.get("properties") or {}
+    id = portal.find(key, by) if verb != "create" else None
+    before = dict(portal.contacts[id]) if id else None
+    new = {}
+    if verb == "create":
+        id = portal.create(values)
+    elif verb == "upsert":
+        id, made = portal.upsert(key, by, values)
+        new = {"new": made}
+    elif id is None:
+        raise not_found([key])
+    else:
+        portal.update(id, values)
+    done.append((id, before))
+    return {**shapes.written(portal, id), **new}
 
 
 def inputs(body: Row) -> list[Row]:

@@ -18,15 +18,19 @@ class Problem(Exception):
         super().__init__(message)
         self.status, self.category, self.message = status, category, message
         self.context, self.errors = context or {}, errors
+        self.values: list[dict[str, Any]] = []  # what is wrong with single properties
 
-    def row(self, trace: str | None) -> dict[str, Any]:
+    def row(self, trace: str | None, full: bool = False) -> dict[str, Any]:
+        """``full`` as the OpenAPI file has it (HubSpot's own client reads nothing less), else as the recordings have it."""
         context = {**self.context, **({"objectWriteTraceId": [trace]} if trace else {})}
-        return {"status": "error", "category": self.category, "message": self.message, "context": context}
+        row = {"status": "error", "category": self.category, "message": self.message, "context": context}
+        return {**row, "errors": [], "links": {}} if full else row
 
     def response(self) -> Response:
         body: dict[str, Any] = {"status": "error", "message": self.message, "correlationId": CORRELATION, "category": self.category}
-        if self.context:
-            body["context"] = self.context
+        # A refused request tells the owner of an address in its sentence only; rows have it as a member too.
+        if context := {name: values for name, values in self.context.items() if name != "existingId"}:
+            body["context"] = context
         if self.errors:
             body["errors"] = self.errors
         return json_response(self.status, body)
@@ -37,7 +41,18 @@ def invalid_values(problems: list[dict[str, Any]]) -> Problem:
     errors = [
         {"message": p["message"], "code": p["error"], "context": {"propertyName": [p["name"]]}} for p in problems if p["error"] != "INVALID_EMAIL"
     ]
-    return Problem(400, "VALIDATION_ERROR", f"Property values were not valid: {orjson.dumps(problems).decode()}", errors=errors or None)
+    problem = Problem(400, "VALIDATION_ERROR", f"Property values were not valid: {orjson.dumps(problems).decode()}", errors=errors or None)
+    problem.values = problems
+    return problem
+
+
+def together(problems: list[Problem]) -> Problem:
+    """What a batch that is refused whole says of its bad rows: every bad value, or one clash, without its owner where there are more."""
+    first = problems[0]
+    if first.values:
+        return invalid_values([value for problem in problems for value in problem.values])
+    clashes = sum(problem.category == "CONFLICT" for problem in problems)
+    return Problem(409, "CONFLICT", "Contact already exists") if first.category == "CONFLICT" and clashes > 1 else first
 
 
 def value_problem(name: str, error: str, message: str) -> dict[str, Any]:
@@ -61,16 +76,17 @@ def not_found(ids: list[str]) -> Problem:
     return Problem(404, "OBJECT_NOT_FOUND", text, {"ids": ids})
 
 
-def burst() -> Response:
+def burst(policy: str = "TEN_SECONDLY_ROLLING") -> Response:
+    """``policy`` is that, or DAILY."""
     return json_response(
         429,
         {
             "status": "error",
-            "message": "You have reached your ten_secondly_rolling limit.",
+            "message": f"You have reached your {policy.lower()} limit.",
             "errorType": "RATE_LIMIT",
             "correlationId": CORRELATION,
-            "policyName": "TEN_SECONDLY_ROLLING",
-            "groupName": "publicapi:private_app-api-calls-ten-secondly",
+            "policyName": policy,
+            "groupName": f"publicapi:private_app-api-calls-{policy.removesuffix('_ROLLING').lower().replace('_', '-')}",
         },
     )
 

@@ -39,13 +39,17 @@ class Portal:
     def find(self, key: str, by: str = "") -> str | None:
         """The id of a contact by id, e-mail (secondary ones too) or a unique property."""
         if by in ("", "hs_object_id"):
-            id = self.moved.get(key, key)
-            return id if id in self.contacts else None
+            while key in self.moved:
+                key = self.moved[key]
+            return key if key in self.contacts else None
         if by == "email":
             return self.by_email.get(key.strip().lower())
         if by not in self.unique:
-            raise Problem(400, "VALIDATION_ERROR", f"Unable to perform update/upsert by non-unique 0-1 property {by} in portal ID {self.id}")
+            raise self.not_unique(by)
         return self.unique[by].get(key)
+
+    def not_unique(self, by: str) -> Problem:
+        return Problem(400, "VALIDATION_ERROR", f"Unable to perform update/upsert by non-unique 0-1 property {by} in portal ID {self.id}")
 
     # Writing
 
@@ -100,6 +104,15 @@ class Portal:
         self.check_unique(clean, "")
         return self.insert(clean), True
 
+    def undo(self, id: str, before: dict[str, str] | None) -> None:
+        """Takes a write back; the id of a record that was made is not given out again."""
+        self.unindex(self.contacts[id])
+        if before is None:
+            del self.contacts[id]
+        else:
+            self.contacts[id] = before
+            self.index(id, before)
+
     def archive(self, id: str) -> None:
         contact = self.contacts.pop(id)
         self.unindex(contact)
@@ -127,9 +140,11 @@ class Portal:
         else:
             self.last_id += 1
             id = str(self.last_id)
-        merged.update(hs_object_id=id, hs_merged_object_ids=";".join(str(old) for old in ids if old != id), lastmodifieddate=self.stamp())
+        earlier = [old for c in (first, second) for old in c.get("hs_merged_object_ids", "").split(";") if old]
+        merged.update(hs_object_id=id, hs_merged_object_ids=";".join([*earlier, *(str(old) for old in ids if old != id)]), lastmodifieddate=self.stamp())
         if emails:
             merged["email"] = emails[0]
+        if emails[1:]:
             merged["hs_additional_emails"] = ";".join(dict.fromkeys(emails[1:]))
         self.moved.update({str(old): id for old in ids if old != id})
         self.contacts[id] = merged
@@ -155,6 +170,9 @@ class Portal:
             said = check(value) if value else None
             if said:
                 problems.append(properties.problem_of(name, said))
+            # A stage moves only forward, unless it is blanked first: HubSpot accepts the write and keeps the old stage.
+            if name == "lifecyclestage" and value and stage(value) < stage(contact.get(name, "")):
+                value = contact[name]
             clean[name] = value
         if problems:
             raise invalid_values(problems)
@@ -194,6 +212,13 @@ class Portal:
             self.unique[name] = {}
         self.set_property(prop)
 
+    def add_group(self, group: dict[str, Any]) -> dict[str, Any]:
+        if group["name"] in self.groups:
+            raise Problem(409, "OBJECT_ALREADY_EXISTS", f'A property group named "{group["name"]}" already exists.')
+        self.groups[group["name"]] = group
+        self.changes += 1
+        return group
+
     def set_property(self, prop: dict[str, Any]) -> None:
         self.properties[prop["name"]] = prop
         self.checks[prop["name"]] = properties.checker(prop)
@@ -204,16 +229,22 @@ class Portal:
             registry.pop(name, None)
         self.changes += 1
 
-    # Keeping
+    # Keeping (HubSpot's own properties only where somebody changed them)
 
     def state(self) -> dict[str, Any]:
-        own = [prop for prop in self.properties.values() if not prop["hubspotDefined"]]
+        given = properties.built_in()
+        own = [prop for name, prop in self.properties.items() if prop != given.get(name)]
         return {"id": self.id, "contacts": self.contacts, "archived": self.archived, "moved": self.moved, "groups": self.groups, "properties": own, "last_id": self.last_id}
 
     def load(self, state: dict[str, Any]) -> None:
         self.groups, self.moved, self.last_id = state["groups"], state["moved"], state["last_id"]
         for prop in state["properties"]:
+            self.properties.pop(prop["name"], None)
             self.add_property(prop)
         self.archived, self.contacts = state["archived"], state["contacts"]
         for id, contact in self.contacts.items():
             self.index(id, contact)
+
+
+def stage(value: str) -> int:
+    return properties.STAGES.index(value) if value in properties.STAGES else -1

@@ -97,6 +97,13 @@ def created(body: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def group(body: dict[str, Any]) -> dict[str, Any]:
+    """A new property group from a request's body. Raises Problem."""
+    if not body.get("name") or not body.get("label"):
+        raise Problem(400, "VALIDATION_ERROR", "A property group needs a name and a label.")
+    return {"name": body["name"], "label": body["label"], "displayOrder": body.get("displayOrder", -1), "archived": False}
+
+
 def options(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     values = [row["value"] for row in rows]
     if len(values) != len(set(values)):
@@ -119,7 +126,9 @@ def checker(prop: dict[str, Any]) -> Check:
     if type_ == "enumeration":
         return enumeration(prop)
     if type_ == "number":
-        return lambda value: None if re.fullmatch(r"-?\d+(\.\d+)?", value) else f"INVALID_INTEGER:{value} was not a valid number."
+        return lambda value: None if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value) else f"INVALID_INTEGER:{value} was not a valid number."
+    if type_ == "bool":
+        return lambda value: None if value in ("true", "false") else f"INVALID_BOOLEAN:{value} was not a valid boolean."
     if type_ in ("date", "datetime"):
         return lambda value: None if good_date(value) else f"INVALID_DATE:{value} was not a valid date."
     return lambda value: None if len(value) <= LONGEST else f"PROPERTY_VALUE_TOO_LONG:{name} was too long: {len(value)} of {LONGEST}."
@@ -142,7 +151,7 @@ def good_email(value: str) -> bool:
 
 
 def good_date(value: str) -> bool:
-    if value.lstrip("-").isdigit():
+    if re.fullmatch(r"-?[0-9]+", value):
         return True
     try:
         (datetime.fromisoformat if "T" in value else date.fromisoformat)(value)

@@ -17,8 +17,11 @@ def search(portal: Portal, body: dict[str, Any]) -> Response:
     groups = body.get("filterGroups") or []
     if limit > 200 or after + limit > REACH:
         raise Problem(400, "VALIDATION_ERROR", "Paging through more than 10,000 results, or 200 a page, is not supported.")
-    if len(groups) > 5 or any(len(group.get("filters") or ()) > 6 for group in groups):
-        raise Problem(400, "VALIDATION_ERROR", "At most 5 groups of 6 filters.")
+    filters = [len(group.get("filters") or ()) for group in groups]
+    if len(groups) > 5 or sum(filters) > 18 or any(n > 6 for n in filters):
+        raise Problem(400, "VALIDATION_ERROR", "At most 5 groups of 6 filters, 18 in all.")
+    if len(body.get("query") or "") > 3000:
+        raise Problem(400, "VALIDATION_ERROR", "At most 3000 characters.")
     found = [contact for contact in portal.contacts.values() if meets(contact, groups) and has_text(contact, body.get("query"))]
     sort = (body.get("sorts") or ["createdate"])[0]
     name, descending = (sort.lstrip("-"), sort.startswith("-")) if isinstance(sort, str) else (sort["propertyName"], sort.get("direction") == "DESCENDING")
