@@ -213,8 +213,8 @@ def complete(desk: Desk, found: dict[int, Row]) -> None:
         more: dict[int, Row] = {}
         for condition in (Q(email_key__in=emails), Q(person_key__in=persons), Q(link__in=links)):
             if condition.children[0][1]:  # type: ignore[index]
-                rows = Record.objects.filter(condition, account_id=desk.rule.account_id, rule__in=desk.rule_ids)
-                more.update({row[0]: Row(*row) for row in rows.values_list(*Row._fields) if row[0] not in found})
+                rows = Record.objects.filter(condition, account_id=desk.rule.account_id, rule__in=desk.rule_ids).exclude(pk__in=[*found, *more])
+                more.update({row[0]: Row(*row) for row in rows.values_list(*Row._fields)})
         found.update(more)
         fresh = list(more.values())
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from core.bulk import insert_rows
 from integration import ledger
 from integration.connectors.base import Rejected
 from integration.desk import Desk
@@ -95,7 +96,7 @@ def store(desk: Desk, page: CardPage) -> None:
             rows.append(record)
         counted["read"] += sum(count for name, count in counted.items() if name != "read")
         counted["read"] += retake(desk, retaken, now)
-        Record.objects.bulk_create(rows, update_conflicts=True, unique_fields=["rule", "external_id"], update_fields=UPSERTED)
+        insert_rows(rows, unique=("rule", "external_id"), replace=UPSERTED)
         ledger.set_aside(desk, page.unreadable, known, counted, now)
         if page.cards:
             run.position = max(run.position or page.cards[-1].changed_at, page.cards[-1].changed_at)
@@ -158,7 +159,7 @@ def as_record(desk: Desk, card: CardRead, now: datetime) -> Record:
     content = (values, tags, card.person_key, card.exchanged_on, in_scope)
     return Record(
         account_id=desk.rule.account_id,
-        rule=desk.rule,
+        rule_id=desk.rule.pk,
         connection_id=desk.rule.sansan_id,
         external_id=card.id,
         person_key=card.person_key if in_scope else "",
@@ -171,5 +172,5 @@ def as_record(desk: Desk, card: CardRead, now: datetime) -> Record:
         changed_at=card.changed_at,
         read_at=now,
         due_at=now,
-        run=desk.run,
+        run_id=desk.run.pk,
     )

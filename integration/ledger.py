@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
-from core.bulk import update_rows
+from core.bulk import insert_rows, update_rows
 from integration.desk import Desk
 from integration.models import COUNTERS, AuditEntry, Bucket, Link, Outcome, Record, SyncRun
 from integration.planning import decisions as d
@@ -113,7 +113,7 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
                     entries.append(said(desk, row, decision, verdict, link, Outcome.NONE))
                 due, attempts = (row.due_at, row.attempts) if settles else (None, 0)
                 moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], link_after(verdict, row, link), due, attempts))
-        AuditEntry.objects.bulk_create(entries)
+        insert_rows(entries)
         update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), moved, desk.rule.account_id)
         Record.objects.filter(pk__in=nobodys).update(run=None)
         reasoned(desk.run, reasons)
@@ -151,12 +151,12 @@ def with_links(desk: Desk, decisions: Iterable[Decision], links: dict[str, Link]
     for decision in decisions:
         if decision.writes and decision.link not in links:
             written = dict(decision.after) if decision.kind == d.CREATE else {}
-            link = Link(account_id=desk.rule.account_id, hubspot=desk.rule.hubspot, written=written)
+            link = Link(account_id=desk.rule.account_id, hubspot_id=desk.rule.hubspot_id, written=written)
             new.append(link)
             links[str(link.key)] = link
             decision = replace(decision, link=str(link.key))
         linked.append(decision)
-    Link.objects.bulk_create(new)
+    insert_rows(new)
     return linked
 
 
@@ -180,8 +180,8 @@ def said(desk: Desk, row: Row, decision: Decision, verdict: Verdict, link: Link 
 def base_entry(desk: Desk, row: Row, kind: str, reason: str, detail: str, link: Link | None) -> AuditEntry:
     return AuditEntry(
         account_id=desk.rule.account_id,
-        run=desk.run,
-        rule=desk.rule,
+        run_id=desk.run.pk,
+        rule_id=desk.rule.pk,
         record_id=row.id,
         card_id=row.external_id,
         link_key=link.key if link else None,
@@ -215,7 +215,7 @@ def preview(desk: Desk, batch: Batch, decisions: Iterable[Decision]) -> None:
                 entries.append(entry)
             elif newly_decided(verdict, row) and desk.counts(row):
                 entries.append(said(desk, row, decision, verdict, link, Outcome.PREVIEW))
-    AuditEntry.objects.bulk_create(entries)
+    insert_rows(entries)
     reasoned(desk.run, reasons)
     count(desk, counted)
     release(desk, list(batch.rows))

@@ -23,7 +23,8 @@ def of(run: SyncRun) -> dict[str, Any]:
         "rate_limited": run.rate_limited,
         "seconds": round(run.seconds or 0.0, 3),
         "cursor": run.rule.cursor.isoformat() if run.rule.cursor else None,
-        "reasons": run.reasons,
+        # What stopped a run is why the others wait.
+        "reasons": {**run.reasons, **({run.reason: run.counts["waiting"]} if run.reason and run.reason not in run.reasons else {})},
     }
 
 

@@ -144,8 +144,10 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class MappingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    def validate_unique(self) -> None:
+        """Told below at the second of the two rows, where Django would say only that something is twice there."""
+
     def clean(self) -> None:
-        """Told at the second of the two rows, where Django would say only that something is twice there."""
         super().clean()
         seen: set[str] = set()
         for form in self.forms:
@@ -154,3 +156,10 @@ class MappingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
                 form.add_error("hubspot", _("Mapped twice: a property takes its value from one row."))
             elif name:
                 seen.add(name)
+
+    def save(self, commit: bool = True) -> Any:
+        """Two rows may have swapped their properties, and the database takes one row at a time: those that move step aside first."""
+        for form in self.initial_forms if commit else ():
+            if "hubspot" in form.changed_data or form in self.deleted_forms:
+                self.model.objects.filter(pk=form.instance.pk).update(hubspot=f"~{form.instance.pk}")
+        return super().save(commit)

@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.tenancy import AccountOwned
@@ -22,7 +23,7 @@ class Link(AccountOwned):
     # How HubSpot stored it, only where that differs: our own value in its spelling is not an edit.
     answered = models.JSONField(default=dict)
     confirmed_at = models.DateTimeField(_("last confirmed"), null=True)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = _("link")

@@ -60,10 +60,9 @@ class HubSpotSandbox:
         try:
             if TOKEN.match(request.path):
                 return self._token(request)
-            token = self._admit(request.headers.get("authorization", "").removeprefix("Bearer ").strip())
-            limited = self._limited(token, request, headers)
-            if request.headers.get("authorization", "").endswith(token):
-                limited = limited or self._daily(headers)
+            given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+            token = self._admit(given)
+            limited = self._limited(token, request, headers) or (self._daily(request, headers) if given == token else None)
             response = limited or self._route(self.portal(token), request)
         except Problem as problem:
             response = problem.response()
@@ -100,10 +99,11 @@ class HubSpotSandbox:
             headers["Retry-After"] = "1"
         return burst() if left is None else None
 
-    def _daily(self, headers: dict[str, str]) -> Response | None:
-        """Only keys have a daily limit; answers to OAuth tokens never mention one."""
+    def _daily(self, request: Request, headers: dict[str, str]) -> Response | None:
+        """Only static keys have a daily limit. Searches count, but their answers mention no limit at all."""
         left = self.switches["daily_left"]
-        headers.update({"X-HubSpot-RateLimit-Daily": str(DAILY), "X-HubSpot-RateLimit-Daily-Remaining": str(DAILY if left is None else left)})
+        if not request.path.endswith("/search"):
+            headers.update({"X-HubSpot-RateLimit-Daily": str(DAILY), "X-HubSpot-RateLimit-Daily-Remaining": str(DAILY if left is None else left)})
         if left is None:
             return None
         self.switches["daily_left"] = max(left - 1, 0)

@@ -141,12 +141,13 @@ class Portal:
             self.last_id += 1
             id = str(self.last_id)
         earlier = [old for c in (first, second) for old in c.get("hs_merged_object_ids", "").split(";") if old]
-        merged.update(hs_object_id=id, hs_merged_object_ids=";".join([*earlier, *(str(old) for old in ids if old != id)]), lastmodifieddate=self.stamp())
+        gone = [str(old) for old in ids if old != id]
+        merged.update(hs_object_id=id, hs_merged_object_ids=";".join([*earlier, *gone]), lastmodifieddate=self.stamp())
         if emails:
             merged["email"] = emails[0]
         if emails[1:]:
             merged["hs_additional_emails"] = ";".join(dict.fromkeys(emails[1:]))
-        self.moved.update({str(old): id for old in ids if old != id})
+        self.moved.update(dict.fromkeys(gone, id))
         self.contacts[id] = merged
         self.index(id, merged)
         self.changes += 1
