@@ -240,6 +240,7 @@ UNFOLD = {
                     {"title": _("Accounts"), "icon": "domain", "link": reverse_lazy("admin:core_account_changelist")},
                     {"title": _("Members"), "icon": "group", "link": reverse_lazy("admin:core_membership_changelist")},
                     {"title": _("Users"), "icon": "person", "link": reverse_lazy("admin:core_user_changelist")},
+                    {"title": _("Workers"), "icon": "ecg_heart", "link": reverse_lazy("admin:integration_heartbeat_changelist")},
                 ],
             },
         ],

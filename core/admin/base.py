@@ -22,6 +22,7 @@ from unfold import admin as unfold
 from unfold.decorators import display
 
 from core.admin.buttons import ButtonsMixin, button
+from core.admin.changelist import AccountFilter, PagedChangeList, is_id
 from core.admin.paginator import CappedPaginator
 from core.admin.site import site
 from core.encryption import EncryptedJSONField
@@ -29,7 +30,19 @@ from core.models.account import Account
 from core.roles import EDIT, VIEW, may
 from core.tenancy import AccountOwned
 
-__all__ = ["CappedPaginator", "PanelAdmin", "ReadOnlyAdmin", "ScopedAdmin", "ScopedForm", "StackedInline", "TabularInline", "button", "display", "site"]
+__all__ = [
+    "CappedPaginator",
+    "PanelAdmin",
+    "ReadOnlyAdmin",
+    "ScopedAdmin",
+    "ScopedForm",
+    "StackedInline",
+    "TabularInline",
+    "button",
+    "display",
+    "is_id",
+    "site",
+]
 
 
 def account_of(obj: Any) -> int | None:
@@ -123,28 +136,33 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     form = ScopedForm
     paginator = CappedPaginator
     list_per_page = 50
+    # "Show all" on one page, beside unfold's "show all" that takes the filters away, would confuse.
+    list_max_show_all = 0
     show_full_result_count = False
     # Counts beside filters would each count the whole table.
     show_facets = admin.ShowFacets.NEVER
     list_filter_submit = True
     list_fullwidth = True
+    # What an empty list says: what would stand there, and how it comes about.
+    empty_text: Any = ""
     list_prefetch: tuple[str, ...] = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return without_secrets(super().get_queryset(request)).prefetch_related(*self.list_prefetch)
 
     def get_paginator(self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any, **kwargs: Any) -> Paginator[Any]:
-        return self.paginator(queryset, per_page, *args, **kwargs)
+        return self.paginator(queryset, per_page, *args, accounts=self.accounts_of(request), **kwargs)
+
+    def accounts_of(self, request: HttpRequest) -> list[int]:
+        """The accounts that a list can hold rows of, where its filters tell; none where they do not."""
+        chosen = request.GET.get("account", "")
+        return [int(chosen)] if is_id(chosen) else []
 
     def get_urls(self) -> list[URLPattern]:
         return [*self.button_urls(), *super().get_urls()]
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        changelist = super().get_changelist_instance(request)
-        if not changelist.has_active_filters and not changelist.query:
-            # Nothing was left out, so that there is no way back to "all" to offer.
-            changelist.full_result_count = changelist.result_count
-        return changelist
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PagedChangeList]:
+        return PagedChangeList
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         """The account is a column only for those who see more than one."""
@@ -153,7 +171,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         shown = list(super().get_list_filter(request))
-        return [one for one in shown if (one[0] if isinstance(one, tuple) else one) != "account"] if self.sees_one_account(request) else shown
+        return [one for one in shown if one is not AccountFilter] if self.sees_one_account(request) else shown
 
     def sees_one_account(self, request: HttpRequest) -> bool:
         if not hasattr(request, "_one_account"):

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from core.admin.base import ScopedAdmin, ScopedForm, button, display, site
+from core.admin.base import AccountFilter, ScopedAdmin, ScopedForm, button, display, site
 from integration import tasks
 from integration.admin.shown import badge, choice_badge, list_url, number, page_url, when
 from integration.models import Connection, Link, SyncRule, Tag
@@ -63,8 +63,9 @@ class ConnectionForm(ScopedForm):
 @admin.register(Connection, site=site)
 class ConnectionAdmin(ScopedAdmin):
     form = ConnectionForm
+    empty_text = gettext_lazy("Connect Sansan and HubSpot here: a rule joins the two.")
     list_display = ("slug", "system_badge", "account", "hint", "health_badge", "seen", "tested")
-    list_filter = (("system", ChoicesDropdownFilter), ("health", ChoicesDropdownFilter), "account")
+    list_filter = (("system", ChoicesDropdownFilter), ("health", ChoicesDropdownFilter), AccountFilter)
     list_select_related = ("account",)
     search_fields = ("slug",)
     ordering = ("account", "system", "slug")

@@ -19,9 +19,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from core.admin.base import PanelAdmin, display, site
+from core.admin.base import AccountFilter, PanelAdmin, display, site
+from core.admin.paginator import CAP
 from core.roles import VIEW
-from integration.admin import search
+from integration.admin import filters, search
 from integration.admin.diff import pieces
 from integration.admin.export import as_csv
 from integration.admin.filters import DaysFilter, ReasonFilter, RuleFilter, RunFilter
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 
 @admin.register(AuditEntry, site=site)
 class AuditEntryAdmin(PanelAdmin):
+    empty_text = gettext_lazy("What becomes of each record stands here, from the first run on.")
     list_display = ("planned", "who", "account", "decision_badge", "why", "outcome_badge", "rule_name", "run_number")
     list_filter = (
         DaysFilter,
@@ -42,7 +44,7 @@ class AuditEntryAdmin(PanelAdmin):
         ("outcome", ChoicesDropdownFilter),
         ("decision", ChoicesDropdownFilter),
         ReasonFilter,
-        "account",
+        AccountFilter,
     )
     list_before_template = "admin/integration/entry_export.html"
     # The box is shown for these; what it asks is in get_search_results.
@@ -51,6 +53,9 @@ class AuditEntryAdmin(PanelAdmin):
     # No index sorts a million rows by any other column.
     sortable_by = ()
     change_form_outer_before_template = "admin/integration/entry_panel.html"
+
+    def accounts_of(self, request: HttpRequest) -> list[int]:
+        return filters.accounts_of(request) or super().accounts_of(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         return super().get_queryset(request).select_related("rule", "account")
@@ -66,7 +71,9 @@ class AuditEntryAdmin(PanelAdmin):
         if "@" in term:
             return queryset.filter(email=normalize.email(term)).exclude(email=""), False
         # An entry outlives its record, so the term may be a card that only the log still knows.
-        return queryset.filter(card_id__in={term, *search.find(request, term).values()}), False
+        cards = {term, *search.find(request, term).values()}
+        # Keys first and unordered: asked for the newest, the database would walk the whole log to avoid a sort.
+        return queryset.filter(pk__in=list(queryset.filter(card_id__in=cards).order_by().values_list("pk", flat=True)[:CAP])), False
 
     def get_urls(self) -> list[URLPattern]:
         export = path("export/", self.admin_site.admin_view(self.export), name="integration_auditentry_export")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 import orjson
@@ -16,8 +16,8 @@ from django.utils import timezone
 from core.admin.paginator import accounts_in_scope
 
 COLUMNS = (
-    "id", "planned_at", "account__slug", "rule__slug", "run", "run__kind", "card_id", "contact_id", "link_key", "name", "email", "decision", "reason", "detail",
-    "outcome", "attempt", "before", "after", "origin", "changed_at", "read_at", "sent_at", "closed_at",
+    "id", "planned_at", "account__slug", "rule__slug", "run", "run__kind", "card_id", "contact_id", "link_key", "name", "email",
+    "decision", "reason", "detail", "outcome", "attempt", "before", "after", "origin", "changed_at", "read_at", "sent_at", "closed_at",
 )  # fmt: skip
 CHUNK = 2000
 # A cell that begins so is a formula to a spreadsheet.
@@ -38,10 +38,11 @@ def as_csv(entries: QuerySet[Any]) -> StreamingHttpResponse:
 
 def lines(parts: Iterable[QuerySet[Any]]) -> Iterator[str]:
     yield BOM + text([[name.replace("__", "_").replace("account_slug", "account").replace("rule_slug", "rule") for name in COLUMNS]])
+    zone = timezone.get_current_timezone()
     for part in parts:
         rows: list[list[Any]] = []
         for values in part.iterator(chunk_size=CHUNK):
-            rows.append([cell(value) for value in values])
+            rows.append([cell(value, zone) for value in values])
             if len(rows) == CHUNK:
                 yield text(rows)
                 rows = []
@@ -55,9 +56,9 @@ def text(rows: Iterable[Iterable[Any]]) -> str:
     return buffer.getvalue()
 
 
-def cell(value: Any) -> Any:
+def cell(value: Any, zone: tzinfo) -> str:
     if isinstance(value, datetime):
-        return timezone.localtime(value).isoformat(timespec="milliseconds")
+        return value.astimezone(zone).isoformat(timespec="milliseconds")
     if isinstance(value, dict):
         return orjson.dumps(value).decode() if value else ""
     shown = "" if value is None else str(value)

@@ -16,7 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.widgets import INPUT_CLASSES
 
-from integration.models import Bucket, Connection, SyncRule
+from core.admin.base import is_id
+from integration.models import Bucket, Connection, SyncRule, SyncRun
 from integration.planning.decisions import REASONS
 
 
@@ -145,9 +146,13 @@ class DaysFilter(SimpleListFilter):
         return timezone.make_aware(datetime.combine(found, time.min)) if found else None
 
 
-def is_id(value: str | None) -> bool:
-    """Whether a value from an address can be a row's id."""
-    return bool(value) and value.isascii() and value.isdecimal() and len(value) < 19  # type: ignore[union-attr]
+def accounts_of(request: HttpRequest) -> list[int]:
+    """The account of the rule or the run that a list is filtered by: the others' indexes need not be searched for it."""
+    for model, name in ((SyncRun, "run"), (SyncRule, "rule")):
+        typed = request.GET.get(name, "").lstrip("#").strip()
+        if is_id(typed):
+            return list(model.objects.filter(pk=typed).values_list("account_id", flat=True))
+    return []
 
 
 def named(rows: QuerySet[Any], one_account: bool) -> list[tuple[str, str]]:

@@ -87,14 +87,15 @@ def steps(request: HttpRequest) -> list[dict[str, Any]]:
         return []
     made = set(Connection.objects.order_by().values_list("system", flat=True).distinct())
     draft = SyncRule.objects.order_by("pk").first()
-    add = reverse("admin:integration_connection_add")
+    tagged = Tag.objects.filter(selected=True).exists()
+    add, rule = reverse("admin:integration_connection_add"), reverse("admin:integration_syncrule_add")
     rows = [
         (_("Connect Sansan"), _("Enter the API key. It is stored encrypted and tested at once."), f"{add}?system=sansan", "sansan" in made),
         (_("Connect HubSpot"), _("Enter the access token of a private app."), f"{add}?system=hubspot", "hubspot" in made),
-        (_("Choose tags"), _("Only cards with a selected tag are synced. With none selected, every card is."), list_url(Tag), Tag.objects.filter(selected=True).exists()),
-        (_("Make a rule"), _("It joins the two. It begins as a draft with the default mappings."), reverse("admin:integration_syncrule_add"), bool(draft)),
+        (_("Choose tags"), _("Only cards with a selected tag are synced. With none selected, every card is."), list_url(Tag), tagged),
+        (_("Make a rule"), _("It joins the two. It begins as a draft with the default mappings."), rule, bool(draft)),
         (_("Look at a preview, then switch on"), _("A preview says what would happen and writes nothing."), page_url(draft) if draft else "", False),
-    ]  # fmt: skip
+    ]
     if request.user.is_superuser and not Account.objects.exists():  # type: ignore[union-attr]
         rows.insert(0, (_("Make an account"), _("One for each customer."), reverse("admin:core_account_add"), False))
     edits = may(request.user, None, EDIT)

@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from core.admin.base import PanelAdmin, display, site
-from integration.admin import search
+from core.admin.base import AccountFilter, PanelAdmin, display, site
+from integration.admin import filters, search
 from integration.admin.entry import brief
 from integration.admin.filters import BucketFilter, RecordReasonFilter, RuleFilter
 from integration.admin.shown import choice_badge, list_url, page_url, sentence, when
@@ -22,14 +22,18 @@ from integration.models import AuditEntry, Record, Tag
 
 @admin.register(Record, site=site)
 class RecordAdmin(PanelAdmin):
+    empty_text = gettext_lazy("Our copy of each card stands here, from the first run on.")
     list_display = ("person", "account", "rule_name", "bucket_badge", "why", "changed", "read")
-    list_filter = (RuleFilter, BucketFilter, RecordReasonFilter, "account")
+    list_filter = (RuleFilter, BucketFilter, RecordReasonFilter, AccountFilter)
     # The box is shown for these; what it asks is in get_search_results.
     search_fields = ("external_id",)
     search_help_text = search.HELP
     sortable_by = ()
     ordering = ("-id",)
     change_form_outer_before_template = "admin/integration/record_panel.html"
+
+    def accounts_of(self, request: HttpRequest) -> list[int]:
+        return filters.accounts_of(request) or super().accounts_of(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Record]:
         return super().get_queryset(request).select_related("rule", "account")

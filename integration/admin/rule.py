@@ -8,57 +8,31 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.forms import PaginationFormSetMixin
 
-from core.admin.base import ScopedAdmin, TabularInline, button, display, site
-from integration import preflight, tasks
-from integration.admin.rule_form import MappingForm, MappingFormSet, RuleForm
+from core.admin.base import AccountFilter, ScopedAdmin, display, site
+from integration import preflight
+from integration.admin.rule_buttons import RuleButtons
+from integration.admin.rule_form import MappingInline, RuleForm
 from integration.admin.shown import choice_badge, list_url, number, page_url, when
 from integration.admin.standing import standings, tiles, waiting_failing
 from integration.configuration import default_mappings
-from integration.connectors.sansan.fields import FIELDS
 from integration.models import Connection, FieldMapping, SyncRule, SyncRun
 
 State = SyncRule.State
 BUDGET = ("limit_creates", "limit_updates")
-# Which buttons make sense in which state. A held rule first asks for a person's look: resume it, or preview.
-FITS = {
-    "switch_on": (State.DRAFT,),
-    "resume": (State.PAUSED, State.HELD),
-    "sync_now": (State.ACTIVE, State.PAUSED),
-    "preview": tuple(State),
-    "check_everything": (State.ACTIVE, State.PAUSED),
-    "pause": (State.ACTIVE,),
-}
-
-
-class OrderedMappingFormSet(PaginationFormSetMixin, MappingFormSet):
-    """unfold's inlines hand over arguments of their own."""
-
-
-class MappingInline(TabularInline):
-    model = FieldMapping
-    form = MappingForm
-    formset = OrderedMappingFormSet
-    fields = ("sansan", "hubspot", "transform", "policy", "clear", "active", "position")
-    ordering_field = "position"
-    hide_ordering_field = True
-    hide_title = True
-    template_after = "admin/integration/mapping_suggestions.html"
-    card_fields = FIELDS
 
 
 @admin.register(SyncRule, site=site)
-class SyncRuleAdmin(ScopedAdmin):
+class SyncRuleAdmin(RuleButtons, ScopedAdmin):
     form = RuleForm
     inlines = (MappingInline,)
+    empty_text = gettext_lazy("A rule joins a Sansan and a HubSpot connection. It begins as a draft, and nothing runs until it is switched on.")
     list_display = ("slug", "account", "state_badge", "ends", "checked", "due", "standing")
-    list_filter = (("state", ChoicesDropdownFilter), "account")
+    list_filter = (("state", ChoicesDropdownFilter), AccountFilter)
     search_fields = ("slug",)
     ordering = ("account", "slug")
     change_form_outer_before_template = "admin/integration/rule_panel.html"
@@ -68,7 +42,6 @@ class SyncRuleAdmin(ScopedAdmin):
         (gettext_lazy("Change budget"), {"fields": BUDGET}),
         (gettext_lazy("How often"), {"fields": ("interval", "full_every")}),
     )
-    buttons = tuple(FITS)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRule]:
         # No page of a rule shows a credential, and one under a lost key must not raise for a list.
@@ -84,7 +57,7 @@ class SyncRuleAdmin(ScopedAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
-        return [(title, {**options, "fields": ["budget"]} if options["fields"] == BUDGET else options) for title, options in fieldsets]
+        return [(title, {**options, "fields": ["budget"]} if tuple(options["fields"]) == BUDGET else options) for title, options in fieldsets]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Records and links hang on the connections of a rule that has run."""
@@ -139,63 +112,13 @@ class SyncRuleAdmin(ScopedAdmin):
             "broken": [one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT],
             "last_runs": [(page_url(run), run, choice_badge(run, "state"), when(run.created_at)) for run in runs[:5]],
             "runs_url": list_url(SyncRun, rule=obj.pk),
-            "times": [(_("last check"), when(obj.checked_at)), (_("next check"), self.due(obj)), (_("last full check"), when(obj.full_at)), (_("read up to"), when(obj.cursor))],
-        }  # fmt: skip
-
-    def button_fits(self, name: str, obj: SyncRule) -> bool:
-        return obj.state in FITS[name]
-
-    @button(
-        gettext_lazy("Switch on"),
-        icon="play_arrow",
-        primary=True,
-        title=gettext_lazy("Starts the first sync; from then on every change arrives by itself"),
-    )
-    def switch_on(self, request: HttpRequest, obj: SyncRule) -> HttpResponse | None:
-        return self.enqueue(request, obj) if self.move(request, obj, State.ACTIVE) else None
-
-    @button(gettext_lazy("Resume"), icon="play_arrow", primary=True)
-    def resume(self, request: HttpRequest, obj: SyncRule) -> None:
-        waived = {"waived": True} if obj.state == State.HELD else {}
-        if self.move(request, obj, State.ACTIVE, **waived):
-            messages.success(request, _("The rule is active again."))
-
-    @button(gettext_lazy("Pause"), icon="pause", title=gettext_lazy("Nothing runs by itself until it is resumed"))
-    def pause(self, request: HttpRequest, obj: SyncRule) -> None:
-        if self.move(request, obj, State.PAUSED):
-            messages.success(request, _("The rule is paused: nothing runs by itself. A run that is going on ends first."))
-
-    @button(gettext_lazy("Sync now"), icon="sync", primary=True)
-    def sync_now(self, request: HttpRequest, obj: SyncRule) -> HttpResponse:
-        return self.enqueue(request, obj)
-
-    @button(gettext_lazy("Check everything"), icon="fact_check", title=gettext_lazy("Reads every card again, not only what changed"))
-    def check_everything(self, request: HttpRequest, obj: SyncRule) -> HttpResponse:
-        return self.enqueue(request, obj, full=True)
-
-    @button(gettext_lazy("Preview"), icon="preview", title=gettext_lazy("Shows what would happen; writes nothing"))
-    def preview(self, request: HttpRequest, obj: SyncRule) -> HttpResponse:
-        return self.enqueue(request, obj, preview=True)
-
-    def enqueue(self, request: HttpRequest, obj: SyncRule, full: bool = False, preview: bool = False) -> HttpResponse:
-        run = tasks.enqueue_sync(obj, who=request.user.get_username(), full=full, preview=preview)
-        if preview != run.is_preview:
-            messages.warning(request, _("Another run of this rule was going on: this is it. Press again when it has ended."))
-        return redirect(page_url(run))
-
-    def move(self, request: HttpRequest, obj: SyncRule, state: str, **fields: Any) -> bool:
-        """The conditional UPDATE decides which of two people was first."""
-        if state == State.ACTIVE and self.refused_key(request, obj):
-            return False
-        return bool(SyncRule.objects.filter(pk=obj.pk, state=obj.state).update(state=state, state_reason="", **fields))
-
-    def refused_key(self, request: HttpRequest, obj: SyncRule) -> bool:
-        refused = [one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT]
-        for one in refused:
-            messages.error(
-                request, format_html(_("First enter a new key in <a href='{}'>{}</a>: the one it has was refused."), page_url(one), one.slug)
-            )
-        return bool(refused)
+            "times": [
+                (_("last check"), when(obj.checked_at)),
+                (_("next check"), self.due(obj)),
+                (_("last full check"), when(obj.full_at)),
+                (_("read up to"), when(obj.cursor)),
+            ],
+        }
 
     @display(description=gettext_lazy("state"), ordering="state")
     def state_badge(self, obj: SyncRule) -> SafeString:

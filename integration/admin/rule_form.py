@@ -10,9 +10,10 @@ from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from unfold.forms import PaginationFormSetMixin
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from core.admin.base import ScopedForm
+from core.admin.base import ScopedForm, TabularInline
 from integration.configuration import Node, filter_row, property_problem
 from integration.connectors.sansan.fields import FIELDS
 from integration.models import FieldMapping, SyncRule
@@ -22,6 +23,7 @@ from integration.planning.transforms import TRANSFORMS
 
 SHORTEST_INTERVAL = 5
 NO_FILTERS: dict[str, list[dict[str, str]]] = {"cards": [], "contacts": []}
+EXAMPLE = '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}], "contacts": []}'
 # What decides which cards become what: a change of any of these means looking at every card again.
 DECISIVE = {"sansan", "hubspot", "require_email", "conflict", "filters"}
 
@@ -63,9 +65,8 @@ class RuleForm(ScopedForm):
         self.initial.setdefault("limit_updates", self.instance.limits.get("updates"))
         if "filters" in self.fields:
             self.initial["filters"] = {**NO_FILTERS, **self.instance.filters}
-            self.fields["filters"].help_text = _(
-                "All must hold. Example: {\"cards\": [{\"field\": \"companyName\", \"op\": \"contains\", \"value\": \"株式会社\"}], \"contacts\": []}. Operators: %(operators)s."
-            ) % {"operators": ", ".join(OPERATORS)}  # fmt: skip
+            words = {"example": EXAMPLE, "operators": ", ".join(OPERATORS)}
+            self.fields["filters"].help_text = _("All must hold. Example: %(example)s. Operators: %(operators)s.") % words
 
     def clean_direction(self) -> str:
         direction = str(self.cleaned_data["direction"])
@@ -163,3 +164,19 @@ class MappingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             if "hubspot" in form.changed_data or form in self.deleted_forms:
                 self.model.objects.filter(pk=form.instance.pk).update(hubspot=f"~{form.instance.pk}")
         return super().save(commit)
+
+
+class OrderedMappingFormSet(PaginationFormSetMixin, MappingFormSet):
+    """unfold's inlines hand over arguments of their own."""
+
+
+class MappingInline(TabularInline):
+    model = FieldMapping
+    form = MappingForm
+    formset = OrderedMappingFormSet
+    fields = ("sansan", "hubspot", "transform", "policy", "clear", "active", "position")
+    ordering_field = "position"
+    hide_ordering_field = True
+    hide_title = True
+    template_after = "admin/integration/mapping_suggestions.html"
+    card_fields = FIELDS

@@ -11,12 +11,14 @@ from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from core.admin.base import PanelAdmin, display, site
+from core.admin.base import AccountFilter, PanelAdmin, display, site
+from integration.admin import filters
 from integration.admin.filters import RuleFilter
 from integration.admin.shown import TONES, choice_badge, counters, duration, list_url, number, page_url, sentence, when
 from integration.models import AuditEntry, SyncRun
@@ -37,14 +39,18 @@ WORDS = {
 
 @admin.register(SyncRun, site=site)
 class SyncRunAdmin(PanelAdmin):
+    empty_text = gettext_lazy("Every pass of a rule stands here, live while it goes on. None has run yet.")
     list_display = ("number", "rule_name", "account", "kind_name", "by", "state_badge", "came_of_it", "took", "asked")
-    list_filter = (RuleFilter, ("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), ("trigger", ChoicesDropdownFilter), "account")
+    list_filter = (RuleFilter, ("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), ("trigger", ChoicesDropdownFilter), AccountFilter)
     sortable_by = ()
     ordering = ("-id",)
     change_form_outer_before_template = "admin/integration/run_panel.html"
 
     class Media:
         js = ("integration/run.js",)
+
+    def accounts_of(self, request: HttpRequest) -> list[int]:
+        return filters.accounts_of(request) or super().accounts_of(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRun]:
         return super().get_queryset(request).select_related("rule", "account")
@@ -97,8 +103,8 @@ class SyncRunAdmin(PanelAdmin):
         return counters(obj)
 
     @display(description=gettext_lazy("took"))
-    def took(self, obj: SyncRun) -> str:
-        return duration(obj.seconds) or "–"
+    def took(self, obj: SyncRun) -> SafeString:
+        return format_html('<span class="mb-pair">{}</span>', duration(obj.seconds) or "–")
 
     @display(description=gettext_lazy("started"))
     def asked(self, obj: SyncRun) -> Any:

@@ -9,16 +9,22 @@ from django.db.models import Count
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from core.tenancy import all_accounts
 from integration.admin.shown import TONES, list_url, number
 from integration.models import Bucket, Record, SyncRule
 
 
 def standings(rules: Iterable[int]) -> dict[int, dict[str, int]]:
-    """Rule -> bucket -> records. One pass over an index that holds nothing else."""
+    """Rule -> bucket -> records. One pass over an index that holds nothing else.
+
+    The rules were read within the scope. Its condition on the account is left out here, because SQLite would take the index
+    of accounts for it and read every row (2 s in a million, where this takes 0.1).
+    """
     found: dict[int, dict[str, int]] = {}
-    rows = Record.objects.filter(rule__in=list(rules)).order_by().values_list("rule", "bucket").annotate(n=Count("pk"))
-    for rule, bucket, n in rows:
-        found.setdefault(rule, {})[bucket] = n
+    with all_accounts():
+        rows = Record.objects.filter(rule__in=list(rules)).order_by().values_list("rule", "bucket").annotate(n=Count("pk"))
+        for rule, bucket, n in rows:
+            found.setdefault(rule, {})[bucket] = n
     return found
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from core.admin.base import ReadOnlyAdmin, display, site
+from core.admin.base import AccountFilter, ReadOnlyAdmin, display, site
 from core.roles import EDIT, may
 from integration.admin.filters import ConnectionFilter, SelectedFilter
 from integration.admin.shown import badge, choice_badge, number, when
@@ -27,9 +27,11 @@ class SansanFilter(ConnectionFilter):
 
 @admin.register(Tag, site=site)
 class TagAdmin(ReadOnlyAdmin):
+    empty_text = gettext_lazy("Sansan's tags stand here once a connection has read them.")
     list_display = ("name", "connection_name", "account", "type_badge", "selected_badge", "external_id", "seen")
     list_display_links = None
-    list_filter = (SansanFilter, SelectedFilter, ("type", ChoicesDropdownFilter), "account")
+    list_per_page = 100
+    list_filter = (SansanFilter, SelectedFilter, ("type", ChoicesDropdownFilter), AccountFilter)
     list_before_template = "admin/integration/tag_scope.html"
     search_fields = ("name", "=external_id")
     search_help_text = gettext_lazy("Name, or id in Sansan")

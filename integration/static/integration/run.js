@@ -23,7 +23,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const bar = find("bar");
     bar.max = Math.max(run.read, 1);
     bar.value = run.settled;
-    find("problem").hidden = !run.problem.sentence;
+    const problem = find("problem");
+    problem.hidden = !run.problem.sentence;
+    problem.className = `mb-alert mb-${run.open ? "info" : "warn"}`;
     find("problem-sentence").textContent = run.problem.sentence;
     find("problem-detail").textContent = run.problem.detail;
     find("reasons").replaceChildren(...run.reasons.map(row));

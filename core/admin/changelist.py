@@ -1,0 +1,44 @@
+"""What every list shares: pages that the paginator reads, and a filter by account that ends at the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.views import ChangeList
+
+from core.models.account import Account
+
+
+def is_id(value: str | None) -> bool:
+    """Whether a value from an address can be a row's id."""
+    return bool(value) and value.isascii() and value.isdecimal() and len(value) < 19  # type: ignore[union-attr]
+
+
+class PagedChangeList(ChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        """Django reads a list of one page around the paginator, which alone knows how to read a long table."""
+        super().get_results(request)
+        if not (self.show_all and self.can_show_all):
+            self.result_list = self.paginator.page(min(self.page_num, self.paginator.num_pages)).object_list
+        if not self.has_active_filters and not self.query:
+            # Nothing was left out, so that there is no way back to "all" to offer.
+            self.full_result_count = self.result_count
+
+
+class AccountFilter(DropdownFilter):
+    """Only the user's accounts are choices: Django's own filter would name every customer."""
+
+    title = _("account")
+    parameter_name = "account"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        seen = Account.objects.all() if request.user.is_superuser else Account.objects.filter(memberships__user=request.user)  # type: ignore[union-attr,misc]
+        return [(str(pk), name) for pk, name in seen.order_by("name").values_list("pk", "name")]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(account=self.value()) if is_id(self.value()) else rows
