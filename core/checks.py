@@ -17,7 +17,7 @@ def queue_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         (q["max_attempts"] != 1, "max_attempts must be 1: the ledger, not the queue, retries."),
         (not q["ack_failures"], "ack_failures must be on: a failing task would come back for ever."),
         (q["catch_up"], "catch_up must be off: missed ticks would all run at once."),
-        (settings.SYNC_SLICE_SECONDS * 2 > q["timeout"], "SYNC_SLICE_SECONDS must be at most half of the task timeout."),
+        (q["timeout"] < settings.SYNC_SLICE_SECONDS * 2, "SYNC_SLICE_SECONDS must be at most half of the task timeout."),
         (settings.SYNC_LEASE_SECONDS <= settings.SYNC_SLICE_SECONDS, "SYNC_LEASE_SECONDS must be over SYNC_SLICE_SECONDS."),
     ]
     return [Error(f"Q_CLUSTER: {text}", id="core.E001") for bad, text in wrong if bad]

@@ -194,7 +194,14 @@ def default_mappings() -> tuple[dict[str, Any], ...]:
     """Rows as ``mapping`` reads them."""
     return tuple(
         # The tags' property is nobody's but ours: without tags it is empty.
-        {"sansan": sansan, "hubspot": hubspot, "transform": transform, "policy": FieldMapping.Policy.ALWAYS, "clear": sansan == "tags", "active": True}
+        {
+            "sansan": sansan,
+            "hubspot": hubspot,
+            "transform": transform,
+            "policy": FieldMapping.Policy.ALWAYS,
+            "clear": sansan == "tags",
+            "active": True,
+        }
         for sansan, hubspot, transform in DEFAULT_MAPPINGS
     )
 

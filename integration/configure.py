@@ -71,7 +71,9 @@ def tag_problems(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> list[str]:
         elif not usable:
             problems.append(f"{spec.place}.tags: “{name}” is a private tag, which belongs to one Sansan user and cannot be selected.")
         elif len(usable) > 1:
-            problems.append(f"{spec.place}.tags: {len(usable)} tags are called “{name}”; write the id instead: {', '.join(tag.id for tag in usable)}.")
+            problems.append(
+                f"{spec.place}.tags: {len(usable)} tags are called “{name}”; write the id instead: {', '.join(tag.id for tag in usable)}."
+            )
     if len(chosen) > settings.SYNC_MAX_TAGS:
         problems.append(f"{spec.place}.tags: {len(chosen)} tags are selected, and at most {settings.SYNC_MAX_TAGS} may be.")
     return problems
@@ -97,7 +99,9 @@ def store(configuration: Configuration, seen: dict[str, Seen]) -> list[str]:
     """Makes the rows say what the file says, in one transaction; returns a line for each thing that changed."""
     changes: list[str] = []
     with transaction.atomic():
-        account, made = Account.objects.get_or_create(slug=configuration.slug, defaults={"name": configuration.name, "timezone": configuration.timezone})
+        account, made = Account.objects.get_or_create(
+            slug=configuration.slug, defaults={"name": configuration.name, "timezone": configuration.timezone}
+        )
         told(changes, f"account {account.slug}", ["made"] if made else put(account, {"name": configuration.name, "timezone": configuration.timezone}))
         with in_account(account):
             renewed: set[str] = set()

@@ -18,7 +18,11 @@ def connector_for(connection: Connection) -> Any:
     try:
         secret = connection.secret
     except InvalidToken:
-        raise Reconnect(f"{connection.system}_reconnect", "The stored key cannot be decrypted: FERNET_KEYS lacks the key it was encrypted with.", connection.system) from None
+        raise Reconnect(
+            f"{connection.system}_reconnect",
+            "The stored key cannot be decrypted: FERNET_KEYS lacks the key it was encrypted with.",
+            connection.system,
+        ) from None
     if not secret:
         raise Reconnect(f"{connection.system}_reconnect", "No key has been entered.", connection.system)
     limiter = limiter_for(connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
@@ -283,9 +283,7 @@ def addresses(desk: Desk, batch: Batch) -> list[str]:
 
 
 def snapshot(desk: Desk, batch: Batch) -> Snapshot:
-    views = {
-        str(link.key): LinkView(str(link.key), link.contact_id, link.written, link.answered, link.origin) for link in batch.links.values()
-    }
+    views = {str(link.key): LinkView(str(link.key), link.contact_id, link.written, link.answered, link.origin) for link in batch.links.values()}
     return Snapshot(
         cards=tuple(as_card(desk, row, batch) for row in batch.rows.values()),
         links=views,
@@ -338,7 +336,9 @@ def adopt(desk: Desk, batch: Batch) -> None:
         owned.setdefault(found[key], batch.links[key[1]])
     for (kind, value), contact_id in found.items():
         link = owned.get(contact_id)
-        rows = [row for row in batch.rows.values() if value == (row.email_key if kind == "email" else row.link_id) and link and row.link_id != link.pk]
+        rows = [
+            row for row in batch.rows.values() if value == (row.email_key if kind == "email" else row.link_id) and link and row.link_id != link.pk
+        ]
         if link is None or not rows:
             continue
         if desk.run.is_preview:

@@ -143,7 +143,14 @@ def learn_tags(desk: Desk, page: CardPage) -> None:
     have = set(Tag.objects.filter(connection_id=desk.rule.sansan_id, external_id__in=seen).values_list("external_id", flat=True))
     Tag.objects.bulk_create(
         [
-            Tag(account_id=desk.rule.account_id, connection_id=desk.rule.sansan_id, external_id=tag.id, name=tag.name, type=tag.type, seen_at=desk.now())
+            Tag(
+                account_id=desk.rule.account_id,
+                connection_id=desk.rule.sansan_id,
+                external_id=tag.id,
+                name=tag.name,
+                type=tag.type,
+                seen_at=desk.now(),
+            )
             for tag in seen.values()
             if tag.id not in have
         ]

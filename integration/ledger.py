@@ -101,7 +101,9 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
                     if reading is None or (link and row.link_id != link.pk):
                         # Nobody's reading brought this write about: the record is due, so that a crash cannot lose it.
                         nobodys += [] if reading else [row.id]
-                        moved.append((row.id, row.bucket, row.reason, row.detail, link and link.pk, row.due_at if reading else desk.now(), row.attempts))
+                        moved.append(
+                            (row.id, row.bucket, row.reason, row.detail, link and link.pk, row.due_at if reading else desk.now(), row.attempts)
+                        )
                     continue
                 if row.rule_id != desk.rule.pk:
                     continue  # its own rule says where it stands

@@ -203,4 +203,3 @@ def fits(sansan: str, transform: str, prop: dict[str, str]) -> bool:
     if prop["type"] == "enumeration":
         return sansan == TAGS and prop["field_type"] == "checkbox"
     return False
-

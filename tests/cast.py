@@ -11,8 +11,8 @@ from integration import configuration, configure, runs
 from integration.models import SyncRule, SyncRun
 
 KEY = "TestKey0123456789abcdefABCDEF012"
-TOKEN = "pat-test-0001"  # noqa: S105
-PASSWORD = "correct horse battery"  # noqa: S105
+TOKEN = "pat-test-0001"
+PASSWORD = "correct horse battery"
 
 
 def file(slug: str = "acme", tags: list[str] | None = None, key: str = KEY, token: str = TOKEN, **rule: Any) -> dict[str, Any]:

@@ -30,7 +30,9 @@ class Tag(AccountOwned):
         constraints = [
             models.UniqueConstraint(fields=("connection", "external_id"), name="tag_once_per_connection"),
             models.CheckConstraint(
-                condition=~models.Q(type="private", selected=True), name="private_tag_not_selected", violation_error_message=_("A private tag cannot be selected.")
+                condition=~models.Q(type="private", selected=True),
+                name="private_tag_not_selected",
+                violation_error_message=_("A private tag cannot be selected."),
             ),
         ]
 

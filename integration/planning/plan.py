@@ -110,9 +110,7 @@ def create(person: Person, link: LinkView, wanted: dict[str, str], source: dict[
     return Decision(d.CREATE, "new_person", person[0].record, verdicts(person, "new_person"), "", link.key, "", {}, after, pick(source, after))
 
 
-def update(
-    person: Person, link: LinkView, contact: ContactRead, wanted: dict[str, str], source: dict[str, str], rule: Rule, head: Card
-) -> Decision:
+def update(person: Person, link: LinkView, contact: ContactRead, wanted: dict[str, str], source: dict[str, str], rule: Rule, head: Card) -> Decision:
     first_time = not link.contact_id or (rule.link_property and contact.values.get(LINK_ID, "") != link.key)
     times = Times(max(card.changed_at for card in person), contact.modified_at)
     stands = {card.id for card in standing(person)}

@@ -126,7 +126,10 @@ def tags(n: int) -> list[dict[str, Any]]:
     """``n`` tags that everybody sees, and three private ones."""
     names = ["展示会2026", "VIP", "見込み客", "既存顧客", "代理店", "東京", "大阪", "セミナー参加", "休眠", "パートナー", "メディア", "採用"]
     owner = {"id": "1000", "name": "佐藤 太郎"}
-    seen = [{"id": f"T{i:04d}", "name": names[i] if i < len(names) else f"タグ{i}", "type": "shared" if i % 2 else "public", "owner": owner} for i in range(n)]
+    seen = [
+        {"id": f"T{i:04d}", "name": names[i] if i < len(names) else f"タグ{i}", "type": "shared" if i % 2 else "public", "owner": owner}
+        for i in range(n)
+    ]
     return seen + [{"id": f"P{i:04d}", "name": f"個人メモ{i}", "type": "private", "owner": owner} for i in range(3)]
 
 

@@ -32,8 +32,7 @@ SWITCHES: dict[str, Any] = {
     "post_cap": 500,
     "limits": True,
 }
-CREATED_TEXT = ("lastName firstName lastNameReading firstNameReading departmentName title companyName countryCode postalCode prefecture city street "
-                "building email mobile tel secondTel fax url memo").split()  # fmt: skip
+CREATED_TEXT = ["lastName", "firstName", "lastNameReading", "firstNameReading", "departmentName", "title", "companyName", "countryCode", "postalCode", "prefecture", "city", "street", "building", "email", "mobile", "tel", "secondTel", "fax", "url", "memo"]  # fmt: skip
 
 
 class Refuse(Exception):
@@ -45,7 +44,9 @@ class Refuse(Exception):
 class SansanSandbox:
     """One company, whatever the key: any 32 alphanumeric characters are one, unless they say that they are wrong."""
 
-    def __init__(self, cards: Iterable[dict[str, Any]], tags: list[dict[str, Any]], now: Callable[[], datetime], switches: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, cards: Iterable[dict[str, Any]], tags: list[dict[str, Any]], now: Callable[[], datetime], switches: dict[str, Any] | None = None
+    ) -> None:
         self.now, self.switches = now, {**SWITCHES, **(switches or {})}
         self.tags = {tag["id"]: tag for tag in tags}
         self.cards = {card["id"]: card for card in cards}
@@ -245,7 +246,10 @@ class SansanSandbox:
         """A new card; members that are not given are blank, but for the ids and the times."""
         with self.lock:
             rng = random.Random()
-            blank = {name: None if isinstance(value, str | None) else value for name, value in fresh(rng, 0, [{"id": "1000", "name": "佐藤 太郎"}], self.now()).items()}
+            blank = {
+                name: None if isinstance(value, str | None) else value
+                for name, value in fresh(rng, 0, [{"id": "1000", "name": "佐藤 太郎"}], self.now()).items()
+            }
             moment = self.now().replace(microsecond=0)
             card = {**blank, "id": hex_id(rng), "personId": hex_id(rng), "companyId": hex_id(rng), "entryStatus": "completed", "countryCode": "JP",
                     "registeredTime": moment, "updatedTime": moment, "tags": []}  # fmt: skip
@@ -313,7 +317,10 @@ class SansanSandbox:
     def state(self) -> dict[str, Any]:
         with self.lock:
             times = ("registeredTime", "updatedTime")
-            cards = [{**card, **{name: card[name].isoformat() for name in times}, "tags": [tag["id"] for tag in card["tags"]]} for card in self.cards.values()]
+            cards = [
+                {**card, **{name: card[name].isoformat() for name in times}, "tags": [tag["id"] for tag in card["tags"]]}
+                for card in self.cards.values()
+            ]
             return {"cards": cards, "tags": list(self.tags.values())}
 
     def load(self, state: dict[str, Any]) -> None:

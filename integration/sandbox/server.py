@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-
 from integration.sandbox import control, people, store
 from integration.sandbox.faults import Faults
 from integration.sandbox.hubspot import HubSpotSandbox

@@ -42,13 +42,22 @@ def run(of: SyncRule, **values: Any) -> SyncRun:
 def record(of: SyncRule, card: str, **values: Any) -> Record:
     now = timezone.now()
     with in_account(of.account):
-        return Record.objects.create(account=of.account, rule=of, connection=of.sansan, external_id=card, digest="d", changed_at=now, read_at=now, **values)
+        return Record.objects.create(
+            account=of.account, rule=of, connection=of.sansan, external_id=card, digest="d", changed_at=now, read_at=now, **values
+        )
 
 
 def entry(of: SyncRun, card: str = "C1", **values: Any) -> AuditEntry:
     with in_account(of.account):
         return AuditEntry.objects.create(
-            account=of.account, run=of, rule=of.rule, record_id=1, card_id=card, decision="skip", reason="in_sync", **{"planned_at": timezone.now(), **values}
+            account=of.account,
+            run=of,
+            rule=of.rule,
+            record_id=1,
+            card_id=card,
+            decision="skip",
+            reason="in_sync",
+            **{"planned_at": timezone.now(), **values},
         )
 
 

@@ -76,7 +76,9 @@ LEAKY = {"exists": "django-scopes leaves exists() open: it answers for all accou
 
 
 def cases(table, leaky):
-    return [pytest.param(do, id=name, marks=[pytest.mark.xfail(strict=True, reason=leaky[name])] if name in leaky else []) for name, do in table.items()]
+    return [
+        pytest.param(do, id=name, marks=[pytest.mark.xfail(strict=True, reason=leaky[name])] if name in leaky else []) for name, do in table.items()
+    ]
 
 
 @pytest.mark.parametrize("read", cases(READS, LEAKY))
@@ -130,7 +132,9 @@ QUERIES = {
     "bulk_update": lambda acme, one: Connection.objects.bulk_update([Connection(pk=one.pk, account=acme, hint="changed")], ["hint"]),
     "delete many": lambda acme, one: Connection.objects.filter(pk=one.pk).delete(),
 }
-OPEN = {"bulk_create": "without a scope Manager.bulk_create meets django-scopes' DisabledQuerySet, which is not GuardedQuerySet: it writes (core/tenancy.py)"}
+OPEN = {
+    "bulk_create": "without a scope Manager.bulk_create meets django-scopes' DisabledQuerySet, which is not GuardedQuerySet: it writes (core/tenancy.py)"
+}
 
 
 @pytest.mark.parametrize("write", cases({**WRITES, **QUERIES}, OPEN))

@@ -83,7 +83,12 @@ CARDS = {
     "no name": ({"email": "noname@example.jp"}, "linked", "in_sync", "noname@example.jp"),
     "a long memo": ({"lastName": "長", "email": "long@example.jp", "memo": "あ" * 65_536}, "linked", "in_sync", "long@example.jp"),
     "a memo too long": ({"lastName": "過", "email": "toolong@example.jp", "memo": "あ" * 65_537}, "held", "value_too_long", None),
-    "a foreign telephone": ({"lastName": "外", "email": "abroad@example.jp", "tel": "+1 212-555-0100", "countryCode": "US"}, "linked", "in_sync", "abroad@example.jp"),
+    "a foreign telephone": (
+        {"lastName": "外", "email": "abroad@example.jp", "tel": "+1 212-555-0100", "countryCode": "US"},
+        "linked",
+        "in_sync",
+        "abroad@example.jp",
+    ),
     "odd characters": ({"lastName": "髙﨑🀄", "email": "odd@example.jp", "title": "=cmd|' /C calc'!A0"}, "linked", "in_sync", "odd@example.jp"),
 }
 
@@ -92,7 +97,9 @@ CARDS = {
 def test_single_cards(sandbox_of, what):
     values, bucket, reason, address = CARDS[what]
     sandbox = sandbox_of(20)
-    rows = [{"sansan": name, "hubspot": prop} for name, prop in (("lastName", "lastname"), ("tel", "phone"), ("memo", "message"), ("title", "jobtitle"))]
+    rows = [
+        {"sansan": name, "hubspot": prop} for name, prop in (("lastName", "lastname"), ("tel", "phone"), ("memo", "message"), ("title", "jobtitle"))
+    ]
     rule = configured(file(mappings=[*rows, {"sansan": "email", "hubspot": "email", "transform": "email"}]))
     card = sandbox.sansan.add(values)
     run = sync(rule)

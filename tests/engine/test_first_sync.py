@@ -56,7 +56,9 @@ def test_two_thousand_cards(sandbox_of):
 
 def test_a_portal_that_has_them_all(sandbox_of):
     sandbox = sandbox_of(1000, shared_email_percent=0, no_email_percent=0)
-    sandbox.hubspot.control("create", {"token": TOKEN, "contacts": [{"email": card["email"], "lifecyclestage": "customer"} for card in sandbox.sansan.cards.values()]})
+    sandbox.hubspot.control(
+        "create", {"token": TOKEN, "contacts": [{"email": card["email"], "lifecyclestage": "customer"} for card in sandbox.sansan.cards.values()]}
+    )
     rule = configured(file())
     run = sync(rule)
     assert (run.counts["linked"], run.counts["created"], run.counts["failed"]) == (1000, 0, 0)

@@ -59,7 +59,9 @@ def test_2_no_card_is_passed_without_an_outcome(sandbox_of):
 
 def test_2_a_failed_record_is_tried_again_by_itself(sandbox, time_machine_later):
     rule = configured(file())
-    sandbox.faults.arm("hubspot", "status", match="batch/upsert", times=0, status=400, body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"})
+    sandbox.faults.arm(
+        "hubspot", "status", match="batch/upsert", times=0, status=400, body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"}
+    )
     first = sync(rule)
     assert (first.state, first.counts["created"]) == ("partial", 0)
     assert first.counts["failed"] > 0

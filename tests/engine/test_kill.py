@@ -65,7 +65,12 @@ class Command:
                 if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'integration_connection'").fetchone():
                     database.execute("UPDATE integration_connection SET lease_until = '2000-01-01'")
         return subprocess.run(
-            [sys.executable, "-c", KILLER, str(kill_at), kind, *command], cwd=ROOT, env=self.environment, capture_output=True, timeout=120, check=False
+            [sys.executable, "-c", KILLER, str(kill_at), kind, *command],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            timeout=120,
+            check=False,
         )
 
     def rows(self, query: str) -> list[tuple[object, ...]]:

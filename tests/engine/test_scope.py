@@ -63,7 +63,10 @@ def test_private_tags_are_never_stored(sandbox):
 
 
 def test_filters_on_cards_and_on_contacts(sandbox):
-    filters = {"cards": [{"field": "prefecture", "op": "equals", "value": "東京都"}], "contacts": [{"field": "lifecyclestage", "op": "not_equals", "value": "customer"}]}
+    filters = {
+        "cards": [{"field": "prefecture", "op": "equals", "value": "東京都"}],
+        "contacts": [{"field": "lifecyclestage", "op": "not_equals", "value": "customer"}],
+    }
     tokyo = [card for card in sandbox.sansan.cards.values() if card["prefecture"] == "東京都" and card["email"]]
     sandbox.hubspot.control("create", {"token": TOKEN, "contacts": [{"email": tokyo[0]["email"], "lifecyclestage": "customer"}]})
     rule = configured(file(filters=filters))

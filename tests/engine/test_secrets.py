@@ -40,7 +40,9 @@ def clean(text: str) -> bool:
 
 def test_no_table_holds_one(rule, sandbox, django_capture_on_commit_callbacks):
     sync(rule)
-    sandbox.faults.arm("hubspot", "status", match="batch", times=0, status=400, body={"message": f"bad token {TOKEN}", "category": "VALIDATION_ERROR"})
+    sandbox.faults.arm(
+        "hubspot", "status", match="batch", times=0, status=400, body={"message": f"bad token {TOKEN}", "category": "VALIDATION_ERROR"}
+    )
     sandbox.faults.arm("sansan", "status", match="bizCards", skip=1, status=401, body={"error": KEY})
     sandbox.sansan.churn(20)
     sync(rule)

@@ -53,7 +53,15 @@ def test_an_edit_of_a_person_after_the_unanswered_write_is_not_undone_by_the_set
 
 def test_one_bad_row_never_costs_another_its_turn(sandbox_of):
     sandbox = sandbox_of(150, no_email_percent=0, shared_email_percent=0)
-    rule = configured(file(mappings=[{"sansan": "email", "hubspot": "email"}, {"sansan": "lastName", "hubspot": "lastname"}, {"sansan": "title", "hubspot": "jobtitle"}]))
+    rule = configured(
+        file(
+            mappings=[
+                {"sansan": "email", "hubspot": "email"},
+                {"sansan": "lastName", "hubspot": "lastname"},
+                {"sansan": "title", "hubspot": "jobtitle"},
+            ]
+        )
+    )
     ids = list(sandbox.sansan.cards)
     for id in ids:
         sandbox.sansan.change(id, {"title": "15"})

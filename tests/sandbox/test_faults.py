@@ -145,7 +145,9 @@ def test_switches_are_told_and_turned(control: Caller, sansan: Caller) -> None:
     assert (told["sansan"]["zone"], told["hubspot"]["shuffle"], told["latency_ms"]) == ("Z", False, 0)
 
 
-@pytest.mark.parametrize(("verb", "body"), [("hubspot/edit", {"id": "7", "properties": {}}), ("hubspot/merge", {"primary": "7", "other": "8"}), ("nothing", {})])
+@pytest.mark.parametrize(
+    ("verb", "body"), [("hubspot/edit", {"id": "7", "properties": {}}), ("hubspot/merge", {"primary": "7", "other": "8"}), ("nothing", {})]
+)
 def test_a_mistaken_order_is_answered(control: Caller, verb: str, body: dict[str, Any]) -> None:
     assert control("POST", verb, body).status_code in (400, 404)
 

@@ -22,7 +22,13 @@ def problems(body: dict[str, Any]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     "base",
-    ["/crm/v3/objects/contacts", "/crm/objects/2026-03/contacts", "/crm/objects/2026-09/contacts", "/crm/objects/2026-03/0-1", "/crm/v3/objects/contact"],
+    [
+        "/crm/v3/objects/contacts",
+        "/crm/objects/2026-03/contacts",
+        "/crm/objects/2026-09/contacts",
+        "/crm/objects/2026-03/0-1",
+        "/crm/v3/objects/contact",
+    ],
 )
 def test_every_path_style_leads_to_the_same_contacts(hubspot: Caller, make: Callable[..., str], base: str) -> None:
     id = make(email="aiko@example.jp")

@@ -129,7 +129,9 @@ def test_an_upsert_by_a_secondary_address_meets_its_owner(hubspot: Caller, make:
 
 
 @pytest.mark.parametrize(("switch", "category"), [("validation", "VALIDATION_ERROR"), ("conflict", "CONFLICT")])
-def test_a_new_key_with_a_taken_address_names_the_owner(both: Sandbox, hubspot: Caller, make: Callable[..., str], unique: str, switch: str, category: str) -> None:
+def test_a_new_key_with_a_taken_address_names_the_owner(
+    both: Sandbox, hubspot: Caller, make: Callable[..., str], unique: str, switch: str, category: str
+) -> None:
     both.hubspot.switches["upsert_conflict"] = switch
     owner = make(**AIKO)
     (error,) = hubspot("POST", "batch/upsert", rows({"id": "L9", "idProperty": unique, "properties": AIKO}, traced=True)).json()["errors"]

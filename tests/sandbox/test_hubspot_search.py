@@ -51,7 +51,11 @@ def test_filters(hubspot: Caller, people: dict[str, str], groups: list[Any], exp
 
 @pytest.mark.parametrize(
     ("sort", "expected"),
-    [("annualrevenue", "Aiko Ben Chie"), ("-annualrevenue", "Chie Ben Aiko"), ({"propertyName": "firstname", "direction": "DESCENDING"}, "Chie Ben Aiko")],
+    [
+        ("annualrevenue", "Aiko Ben Chie"),
+        ("-annualrevenue", "Chie Ben Aiko"),
+        ({"propertyName": "firstname", "direction": "DESCENDING"}, "Chie Ben Aiko"),
+    ],
 )
 def test_sorting(hubspot: Caller, people: dict[str, str], sort: Any, expected: str) -> None:
     assert [people[row["id"]] for row in hubspot("POST", "search", {"sorts": [sort]}).json()["results"]] == expected.split()
@@ -75,7 +79,9 @@ def test_a_secondary_address_is_not_found_by_the_first_one(hubspot: Caller, peop
     aiko, ben, _ = people
     hubspot("POST", "merge", {"primaryObjectId": aiko, "objectIdToMerge": ben})
     assert hubspot("POST", "search", {"filterGroups": filtered("email", "EQ", value="ben@example.jp")}).json()["total"] == 0
-    assert hubspot("POST", "search", {"filterGroups": filtered("hs_additional_emails", "CONTAINS_TOKEN", value="ben@example.jp")}).json()["total"] == 1
+    assert (
+        hubspot("POST", "search", {"filterGroups": filtered("hs_additional_emails", "CONTAINS_TOKEN", value="ben@example.jp")}).json()["total"] == 1
+    )
 
 
 ONE = {"propertyName": "email", "operator": "HAS_PROPERTY"}

@@ -55,7 +55,12 @@ def test_one_contact_from_its_making_to_its_archiving(contacts: Any) -> None:
     assert isinstance(made, c.SimplePublicObject)
     read = contacts.basic_api.get_by_id(made.id, properties=["email", "jobtitle"])
     assert isinstance(read, c.SimplePublicObjectWithAssociations)
-    assert (read.properties["email"], read.properties["jobtitle"], read.archived, read.created_at) == ("aiko@example.jp", None, False, made.created_at)
+    assert (read.properties["email"], read.properties["jobtitle"], read.archived, read.created_at) == (
+        "aiko@example.jp",
+        None,
+        False,
+        made.created_at,
+    )
     changed = contacts.basic_api.update(made.id, c.SimplePublicObjectInput(properties={"jobtitle": "部長"}))
     assert (changed.properties["jobtitle"], changed.updated_at >= made.updated_at) == ("部長", True)
     assert contacts.basic_api.get_by_id("aiko@example.jp", id_property="email").id == made.id
@@ -89,7 +94,9 @@ def test_batches_of_creates_reads_updates_and_archives(contacts: Any) -> None:
     inputs = [c.SimplePublicObjectBatchInput(id=id, properties={"jobtitle": name}) for name, id in ids.items()]
     contacts.batch_api.update(c.BatchInputSimplePublicObjectBatchInput(inputs=inputs))
     asked = [c.SimplePublicObjectId(id=id) for id in ids.values()]
-    read = contacts.batch_api.read(c.BatchReadInputSimplePublicObjectId(inputs=asked, properties=["firstname", "jobtitle"], properties_with_history=[]))
+    read = contacts.batch_api.read(
+        c.BatchReadInputSimplePublicObjectId(inputs=asked, properties=["firstname", "jobtitle"], properties_with_history=[])
+    )
     assert {row.properties["jobtitle"]: row.id for row in read.results} == ids
     contacts.batch_api.archive(c.BatchInputSimplePublicObjectId(inputs=asked))
     assert contacts.get_all() == []
@@ -122,7 +129,9 @@ def test_a_batch_that_is_refused_whole(contacts: Any) -> None:
 
 
 def test_search(contacts: Any) -> None:
-    contacts.batch_api.create(many({"firstname": "Aiko", "email": "aiko@example.jp"}, {"firstname": "Ben"}, {"firstname": "Chie", "email": "chie@example.jp"}))
+    contacts.batch_api.create(
+        many({"firstname": "Aiko", "email": "aiko@example.jp"}, {"firstname": "Ben"}, {"firstname": "Chie", "email": "chie@example.jp"})
+    )
     has = c.Filter(property_name="email", operator="HAS_PROPERTY")
     request = c.PublicObjectSearchRequest(filter_groups=[c.FilterGroup(filters=[has])], sorts=["-email"], properties=["firstname"], limit=1)
     found = contacts.search_api.do_search(request)
@@ -139,7 +148,9 @@ def test_merge(contacts: Any) -> None:
 def test_properties(client: Any, link_id: str) -> None:
     core = client.crm.properties.core_api
     options = [p.OptionInput(label="展示会", value="tag_1", hidden=False, display_order=0)]
-    made = core.create("contacts", p.PropertyCreate(name="tags", label="Tags", group_name="sansan", type="enumeration", field_type="checkbox", options=options))
+    made = core.create(
+        "contacts", p.PropertyCreate(name="tags", label="Tags", group_name="sansan", type="enumeration", field_type="checkbox", options=options)
+    )
     assert isinstance(made, p.ModelProperty)
     more = [*options, p.OptionInput(label="VIP", value="tag_2", hidden=False, display_order=1)]
     core.update("contacts", "tags", p.PropertyUpdate(options=more))

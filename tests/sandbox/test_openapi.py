@@ -127,7 +127,9 @@ def test_batches(call: Checked) -> None:
     changes = [{**id, "properties": {"jobtitle": "部長"}} for id in ids]
     call("POST", f"{call.contacts}/batch/update", {"inputs": changes})
     call("POST", f"{call.contacts}/batch/update", {"inputs": [*changes, {"id": "7", "properties": {}}]}, 207)
-    upserts = [{"id": f"{name}@example.jp", "idProperty": "email", "properties": {}, "objectWriteTraceId": name} for name in ("aiko", "chie", "nonsense@")]
+    upserts = [
+        {"id": f"{name}@example.jp", "idProperty": "email", "properties": {}, "objectWriteTraceId": name} for name in ("aiko", "chie", "nonsense@")
+    ]
     call("POST", f"{call.contacts}/batch/upsert", {"inputs": upserts[:2]})
     call("POST", f"{call.contacts}/batch/upsert", {"inputs": upserts}, 207)
     call("POST", f"{call.contacts}/batch/archive", {"inputs": ids}, 204)

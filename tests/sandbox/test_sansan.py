@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from integration.sandbox import limits
 from integration.sandbox.server import EXAMPLE_KEY, Sandbox
 from tests.sandbox.conftest import Caller
 
@@ -129,7 +127,10 @@ def test_tags_only_when_asked_for_private_ones_too(both: Sandbox, sansan: Caller
     id = add(half, tags=["T0001", "P0000"])
     assert "tags" not in sansan("GET", f"bizCards/{id}").json()["item"]
     tags = sansan("GET", f"bizCards/{id}", includeTags="true").json()["item"]["tags"]
-    assert [(tag["id"], tag["type"], set(tag["owner"])) for tag in tags] == [("T0001", "shared", {"id", "name"}), ("P0000", "private", {"id", "name"})]
+    assert [(tag["id"], tag["type"], set(tag["owner"])) for tag in tags] == [
+        ("T0001", "shared", {"id", "name"}),
+        ("P0000", "private", {"id", "name"}),
+    ]
     assert sansan("GET", f"bizCards/{id}/tags").json()["data"] == tags
     both.sansan.switches["tag_details"] = False
     assert [set(tag) for tag in sansan("GET", f"bizCards/{id}", includeTags="true").json()["item"]["tags"]] == [{"id", "name"}] * 2
@@ -137,7 +138,14 @@ def test_tags_only_when_asked_for_private_ones_too(both: Sandbox, sansan: Caller
 
 @pytest.mark.parametrize(
     ("query", "found"),
-    [({}, 15), ({"type": "private"}, 3), ({"type": ["public", "shared"]}, 12), ({"type": "shared"}, 6), ({"tagName": "展示会"}, 1), ({"limit": 4}, 15)],
+    [
+        ({}, 15),
+        ({"type": "private"}, 3),
+        ({"type": ["public", "shared"]}, 12),
+        ({"type": "shared"}, 6),
+        ({"tagName": "展示会"}, 1),
+        ({"limit": 4}, 15),
+    ],
 )
 def test_the_list_of_tags(sansan: Caller, query: dict[str, Any], found: int) -> None:
     tags = [tag for page in walk(sansan, "tags", range="all", **query) for tag in page]
@@ -147,7 +155,11 @@ def test_the_list_of_tags(sansan: Caller, query: dict[str, Any], found: int) -> 
 
 def test_a_search_by_tag_or_address(sansan: Caller, half: Caller) -> None:
     aiko, ben = add(half, email="aiko@example.jp", tags=["P0001"]), add(half, email="ben@example.jp", tags=["P0002"])
-    for query, expected in (({"email": "aiko@example.jp"}, {aiko}), ({"email": "aiko@example.j"}, set()), ({"tagId": ["P0001", "P0002"]}, {aiko, ben})):
+    for query, expected in (
+        ({"email": "aiko@example.jp"}, {aiko}),
+        ({"email": "aiko@example.j"}, set()),
+        ({"tagId": ["P0001", "P0002"]}, {aiko, ben}),
+    ):
         found = {card["id"] for page in walk(sansan, "bizCards/search", range="all", **query) for card in page}
         assert found & {aiko, ben} == expected
 

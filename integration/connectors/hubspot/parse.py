@@ -155,7 +155,9 @@ def properties(value: Mapping[str, Any]) -> list[PropertyRead]:
 def property_(row: Mapping[str, Any]) -> PropertyRead:
     options = tuple((str(o.get("value")), str(o.get("label"))) for o in row.get("options") or () if isinstance(o, dict))
     locked = bool((row.get("modificationMetadata") or {}).get("readOnlyValue") or row.get("calculated"))
-    return PropertyRead(str(row["name"]), str(row.get("type") or ""), str(row.get("fieldType") or ""), options, locked, bool(row.get("hasUniqueValue")))
+    return PropertyRead(
+        str(row["name"]), str(row.get("type") or ""), str(row.get("fieldType") or ""), options, locked, bool(row.get("hasUniqueValue"))
+    )
 
 
 def property_body(spec: PropertySpec, group: str) -> dict[str, Any]:

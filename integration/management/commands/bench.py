@@ -126,7 +126,18 @@ def sandbox(scene: Scene) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     limits = ["--hubspot-limit", scene.limit] if scene.limit else ["--no-limits"]
-    command = [sys.executable, "-m", "integration.sandbox", "--port", str(port), "--cards", str(scene.cards), "--latency-ms", str(scene.latency_ms), *limits]
+    command = [
+        sys.executable,
+        "-m",
+        "integration.sandbox",
+        "--port",
+        str(port),
+        "--cards",
+        str(scene.cards),
+        "--latency-ms",
+        str(scene.latency_ms),
+        *limits,
+    ]
     process = subprocess.Popen(command, cwd=settings.BASE_DIR, stderr=subprocess.DEVNULL)  # noqa: S603
     try:
         url = f"http://127.0.0.1:{port}"

@@ -25,7 +25,7 @@ from integration.models import SyncRule
 HOME = settings.BASE_DIR / ".demo"
 # Set by the first of two processes: settings are read once, and the vendors' addresses are among them.
 READY = "MEISHI_DEMO"
-KEY, TOKEN = "SandboxKey0123456789abcdefABCDEF", "pat-sandbox-0001"  # noqa: S105  (the sandbox takes any)
+KEY, TOKEN = "SandboxKey0123456789abcdefABCDEF", "pat-sandbox-0001"
 CONFIGURATION = {
     "account": {"slug": "demo", "name": "Demo KK", "timezone": "Asia/Tokyo"},
     "connections": [
@@ -63,7 +63,14 @@ class Command(BaseCommand):
         HOME.mkdir(exist_ok=True)
         url = f"http://127.0.0.1:{free_port()}"
         os.environ.update(
-            {READY: url, "DATABASE_URL": f"sqlite:///{HOME / 'demo.sqlite3'}", "SANSAN_API_URL": url, "HUBSPOT_API_URL": url, "DEBUG": "1", "BROKER_URL": ""}
+            {
+                READY: url,
+                "DATABASE_URL": f"sqlite:///{HOME / 'demo.sqlite3'}",
+                "SANSAN_API_URL": url,
+                "HUBSPOT_API_URL": url,
+                "DEBUG": "1",
+                "BROKER_URL": "",
+            }
         )
         os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
 
@@ -83,10 +90,12 @@ class Command(BaseCommand):
             self.stdout.write(f"  The first sync of {cards:,} cards begins now; watch it there under Runs, or here:\n")
             with in_account(rule.account):
                 tasks.runs.start(rule, "command", "demo")
-            subprocess.run([sys.executable, "manage.py", "sync", "demo/cards"], cwd=settings.BASE_DIR, check=False, start_new_session=True)  # noqa: S603, S607
+            subprocess.run([sys.executable, "manage.py", "sync", "demo/cards"], cwd=settings.BASE_DIR, check=False, start_new_session=True)
         self.start("manage.py", "qcluster")
         self.stdout.write("  Workers look for changes every 30 s. To change a few cards, run in another terminal:")
-        self.stdout.write(f"    curl -X POST {url}/sandbox/sansan/churn -d '{{\"percent\": 1}}'\n  Ctrl-C ends everything; a second start goes on from here.\n")
+        self.stdout.write(
+            f"    curl -X POST {url}/sandbox/sansan/churn -d '{{\"percent\": 1}}'\n  Ctrl-C ends everything; a second start goes on from here.\n"
+        )
         while not stop.wait(0.5):
             ended = next((child for child in self.children if child.poll() is not None), None)
             if ended:

@@ -68,7 +68,9 @@ class HubSpotSandbox:
             response = problem.response()
         except (ValueError, TypeError, KeyError, AttributeError) as wrong:
             response = json_response(400, {"status": "error", "message": f"Invalid input JSON: {wrong}", "correlationId": CORRELATION})
-        return Response(response.status, response.body, {**headers, "X-HubSpot-Correlation-Id": CORRELATION, **response.headers}, response.content_type)
+        return Response(
+            response.status, response.body, {**headers, "X-HubSpot-Correlation-Id": CORRELATION, **response.headers}, response.content_type
+        )
 
     def _admit(self, token: str) -> str:
         if token in self.oauth:
@@ -170,7 +172,7 @@ class HubSpotSandbox:
         limit, after = int(request.one("limit") or 10), int(request.one("after") or 0)
         if not 1 <= limit <= 100:
             raise Problem(400, "VALIDATION_ERROR", "The limit must be between 1 and 100.")
-        ids = sorted((int(id) for id in (portal.archived if archived else portal.contacts) if int(id) > after))
+        ids = sorted(int(id) for id in (portal.archived if archived else portal.contacts) if int(id) > after)
         value: dict[str, Any] = {"results": [shapes.read(portal, str(id), names, archived) for id in ids[:limit]]}
         if len(ids) > limit:
             value["paging"] = {"next": {"after": str(ids[limit - 1]), "link": "?"}}
@@ -230,7 +232,14 @@ class HubSpotSandbox:
             return json_response(400, {"error": "invalid_grant", "status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"})
         access = f"oauth-{len(self.oauth) + 1:06d}-{refresh}"
         self.oauth[access] = (refresh, self.now() + timedelta(seconds=1800))
-        body = {"access_token": access, "refresh_token": refresh, "expires_in": 1800, "token_type": "bearer", "hub_id": self.portal(refresh).id, "user_id": 1}
+        body = {
+            "access_token": access,
+            "refresh_token": refresh,
+            "expires_in": 1800,
+            "token_type": "bearer",
+            "hub_id": self.portal(refresh).id,
+            "user_id": 1,
+        }
         return json_response(200, body)
 
     # What people do in HubSpot, for tests and demos

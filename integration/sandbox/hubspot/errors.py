@@ -14,7 +14,9 @@ CORRELATION = "00000000-0000-4000-8000-000000000000"
 class Problem(Exception):
     """An error of one row, or of a whole request when nothing catches it by row."""
 
-    def __init__(self, status: int, category: str, message: str, context: dict[str, list[str]] | None = None, errors: list[Any] | None = None) -> None:
+    def __init__(
+        self, status: int, category: str, message: str, context: dict[str, list[str]] | None = None, errors: list[Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.category, self.message = status, category, message
         self.context, self.errors = context or {}, errors

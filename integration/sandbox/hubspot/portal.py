@@ -235,7 +235,15 @@ class Portal:
     def state(self) -> dict[str, Any]:
         given = properties.built_in()
         own = [prop for name, prop in self.properties.items() if prop != given.get(name)]
-        return {"id": self.id, "contacts": self.contacts, "archived": self.archived, "moved": self.moved, "groups": self.groups, "properties": own, "last_id": self.last_id}
+        return {
+            "id": self.id,
+            "contacts": self.contacts,
+            "archived": self.archived,
+            "moved": self.moved,
+            "groups": self.groups,
+            "properties": own,
+            "last_id": self.last_id,
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         self.groups, self.moved, self.last_id = state["groups"], state["moved"], state["last_id"]

@@ -24,7 +24,9 @@ def search(portal: Portal, body: dict[str, Any]) -> Response:
         raise Problem(400, "VALIDATION_ERROR", "At most 3000 characters.")
     found = [contact for contact in portal.contacts.values() if meets(contact, groups) and has_text(contact, body.get("query"))]
     sort = (body.get("sorts") or ["createdate"])[0]
-    name, descending = (sort.lstrip("-"), sort.startswith("-")) if isinstance(sort, str) else (sort["propertyName"], sort.get("direction") == "DESCENDING")
+    name, descending = (
+        (sort.lstrip("-"), sort.startswith("-")) if isinstance(sort, str) else (sort["propertyName"], sort.get("direction") == "DESCENDING")
+    )
     found.sort(key=lambda contact: (order(contact.get(name, "")), int(contact["hs_object_id"])), reverse=descending)
     page = found[after : after + limit]
     value: dict[str, Any] = {"total": len(found), "results": [shapes.read(portal, c["hs_object_id"], body.get("properties") or ()) for c in page]}
@@ -65,7 +67,12 @@ def holds(contact: dict[str, str], row: dict[str, Any]) -> bool:
         case "LT" | "LTE" | "GT" | "GTE" as operator:
             if not have:
                 return False
-            return {"LT": order(have) < order(value), "LTE": order(have) <= order(value), "GT": order(have) > order(value), "GTE": order(have) >= order(value)}[operator]
+            return {
+                "LT": order(have) < order(value),
+                "LTE": order(have) <= order(value),
+                "GT": order(have) > order(value),
+                "GTE": order(have) >= order(value),
+            }[operator]
     raise Problem(400, "VALIDATION_ERROR", f"{row['operator']} is not an operator.")
 
 
