@@ -58,7 +58,8 @@ def _update(model: type[models.Model], fields: Sequence[str], rows: Sequence[tup
     sets = ", ".join(f'"{f.column}" = v.column{i}{cast(f)}' for i, f in enumerate(columns[1:], 2))  # type: ignore[union-attr]
     values = ", ".join(["(" + ", ".join(["%s"] * len(columns)) + ")"] * len(rows))
     table, key = model._meta.db_table, columns[0].column  # type: ignore[union-attr]
-    sql = f'UPDATE "{table}" SET {sets} FROM (VALUES {values}) AS v WHERE "{table}"."{key}" = v.column1{cast(columns[0])} AND "{table}"."account_id" = %s'
+    same = f'"{table}"."{key}" = v.column1{cast(columns[0])} AND "{table}"."account_id" = %s'
+    sql = f'UPDATE "{table}" SET {sets} FROM (VALUES {values}) AS v WHERE {same}'
     adapters = [adapter(field) for field in columns]
     params = [adapt(value) if adapt else value for row in rows for adapt, value in zip(adapters, row, strict=True)]
     with connection.cursor() as cursor:

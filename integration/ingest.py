@@ -23,7 +23,8 @@ from integration.records import CardPage, CardRead, Window
 
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.get_fixed_timezone(0))
 UPSERTED = [
-    "person_key", "email_key", "name", "values", "tags", "digest", "exchanged_on", "changed_at", "read_at", "seq", "due_at", "run", "bucket", "reason", "detail",
+    "person_key", "email_key", "name", "values", "tags", "digest", "exchanged_on", "changed_at",
+    "read_at", "seq", "due_at", "run", "bucket", "reason", "detail",
 ]  # fmt: skip
 # What an unchanged card counts as, by where it stands.
 COUNTED_AS = {Bucket.EXCLUDED: "excluded", Bucket.HELD: "held", Bucket.FAILING: "failed"}

@@ -151,13 +151,14 @@ def with_links(desk: Desk, decisions: Iterable[Decision], links: dict[str, Link]
     """A person without a link gets one before the write: its key is what makes sending twice harmless."""
     linked, new = [], []
     for decision in decisions:
-        if decision.writes and decision.link not in links:
-            written = dict(decision.after) if decision.kind == d.CREATE else {}
-            link = Link(account_id=desk.rule.account_id, hubspot_id=desk.rule.hubspot_id, written=written)
-            new.append(link)
-            links[str(link.key)] = link
-            decision = replace(decision, link=str(link.key))
-        linked.append(decision)
+        if not decision.writes or decision.link in links:
+            linked.append(decision)
+            continue
+        written = dict(decision.after) if decision.kind == d.CREATE else {}
+        link = Link(account_id=desk.rule.account_id, hubspot_id=desk.rule.hubspot_id, written=written)
+        new.append(link)
+        links[str(link.key)] = link
+        linked.append(replace(decision, link=str(link.key)))
     insert_rows(new)
     return linked
 
@@ -389,7 +390,7 @@ def found_open(desk: Desk, limit: int = 100) -> list[Write]:
 def set_aside(desk: Desk, unreadable: Sequence[tuple[str, str]], known: Mapping[str, Known], counted: Counter[str], now: datetime) -> None:
     """Rows of a page that cannot be read: each has an outcome all the same, once for as long as it stays as it is."""
     for id, wrong in unreadable:
-        held, digest = known.get(id), "unreadable"
+        held = known.get(id)
         counted["read"] += 1
         counted["failed"] += 1
         if held and held.reason == "unreadable":
@@ -399,8 +400,10 @@ def set_aside(desk: Desk, unreadable: Sequence[tuple[str, str]], known: Mapping[
             record, _ = Record.objects.update_or_create(
                 rule=desk.rule,
                 external_id=id[:64],
-                defaults={"account": desk.rule.account, "connection": desk.rule.sansan, "digest": digest, "changed_at": now, "read_at": now, "run": desk.run,
-                          "bucket": Bucket.FAILING, "reason": "unreadable", "detail": wrong[:500], "due_at": None},
+                defaults={
+                    "account": desk.rule.account, "connection": desk.rule.sansan, "digest": "unreadable", "changed_at": now, "read_at": now,
+                    "run": desk.run, "bucket": Bucket.FAILING, "reason": "unreadable", "detail": wrong[:500], "due_at": None,
+                },
             )  # fmt: skip
         AuditEntry.objects.create(
             account=desk.rule.account, run=desk.run, rule=desk.rule, record_id=record.pk if record else 0, card_id=id[:64], decision=d.HOLD,

@@ -11,8 +11,10 @@ from integration.records import CardPage, CardRead, Change, ContactRead, Identit
 class Connector(Protocol):
     """A connection to one vendor. ``calls`` counts requests sent, ``rate_limited`` answers that said to slow down."""
 
-    calls: int
-    rate_limited: int
+    @property
+    def calls(self) -> int: ...
+    @property
+    def rate_limited(self) -> int: ...
 
     def check(self) -> Identity: ...
 

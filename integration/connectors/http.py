@@ -105,11 +105,11 @@ class Http:
                 # ConnectTimeout is a ConnectionError too; both say that nothing was sent only if no connection stood.
                 if writes and not _never_sent(error):
                     raise Unanswered("interrupted", f"The connection to {self.vendor.name} broke before it answered.") from None
-                wait, fault = 0.5 * 2**attempt, f"{self.vendor.name} could not be reached"
+                wait, fault = backoff(attempt), f"{self.vendor.name} could not be reached"
             except (requests.Timeout, requests.RequestException):
                 if writes:
                     raise Unanswered("interrupted", f"{self.vendor.name} did not answer in time.") from None
-                wait, fault = 0.5 * 2**attempt, f"{self.vendor.name} did not answer in time"
+                wait, fault = backoff(attempt), f"{self.vendor.name} did not answer in time"
             log.info("vendor_retry", vendor=self.vendor.name, path=path, fault=fault, attempt=attempt, wait=wait)
             if wait > PATIENCE or attempt == ATTEMPTS:
                 raise RetryLater(f"{self.vendor.name.lower()}_unavailable", f"{fault}.", after=wait)
@@ -149,13 +149,13 @@ class Http:
         if status >= 500:
             if writes:
                 raise Unanswered("interrupted", f"{name} answered {status}, which does not say whether the write was done.")
-            return self.vendor.wait_after(answer, attempt) if "Retry-After" in answer.headers else min(0.5 * 2**attempt, PATIENCE)
+            return self.vendor.wait_after(answer, attempt) if "Retry-After" in answer.headers else backoff(attempt)
         if 200 <= status < 300:
             if isinstance(answer.value, dict) or (status == 204 and writes):
                 return None
             if writes:
                 raise Unanswered("interrupted", f"{name} answered something that is not a JSON object.")
-            return min(0.5 * 2**attempt, PATIENCE)
+            return backoff(attempt)
         raise self._refusal(answer)
 
     def _refusal(self, answer: Answer) -> ConnectorError:
@@ -178,6 +178,11 @@ class Http:
             # Retries are ours: urllib3 would neither ask the limiter again nor know which writes may be repeated.
             session.mount(self.base_url, HTTPAdapter(pool_connections=1, pool_maxsize=2, max_retries=0))
         return session
+
+
+def backoff(attempt: int) -> float:
+    """Seconds before the next try after a fault that does not say how long it lasts: 1, 2, 4, ..."""
+    return min(0.5 * 2.0**attempt, PATIENCE)
 
 
 def seconds_of(value: Any) -> float | None:

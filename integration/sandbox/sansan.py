@@ -19,6 +19,8 @@ from integration.sandbox.wire import Request, Response, json_response
 
 JST = timezone(timedelta(hours=9))
 KEY = re.compile(r"[A-Za-z0-9]{32}")
+# The user whose key it is, and who owns the cards that are made through the API.
+ME = {"id": "1000", "name": "佐藤 太郎", "email": "sato@acme.example.jp"}
 REFUSED_WORDS = ("WRONG", "INVALID", "REVOKED")
 SWITCHES: dict[str, Any] = {
     "tag_bumps_updated": False,
@@ -32,7 +34,10 @@ SWITCHES: dict[str, Any] = {
     "post_cap": 500,
     "limits": True,
 }
-CREATED_TEXT = ["lastName", "firstName", "lastNameReading", "firstNameReading", "departmentName", "title", "companyName", "countryCode", "postalCode", "prefecture", "city", "street", "building", "email", "mobile", "tel", "secondTel", "fax", "url", "memo"]  # fmt: skip
+CREATED_TEXT = (
+    "lastName firstName lastNameReading firstNameReading departmentName title companyName countryCode postalCode prefecture city "
+    "street building email mobile tel secondTel fax url memo"
+).split()
 
 
 class Refuse(Exception):
@@ -94,7 +99,7 @@ class SansanSandbox:
             case ("GET", "tags"):
                 return self._tags(request)
             case ("GET", "me"):
-                return json_response(200, {"id": "1000", "name": "佐藤 太郎", "email": "sato@acme.example.jp"})
+                return json_response(200, ME)
             case ("GET", "users", id):
                 return json_response(200, {"id": id, "name": "佐藤 太郎"})
         raise Refuse(404, "not_found")
@@ -246,10 +251,7 @@ class SansanSandbox:
         """A new card; members that are not given are blank, but for the ids and the times."""
         with self.lock:
             rng = random.Random()
-            blank = {
-                name: None if isinstance(value, str | None) else value
-                for name, value in fresh(rng, 0, [{"id": "1000", "name": "佐藤 太郎"}], self.now()).items()
-            }
+            blank = {name: None if isinstance(value, str | None) else value for name, value in fresh(rng, 0, [ME], self.now()).items()}
             moment = self.now().replace(microsecond=0)
             card = {**blank, "id": hex_id(rng), "personId": hex_id(rng), "companyId": hex_id(rng), "entryStatus": "completed", "countryCode": "JP",
                     "registeredTime": moment, "updatedTime": moment, "tags": []}  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ def load(sandbox: Sandbox, path: Path) -> bool:
 def save(sandbox: Sandbox, path: Path) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_bytes(orjson.dumps({"sansan": sandbox.sansan.state(), "hubspot": sandbox.hubspot.state()}))
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def keep(sandbox: Sandbox, path: Path, stop: threading.Event) -> None:

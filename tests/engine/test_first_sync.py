@@ -76,4 +76,4 @@ def test_entries_tell_the_stages_in_order(sandbox):
     for entry in entries:
         assert entry.changed_at <= entry.read_at <= entry.planned_at <= entry.sent_at <= entry.closed_at
         assert entry.after["sansan_link_id"] == str(entry.link_key)
-        assert set(entry.origin.values()) <= {card for card in sandbox.sansan.cards}
+        assert set(entry.origin.values()) <= set(sandbox.sansan.cards)

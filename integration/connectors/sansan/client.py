@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from integration.connectors.base import Gone, Reconnect, RetryLater
@@ -11,6 +11,7 @@ from integration.connectors.http import Answer, Http, Limiter, Vendor, seconds_o
 from integration.connectors.sansan import parse
 from integration.records import CardPage, CardRead, Identity, TagSeen, Window
 
+T = TypeVar("T")
 PAGE = 300
 # Seconds to wait after a 429 that does not say how long: short for a burst, then as the oldest advice has it.
 UNTOLD = (10.0, 60.0, 300.0)
@@ -93,7 +94,7 @@ class Sansan:
                 return
 
     @staticmethod
-    def _parsed(read: Any, value: Any) -> Any:
+    def _parsed(read: Callable[[Any], T], value: Any) -> T:
         try:
             return read(value)
         except parse.Unreadable as wrong:

@@ -160,24 +160,28 @@ class Portal:
         clean, problems, checks = {}, [], self.checks
         for name, value in values.items():
             check = checks.get(name)
-            value = "" if value is None else value if isinstance(value, str) else str(value)
             if check is None:
                 problems.append(value_problem(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist'))
                 continue
-            if name == "email":
-                value = value.strip().lower()
-            if value[:1] == ";" and self.properties[name]["fieldType"] == "checkbox":
-                value = ";".join(dict.fromkeys(filter(None, (contact.get(name, "") + value).split(";"))))
-            said = check(value) if value else None
+            clean[name] = self.stored(name, "" if value is None else str(value), contact)
+            said = check(clean[name]) if clean[name] else None
             if said:
                 problems.append(properties.problem_of(name, said))
-            # A stage moves only forward, unless it is blanked first: HubSpot accepts the write and keeps the old stage.
-            if name == "lifecyclestage" and value and stage(value) < stage(contact.get(name, "")):
-                value = contact[name]
-            clean[name] = value
         if problems:
             raise invalid_values(problems)
         return clean
+
+    def stored(self, name: str, value: str, contact: dict[str, str]) -> str:
+        """The value in the form that HubSpot keeps."""
+        have = contact.get(name, "")
+        if name == "email":
+            return value.strip().lower()
+        if value[:1] == ";" and self.properties[name]["fieldType"] == "checkbox":
+            return ";".join(dict.fromkeys(filter(None, (have + value).split(";"))))
+        # A stage moves only forward, unless it is blanked first: HubSpot accepts the write and keeps the old stage.
+        if name == "lifecyclestage" and value and stage(value) < stage(have):
+            return have
+        return value
 
     def check_unique(self, clean: dict[str, str], id: str) -> None:
         for name, taken in self.unique.items():

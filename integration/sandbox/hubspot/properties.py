@@ -22,8 +22,17 @@ FIELD_TYPES = {
 EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
 BAD_TOP = ("con", "cmo", "ocm")
 LONGEST = 65_536
-TEXT = ["email", "firstname", "lastname", "company", "jobtitle", "phone", "mobilephone", "fax", "zip", "state", "city", "address", "country", "website", "salutation", "industry", "annualrevenue", "work_email", "message", "hs_persona", "twitterhandle", "linkedinbio", "relationship_status", "school", "degree", "field_of_study", "seniority", "company_size", "date_of_birth", "gender", "marital_status", "military_status", "start_date", "graduation_date", "job_function", "hs_language", "hs_email_domain"]  # fmt: skip
-LOCKED = ["hs_object_id", "createdate", "lastmodifieddate", "hs_additional_emails", "hs_merged_object_ids", "hs_calculated_merged_vids", "hs_created_by_user_id", "hs_updated_by_user_id", "hs_all_owner_ids", "num_notes", "num_contacted_notes", "hs_is_contact", "hs_lifecyclestage_lead_date", "notes_last_updated", "hs_pipeline", "hs_email_bounce", "hs_sa_first_engagement_date"]  # fmt: skip
+TEXT = (
+    "email firstname lastname company jobtitle phone mobilephone fax zip state city address country website "
+    "salutation industry annualrevenue work_email message hs_persona twitterhandle linkedinbio relationship_status "
+    "school degree field_of_study seniority company_size date_of_birth gender marital_status military_status "
+    "start_date graduation_date job_function hs_language hs_email_domain"
+).split()
+LOCKED = (
+    "hs_object_id createdate lastmodifieddate hs_additional_emails hs_merged_object_ids hs_calculated_merged_vids "
+    "hs_created_by_user_id hs_updated_by_user_id hs_all_owner_ids num_notes num_contacted_notes hs_is_contact "
+    "hs_lifecyclestage_lead_date notes_last_updated hs_pipeline hs_email_bounce hs_sa_first_engagement_date"
+).split()
 STAGES = ["subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "evangelist", "other"]
 
 
