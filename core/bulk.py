@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from django.db import connection, models
 
-from core.tenancy import check_write
+from core.tenancy import check_keys, check_rows, check_write, owned_keys
 
 # Well under every database's limit of parameters in a statement, with two dozen fields a row.
 ROWS = 200
@@ -21,8 +21,7 @@ ROWS = 200
 
 def insert_rows(rows: Sequence[models.Model], unique: Sequence[str] = (), replace: Sequence[str] = ()) -> None:
     """Inserts rows of one model and sets their primary keys. Where ``unique`` is taken already, ``replace`` is overwritten."""
-    for account_id in {row.account_id for row in rows}:  # type: ignore[attr-defined]
-        check_write(account_id)
+    check_rows(rows)
     for some in pieces(rows):
         _insert(some, unique, replace)
 
@@ -48,6 +47,9 @@ def _insert(rows: Sequence[models.Model], unique: Sequence[str], replace: Sequen
 def update_rows(model: type[models.Model], fields: Sequence[str], rows: Sequence[tuple[Any, ...]], account_id: int) -> int:
     """Sets ``fields`` of each row; a row is (primary key, value, ...). Only rows of the account are touched."""
     check_write(account_id)
+    for field in owned_keys(model):
+        if field.name in fields:
+            check_keys(field, (row[1 + fields.index(field.name)] for row in rows), account_id)
     return sum(_update(model, fields, some, account_id) for some in pieces(rows))
 
 

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
+from django.db.models import Case
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django_scopes import ScopedManager, get_scope, scope, scopes_disabled
 from django_scopes.exceptions import ScopeError
+from django_scopes.manager import DisabledQuerySet
 
 from core.models.account import Account
+
+# Keys that one query asks for.
+KEYS = 500
 
 __all__ = ["AccountOwned", "AccountScopeMiddleware", "ScopeError", "all_accounts", "in_account"]
 
@@ -30,30 +35,94 @@ def all_accounts() -> AbstractContextManager[None]:
     return scopes_disabled()
 
 
-def check_write(account_id: int | None) -> None:
-    """Raises ScopeError unless the open scope covers the account that is written to."""
+def covered() -> list[int] | None:
+    """Ids of the accounts that the open scope covers; None where it covers all. Raises ScopeError outside a scope."""
     current = get_scope()
     if not current.get("_enabled", True):
-        return
+        return None
     if "account" not in current:
         raise ScopeError("A write needs the scope of an account.")
-    allowed = current["account"]
-    allowed = allowed if isinstance(allowed, (list, tuple)) else [allowed]
-    if account_id not in {account.pk for account in allowed}:
+    accounts = current["account"]
+    return [account.pk for account in (accounts if isinstance(accounts, (list, tuple)) else [accounts])]
+
+
+def check_write(account_id: int | None) -> None:
+    """Raises ScopeError unless the open scope covers the account that is written to."""
+    accounts = covered()
+    if accounts is not None and account_id not in accounts:
         raise ScopeError("This write belongs to an account outside the open scope.")
 
 
+def owned_keys(model: type[models.Model]) -> list[Any]:
+    """The foreign keys of a model that point at rows of an account."""
+    return [field for field in model._meta.concrete_fields if isinstance(field.related_model, type) and issubclass(field.related_model, AccountOwned)]
+
+
+def check_keys(field: Any, keys: Iterable[Any], account_id: int | None) -> None:
+    """Raises ScopeError unless every row that ``keys`` point at is of the account."""
+    wanted = sorted({key for key in keys if key is not None}, key=str)
+    for start in range(0, len(wanted), KEYS):
+        some = wanted[start : start + KEYS]
+        if field.related_model._base_manager.filter(pk__in=some, account_id=account_id).count() != len(some):
+            raise ScopeError(f"{field} points into another account.")
+
+
+def check_rows(rows: Iterable[Any], fields: Iterable[Any] | None = None) -> None:
+    """Raises ScopeError unless the scope covers the rows' accounts and all their foreign keys stay inside them."""
+    by_account: dict[int | None, list[Any]] = {}
+    for row in rows:
+        by_account.setdefault(row.account_id, []).append(row)
+    for account_id, some in by_account.items():
+        check_write(account_id)
+        for field in owned_keys(type(some[0])) if fields is None else fields:
+            check_keys(field, {getattr(row, field.attname) for row in some}, account_id)
+
+
 class GuardedQuerySet(models.QuerySet[Any]):
+    """Writes of many rows at once, kept inside their accounts like the single ones."""
+
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
         objs = list(objs)
-        for account_id in {obj.account_id for obj in objs}:
-            check_write(account_id)
+        check_rows(objs)
         return super().bulk_create(objs, *args, **kwargs)
+
+    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
+        objs, fields = list(objs), list(fields)
+        check_rows(objs, [field for field in owned_keys(self.model) if field.name in fields])
+        return super().bulk_update(objs, fields, *args, **kwargs)
 
     def update(self, **kwargs: Any) -> int:
         if "account" in kwargs or "account_id" in kwargs:
             raise ScopeError("A row never moves to another account.")
+        for field in owned_keys(self.model):
+            self._check_target(field, kwargs.get(field.name, kwargs.get(field.attname)))
         return super().update(**kwargs)
+
+    def _check_target(self, field: Any, value: Any) -> None:
+        """A foreign key may be set to one row, of the account of all the rows it is set on."""
+        if value is None or isinstance(value, Case):  # bulk_update has checked what it wraps in CASE
+            return
+        accounts = covered()
+        if accounts is None or len(accounts) != 1:
+            accounts = list(self.order_by().values_list("account_id", flat=True).distinct())
+        for account_id in accounts:
+            check_keys(field, [getattr(value, "pk", value)], account_id)
+
+
+class ClosedQuerySet(DisabledQuerySet):  # type: ignore[misc]
+    """What a manager gives outside a scope. django-scopes leaves these open."""
+
+    exists = bulk_create = bulk_update = explain = DisabledQuerySet.error
+
+
+class AccountManager(type(ScopedManager(account="account", _manager_class=models.Manager.from_queryset(GuardedQuerySet)))):  # type: ignore[misc]
+    """Rows of the open scope only; outside one, nothing but an error."""
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        rows = super().get_queryset()
+        if isinstance(rows, DisabledQuerySet):
+            return ClosedQuerySet(self.model, using=self._db, missing_scopes=rows.missing_scopes)
+        return rows  # type: ignore[no-any-return]
 
 
 class AccountOwned(models.Model):
@@ -61,29 +130,28 @@ class AccountOwned(models.Model):
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="+", verbose_name=_("account"))
 
-    objects = ScopedManager(account="account", _manager_class=models.Manager.from_queryset(GuardedQuerySet))
+    objects = AccountManager()
 
     class Meta:
         abstract = True
 
+    @classmethod
+    def from_db(cls, db: Any, field_names: Any, values: Any) -> Self:
+        row = super().from_db(db, field_names, values)
+        row._stored_account = row.__dict__.get("account_id")
+        return row
+
     def save(self, *args: Any, **kwargs: Any) -> None:
-        check_write(self.account_id)
-        self.check_relations()
+        if getattr(self, "_stored_account", None) not in (None, self.account_id):
+            raise ScopeError("A row never moves to another account.")
+        only = kwargs.get("update_fields")
+        check_rows([self], None if only is None else [field for field in owned_keys(type(self)) if field.name in only])
         super().save(*args, **kwargs)
+        self._stored_account = self.account_id
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         check_write(self.account_id)
         return super().delete(*args, **kwargs)
-
-    def check_relations(self) -> None:
-        """Raises ScopeError when a foreign key points into another account."""
-        for field in self._meta.concrete_fields:
-            related = field.related_model
-            if not (isinstance(related, type) and issubclass(related, AccountOwned)):
-                continue
-            key = getattr(self, field.attname)
-            if key is not None and not related._base_manager.filter(pk=key, account_id=self.account_id).exists():
-                raise ScopeError(f"{self._meta.label}.{field.name} points into another account.")
 
 
 class AccountScopeMiddleware:

@@ -8,10 +8,9 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
-from django_scopes import get_scope
 
 from core.models.account import Account
-from core.tenancy import AccountOwned
+from core.tenancy import AccountOwned, covered
 
 # Rows that are counted, and so the last row that pages reach. Filters and search reach the others.
 CAP = 10_000
@@ -81,10 +80,7 @@ def accounts_in_scope(rows: object) -> Sequence[int]:
     """Ids of the accounts that the open scope covers; none where that does not help to read ``rows``."""
     if not isinstance(rows, QuerySet) or not issubclass(rows.model, AccountOwned):
         return []
-    scope = get_scope()
-    if scope.get("_enabled", True):
-        covered = scope["account"]
-        accounts = [account.pk for account in (covered if isinstance(covered, (list, tuple)) else [covered])]
-    else:
+    accounts = covered()
+    if accounts is None:
         accounts = list(Account.objects.values_list("pk", flat=True)[: MOST_ACCOUNTS + 1])
     return accounts if len(accounts) <= MOST_ACCOUNTS else []
