@@ -7,6 +7,7 @@ field; together they cost more than the rest of a batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -19,37 +20,57 @@ from core.tenancy import check_keys, check_rows, check_write, owned_keys
 ROWS = 200
 
 
-def insert_rows(rows: Sequence[models.Model], unique: Sequence[str] = (), replace: Sequence[str] = ()) -> None:
-    """Inserts rows of one model and sets their primary keys. Where ``unique`` is taken already, ``replace`` is overwritten."""
+def insert_rows(rows: Sequence[models.Model]) -> None:
+    """Inserts rows of one model and sets their primary keys."""
     check_rows(rows)
     for some in pieces(rows):
-        _insert(some, unique, replace)
+        meta = type(some[0])._meta
+        fields = [field for field in meta.concrete_fields if not field.primary_key]
+        names = [field.attname for field in fields]
+        sql, params = _insert(meta, fields, [[getattr(row, name) for name in names] for row in some])
+        with connection.cursor() as cursor:
+            cursor.execute(f'{sql} RETURNING "{meta.pk.column}"', params)  # type: ignore[union-attr]
+            for row, (key,) in zip(some, cursor.fetchall(), strict=True):
+                row.pk = key
 
 
-def _insert(rows: Sequence[models.Model], unique: Sequence[str], replace: Sequence[str]) -> None:
-    meta = type(rows[0])._meta
-    fields = [field for field in meta.concrete_fields if not field.primary_key]
-    columns = ", ".join(f'"{field.column}"' for field in fields)
-    marks = "(" + ", ".join(["%s"] * len(fields)) + ")"
-    sql = f'INSERT INTO "{meta.db_table}" ({columns}) VALUES {", ".join([marks] * len(rows))}'
-    if unique:
+def upsert_rows(model: type[models.Model], rows: Sequence[Any], unique: Sequence[str], replace: Sequence[str], account_id: int) -> None:
+    """Inserts rows; where ``unique`` is taken already, ``replace`` is overwritten. A row is a named tuple of the model's fields."""
+    check_write(account_id)
+    for some in pieces(rows):
+        meta = model._meta
+        fields = [meta.get_field(name) for name in some[0]._fields]
+        check_columns(model, some[0]._fields, some, account_id)
+        sql, params = _insert(meta, [meta.get_field("account"), *fields], [(account_id, *row) for row in some])
         taken = ", ".join(f'"{meta.get_field(name).column}"' for name in unique)  # type: ignore[union-attr]
         sets = ", ".join(f'"{column}" = excluded."{column}"' for column in (meta.get_field(name).column for name in replace))  # type: ignore[union-attr]
-        sql += f" ON CONFLICT ({taken}) DO UPDATE SET {sets}"
-    plain = [(field.attname, adapter(field)) for field in fields]
-    params = [adapt(getattr(row, name)) if adapt else getattr(row, name) for row in rows for name, adapt in plain]
-    with connection.cursor() as cursor:
-        cursor.execute(f'{sql} RETURNING "{meta.pk.column}"', params)  # type: ignore[union-attr]
-        for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
-            row.pk = key
+        with connection.cursor() as cursor:
+            # Another account's row is never overwritten, whatever the unique key says.
+            cursor.execute(f'{sql} ON CONFLICT ({taken}) DO UPDATE SET {sets} WHERE "{meta.db_table}"."account_id" = excluded."account_id"', params)
+
+
+def _insert(meta: Any, fields: Sequence[Any], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """The statement and its parameters."""
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    marks = "(" + ", ".join(["%s"] * len(fields)) + ")"
+    adapters = [adapter(field) for field in fields]
+    params = [adapt(value) if adapt else value for row in rows for adapt, value in zip(adapters, row, strict=True)]
+    return f'INSERT INTO "{meta.db_table}" ({columns}) VALUES {", ".join([marks] * len(rows))}', params
+
+
+def check_columns(model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]], account_id: int) -> None:
+    """Raises ScopeError unless the foreign keys among these columns stay inside the account."""
+    for field in owned_keys(model):
+        for name in (field.name, field.attname):
+            if name in fields:
+                at = fields.index(name)
+                check_keys(field, (row[at] for row in rows), account_id)
 
 
 def update_rows(model: type[models.Model], fields: Sequence[str], rows: Sequence[tuple[Any, ...]], account_id: int) -> int:
     """Sets ``fields`` of each row; a row is (primary key, value, ...). Only rows of the account are touched."""
     check_write(account_id)
-    for field in owned_keys(model):
-        if field.name in fields:
-            check_keys(field, (row[1 + fields.index(field.name)] for row in rows), account_id)
+    check_columns(model, ("pk", *fields), rows, account_id)
     return sum(_update(model, fields, some, account_id) for some in pieces(rows))
 
 
@@ -84,10 +105,12 @@ def adapter(field: Any) -> Callable[[Any], Any] | None:
         return None
     # Few values are distinct: most moments of a batch are the same one.
     known: dict[Any, Any] = {None: None}
+    # A moment goes to the backend directly: the field's own way there takes three times as long.
+    prepare = connection.ops.adapt_datetimefield_value if kind == "DateTimeField" else partial(field.get_db_prep_save, connection=connection)
 
     def prepared(value: Any) -> Any:
         if value not in known:
-            known[value] = field.get_db_prep_save(value, connection)
+            known[value] = prepare(value)
         return known[value]
 
     return prepared

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any, Self
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Case
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
@@ -53,6 +54,7 @@ def check_write(account_id: int | None) -> None:
         raise ScopeError("This write belongs to an account outside the open scope.")
 
 
+@cache
 def owned_keys(model: type[models.Model]) -> list[Any]:
     """The foreign keys of a model that point at rows of an account."""
     return [field for field in model._meta.concrete_fields if isinstance(field.related_model, type) and issubclass(field.related_model, AccountOwned)]
@@ -60,11 +62,17 @@ def owned_keys(model: type[models.Model]) -> list[Any]:
 
 def check_keys(field: Any, keys: Iterable[Any], account_id: int | None) -> None:
     """Raises ScopeError unless every row that ``keys`` point at is of the account."""
-    wanted = sorted({key for key in keys if key is not None}, key=str)
+    wanted = [key for key in set(keys) if key is not None]
+    meta = field.related_model._meta
     for start in range(0, len(wanted), KEYS):
         some = wanted[start : start + KEYS]
-        if field.related_model._base_manager.filter(pk__in=some, account_id=account_id).count() != len(some):
-            raise ScopeError(f"{field} points into another account.")
+        # Plain SQL: this is asked several times for every hundred records of a sync.
+        marks = ", ".join(["%s"] * len(some))
+        with connection.cursor() as cursor:
+            sql = f'SELECT COUNT(*) FROM "{meta.db_table}" WHERE "account_id" = %s AND "{meta.pk.column}" IN ({marks})'
+            cursor.execute(sql, [account_id, *some])
+            if cursor.fetchone()[0] != len(some):
+                raise ScopeError(f"{field} points into another account.")
 
 
 def check_rows(rows: Iterable[Any], fields: Iterable[Any] | None = None) -> None:

@@ -43,6 +43,7 @@ class Desk:
     known_share: float | None = None
     in_flight: set[int] = field(default_factory=set)  # record ids
     touched: set[int] = field(default_factory=set)  # in flight and changed by a newer reading meanwhile
+    known_tags: set[str] = field(default_factory=set)  # tags of the cards read so far, which are stored by now
     unsettled: bool = False  # a write went unanswered: read back before anything else
     calls_seen: tuple[int, int, int] = (0, 0, 0)
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from core.bulk import insert_rows
+from core.bulk import upsert_rows
 from integration import ledger
 from integration.connectors.base import Rejected
 from integration.desk import Desk
@@ -22,12 +22,37 @@ from integration.pool import Work
 from integration.records import CardPage, CardRead, Window
 
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.get_fixed_timezone(0))
-UPSERTED = [
-    "person_key", "email_key", "name", "values", "tags", "digest", "exchanged_on", "changed_at",
-    "read_at", "seq", "due_at", "run", "bucket", "reason", "detail",
-]  # fmt: skip
+TAG_TYPES = frozenset(Tag.Type.values)
 # What an unchanged card counts as, by where it stands.
 COUNTED_AS = {Bucket.EXCLUDED: "excluded", Bucket.HELD: "held", Bucket.FAILING: "failed"}
+
+
+class Reading(NamedTuple):
+    """A card as it is stored: columns of Record."""
+
+    rule_id: int
+    connection_id: int
+    external_id: str
+    person_key: str
+    email_key: str
+    name: str
+    values: dict[str, str]
+    tags: list[str]
+    digest: str
+    exchanged_on: str | None
+    changed_at: datetime
+    read_at: datetime
+    due_at: datetime
+    run_id: int
+    seq: int = 1
+    bucket: str = Bucket.WAITING.value
+    reason: str = ""
+    detail: str = ""
+    attempts: int = 0
+
+
+# A card that is there already keeps its attempts: they end with its success.
+REPLACED = [name for name in Reading._fields if name not in ("rule_id", "connection_id", "external_id", "attempts")]
 
 
 class Known(NamedTuple):
@@ -80,9 +105,9 @@ def store(desk: Desk, page: CardPage) -> None:
         learn_tags(desk, page)
         rows, counted, retaken = [], Counter[str](), []
         for card in cards.values():
-            record = as_record(desk, card, now)
+            reading = as_reading(desk, card, now)
             held = known.get(card.id)
-            if held and held.digest == record.digest and held.bucket != Bucket.UNSEEN:
+            if held and held.digest == reading.digest and held.bucket != Bucket.UNSEEN:
                 if run.kind == run.Kind.FULL:
                     retaken.append(held)
                 elif held.due_at is None and held.run_id != run.pk and not (run.is_preview and run.whole):
@@ -91,13 +116,13 @@ def store(desk: Desk, page: CardPage) -> None:
             if not (held and held.due_at and held.run_id == run.pk):
                 counted["read"] += 1
             if held:
-                record.seq, record.bucket, record.reason = held.seq + 1, keep(held.bucket), held.reason
+                reading = reading._replace(seq=held.seq + 1, bucket=keep(held.bucket), reason=held.reason)
                 if held.id in desk.in_flight:
                     desk.touched.add(held.id)
-            rows.append(record)
+            rows.append(reading)
         counted["read"] += sum(count for name, count in counted.items() if name != "read")
         counted["read"] += retake(desk, retaken, now)
-        insert_rows(rows, unique=("rule", "external_id"), replace=UPSERTED)
+        upsert_rows(Record, rows, ("rule", "external_id"), REPLACED, desk.rule.account_id)
         ledger.set_aside(desk, page.unreadable, known, counted, now)
         if page.cards:
             run.position = max(run.position or page.cards[-1].changed_at, page.cards[-1].changed_at)
@@ -138,9 +163,10 @@ def move_cursor(desk: Desk) -> None:
 
 def learn_tags(desk: Desk, page: CardPage) -> None:
     """Tags that are met for the first time on a card; the picker and the option labels need their names."""
-    seen = {tag.id: tag for card in page.cards for tag in card.tags if tag.type in Tag.Type.values}
+    seen = {tag.id: tag for card in page.cards for tag in card.tags if tag.id not in desk.known_tags and tag.type in TAG_TYPES}
     if not seen:
         return
+    desk.known_tags.update(seen)
     have = set(Tag.objects.filter(connection_id=desk.rule.sansan_id, external_id__in=seen).values_list("external_id", flat=True))
     Tag.objects.bulk_create(
         [
@@ -158,15 +184,14 @@ def learn_tags(desk: Desk, page: CardPage) -> None:
     )
 
 
-def as_record(desk: Desk, card: CardRead, now: datetime) -> Record:
+def as_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
     """The row for a card. Of a card out of scope nothing is kept but its id, its times and its tags."""
     tags = sorted(tag.id for tag in card.tags if tag.type != Tag.Type.PRIVATE and tag.id not in desk.private)
     in_scope = desk.selected is None or not desk.selected.isdisjoint(tags)
     values = {name: value for name, value in card.values.items() if name in desk.fields} if in_scope else {}
     address = normalize.email(values.get("email", ""))
     content = (values, tags, card.person_key, card.exchanged_on, in_scope)
-    return Record(
-        account_id=desk.rule.account_id,
+    return Reading(
         rule_id=desk.rule.pk,
         connection_id=desk.rule.sansan_id,
         external_id=card.id,

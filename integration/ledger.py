@@ -51,7 +51,6 @@ class Opened:
 
     writes: list[Write] = field(default_factory=list)
     lane: str = ""
-    asked: int = 0
     optimistic: bool = False
 
 
@@ -78,14 +77,14 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
     """Writes the intents, and settles at once what needs no call. People that changed meanwhile are left for the next pass."""
     left = batch.with_any(desk.touched)
     decisions = [one for one in decisions if not any(verdict.record in left for verdict in one.verdicts)]
-    opened = Opened(lane=batch.lane, asked=len(batch.asked), optimistic=desk.optimistic)
+    opened, now = Opened(lane=batch.lane, optimistic=desk.optimistic), desk.now()
     with transaction.atomic():
         desk.lease.renew()
         if desk.run.is_preview:
-            preview(desk, batch, decisions)
+            preview(desk, now, batch, decisions)
             return opened
         links = {str(link.key): link for link in batch.links.values()}
-        decisions = with_links(desk, decisions, links)
+        decisions = with_links(desk, now, decisions, links)
         entries: list[AuditEntry] = []
         counted, reasons, moved, nobodys = Counter[str](), [], [], []
         for decision in decisions:
@@ -95,15 +94,13 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
                 row = batch.rows[verdict.record]
                 if decision.writes and row is head:
                     if reading or row.rule_id == desk.rule.pk:
-                        entry = intent(desk, row, decision, link)
+                        entry = intent(desk, now, row, decision, link)
                         entries.append(entry)
                         opened.writes.append(Write(entry, decision, link, reading and reading.id))  # type: ignore[arg-type]
                     if reading is None or (link and row.link_id != link.pk):
                         # Nobody's reading brought this write about: the record is due, so that a crash cannot lose it.
                         nobodys += [] if reading else [row.id]
-                        moved.append(
-                            (row.id, row.bucket, row.reason, row.detail, link and link.pk, row.due_at if reading else desk.now(), row.attempts)
-                        )
+                        moved.append((row.id, row.bucket, row.reason, row.detail, link and link.pk, row.due_at if reading else now, row.attempts))
                     continue
                 if row.rule_id != desk.rule.pk:
                     continue  # its own rule says where it stands
@@ -112,12 +109,13 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
                     counted[COUNTED_AS[verdict.bucket]] += 1
                     reasons.append(verdict.reason)
                 if newly_decided(verdict, row):
-                    entries.append(said(desk, row, decision, verdict, link, Outcome.NONE))
+                    entries.append(said(desk, now, row, decision, verdict, link, Outcome.NONE))
                 due, attempts = (row.due_at, row.attempts) if settles else (None, 0)
                 moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], link_after(verdict, row, link), due, attempts))
         insert_rows(entries)
         update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), moved, desk.rule.account_id)
-        Record.objects.filter(pk__in=nobodys).update(run=None)
+        if nobodys:
+            Record.objects.filter(pk__in=nobodys).update(run=None)
         reasoned(desk.run, reasons)
         count(desk, counted)
     release(desk, set(batch.rows).difference(busy(opened)))
@@ -147,7 +145,7 @@ def link_after(verdict: Verdict, row: Row, link: Link | None) -> int | None:
     return link.pk if link else None
 
 
-def with_links(desk: Desk, decisions: Iterable[Decision], links: dict[str, Link]) -> list[Decision]:
+def with_links(desk: Desk, now: datetime, decisions: Iterable[Decision], links: dict[str, Link]) -> list[Decision]:
     """A person without a link gets one before the write: its key is what makes sending twice harmless."""
     linked, new = [], []
     for decision in decisions:
@@ -155,7 +153,7 @@ def with_links(desk: Desk, decisions: Iterable[Decision], links: dict[str, Link]
             linked.append(decision)
             continue
         written = dict(decision.after) if decision.kind == d.CREATE else {}
-        link = Link(account_id=desk.rule.account_id, hubspot_id=desk.rule.hubspot_id, written=written)
+        link = Link(account_id=desk.rule.account_id, hubspot_id=desk.rule.hubspot_id, written=written, created_at=now)
         new.append(link)
         links[str(link.key)] = link
         linked.append(replace(decision, link=str(link.key)))
@@ -163,8 +161,8 @@ def with_links(desk: Desk, decisions: Iterable[Decision], links: dict[str, Link]
     return linked
 
 
-def intent(desk: Desk, row: Row, decision: Decision, link: Link | None) -> AuditEntry:
-    entry = base_entry(desk, row, decision.kind, decision.reason, decision.detail, link)
+def intent(desk: Desk, now: datetime, row: Row, decision: Decision, link: Link | None) -> AuditEntry:
+    entry = base_entry(desk, now, row, decision.kind, decision.reason, decision.detail, link)
     entry.before, entry.after, entry.origin = dict(decision.before), dict(decision.after), dict(decision.origin)
     if desk.plan_rule.link_property and link and decision.kind in (d.CREATE, d.LINK):
         entry.after[LINK_ID] = str(link.key)
@@ -172,15 +170,15 @@ def intent(desk: Desk, row: Row, decision: Decision, link: Link | None) -> Audit
     return entry
 
 
-def said(desk: Desk, row: Row, decision: Decision, verdict: Verdict, link: Link | None, outcome: str) -> AuditEntry:
+def said(desk: Desk, now: datetime, row: Row, decision: Decision, verdict: Verdict, link: Link | None, outcome: str) -> AuditEntry:
     """An entry for a card about which something was newly decided that needs no write."""
     kind = decision.kind if decision.kind == d.HOLD or verdict.record == decision.card else d.SKIP
-    entry = base_entry(desk, row, kind, verdict.reason, verdict.detail, link)
+    entry = base_entry(desk, now, row, kind, verdict.reason, verdict.detail, link)
     entry.outcome, entry.closed_at, entry.contact_id = outcome, entry.planned_at, decision.contact_id
     return entry
 
 
-def base_entry(desk: Desk, row: Row, kind: str, reason: str, detail: str, link: Link | None) -> AuditEntry:
+def base_entry(desk: Desk, now: datetime, row: Row, kind: str, reason: str, detail: str, link: Link | None) -> AuditEntry:
     return AuditEntry(
         account_id=desk.rule.account_id,
         run_id=desk.run.pk,
@@ -196,11 +194,11 @@ def base_entry(desk: Desk, row: Row, kind: str, reason: str, detail: str, link: 
         attempt=row.attempts + 1,
         changed_at=row.changed_at,
         read_at=row.read_at,
-        planned_at=desk.now(),
+        planned_at=now,
     )
 
 
-def preview(desk: Desk, batch: Batch, decisions: Iterable[Decision]) -> None:
+def preview(desk: Desk, now: datetime, batch: Batch, decisions: Iterable[Decision]) -> None:
     """A preview's entries say what would happen. Nothing else changes."""
     entries, counted, reasons = [], Counter[str](), []
     links = {str(link.key): link for link in batch.links.values()}
@@ -213,11 +211,11 @@ def preview(desk: Desk, batch: Batch, decisions: Iterable[Decision]) -> None:
                 counted[COUNTER_OF[decision.kind] if decision.writes and charged(desk, decision, batch) is row else COUNTED_AS[verdict.bucket]] += 1
                 reasons.append(verdict.reason)
             if writes:
-                entry = intent(desk, row, decision, link)
+                entry = intent(desk, now, row, decision, link)
                 entry.sent_at, entry.outcome, entry.closed_at = None, Outcome.PREVIEW, entry.planned_at
                 entries.append(entry)
             elif newly_decided(verdict, row) and desk.counts(row):
-                entries.append(said(desk, row, decision, verdict, link, Outcome.PREVIEW))
+                entries.append(said(desk, now, row, decision, verdict, link, Outcome.PREVIEW))
     insert_rows(entries)
     reasoned(desk.run, reasons)
     count(desk, counted)
@@ -419,7 +417,7 @@ def told_unseen(desk: Desk, rows: Sequence[Row]) -> None:
         desk.lease.renew()
         verdicts = [(row, Verdict(row.id, "unseen", "unseen")) for row in rows]
         AuditEntry.objects.bulk_create(
-            [said(desk, row, Decision(d.SKIP, "unseen", row.id, (verdict,)), verdict, None, Outcome.NONE) for row, verdict in verdicts]
+            [said(desk, now, row, Decision(d.SKIP, "unseen", row.id, (verdict,)), verdict, None, Outcome.NONE) for row, verdict in verdicts]
         )
         Record.objects.filter(pk__in=[row.id for row in rows]).update(bucket=Bucket.UNSEEN, reason="unseen", detail="", due_at=None, read_at=now)
         reasoned(desk.run, ["unseen"] * len(rows))

@@ -18,5 +18,7 @@ def mapped(values: Values, tags: Sequence[str], rows: Iterable[MappingRow]) -> d
 def value_of(row: MappingRow, values: Values, tags: Sequence[str], country: str) -> str:
     if row.sansan == (TAGS,):
         return ";".join(sorted(tags))
+    if len(row.sansan) == 1 and not row.transform:
+        return values.get(row.sansan[0], "").strip()
     parts = [values.get(field, "") for field in row.sansan]
     return TRANSFORMS[row.transform](parts, country).strip()
