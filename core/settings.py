@@ -185,6 +185,7 @@ UNFOLD = {
     "SITE_HEADER": "Meishi Bridge",
     "SITE_SUBHEADER": _("Cards in, contacts true"),
     "SITE_SYMBOL": "contacts",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("core/favicon.svg")}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("core/admin.css")],

@@ -181,9 +181,11 @@ def filter_row(row: Node, side: str) -> dict[str, str]:
 
 
 def mappings(node: Node) -> tuple[dict[str, Any], ...]:
-    if node.value.get("mappings", "default") == "default":
+    given = node.value.get("mappings", "default")
+    if given == "default":
         return default_mappings()
-    rows = tuple(mapping(row) for row in node.nodes("mappings"))
+    # Both `mappings: [...]` and `mappings: {rows: [...]}` say the same.
+    rows = tuple(mapping(row) for row in (node.node("mappings").nodes("rows") if isinstance(given, dict) else node.nodes("mappings")))
     names = [row["hubspot"] for row in rows]
     for name in sorted({name for name in names if names.count(name) > 1}):
         node.problem("mappings", f"“{name}” is mapped twice.")

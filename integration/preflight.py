@@ -52,7 +52,7 @@ def seen_well(connection: Connection, identity: Identity, tags: int, properties:
         detail = f"{identity.name or 'The key'} sees {tags} tags."
     else:
         store_schema(connection, properties)
-        detail = f"{identity.name}, {len(connection.schema)} contact properties."
+        detail = f"Portal {identity.name}."
     seen(connection, Connection.Health.OK, detail, identity.id)
 
 

@@ -15,7 +15,9 @@ def sweep(now: datetime) -> int:
     """Deletes at most a piece an account; returns how many. To be called without a scope, every half minute."""
     gone = 0
     for account in Account.objects.all():
-        old = AuditEntry.objects.filter(account=account, closed_at__lt=now - timedelta(days=account.retention_days, minutes=1), planned_at__lt=now)
+        ended = now - timedelta(days=account.retention_days, minutes=1)
+        # An entry is planned before it is closed, and only the former is in an index.
+        old = AuditEntry.objects.filter(account=account, planned_at__lt=ended, closed_at__lt=ended)
         ids = list(old.order_by("planned_at").values_list("pk", flat=True)[:PIECE])
         if ids:
             gone += AuditEntry.objects.filter(pk__in=ids).delete()[0]

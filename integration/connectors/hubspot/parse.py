@@ -182,7 +182,8 @@ def options_body(options: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 def identity(value: Mapping[str, Any]) -> Identity:
     portal = str(value["portalId"])
-    return Identity(portal, f"{value.get('accountType') or 'portal'} {portal}".strip())
+    kind = value.get("accountType")
+    return Identity(portal, f"{portal} ({kind})" if kind else portal)
 
 
 def rate_limit(headers: Mapping[str, str]) -> tuple[int, float] | None:

@@ -1,175 +1,27 @@
-"""``manage.py bench``: how fast it is here. Prints figures, asserts none. Sandbox and product each run in a process of their own."""
+"""``manage.py bench``: how fast it is here. Prints figures, asserts none."""
 
-from __future__ import annotations
-
-import os
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.request
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import orjson
-import yaml
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
-TOKEN = "pat-bench-0001"  # noqa: S105  (the sandbox takes any)
-WIDTHS = (-36, 9, 9, 9, 8, 9, 5, 12, 9)  # of the table's columns; below 0 to the left
-RULE = {"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "active": True}
+from integration.bench import pages, runs
 
-
-@dataclass(frozen=True)
-class Scene:
-    """One line of the table."""
-
-    title: str
-    cards: int
-    latency_ms: int
-    limit: str = ""  # HubSpot's, calls/seconds; "" none
-    known: bool = False  # the portal has all the people before
-    repeat: bool = True  # also an incremental run and a full check
+SCENES = {"runs": runs, "pages": pages}
 
 
 class Command(BaseCommand):
-    help = "Measures first, incremental and full runs: records a second, calls, memory."
+    help = "Measures runs against the sandbox, or the admin's pages over a long history, each in a database of its own."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--cards", default="2000,20000,200000", help="sizes for speed and memory without a limit")
-        parser.add_argument("--latency-ms", type=int, default=50)
-        parser.add_argument("--limit", default="190/10", help="HubSpot's limit for the limited runs, calls/seconds")
-        parser.add_argument("--limited-cards", type=int, default=20_000)
-        parser.add_argument("--database-url", default="", help="another database than a fresh SQLite file (it is migrated and must be empty)")
+        parser.add_argument("scene", nargs="?", choices=SCENES, default="runs")
+        for scene in SCENES.values():
+            scene.add_arguments(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        self.row("", "cards", "seconds", "cards/s", "calls", "per 100", "429", "limit used", "peak MB")
-        for cards in (int(part) for part in options["cards"].split(",") if part):
-            self.play(Scene("no limit", cards, options["latency_ms"], repeat=cards <= 20_000), options)
-        for known in (False, True):
-            title = "limited, portal " + ("has them all" if known else "empty")
-            self.play(Scene(title, options["limited_cards"], options["latency_ms"], options["limit"], known, repeat=False), options)
+    def handle(self, *args: Any, scene: str, **options: Any) -> None:
+        SCENES[scene].run(options, self.say)
 
-    def play(self, scene: Scene, options: dict[str, Any]) -> None:
-        with tempfile.TemporaryDirectory() as home, sandbox(scene) as url:
-            product = Product(Path(home), url, scene, options["database_url"])
-            if scene.known:
-                know(url)
-            product.run("migrate", "-v0")
-            product.run("configure", str(product.file))
-            self.line(scene, "first", product.sync())
-            if scene.repeat:
-                changed = post(url, "/sandbox/sansan/churn", {"percent": 1})
-                self.line(scene, f"1 % changed ({len(changed)})", product.sync())
-                self.line(scene, "nothing changed", product.sync())
-                self.line(scene, "full check", product.sync("--full"))
-
-    def line(self, scene: Scene, what: str, measured: tuple[dict[str, Any], float]) -> None:
-        result, peak = measured
-        seconds, read, calls = max(result["seconds"], 0.001), result["counts"]["read"], result["calls"]["hubspot"]
-        people = sum(result["counts"][name] for name in ("created", "updated", "linked", "unchanged"))
-        used = ""
-        if scene.limit:
-            allowed, window = scene.limit.split("/")
-            used = f"{calls / (seconds / float(window) * int(allowed)):.0%}"
-        per_hundred = f"{calls * 100 / people:.2f}" if people else "-"
-        self.row(
-            f"{scene.title}, {what}", f"{read:,}", f"{seconds:.2f}", f"{read / seconds:,.0f}", f"{calls:,}", per_hundred,
-            str(result["rate_limited"]), used, f"{peak:.0f}",
-        )  # fmt: skip
-
-    def row(self, *cells: str) -> None:
-        self.stdout.write("".join(f"{cell:>{width}}" if width > 0 else f"{cell:{-width}}" for cell, width in zip(cells, WIDTHS, strict=True)))
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
         self.stdout.flush()
-
-
-class Product:
-    """The product as its user runs it: commands, with an environment of their own."""
-
-    def __init__(self, home: Path, url: str, scene: Scene, database_url: str) -> None:
-        self.environment = {
-            **os.environ, "DEBUG": "0", "SECRET_KEY": "bench-" + "x" * 50, "FERNET_KEYS": "bench-" + "y" * 32,
-            "SANSAN_API_URL": url, "HUBSPOT_API_URL": url, "DATABASE_URL": database_url or f"sqlite:///{home / 'bench.sqlite3'}",
-        }  # fmt: skip
-        self.file = home / "bench.yaml"
-        connections: list[dict[str, Any]] = [
-            {"slug": "sansan", "system": "sansan", "credentials": {"api_key": "BenchKey0123456789abcdefABCDEF01"}, "rate": False},
-            {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": TOKEN}},
-        ]
-        if not scene.limit:
-            connections[1]["rate"] = False
-        self.file.write_text(yaml.safe_dump({"account": {"slug": "bench", "name": "Bench"}, "connections": connections, "rules": [RULE]}))
-
-    def run(self, *command: str) -> tuple[bytes, float]:
-        """(standard output, peak memory in MB)."""
-        process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "manage.py", *command], cwd=settings.BASE_DIR, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        output = process.stdout.read() if process.stdout else b""
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in (0, 1):
-            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: {output.decode()[-500:]}")
-        return output, usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
-
-    def sync(self, *options: str) -> tuple[dict[str, Any], float]:
-        output, peak = self.run("sync", "bench/cards", "--format", "json", *options)
-        return orjson.loads(output), peak
-
-
-@contextmanager
-def sandbox(scene: Scene) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    limits = ["--hubspot-limit", scene.limit] if scene.limit else ["--no-limits"]
-    command = [
-        sys.executable,
-        "-m",
-        "integration.sandbox",
-        "--port",
-        str(port),
-        "--cards",
-        str(scene.cards),
-        "--latency-ms",
-        str(scene.latency_ms),
-        *limits,
-    ]
-    process = subprocess.Popen(command, cwd=settings.BASE_DIR, stderr=subprocess.DEVNULL)  # noqa: S603
-    try:
-        url = f"http://127.0.0.1:{port}"
-        while process.poll() is None:
-            try:
-                post(url, "/sandbox/calls/reset", {})
-                break
-            except OSError:
-                time.sleep(0.1)
-        if scene.limit:
-            # Sansan's own limit (1,200 cards a second) would hide HubSpot's.
-            post(url, "/sandbox/switches", {"sansan": {"limits": False}}, "PATCH")
-        yield url
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-def know(url: str) -> None:
-    """Gives the portal a contact for every address on a card."""
-    with urllib.request.urlopen(f"{url}/sandbox/state") as answer:  # noqa: S310
-        cards = orjson.loads(answer.read())["sansan"]["cards"]
-    addresses = sorted({card["email"] for card in cards if card["email"]})
-    post(url, "/sandbox/hubspot/create", {"token": TOKEN, "contacts": [{"email": address} for address in addresses]})
-
-
-def post(url: str, path: str, body: Any, method: str = "POST") -> Any:
-    request = urllib.request.Request(url + path, orjson.dumps(body), {"Content-Type": "application/json"}, method=method)  # noqa: S310
-    with urllib.request.urlopen(request) as answer:  # noqa: S310
-        return orjson.loads(answer.read())

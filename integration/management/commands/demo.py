@@ -82,7 +82,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         first = not Account.objects.filter(slug="demo").exists()
         rule = prepare()
-        self.start("manage.py", "runserver", f"127.0.0.1:{port}", "--noreload", "--verbosity", "0")
+        self.start("-m", "gunicorn", "core.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning")
         answers(f"http://127.0.0.1:{port}", stop)
         address = f"http://127.0.0.1:{port}/"
         self.stdout.write(f"\n  Meishi Bridge is at {address}\n  sign in as demo, password demo (this demo only)\n")

@@ -1,0 +1,221 @@
+"""The admin's pages over a long history: seconds and queries a page, as an owner of the largest account and as a superuser.
+
+The history is invented in a database of its own, by a process of its own: Django reads its settings once.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+Say = Callable[[str], None]
+BIG = 0.6  # the largest account's share of the history
+PEOPLE = 8  # entries a person
+TRIES = 5
+PASSWORD = "bench-only-password"  # noqa: S105
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--entries", type=int, default=1_000_000, help="audit entries (pages)")
+    parser.add_argument("--accounts", type=int, default=500, help="accounts that share them (pages)")
+
+
+def run(options: dict[str, Any], say: Say) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        database = options["database_url"] or f"sqlite:///{Path(home) / 'bench.sqlite3'}"
+        environment = {**os.environ, "DEBUG": "1", "DATABASE_URL": database}
+        command = [sys.executable, "-m", "integration.bench.pages", str(options["entries"]), str(options["accounts"])]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        for line in process.stdout or ():
+            say(line.rstrip())
+        if process.wait():
+            raise SystemExit(process.returncode)
+
+
+def main(entries: int, accounts: int) -> None:
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+
+    settings.DEBUG, settings.ALLOWED_HOSTS, settings.MIDDLEWARE = (
+        False,
+        ["testserver"],
+        [one for one in settings.MIDDLEWARE if "whitenoise" not in one],
+    )
+    call_command("migrate", verbosity=0)
+    began = time.perf_counter()
+    fill(entries, accounts)
+    show(f"{entries:,} audit entries of {accounts:,} accounts were written in {time.perf_counter() - began:.0f} s.")
+    show(f"{'':58}{'queries':>9}{'median ms':>11}{'most ms':>9}{'kB':>6}")
+    for user in ("owner", "superuser"):
+        for title, path in addresses(user):
+            show(measure(user, title, path))
+
+
+def show(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+# The history
+
+
+def fill(entries: int, accounts: int) -> None:
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+
+    from core.models import Account, Membership, Role
+    from core.tenancy import in_account
+
+    users = get_user_model().objects
+    users.create_superuser("superuser", password=PASSWORD)
+    owner = users.create_user("owner", password=PASSWORD, is_staff=True)
+    rest = max(accounts - 1, 1)
+    for i in range(accounts):
+        account = Account.objects.create(slug=f"account-{i}", name=f"Account {i} KK")
+        if i == 0:
+            Membership.objects.create(user=owner, account=account, role=Role.OWNER)
+        with in_account(account):
+            fill_account(account, int(entries * (BIG if i == 0 else (1 - BIG) / rest)))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def fill_account(account: Any, entries: int) -> None:
+    from core.bulk import insert_rows
+    from integration.models import Connection, Link, SyncRule, SyncRun
+
+    ends = {}
+    for system in ("sansan", "hubspot"):
+        ends[system] = Connection(account=account, slug=system, system=system, health="ok")
+        ends[system].set_secret("pat-bench-0001")
+        ends[system].save()
+    rules = [SyncRule.objects.create(account=account, slug=f"cards-{i}", state="active", **ends) for i in range(2)]
+    start = now() - timedelta(days=300)
+    made = 0
+    while made < entries:
+        batch, rule = min(5000, entries - made), rules[made // 5000 % 2]
+        run = SyncRun.objects.create(
+            account=account, rule=rule, kind="incremental", trigger="schedule", state="succeeded", read=batch, updated=batch,
+            started_at=start, ended_at=start + timedelta(minutes=1),
+        )  # fmt: skip
+        links = [Link(account=account, hubspot=ends["hubspot"], contact_id=str(made + i)) for i in range(batch // PEOPLE)]
+        insert_rows(links)
+        people = [person(rule, link, made + i, start) for i, link in enumerate(links)]
+        insert_rows(people)
+        insert_rows([entry(run, people[i % len(people)] if people else None, start, i) for i in range(batch)])
+        made += batch
+        start += timedelta(days=290) * batch / entries
+
+
+def person(rule: Any, link: Any, n: int, moment: datetime) -> Any:
+    from integration.models import Record
+
+    reason = ("in_sync", "older_card", "no_email", "email_taken")[n % 4]
+    bucket = {"in_sync": "linked", "older_card": "merged", "no_email": "excluded", "email_taken": "failing"}[reason]
+    return Record(
+        account_id=rule.account_id, rule=rule, connection_id=rule.sansan_id, external_id=f"{rule.pk:04d}{n:028d}", digest="d", link=link,
+        email_key=f"person{n}@bench.example.jp", person_key=f"P{rule.pk}-{n}", name=f"{'佐藤鈴木高橋田中'[n % 8]} {n}", values={"title": "部長"},
+        changed_at=moment, read_at=moment, bucket=bucket, reason=reason,
+    )  # fmt: skip
+
+
+def entry(run: Any, of: Any, moment: datetime, n: int) -> Any:
+    from integration.models import AuditEntry
+
+    decision, reason, outcome = (
+        ("update", "card_changed", "succeeded"), ("create", "new_person", "succeeded"),
+        ("skip", "no_email", "none"), ("update", "rejected", "failed"),
+    )[0 if n % 50 else n // 50 % 4]  # fmt: skip
+    return AuditEntry(
+        account_id=run.account_id, run=run, rule_id=run.rule_id, record_id=of.pk if of else 0, card_id=of.external_id if of else "none",
+        contact_id=str(n), link_key=uuid.uuid4(), name=of.name if of else "", email=of.email_key if of else "", decision=decision, reason=reason,
+        before={"jobtitle": "課長"}, after={"jobtitle": "部長"}, outcome=outcome, changed_at=moment, read_at=moment, planned_at=moment,
+        sent_at=moment, closed_at=moment,
+    )  # fmt: skip
+
+
+def now() -> datetime:
+    from django.utils import timezone
+
+    return timezone.now()
+
+
+# The pages
+
+
+def addresses(user: str) -> Iterator[tuple[str, str]]:
+    from core.models import Account
+    from core.tenancy import all_accounts
+    from integration.models import AuditEntry, Link, Record, SyncRule, SyncRun
+
+    with all_accounts():
+        account = Account.objects.get(slug="account-0")
+        rule, run = SyncRule.objects.filter(account=account).first(), SyncRun.objects.filter(account=account).order_by("-pk").first()
+        last, record = AuditEntry.objects.filter(account=account).order_by("-pk").first(), Record.objects.filter(account=account).first()
+        link = Link.objects.filter(account=account).first()
+    assert rule and run and last and record and link
+    log, week = "/admin/integration/auditentry/", f"{now() - timedelta(days=60):%Y-%m-%d}"
+    yield "overview", "/admin/"
+    yield "audit log", log
+    yield "audit log, page 200", f"{log}?p=200"
+    yield "audit log, outcome failed", f"{log}?outcome__exact=failed"
+    yield "audit log, reason rejected", f"{log}?reason=rejected"
+    yield "audit log, a reason that nothing has", f"{log}?reason=read_only"
+    yield "audit log, one run", f"{log}?run={run.pk}"
+    yield "audit log, one rule", f"{log}?rule={rule.pk}"
+    yield "audit log, one rule, failed", f"{log}?rule={rule.pk}&outcome__exact=failed"
+    yield "audit log, from a day on", f"{log}?day_from={week}"
+    yield "audit log, an e-mail", f"{log}?q={record.email_key}"
+    yield "audit log, a card", f"{log}?q={record.external_id}"
+    yield "audit log, a name", f"{log}?q={record.name}"
+    yield "audit log, nobody", f"{log}?q=nobody@bench.example.jp"
+    yield "audit entry", f"{log}{last.pk}/change/"
+    yield "records", "/admin/integration/record/"
+    yield "records, failing", "/admin/integration/record/?bucket=failing"
+    yield "record", f"/admin/integration/record/{record.pk}/change/"
+    yield "links", "/admin/integration/link/"
+    yield "link", f"/admin/integration/link/{link.pk}/change/"
+    yield "runs", "/admin/integration/syncrun/"
+    yield "run", f"/admin/integration/syncrun/{run.pk}/change/"
+    yield "rules", "/admin/integration/syncrule/"
+    yield "rule", f"/admin/integration/syncrule/{rule.pk}/change/"
+    yield "connections", "/admin/integration/connection/"
+    yield "accounts", "/admin/core/account/"
+
+
+def measure(user: str, title: str, path: str) -> str:
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    client = Client()
+    client.login(username=user, password=PASSWORD)
+    with CaptureQueriesContext(connection) as seen:
+        answer = client.get(path, secure=True)
+    queries = len(seen)  # now: the next request empties the log
+    if answer.status_code != 200:
+        return f"{user + ': ' + title:58} answered {answer.status_code}"
+    took = []
+    for _ in range(TRIES):
+        began = time.perf_counter()
+        client.get(path, secure=True)
+        took.append((time.perf_counter() - began) * 1000)
+    return f"{user + ': ' + title:58}{queries:>9}{statistics.median(took):>11.0f}{max(took):>9.0f}{len(answer.content) / 1000:>6.0f}"
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
