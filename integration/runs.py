@@ -189,7 +189,7 @@ def eventless(run: SyncRun) -> bool:
 def end(run: SyncRun, state: str) -> None:
     run.state, run.ended_at = state, timezone.now()
     run.save(update_fields=["state", "reason", "detail", "reasons", "ended_at"])
-    log.info("run_ended", run=run.pk, rule=run.rule.slug, state=state, **run.counts)
+    log.info("run_ended", run=run.pk, rule=run.rule.slug, state=str(state), **run.counts)
 
 
 def look_for_unseen(desk: Desk) -> None:

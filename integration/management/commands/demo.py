@@ -44,7 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--cards", type=int, default=2000)
 
     def handle(self, *args: Any, cards: int, **options: Any) -> None:
-        port = int(os.environ.get("DEMO_PORT", "8000"))
+        port = asked_port()
         if READY not in os.environ:
             self.again(port)
         self.children: list[subprocess.Popen[bytes]] = []
@@ -90,7 +90,12 @@ class Command(BaseCommand):
             self.stdout.write(f"  The first sync of {cards:,} cards begins now; watch it there under Runs, or here:\n")
             with in_account(rule.account):
                 tasks.runs.start(rule, "command", "demo")
-            subprocess.run([sys.executable, "manage.py", "sync", "demo/cards"], cwd=settings.BASE_DIR, check=False, start_new_session=True)
+            sync = self.start("manage.py", "sync", "demo/cards")
+            while sync.poll() is None and not stop.wait(0.1):
+                pass
+            if stop.is_set():
+                return
+            self.children.remove(sync)
         self.start("manage.py", "qcluster")
         self.stdout.write("  Workers look for changes every 30 s. To change a few cards, run in another terminal:")
         self.stdout.write(
@@ -101,8 +106,10 @@ class Command(BaseCommand):
             if ended:
                 raise CommandError(f"Ended by itself: {' '.join(map(str, ended.args))}")  # type: ignore[arg-type]
 
-    def start(self, *command: str) -> None:
-        self.children.append(subprocess.Popen([sys.executable, *command], cwd=settings.BASE_DIR, start_new_session=True))  # noqa: S603
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen([sys.executable, *command], cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603
+        self.children.append(child)
+        return child
 
     def end(self) -> None:
         """Workers first, the sandbox last, so that nobody talks to somebody who has left."""
@@ -128,6 +135,13 @@ def prepare() -> SyncRule:
     Membership.objects.get_or_create(user=user, account=account, defaults={"role": Role.OWNER})
     with in_account(account):
         return SyncRule.objects.select_related("account").get(slug="cards")
+
+
+def asked_port() -> int:
+    asked = os.environ.get("DEMO_PORT", "8000")
+    if not asked.isdecimal() or not 0 < int(asked) < 65_536:
+        raise CommandError(f"DEMO_PORT: “{asked}” is not a port; choose a number from 1 to 65535.", returncode=2)
+    return int(asked)
 
 
 def taken(port: int) -> bool:

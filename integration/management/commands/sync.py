@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError
@@ -36,16 +36,24 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda signum, _frame: stopped.append(signum))
         with in_account(account):
-            run = runs.start(rule, SyncRun.Trigger.COMMAND, getpass.getuser(), options["full"], options["dry_run"])
-            if options["dry_run"] and not run.is_preview:
-                raise CommandError(f"Run {run.pk} of this rule is open; a dry run can start when it has ended.", returncode=2)
-            self.work(run.pk, stopped)
-            run = SyncRun.objects.select_related("rule__account").get(pk=run.pk)
+            run = self.run(rule, options["full"], options["dry_run"], stopped)
             result = report.of(run)
             self.stdout.write(orjson.dumps(result).decode() if options["format"] == "json" else report.as_text(result, run.detail))
             if result["status"] == "failed" or stopped:
                 self.stderr.write(run.detail or "Stopped; the next run goes on from here.")
         sys.exit({"succeeded": 0, "partial": 1}.get(result["status"], 2))
+
+    def run(self, rule: SyncRule, full: bool, dry_run: bool, stopped: list[int]) -> SyncRun:
+        """The run that was asked for, at its end. Another that is open is seen to its end first: a rule has one at a time."""
+        while True:
+            run = runs.start(rule, SyncRun.Trigger.COMMAND, getpass.getuser(), full, dry_run)
+            if dry_run and not run.is_preview:
+                raise CommandError(f"Run {run.pk} of this rule is open; a dry run can start when it has ended.", returncode=2)
+            self.work(run.pk, stopped)
+            # A scheduled run that found nothing leaves no row behind.
+            ended = SyncRun.objects.select_related("rule__account").filter(pk=run.pk).first()
+            if ended and (stopped or (ended.is_preview == dry_run and (ended.whole or not full))):
+                return ended
 
     def find(self, name: str) -> tuple[Account, SyncRule]:
         account = Account.objects.filter(slug=name.partition("/")[0]).first()
@@ -64,13 +72,18 @@ class Command(BaseCommand):
 
             while not stopped:
                 step = runs.work_slice(run_id, SLICE, stopping)
-                run = SyncRun.objects.get(pk=run_id)
-                counts = run.counts
-                bar.total = counts["read"] if run.read_done else None
-                bar.set_postfix_str(f"{counts['created']} created, {counts['updated'] + counts['linked']} updated, {counts['failed']} failed")
-                bar.update(counts["read"] - counts["waiting"] - bar.n)
+                run = SyncRun.objects.filter(pk=run_id).first()
+                if run:
+                    show(bar, run)
                 if step.done:
                     return
                 until = time.monotonic() + step.wait
                 while time.monotonic() < until and not stopped:
                     time.sleep(min(0.2, max(until - time.monotonic(), 0)))
+
+
+def show(bar: tqdm[NoReturn], run: SyncRun) -> None:
+    counts = run.counts
+    bar.total = counts["read"] if run.read_done else None
+    bar.set_postfix_str(f"{counts['created']} created, {counts['updated'] + counts['linked']} updated, {counts['failed']} failed")
+    bar.update(counts["read"] - counts["waiting"] - bar.n)
