@@ -11,6 +11,8 @@ from django.core.checks import CheckMessage, Error, Tags, register
 def queue_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Every wrong value here was seen to run a task twice at once, for ever, or not at all."""
     q = settings.Q_CLUSTER
+    if q["workers"] < 1:
+        return [Error("Q_CLUSTER: workers (Q_WORKERS) must be at least 1, or nothing is ever done.", id="core.E001")]
     most = q["timeout"] * (1 + math.ceil((q["queue_limit"] + q["bulk"]) / q["workers"]))
     wrong = [
         (q["retry"] <= most, f"retry must be over {most}: a task that still runs would be started again."),
@@ -18,6 +20,7 @@ def queue_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         (not q["ack_failures"], "ack_failures must be on: a failing task would come back for ever."),
         (q["catch_up"], "catch_up must be off: missed ticks would all run at once."),
         (q["timeout"] < settings.SYNC_SLICE_SECONDS * 2, "SYNC_SLICE_SECONDS must be at most half of the task timeout."),
+        (settings.SYNC_SLICE_SECONDS < 1, "SYNC_SLICE_SECONDS must be at least 1: a slice without time does nothing."),
         (settings.SYNC_LEASE_SECONDS <= settings.SYNC_SLICE_SECONDS, "SYNC_LEASE_SECONDS must be over SYNC_SLICE_SECONDS."),
     ]
     return [Error(f"Q_CLUSTER: {text}", id="core.E001") for bad, text in wrong if bad]

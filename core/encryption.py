@@ -29,7 +29,8 @@ class EncryptedJSONField(EncryptedTextField):  # type: ignore[misc]
         if isinstance(value, BaseExpression):
             # bulk_update wraps its values in CASE WHEN, and the library would encrypt that text. The values inside
             # are encrypted one by one when the expression is compiled.
-            if isinstance(value, Case) or all(isinstance(e, Case) for e in value.get_source_expressions()):
+            parts = [value] if isinstance(value, Case) else value.get_source_expressions()
+            if parts and all(isinstance(part, Case) for part in parts):
                 return value
             raise TypeError("An encrypted field takes plain values only.")
         return super().get_db_prep_save(value, connection)

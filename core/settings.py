@@ -31,6 +31,8 @@ def secret(name: str, development: str) -> str:
 try:
     SECRET_KEY = secret("SECRET_KEY", "development-only-" + "k" * 50)
     FERNET_KEYS = [key.strip() for key in secret("FERNET_KEYS", "development-only").split(",") if key.strip()]
+    if not FERNET_KEYS:
+        raise ImproperlyConfigured("FERNET_KEYS holds no key (docs/configuration.md).")
 except ImproperlyConfigured as missing:
     # One line a person can act on; the traceback behind it says nothing more.
     sys.exit(f"Meishi Bridge cannot start: {missing}")

@@ -40,9 +40,13 @@ DEFAULT_MAPPINGS = (
     ("tags", "sansan_tags", ""),
 )
 SECRETS = {"sansan": "api_key", "hubspot": "access_token"}
+# Which tags are in scope is said at the connection.
+FILTERED = tuple(name for name in FIELDS if name != "tags")
 SLUG = re.compile(r"[-a-zA-Z0-9_]{1,50}")
 PROPERTY = re.compile(r"[a-z][a-z0-9_]{0,99}")
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 5, 86_400  # seconds
+LONGEST_FULL_EVERY = 8760  # hours
 BUDGETS = ("creates", "updates")
 
 
@@ -91,7 +95,10 @@ def load(path: Path) -> Configuration:
     except (OSError, UnicodeDecodeError) as wrong:
         raise Refused([f"{path}: cannot be read: {wrong}"]) from None
     except yaml.YAMLError as wrong:
-        raise Refused([f"{path}: is not YAML: {' '.join(str(wrong).split())}"]) from None
+        # Not the whole of the error: it quotes the line, which may hold a key.
+        mark = getattr(wrong, "problem_mark", None)
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise Refused([f"{path}: is not YAML{place}: {getattr(wrong, 'problem', None) or 'it cannot be read'}."]) from None
     return read(content, os.environ)
 
 
@@ -148,7 +155,7 @@ def rate(node: Node) -> tuple[int | None, float | None]:
         return 0, None
     limit = node.node("rate")
     limit.only("calls", "seconds")
-    return limit.number("calls", 0) or None, float(limit.number("seconds", 10) or 10)
+    return int(limit.number("calls", 0)) or None, float(limit.number("seconds", 10) or 10)
 
 
 def rule(node: Node) -> RuleSpec:
@@ -167,16 +174,16 @@ def rule(node: Node) -> RuleSpec:
         "require_email": node.boolean("require_email", True),
         "conflict": node.choice("conflict", tuple(SyncRule.Conflict.values), SyncRule.Conflict.SANSAN),
         "filters": {side: [filter_row(row, side) for row in filters.nodes(side)] for side in ("cards", "contacts")},
-        "limits": {name: limits.number(name, 0) for name in BUDGETS if name in limits.value},
-        "interval": node.number("interval", 25, least=5),
-        "full_every": node.number("full_every", 24),
+        "limits": {name: int(limits.number(name, 0)) for name in BUDGETS if name in limits.value},
+        "interval": int(node.number("interval", 25, SHORTEST_INTERVAL, LONGEST_INTERVAL)),
+        "full_every": int(node.number("full_every", 24, most=LONGEST_FULL_EVERY)),
     }
     return RuleSpec(node.slug("slug"), node.text("sansan"), node.text("hubspot"), node.boolean("active", False), node.place, fields, mappings(node))
 
 
 def filter_row(row: Node, side: str) -> dict[str, str]:
     row.only("field", "op", "value")
-    name = row.choice("field", tuple(FIELDS)) if side == "cards" else row.text("field")
+    name = row.choice("field", FILTERED) if side == "cards" else row.text("field")
     return {"field": name, "op": row.choice("op", tuple(OPERATORS)), "value": row.text("value", required=False)}
 
 
@@ -319,12 +326,15 @@ class Node:
             return default
         return value
 
-    def number(self, name: str, default: int, least: int = 0) -> int:
+    def number(self, name: str, default: int, least: int = 0, most: int = 2_000_000_000) -> float:
         value = self.value.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < least:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
             self.problem(name, f"must be a number of at least {least}.")
             return default
-        return int(value)
+        if value > most:
+            self.problem(name, f"must be a number of at most {most}.")
+            return default
+        return value
 
 
 __all__ = ["DEFAULT_MAPPINGS", "Configuration", "ConnectionSpec", "Refused", "RuleSpec", "default_mappings", "load", "read"]

@@ -32,7 +32,7 @@ class Seen:
 
 def ask(configuration: Configuration) -> dict[str, Seen]:
     """Slug -> what each connection's vendor shows. Changes nothing. Raises Refused with every problem."""
-    problems: list[str] = []
+    problems = system_problems(configuration)
     seen: dict[str, Seen] = {}
     for spec in configuration.connections:
         try:
@@ -48,6 +48,20 @@ def ask(configuration: Configuration) -> dict[str, Seen]:
     if problems:
         raise Refused(problems)
     return seen
+
+
+def system_problems(configuration: Configuration) -> list[str]:
+    """A slug that is stored already keeps its system."""
+    account = Account.objects.filter(slug=configuration.slug).first()
+    if account is None:
+        return []
+    with in_account(account):
+        stored = dict(Connection.objects.values_list("slug", "system"))
+    return [
+        f"{spec.place}.system: “{spec.slug}” is a {stored[spec.slug]} connection already; choose another slug."
+        for spec in configuration.connections
+        if stored.get(spec.slug, spec.system) != spec.system
+    ]
 
 
 def look(spec: ConnectionSpec) -> Seen:
@@ -85,13 +99,16 @@ def selected_ids(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> set[str]:
 
 def property_problems(rule: RuleSpec, properties: Iterable[PropertyRead]) -> list[str]:
     """Mappings that cannot work against what the portal has. Our own properties are made when they are missing."""
-    have = {prop.name: preflight.described(prop) for prop in properties}
+    ours = {spec.name: PropertyRead(spec.name, spec.type, spec.field_type) for spec in fields.OURS.values()}
+    have = {prop.name: preflight.described(prop) for prop in (*ours.values(), *properties)}
     problems = []
     for i, row in enumerate(rule.mappings):
-        ours = row["hubspot"] in fields.OURS and row["hubspot"] not in have
-        wrong = None if ours or not row["active"] else preflight.mapping_problem(row["sansan"], row["hubspot"], row["transform"], have)
+        wrong = preflight.mapping_problem(row["sansan"], row["hubspot"], row["transform"], have) if row["active"] else None
         if wrong:
             problems.append(f"{rule.place}.mappings[{i}].hubspot: {wrong[1]}")
+    for i, row in enumerate(rule.fields["filters"]["contacts"]):
+        if row["field"] not in have:
+            problems.append(f"{rule.place}.filters.contacts[{i}].field: HubSpot has no contact property “{row['field']}”.")
     return problems
 
 
@@ -134,16 +151,13 @@ def store_connection(account: Account, spec: ConnectionSpec, seen: Seen, changes
         connection.set_secret(spec.secret)
         connection.save()
         changed = ["made"]
-    elif connection.system != spec.system:
-        raise Refused([f"{spec.place}.system: “{spec.slug}” is a {connection.system} connection already; choose another slug."])
     else:
         changed = put(connection, values)
         if stored_secret(connection) != spec.secret:
             connection.set_secret(spec.secret)
             connection.save()
             changed.append("credentials")
-    if changed and "made" not in changed:
-        renewed.add(spec.slug)
+            renewed.add(spec.slug)
     preflight.seen_well(connection, seen.identity, len(seen.tags), seen.properties)
     if spec.system == Connection.System.SANSAN:
         preflight.store_tags(connection, seen.tags)

@@ -51,7 +51,10 @@ def enqueue_tags(connection: Connection) -> None:
 def work(account_id: int, run_id: int) -> None:
     """One slice, and the next one behind everything else that waits: long runs share the workers with short ones."""
     beat()
-    with in_account(Account.objects.get(pk=account_id)):
+    account = Account.objects.get(pk=account_id)
+    if not account.active:
+        return  # the run stays open, and the tick takes it up when the account is switched on again
+    with in_account(account):
         step = runs.work_slice(run_id, settings.SYNC_SLICE_SECONDS)
         if step.busy:
             return  # whoever holds the connection sees to this run when they have done

@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import ForeignKey, QuerySet
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern
 from django.utils.translation import gettext as _
 from unfold import admin as unfold
@@ -115,7 +117,7 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "account" not in self.fields and self.instance.pk is None and isinstance(self.instance, AccountOwned):
-            self.instance.account = accounts_to_edit(self.request).get()
+            self.instance.account = accounts_to_edit(self.request).get()  # add_view has seen to it that there is one
 
     def _get_validation_exclusions(self) -> set[str]:
         # Uniqueness within an account can only be told with the account, also where the form does not ask for it.
@@ -123,7 +125,7 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        account = cleaned.get("account") or (self.instance.account if self.instance.account_id else None)
+        account = cleaned.get("account") or getattr(self.instance, "account", None)
         for name, value in list(cleaned.items()):
             if account and isinstance(value, AccountOwned) and value.account_id != account.pk:
                 self.add_error(name, ValidationError(_("This belongs to another account: choose one of %(account)s."), params={"account": account}))
@@ -180,7 +182,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         return bool(request._one_account)  # type: ignore[attr-defined]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:  # type: ignore[type-arg]
-        form = super().get_form(request, obj, change, **kwargs)
+        form = super().get_form(request, obj, change=change, **kwargs)
         form.request = request  # type: ignore[attr-defined]
         return form
 
@@ -208,6 +210,25 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """An id that is none chooses nothing."""
+        request.POST = request.POST.copy()  # type: ignore[misc]
+        request.POST.setlist(ACTION_CHECKBOX_NAME, filter(is_id, request.POST.getlist(ACTION_CHECKBOX_NAME)))  # type: ignore[arg-type]
+        return super().response_action(request, queryset)
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """On an empty platform there is nothing that a row could hang on."""
+        if self.has_account_field and self.has_add_permission(request) and not accounts_to_edit(request).exists():
+            messages.info(request, _("First make an account: everything else belongs to one."))
+            return redirect(f"{self.admin_site.name}:core_account_add")
+        return super().add_view(request, *args, **kwargs)  # type: ignore[no-any-return]
+
+    def history_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Asked before the row is looked for: an answer must not tell whether it is there."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, *args, **kwargs)  # type: ignore[no-any-return]
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Rows of an inline belong to their parent's account."""

@@ -18,6 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
 from core.roles import OPERATE
+from core.tenancy import AccountOwned
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class ButtonsMixin:
         method = getattr(self, name)
         if not self.allowed(request, obj, method.button.right):  # type: ignore[attr-defined]
             raise PermissionDenied
+        if isinstance(obj, AccountOwned) and not obj.account.active:
+            messages.error(request, _("%(account)s is switched off: nothing runs for it.") % {"account": obj.account})
+            return redirect(self.page_of(obj))
         if not self.button_fits(name, obj):
             # The page was open while somebody else pressed a button.
             messages.warning(

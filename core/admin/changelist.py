@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -20,11 +22,17 @@ def is_id(value: str | None) -> bool:
 
 
 class PagedChangeList(ChangeList):
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        """A number beyond every id would fail in the database, where a list that was asked wrongly goes back to the whole of it."""
+        if any(value.lstrip("-").isdecimal() and not is_id(value.lstrip("-")) for name, value in request.GET.items() if name != SEARCH_VAR):
+            raise IncorrectLookupParameters
+        return super().get_queryset(request, *args, **kwargs)
+
     def get_results(self, request: HttpRequest) -> None:
         """Django reads a list of one page around the paginator, which alone knows how to read a long table."""
         super().get_results(request)
         if not (self.show_all and self.can_show_all):
-            self.result_list = self.paginator.page(min(self.page_num, self.paginator.num_pages)).object_list
+            self.result_list = self.paginator.page(max(1, min(self.page_num, self.paginator.num_pages))).object_list
         if not self.has_active_filters and not self.query:
             # Nothing was left out, so that there is no way back to "all" to offer.
             self.full_result_count = self.result_count

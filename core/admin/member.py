@@ -45,8 +45,8 @@ class MembershipForm(ScopedForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        account, user = cleaned.get("account") or self.instance.account, cleaned.get("who")
-        if user and Membership.objects.filter(account=account, user=user).exists():
+        account, user = cleaned.get("account") or getattr(self.instance, "account", None), cleaned.get("who")
+        if account and user and Membership.objects.filter(account=account, user=user).exists():
             self.add_error("who", _("%(user)s is a member already: change the role there.") % {"user": user})
         if self.instance.pk and cleaned.get("role") != Role.OWNER and last_owner(self.instance):
             self.add_error("role", _("An account needs an owner: make somebody else an owner first."))

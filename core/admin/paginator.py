@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.paginator import Page, Paginator
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
@@ -59,9 +60,14 @@ class CappedPaginator(Paginator):
     @cached_property
     def _parts(self) -> list[QuerySet[Any]]:
         accounts = self.accounts or accounts_in_scope(self.object_list)
-        if not accounts or not all(isinstance(term, str) and "__" not in term for term in self.object_list.query.order_by):
+        if not accounts or not all(self._is_own(term) for term in self.object_list.query.order_by):
             return [self.object_list]
         return [self.object_list.filter(account_id=account) for account in accounts]
+
+    def _is_own(self, term: Any) -> bool:
+        """Whether rows are ordered by a column of theirs; a relation would be ordered as its own table is."""
+        name = str(term).lstrip("-")
+        return isinstance(term, str) and "__" not in name and (name == "pk" or not self.object_list.model._meta.get_field(name).is_relation)
 
     def _keys(self, first: int, last: int) -> list[Any]:
         """Of the rows from ``first`` to ``last`` of all accounts together."""
@@ -72,7 +78,8 @@ class CappedPaginator(Paginator):
         names = [term.lstrip("-") for term in terms]
         keys = [key for part in parts for key in part.values_list(*names, "pk")[:last]]
         for at in reversed(range(len(terms))):
-            keys.sort(key=lambda key: (key[at] is None, key[at]), reverse=terms[at].startswith("-"))
+            # Where the database itself puts what is NULL.
+            keys.sort(key=lambda key: ((key[at] is None) is connection.features.nulls_order_largest, key[at]), reverse=terms[at].startswith("-"))
         return [key[-1] for key in keys[first:last]]
 
 

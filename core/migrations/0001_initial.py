@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('timezone', models.CharField(default='Asia/Tokyo', max_length=64, validators=[core.models.account.check_timezone], verbose_name='time zone')),
                 ('active', models.BooleanField(default=True, help_text='Nothing runs for an account that is not active.', verbose_name='active')),
-                ('retention_days', models.PositiveIntegerField(default=core.models.account.default_retention, help_text='Days that audit entries are kept. The database itself refuses to delete younger ones.', validators=[django.core.validators.MinValueValidator(30)], verbose_name='audit retention')),
+                ('retention_days', models.PositiveIntegerField(default=core.models.account.default_retention, help_text='Days that audit entries are kept. The database itself refuses to delete younger ones.', validators=[django.core.validators.MinValueValidator(30), django.core.validators.MaxValueValidator(36500)], verbose_name='audit retention')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
             ],
             options={

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -37,7 +37,7 @@ class Account(models.Model):
     retention_days = models.PositiveIntegerField(
         _("audit retention"),
         default=default_retention,
-        validators=[MinValueValidator(30)],
+        validators=[MinValueValidator(30), MaxValueValidator(36_500)],
         help_text=_("Days that audit entries are kept. The database itself refuses to delete younger ones."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -143,7 +143,8 @@ class DaysFilter(SimpleListFilter):
             found = parse_date(self.used_parameters.get(name) or "")
         except ValueError:
             return None
-        return timezone.make_aware(datetime.combine(found, time.min)) if found else None
+        # Nothing was planned in other years, and the calendar's ends have no time of day in every zone.
+        return timezone.make_aware(datetime.combine(found, time.min)) if found and 2000 <= found.year < 3000 else None
 
 
 def accounts_of(request: HttpRequest) -> list[int]:

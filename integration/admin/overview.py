@@ -29,10 +29,10 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "rules_url": list_url(SyncRule),
         "more_rules": len(rules) == MOST_RULES,
         "broken": [{"url": page_url(one), "connection": one, "health": choice_badge(one, "health")} for one in broken_connections()],
-        "held": [{"url": page_url(rule), "rule": rule} for rule in rules if rule.state == SyncRule.State.HELD],
+        "held": [{"url": page_url(rule), "rule": rule} for rule in held_rules()],
         "runs": [run_row(run) for run in SyncRun.objects.select_related("rule", "account").order_by("-pk")[:MOST_RUNS]],
         "runs_url": list_url(SyncRun),
-        "no_pulse": any(rule.state == SyncRule.State.ACTIVE for rule in rules) and pulse_stopped(),
+        "no_pulse": SyncRule.objects.filter(state=SyncRule.State.ACTIVE).exists() and pulse_stopped(),
     }
 
 
@@ -71,6 +71,11 @@ def run_row(run: SyncRun) -> dict[str, Any]:
     }
 
 
+def held_rules() -> QuerySet[SyncRule]:
+    """Each waits for a person, however many rules there are."""
+    return SyncRule.objects.filter(state=SyncRule.State.HELD).select_related("account").order_by("account__slug", "slug")[:20]
+
+
 def broken_connections() -> QuerySet[Connection]:
     """Those that a person has to see to. Credentials are not read: a lost key must not take the overview down."""
     wrong = (Connection.Health.RECONNECT, Connection.Health.UNREACHABLE)
@@ -97,6 +102,8 @@ def steps(request: HttpRequest) -> list[dict[str, Any]]:
         (_("Look at a preview, then switch on"), _("A preview says what would happen and writes nothing."), page_url(draft) if draft else "", False),
     ]
     if request.user.is_superuser and not Account.objects.exists():  # type: ignore[union-attr]
+        # Everything else belongs to an account.
+        rows = [(title, text, "", done) for title, text, _url, done in rows]
         rows.insert(0, (_("Make an account"), _("One for each customer."), reverse("admin:core_account_add"), False))
     edits = may(request.user, None, EDIT)
     return [{"title": title, "text": text, "url": url if edits else "", "done": done} for title, text, url, done in rows]

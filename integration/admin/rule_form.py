@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,14 +15,13 @@ from unfold.forms import PaginationFormSetMixin
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from core.admin.base import ScopedForm, TabularInline
-from integration.configuration import Node, filter_row, property_problem
+from integration.configuration import LONGEST_FULL_EVERY, LONGEST_INTERVAL, SHORTEST_INTERVAL, Node, filter_row, property_problem
 from integration.connectors.sansan.fields import FIELDS
 from integration.models import FieldMapping, SyncRule
 from integration.planning.filters import OPERATORS
 from integration.planning.rules import TAGS
 from integration.planning.transforms import TRANSFORMS
 
-SHORTEST_INTERVAL = 5
 NO_FILTERS: dict[str, list[dict[str, str]]] = {"cards": [], "contacts": []}
 EXAMPLE = '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}], "contacts": []}'
 # What decides which cards become what: a change of any of these means looking at every card again.
@@ -29,7 +29,19 @@ DECISIVE = {"sansan", "hubspot", "require_email", "conflict", "filters"}
 
 
 class Criteria(forms.JSONField):
-    """JSON that a person can read."""
+    """JSON that a person can read. Nested beyond all sense it is none."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except RecursionError:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        try:
+            return super().bound_data(data, initial)
+        except RecursionError:
+            return InvalidJSONInput(data)
 
     def prepare_value(self, value: Any) -> Any:
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
@@ -78,7 +90,15 @@ class RuleForm(ScopedForm):
         interval = int(self.cleaned_data["interval"])
         if interval < SHORTEST_INTERVAL:
             raise ValidationError(_("At least %(n)s seconds.") % {"n": SHORTEST_INTERVAL})
+        if interval > LONGEST_INTERVAL:
+            raise ValidationError(_("At most %(n)s seconds, which is a day.") % {"n": LONGEST_INTERVAL})
         return interval
+
+    def clean_full_every(self) -> int:
+        hours = int(self.cleaned_data["full_every"])
+        if hours > LONGEST_FULL_EVERY:
+            raise ValidationError(_("At most %(n)s hours, or 0 for never.") % {"n": LONGEST_FULL_EVERY})
+        return hours
 
     def clean_filters(self) -> dict[str, Any]:
         """Read as the configuration file reads them, so that both take the same and say the same."""

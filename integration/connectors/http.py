@@ -100,7 +100,8 @@ class Http:
                 wait = self._judge(answer, attempt, writes)
                 if wait is None:
                     return answer
-                fault = f"{self.vendor.name} answered {answer.status}"
+                not_json = " with something that is not JSON, such as a proxy's web page" if answer.status < 300 else ""
+                fault = f"{self.vendor.name} answered {answer.status}{not_json}"
             except requests.ConnectionError as error:
                 # ConnectTimeout is a ConnectionError too; both say that nothing was sent only if no connection stood.
                 if writes and not _never_sent(error):

@@ -60,6 +60,8 @@ class Command(BaseCommand):
         if account is not None:
             with in_account(account):
                 rule = SyncRule.objects.filter(slug=name.partition("/")[2]).first()
+            if rule is not None and not account.active:
+                raise CommandError(f"The account “{account.slug}” is switched off: nothing runs for it.", returncode=2)
             if rule is not None:
                 return account, rule
         raise CommandError(f"There is no rule “{name}”: give account-slug/rule-slug.", returncode=2)
