@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cryptography.fernet import InvalidToken
+from cryptography.fernet import InvalidToken, MultiFernet
 from django.db import connections, models, transaction
 from django.db.models.expressions import BaseExpression, Case
 from fernet_fields import EncryptedTextField
@@ -66,9 +66,8 @@ def rotate(model: type[models.Model], field_name: str, using: str = "default") -
     with connections[using].cursor() as cursor:
         cursor.execute(f'SELECT "{pk}", "{column}" FROM "{table}"')
         for key, token in cursor.fetchall():
-            fresh = field.fernet.rotate(bytes(token)) if len(field.keys) > 1 else None  # type: ignore[union-attr]
-            if fresh is None:
-                continue
+            fernet = MultiFernet([field.fernet]) if len(field.keys) == 1 else field.fernet  # type: ignore[union-attr]
+            fresh = fernet.rotate(bytes(token))
             with transaction.atomic(using=using):
                 cursor.execute(f'UPDATE "{table}" SET "{column}" = %s WHERE "{pk}" = %s AND "{column}" = %s', [fresh, key, token])
                 changed += cursor.rowcount

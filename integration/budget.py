@@ -25,6 +25,7 @@ def check(desk: Desk, decisions: Sequence[Decision]) -> None:
         if name not in limits or desk.run.is_preview or desk.rule.waived:
             continue
         done = desk.run.created if name == "creates" else desk.run.updated + desk.run.linked
-        wanted = done + sum(one.kind in kinds for one in decisions)
+        under_way = sum(kind in kinds for kind in desk.sending.values())
+        wanted = done + under_way + sum(one.kind in kinds for one in decisions)
         if wanted > int(limits[name]):
             raise Held("budget_exceeded", f"At least {wanted} {name} in this run, and the change budget allows {limits[name]}.")

@@ -155,7 +155,8 @@ def rate(node: Node) -> tuple[int | None, float | None]:
         return 0, None
     limit = node.node("rate")
     limit.only("calls", "seconds")
-    return int(limit.number("calls", 0)) or None, float(limit.number("seconds", 10) or 10)
+    # Without seconds: the vendor's own window.
+    return int(limit.number("calls", 0)) or None, float(limit.number("seconds", 0)) or None
 
 
 def rule(node: Node) -> RuleSpec:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from django.conf import settings
@@ -253,22 +255,41 @@ def as_file(account: Account) -> dict[str, Any]:
     connections = Connection.objects.defer("credentials").order_by("system", "slug")
     return {
         "account": {"slug": account.slug, "name": account.name, "timezone": account.timezone},
-        "connections": [connection_as_file(one) for one in sorted(connections, key=lambda one: (one.system != "sansan", one.slug))],
+        "connections": connections_as_file(sorted(connections, key=lambda one: (one.system != "sansan", one.slug))),
         "rules": [rule_as_file(rule) for rule in SyncRule.objects.select_related("sansan", "hubspot").order_by("slug")],
     }
 
 
-def connection_as_file(connection: Connection) -> dict[str, Any]:
-    name = SECRETS[connection.system]
-    variable = f"{connection.slug}_{'API_KEY' if name == 'api_key' else 'TOKEN'}".upper().replace("-", "_")
-    row: dict[str, Any] = {"slug": connection.slug, "system": connection.system, "credentials": {name: f"${{{variable}}}"}}
+def connections_as_file(connections: Iterable[Connection]) -> list[dict[str, Any]]:
+    """Each with an environment variable of its own, though two slugs may differ only in what a variable cannot say."""
+    rows, taken = [], set[str]()
+    for connection in connections:
+        variable = plain = variable_of(connection)
+        for n in count(2):
+            if variable not in taken:
+                break
+            variable = f"{plain}_{n}"
+        taken.add(variable)
+        rows.append(connection_as_file(connection, variable))
+    return rows
+
+
+def variable_of(connection: Connection) -> str:
+    name = re.sub(r"\W", "_", f"{connection.slug}_{'API_KEY' if connection.system == 'sansan' else 'TOKEN'}".upper())
+    return f"{connection.system.upper()}_{name}" if name[0].isdigit() else name
+
+
+def connection_as_file(connection: Connection, variable: str) -> dict[str, Any]:
+    credentials = {SECRETS[connection.system]: f"${{{variable}}}"}
+    row: dict[str, Any] = {"slug": connection.slug, "system": connection.system, "credentials": credentials}
     tags = list(Tag.objects.filter(connection=connection).order_by("name", "external_id"))
     names = [tag.name for tag in tags if tag.type != Tag.Type.PRIVATE]
     chosen = [tag.name if names.count(tag.name) == 1 else tag.external_id for tag in tags if tag.selected]
     if chosen:
         row["tags"] = chosen
     if connection.rate_calls is not None:
-        row["rate"] = {"calls": connection.rate_calls, "seconds": connection.rate_seconds} if connection.rate_calls else False
+        seconds = {} if connection.rate_seconds is None else {"seconds": connection.rate_seconds}
+        row["rate"] = {"calls": connection.rate_calls, **seconds} if connection.rate_calls else False
     return row
 
 

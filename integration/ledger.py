@@ -118,6 +118,7 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
             Record.objects.filter(pk__in=nobodys).update(run=None)
         reasoned(desk.run, reasons)
         count(desk, counted)
+    desk.sending.update({write.entry.pk: write.decision.kind for write in opened.writes})
     release(desk, set(batch.rows).difference(busy(opened)))
     return opened
 
@@ -244,6 +245,9 @@ def close_entries(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> 
         book.write()
     if opened.lane == "new":
         learn_known(desk, opened, results)
+    for write in opened.writes:
+        if results[write.entry.pk].code != "unanswered":
+            desk.sending.pop(write.entry.pk, None)
     release(desk, busy(opened))
 
 

@@ -66,21 +66,27 @@ def start(rule: SyncRule, trigger: str, who: str = "", full: bool = False, previ
 
 def work_slice(run_id: int, seconds: float, stopping: Callable[[], bool] = lambda: False) -> Next:
     """One slice of a run, inside the account's scope. Any number of these may be asked for at once: the lease lets one through."""
-    run = SyncRun.objects.select_related("rule__sansan__account", "rule__hubspot__account", "rule__account").get(pk=run_id)
-    if not run.is_open:
+    run = open_run(run_id)
+    if run is None:
         return Next(done=True)
     lease = claim(run.rule.hubspot)
     if lease is None:
         return Next(done=False, busy=True, wait=1.0)
     try:
         # Between reading the run and holding the lease another slice may have moved it.
-        run.refresh_from_db()
-        return _work(run, lease, seconds, stopping) if run.is_open else Next(done=True)
+        run = open_run(run_id)
+        return _work(run, lease, seconds, stopping) if run else Next(done=True)
     except LeaseLost:
-        log.warning("lease_lost", run=run.pk)
+        log.warning("lease_lost", run=run_id)
         return Next(done=False, busy=True, wait=1.0)
     finally:
         lease.release()
+
+
+def open_run(run_id: int) -> SyncRun | None:
+    """None when it has ended; a quiet poll leaves no row behind."""
+    runs = SyncRun.objects.select_related("rule__sansan__account", "rule__hubspot__account", "rule__account")
+    return runs.filter(pk=run_id, state__in=SyncRun.OPEN).first()
 
 
 def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], bool]) -> Next:
@@ -228,7 +234,12 @@ def claim_open(now: datetime) -> list[SyncRun]:
     return [run for run in overdue if SyncRun.objects.filter(pk=run.pk, next_at=run.next_at).update(next_at=now + CLAIMED)]
 
 
-def next_on(run: SyncRun) -> SyncRun | None:
-    """The run that has waited longest for the HubSpot connection of this one."""
-    waiting = SyncRun.objects.filter(state__in=SyncRun.OPEN, rule__hubspot_id=run.rule.hubspot_id).exclude(pk=run.pk)
+def next_on(hubspot_id: int, but: int) -> SyncRun | None:
+    """The run that has waited longest for a HubSpot connection, apart from one."""
+    waiting = SyncRun.objects.filter(state__in=SyncRun.OPEN, rule__hubspot_id=hubspot_id).exclude(pk=but)
     return waiting.order_by("next_at").first()
+
+
+def met_busy(run_id: int) -> None:
+    """Whoever holds the connection passes it on to this run; it was claimed for a minute, which it need not wait."""
+    SyncRun.objects.filter(pk=run_id, state=SyncRun.State.QUEUED).update(next_at=timezone.now())

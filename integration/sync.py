@@ -6,12 +6,14 @@ to their contacts. Each ``yield`` hands a vendor call to the pool; between two o
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from django.conf import settings
 
 from integration import apply, budget, gather, ingest, ledger, preflight
-from integration.connectors.base import Reconnect, RetryLater
+from integration.budget import Held
+from integration.connectors.base import ConnectorError, Reconnect, RetryLater
 from integration.desk import Desk
 from integration.gather import Batch, Queue
 from integration.planning.plan import plan
@@ -39,8 +41,19 @@ def work(desk: Desk) -> bool:
                 return False
             elif not queue.again():
                 return True
+    except (ConnectorError, Held):
+        desk.deadline = 0.0
+        drain(pool)
+        raise
     finally:
         pool.close()
+
+
+def drain(pool: Pool) -> None:
+    """What was sent before the trouble gets its outcome; nothing more is begun."""
+    while len(pool):
+        with suppress(ConnectorError, Held):
+            pool.step()
 
 
 def deliver(desk: Desk, batch: Batch) -> Work:
@@ -51,6 +64,7 @@ def deliver(desk: Desk, batch: Batch) -> Work:
     decisions = plan(gather.snapshot(desk, batch), desk.plan_rule)
     budget.check(desk, decisions)
     yield from preflight.options(desk, decisions)
+    budget.check(desk, decisions)  # other batches were opened meanwhile
     opened = ledger.open_entries(desk, batch, decisions)
     if opened.writes:
         sent = yield partial(apply.send, desk.target, opened.writes, key(desk))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.cluster import Cluster
-from django_q.models import Schedule
+from django_q.models import Schedule, Task
 from django_q.tasks import async_task
 
 from core.models import Account
@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 # Longer pauses of a run are left to the tick, so that no worker sits them out.
 SHORT = 2.0
+RESULTS_KEPT = timedelta(days=3)
 # The cluster looks for due schedules every 30 s; one row that is always due by then is the whole timetable.
 EVERY_SWEEP = "* * * * * */10"
 
@@ -51,24 +52,33 @@ def enqueue_tags(connection: Connection) -> None:
 def work(account_id: int, run_id: int) -> None:
     """One slice, and the next one behind everything else that waits: long runs share the workers with short ones."""
     beat()
-    account = Account.objects.get(pk=account_id)
-    if not account.active:
-        return  # the run stays open, and the tick takes it up when the account is switched on again
+    account = Account.objects.filter(pk=account_id, active=True).first()
+    if account is None:
+        return  # a run of an account that is switched off stays open: the tick takes it up when the account is on again
     with in_account(account):
+        run = SyncRun.objects.select_related("rule").filter(pk=run_id).first()
+        if run is None:
+            return  # a quiet poll, which another task has ended
         step = runs.work_slice(run_id, settings.SYNC_SLICE_SECONDS)
         if step.busy:
-            return  # whoever holds the connection sees to this run when they have done
+            runs.met_busy(run_id)
+            return
         if not step.done and step.wait <= SHORT:
             enqueue("work", account_id, run_id)
-        waiting = runs.next_on(SyncRun.objects.get(pk=run_id)) if SyncRun.objects.filter(pk=run_id).exists() else None
+        waiting = runs.next_on(run.rule.hubspot_id, but=run_id)
         if waiting and waiting.next_at <= timezone.now() + timedelta(seconds=SHORT):
             enqueue("work", account_id, waiting.pk)
 
 
 def check(account_id: int, connection_id: int) -> None:
     beat()
-    with in_account(Account.objects.get(pk=account_id)):
-        preflight.check_connection(Connection.objects.select_related("account").get(pk=connection_id))
+    account = Account.objects.filter(pk=account_id).first()
+    if account is None:
+        return
+    with in_account(account):
+        connection = Connection.objects.select_related("account").filter(pk=connection_id).first()
+        if connection:
+            preflight.check_connection(connection)
 
 
 def tags(account_id: int, connection_id: int) -> None:
@@ -89,6 +99,13 @@ def tick() -> None:
         for run in runs.claim_open(timezone.now()):
             enqueue("work", run.account_id, run.pk)
         retention.sweep(now)
+    sweep_queue(now)
+
+
+def sweep_queue(now: datetime) -> None:
+    """The queue keeps the results of its tasks for ever; ours tell nothing that the ledger does not."""
+    old = Task.objects.filter(stopped__lt=now - RESULTS_KEPT).order_by().values_list("pk", flat=True)
+    Task.objects.filter(pk__in=list(old[: retention.PIECE])).delete()
 
 
 def beat(**also: object) -> None:
@@ -106,7 +123,11 @@ def stuck(seconds: float) -> bool:
 def ensure_tick() -> None:
     """The one schedule, and a tick right now: the first sweep comes only after half a minute."""
     row = {"func": "integration.tasks.tick", "schedule_type": Schedule.CRON, "cron": EVERY_SWEEP, "repeats": -1, "args": None, "kwargs": None}
-    Schedule.objects.update_or_create(name="tick", defaults=row)
+    with transaction.atomic():
+        # Two hosts that start together may both have made one: nothing in the queue's table keeps the name unique.
+        ours = list(Schedule.objects.filter(name="tick").order_by("pk").values_list("pk", flat=True))
+        Schedule.objects.filter(pk__in=ours[1:]).delete()
+        Schedule.objects.update_or_create(pk=ours[0] if ours else None, defaults={"name": "tick", **row})
     async_task("integration.tasks.tick")
 
 

@@ -170,9 +170,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def serve(sandbox: Sandbox, state: Path | None, stop: threading.Event) -> None:
-    """Serves until ``stop`` is set."""
-    if state:
-        store.load(sandbox, state)
+    """Serves until ``stop`` is set; keeps what happens in ``state``."""
     with sandbox:
         if state:
             store.keep(sandbox, state, stop)
