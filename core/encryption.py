@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cryptography.fernet import InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken
 from django.db import connections, models, transaction
 from django.db.models.expressions import BaseExpression, Case
 from fernet_fields import EncryptedTextField
@@ -66,8 +66,10 @@ def rotate(model: type[models.Model], field_name: str, using: str = "default") -
     with connections[using].cursor() as cursor:
         cursor.execute(f'SELECT "{pk}", "{column}" FROM "{table}"')
         for key, token in cursor.fetchall():
-            fernet = MultiFernet([field.fernet]) if len(field.keys) == 1 else field.fernet  # type: ignore[union-attr]
-            fresh = fernet.rotate(bytes(token))
+            if len(field.keys) == 1:  # type: ignore[union-attr]
+                field.fernet.decrypt(bytes(token))  # type: ignore[union-attr]  (raises where the one key is not the one)
+                continue
+            fresh = field.fernet.rotate(bytes(token))  # type: ignore[union-attr]
             with transaction.atomic(using=using):
                 cursor.execute(f'UPDATE "{table}" SET "{column}" = %s WHERE "{pk}" = %s AND "{column}" = %s', [fresh, key, token])
                 changed += cursor.rowcount

@@ -1,8 +1,9 @@
 """Settings from the environment (and ``.env``, if there is one). docs/configuration.md lists every name."""
 
 import sys
+import zoneinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import environ
 import structlog
@@ -18,24 +19,30 @@ environ.Env.read_env(BASE_DIR / ".env")
 DEBUG: bool = env.bool("DEBUG", default=False)
 
 
+def stop(problem: str) -> NoReturn:
+    """One line that a person can act on; a traceback behind it would say nothing more. Values are not quoted: they may be secrets."""
+    sys.exit(f"Meishi Bridge cannot start: {problem} (docs/configuration.md)")
+
+
 def secret(name: str, development: str) -> str:
-    """A secret has a default in development only; without one the start stops with one line."""
+    """A secret has a default in development only."""
     value: str = env.str(name, default="")
-    if value:
-        return value
-    if DEBUG:
-        return development
-    raise ImproperlyConfigured(f"{name} is not set: put it into the environment or .env (docs/configuration.md).")
+    if not value and not DEBUG:
+        stop(f"{name} is not set: put it into the environment or .env.")
+    return value or development
 
 
-try:
-    SECRET_KEY = secret("SECRET_KEY", "development-only-" + "k" * 50)
-    FERNET_KEYS = [key.strip() for key in secret("FERNET_KEYS", "development-only").split(",") if key.strip()]
-    if not FERNET_KEYS:
-        raise ImproperlyConfigured("FERNET_KEYS holds no key (docs/configuration.md).")
-except ImproperlyConfigured as missing:
-    # One line a person can act on; the traceback behind it says nothing more.
-    sys.exit(f"Meishi Bridge cannot start: {missing}")
+def number(name: str, default: int, least: int = 1) -> int:
+    value: str = env.str(name, default="") or str(default)
+    if not value.isdecimal() or not least <= int(value) < 2**31:
+        stop(f"{name} must be a whole number of at least {least}.")
+    return int(value)
+
+
+SECRET_KEY = secret("SECRET_KEY", "development-only-" + "k" * 50)
+FERNET_KEYS = [key.strip() for key in secret("FERNET_KEYS", "development-only").split(",") if key.strip()]
+if not FERNET_KEYS:
+    stop("FERNET_KEYS holds no key.")
 
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -87,7 +94,12 @@ TEMPLATES = [
 
 def database(url: str) -> dict[str, Any]:
     """SQLite needs WAL and IMMEDIATE transactions, or workers and web requests fail each other's writes."""
-    config: dict[str, Any] = env.db_url_config(url)
+    try:
+        config: dict[str, Any] = env.db_url_config(url)
+    except (ValueError, KeyError, ImproperlyConfigured):
+        config = {}
+    if config.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+        stop("DATABASE_URL must be such as postgres://user:password@host:5432/name or sqlite:////path/to/file.")
     if "sqlite" in config["ENGINE"]:
         config["OPTIONS"] = {
             "timeout": 20,
@@ -106,6 +118,8 @@ DATABASES = {"default": database(env.str("DATABASE_URL", default=f"sqlite:///{BA
 
 LANGUAGE_CODE = "en"
 TIME_ZONE: str = env.str("TIME_ZONE", default="Asia/Tokyo")
+if TIME_ZONE not in zoneinfo.available_timezones():
+    stop("TIME_ZONE must be a name such as Asia/Tokyo.")
 USE_TZ = True
 USE_I18N = True
 STATIC_URL = "static/"
@@ -122,7 +136,7 @@ LOGIN_URL = "admin:login"
 if not DEBUG:
     SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    SECURE_HSTS_SECONDS: int = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+    SECURE_HSTS_SECONDS: int = number("SECURE_HSTS_SECONDS", 31_536_000, least=0)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
@@ -140,16 +154,18 @@ HUBSPOT_API_URL: str = env.str("HUBSPOT_API_URL", default="https://api.hubapi.co
 HUBSPOT_API_VERSION: str = env.str("HUBSPOT_API_VERSION", default="2026-03")
 
 # The engine.
-SYNC_WORKERS: int = env.int("SYNC_WORKERS", default=4)
-SYNC_SLICE_SECONDS: int = env.int("SYNC_SLICE_SECONDS", default=20)
-SYNC_LEASE_SECONDS: int = env.int("SYNC_LEASE_SECONDS", default=90)
-SYNC_OVERLAP_SECONDS: int = env.int("SYNC_OVERLAP_SECONDS", default=300)
-SYNC_MAX_TAGS: int = env.int("SYNC_MAX_TAGS", default=300)
-AUDIT_RETENTION_DAYS: int = env.int("AUDIT_RETENTION_DAYS", default=400)
+SYNC_WORKERS: int = number("SYNC_WORKERS", 4)
+SYNC_SLICE_SECONDS: int = number("SYNC_SLICE_SECONDS", 20)
+SYNC_LEASE_SECONDS: int = number("SYNC_LEASE_SECONDS", 90)
+SYNC_OVERLAP_SECONDS: int = number("SYNC_OVERLAP_SECONDS", 300, least=0)
+SYNC_MAX_TAGS: int = number("SYNC_MAX_TAGS", 300)
+AUDIT_RETENTION_DAYS: int = number("AUDIT_RETENTION_DAYS", 400, least=30)
 
 # The queue. Every value here was chosen against a way in which the queue loses or doubles work: core/checks.py refuses others.
-Q_WORKERS: int = env.int("Q_WORKERS", default=4)
+Q_WORKERS: int = number("Q_WORKERS", 4)
 BROKER_URL: str = env.str("BROKER_URL", default="")
+if BROKER_URL and not BROKER_URL.startswith(("redis://", "rediss://")):
+    stop("BROKER_URL must be such as redis://host:6379/0, or blank for the database.")
 Q_CLUSTER: dict[str, Any] = {
     "name": "meishi-bridge",
     "workers": Q_WORKERS,
@@ -166,7 +182,7 @@ Q_CLUSTER: dict[str, Any] = {
     "poll": 0.2,
     "label": "Queue",
     "log_level": "WARNING",
-    **({"redis": BROKER_URL} if BROKER_URL.startswith(("redis://", "rediss://")) else {"orm": "default"}),
+    **({"redis": BROKER_URL} if BROKER_URL else {"orm": "default"}),
 }
 
 structlog.configure(

@@ -8,9 +8,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
 
 import structlog
 
@@ -21,14 +21,36 @@ GRACE = 130.0  # a clean stop waits for running tasks, which the queue ends afte
 PR_SET_PDEATHSIG = 1
 
 
-def supervise(command: Sequence[str], stuck: Callable[[], bool], settle: float, stop: threading.Event | None = None) -> int:
+class Stop:
+    """An event that a signal handler may set at any moment: the lock inside threading.Event would hold it up for ever."""
+
+    def __init__(self) -> None:
+        self._told: SimpleQueue[None] = SimpleQueue()
+        self._is_set = False
+
+    def set(self, *_signal: object) -> None:
+        self._told.put(None)
+
+    def is_set(self) -> bool:
+        return self.wait(0)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Whether it was set within so many seconds."""
+        with contextlib.suppress(Empty):
+            if not self._is_set:
+                self._told.get(timeout=seconds) if seconds != 0 else self._told.get_nowait()
+                self._is_set = True
+        return self._is_set
+
+
+def supervise(command: Sequence[str], stuck: Callable[[], bool], settle: float, stop: Stop | None = None) -> int:
     """Runs ``command`` until SIGTERM or SIGINT, and again whenever it ends or is stuck.
 
     ``settle`` seconds must pass after a start before ``stuck`` is asked. Returns the exit status for the caller.
     """
-    stop = stop or threading.Event()
+    stop = stop or Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.set)
     while not stop.is_set():
         child = start(command)
         began = time.monotonic()

@@ -275,11 +275,17 @@ def addresses(desk: Desk, batch: Batch) -> list[str]:
     """Whose address to look up: people without a contact, unless creating them first is cheaper.
 
     A card that failed before is always looked up: HubSpot does not name the owner of an address every time.
-    An address that a linked card carries has its contact already, whoever else shares it.
+    An address that a linked card carries has its contact already, whoever else shares it; unless it was found to be another's.
     """
-    rows = [row for row in batch.rows.values() if row.email_key]
-    linked = {row.email_key for row in rows if row.link_id and batch.links[row.link_id].contact_id}
-    return sorted({row.email_key for row in rows if in_scope(desk, row) and (not desk.optimistic or row.attempts)} - linked)
+    rows = [row for row in batch.rows.values() if row.email_key and in_scope(desk, row)]
+    linked = {row.email_key for row in batch.rows.values() if has_contact(batch, row)}
+    unknown = {row.email_key for row in rows if not desk.optimistic or row.attempts}
+    doubtful = {row.email_key for row in rows if has_contact(batch, row) and (row.attempts or row.reason == "email_taken")}
+    return sorted((unknown - linked) | doubtful)
+
+
+def has_contact(batch: Batch, row: Row) -> bool:
+    return bool(row.link_id and batch.links[row.link_id].contact_id)
 
 
 def snapshot(desk: Desk, batch: Batch) -> Snapshot:
@@ -337,7 +343,11 @@ def adopt(desk: Desk, batch: Batch) -> None:
     for (kind, value), contact_id in found.items():
         link = owned.get(contact_id)
         rows = [
-            row for row in batch.rows.values() if value == (row.email_key if kind == "email" else row.link_id) and link and row.link_id != link.pk
+            row
+            for row in batch.rows.values()
+            if link
+            and row.link_id != link.pk
+            and (value == row.email_key and not has_contact(batch, row) if kind == "email" else value == row.link_id)
         ]
         if link is None or not rows:
             continue

@@ -277,6 +277,7 @@ class Book:
         self.entries: list[tuple[Any, ...]] = []
         self.links: list[tuple[Any, ...]] = []
         self.settled: list[int] = []
+        self.held: list[int] = []  # written, but for an address that another contact has
         self.older: list[tuple[Any, ...]] = []
         self.records: list[tuple[Any, ...]] = []
         self.counted: Counter[str] = Counter()
@@ -294,6 +295,8 @@ class Book:
         answered.update({name: result.values[name] for name, value in sent.items() if result.values.get(name, value) != value})
         origin = {name: card for name, card in {**write.link.origin, **write.entry.origin}.items() if written.get(name)}
         self.links.append((write.link.pk, contact_id, written, answered, origin, self.now))
+        if write.decision.reason == "email_taken":
+            self.held.append(write.entry.record_id)
         self.settled.append(write.entry.record_id)
         if write.reading and write.reading != write.entry.record_id:
             self.older.append((write.reading, None, 0))
@@ -346,6 +349,8 @@ class Book:
         update_rows(Link, ("contact_id", "written", "answered", "origin", "confirmed_at"), self.links, account_id)
         update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), self.records, account_id)
         Record.objects.filter(pk__in=self.settled).update(bucket=Bucket.LINKED, reason="in_sync", detail="", attempts=0)
+        if self.held:
+            Record.objects.filter(pk__in=self.held).update(bucket=Bucket.HELD, reason="email_taken")
         # Where a newer reading is waiting already, it stays due; so does a record that another rule reads.
         untouched = set(self.settled).difference(self.desk.touched)
         Record.objects.filter(pk__in=untouched, rule=self.desk.rule).update(due_at=None)

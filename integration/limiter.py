@@ -50,8 +50,9 @@ class SharedLimiter:
 
     def wait(self) -> None:
         """Blocks until the reserved slot; raises RetryLater when that is far away."""
-        now = time.time()
-        delay = self._reserve(now) - self.burst * self.interval - now
+        slot = self._reserve(time.time())
+        # Not from the moment before: the reservation may have waited for the database, and would be slept through twice.
+        delay = slot - self.burst * self.interval - time.time()
         if delay > LONGEST_WAIT:
             raise RetryLater(f"{self.connection.system}_unavailable", "The rate limit is used up for now.", after=delay)
         if delay > 0:

@@ -34,10 +34,10 @@ REASONS: dict[str, str] = {
     "nothing_to_identify": "The card has neither a name nor an address, so HubSpot could not tell whose contact it is.",
     "needs_link_property": "Without an address only our link property can keep this contact from being made twice.",
     "value_too_long": "A value is longer than HubSpot stores; shorten it or switch the mapping off.",
+    "email_taken": "Another contact already has this address: merge the two in HubSpot or correct the card. All else of the card is written.",
     "two_contacts": "This person's cards belong to two contacts: merge them in HubSpot.",
     # failed
     "contact_exists": "The address belongs to another contact, which is read and updated instead.",
-    "email_taken": "Another contact already has this address: merge the two in HubSpot or correct the card.",
     "unknown_property": "HubSpot does not have this property: make it or switch the mapping off.",
     "wrong_type": "The value does not fit the property's type: change the mapping or its transform.",
     "unknown_option": "The value is not an option of this property: add it in HubSpot or change the mapping.",

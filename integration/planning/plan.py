@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from integration.planning import decisions as d
+from integration.planning import normalize
 from integration.planning.decide import Present, Times, is_same, write
 from integration.planning.decisions import Decision, Verdict
 from integration.planning.filters import as_text, failing, failing_contact
@@ -30,7 +32,9 @@ def plan(snapshot: Snapshot, rule: Rule) -> list[Decision]:
     persons = people(kept)
     owner = owners(persons)
     taken = taken_links(persons, owner)
-    return out + [decide(person, address_of(person, owner), taken.get(id(person), ""), snapshot, rule) for person in persons]
+    addresses = {id(person): address_of(person, owner) for person in persons}
+    holders = holders_of(snapshot, {taken[id(person)]: addresses[id(person)] for person in persons})
+    return out + [decide(person, addresses[id(person)], taken[id(person)], snapshot, rule, holders) for person in persons]
 
 
 def excluded(card: Card, rule: Rule) -> Verdict | None:
@@ -61,7 +65,18 @@ def taken_links(persons: Iterable[Person], owner: dict[str, Person]) -> dict[int
     return chosen
 
 
-def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule: Rule) -> Decision:
+def holders_of(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Address -> the contact that has it in HubSpot, and will still have it after this plan.
+
+    ``wanted`` is the address that each link's person is to have: a contact that gets another one gives its own up.
+    """
+    moving = {snapshot.links[key].contact_id for key, address in wanted.items() if key in snapshot.links and address}
+    seen = {normalize.email(contact.values.get("email", "")): id for id, contact in snapshot.contacts.items()}
+    held = {**snapshot.by_email, **seen}
+    return {address: snapshot.contacts[id].id for address, id in held.items() if id in snapshot.contacts and id not in moving}
+
+
+def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule: Rule, holders: Mapping[str, str]) -> Decision:
     """The decision for one person; flat early returns, the first that applies."""
     head = person[0]
     refusal = refused(person, address, rule)
@@ -87,7 +102,7 @@ def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule
     unmet = failing_contact(contact, rule.contact_filters)
     if unmet:
         return skip(person, "excluded", "contact_filtered", as_text(unmet))
-    return update(person, link, contact, wanted, source, rule, head)
+    return update(person, link, contact, wanted, source, rule, holders.get(address, ""))
 
 
 def refused(person: Person, address: str, rule: Rule) -> Decision | None:
@@ -110,7 +125,9 @@ def create(person: Person, link: LinkView, wanted: dict[str, str], source: dict[
     return Decision(d.CREATE, "new_person", person[0].record, verdicts(person, "new_person"), "", link.key, "", {}, after, pick(source, after))
 
 
-def update(person: Person, link: LinkView, contact: ContactRead, wanted: dict[str, str], source: dict[str, str], rule: Rule, head: Card) -> Decision:
+def update(person: Person, link: LinkView, contact: ContactRead, wanted: dict[str, str], source: dict[str, str], rule: Rule, holder: str) -> Decision:
+    """``holder`` is the contact that has the address. Where it is another one, this contact keeps its own, and the rest is written."""
+    head, taken = person[0], bool(holder) and holder != contact.id
     first_time = not link.contact_id or (rule.link_property and contact.values.get(LINK_ID, "") != link.key)
     times = Times(max(card.changed_at for card in person), contact.modified_at)
     stands = {card.id for card in standing(person)}
@@ -119,18 +136,24 @@ def update(person: Person, link: LinkView, contact: ContactRead, wanted: dict[st
         orphaned = link.origin.get(row.hubspot, head.id) not in stands
         present = Present(contact.values.get(row.hubspot, ""), link.written.get(row.hubspot), link.answered.get(row.hubspot), orphaned)
         value = write(row, wanted[row.hubspot], present, rule.conflict, times)
+        if taken and row.hubspot == "email":
+            continue
         if value is not None:
             after[row.hubspot] = value
         elif wanted[row.hubspot] and row.policy == "always" and not present.ours and not is_same(row, wanted[row.hubspot], present):
             kept = True
     if rule.link_property and contact.values.get(CARD_ID, "") != head.id:
         after[CARD_ID] = head.id
+    if not after and not first_time and taken:
+        return replace(hold(person, "email_taken", holder), link=link.key, contact_id=contact.id)
     if not after and not first_time:
         reason = "kept_hubspot" if kept else "in_sync"
         return Decision(d.SKIP, reason, head.record, verdicts(person, reason), "", link.key, contact.id)
     before = {name: contact.values.get(name, "") for name in after}
-    kind, reason = (d.LINK, "matched_email") if first_time else (d.UPDATE, why(after, before, link))
-    return Decision(kind, reason, head.record, verdicts(person, reason), "", link.key, contact.id, before, after, pick(source, after))
+    kind, reason = (d.LINK, "matched_email") if first_time else (d.UPDATE, "email_taken" if taken else why(after, before, link))
+    return Decision(
+        kind, reason, head.record, verdicts(person, reason), holder if taken else "", link.key, contact.id, before, after, pick(source, after)
+    )
 
 
 def why(after: dict[str, str], before: dict[str, str], link: LinkView) -> str:

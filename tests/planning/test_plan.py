@@ -1,6 +1,6 @@
 import pytest
 
-from integration.planning.decisions import REASONS
+from integration.planning.decisions import REASONS, Decision
 from integration.planning.plan import LONGEST_VALUE, plan
 from integration.planning.snapshot import LinkView
 from tests.planning.make import AIKO, BEN, CHIE, card, contact, only, policy, rule, snapshot
@@ -9,6 +9,7 @@ INFO = "info@acme.example.jp"
 WRITTEN = {"lastname": "森", "firstname": "愛子", "email": AIKO["email"], "company": "アクメ株式会社", "sansan_card_id": "C1"}
 OURS = LinkView("L", "101", WRITTEN)
 SYNCED = contact("101", WRITTEN, sansan_link_id="L")
+OF_BEN = {"sansan_link_id": "LB", "sansan_card_id": "C2"}
 NAMELESS = {"companyName": "アクメ株式会社"}
 
 
@@ -120,6 +121,40 @@ def test_who_loses_a_mailbox_keeps_an_address_of_their_own():
     mine = card(1, email=INFO, person_key="P"), card(2, person_key="P", day="2025-01-01")
     decisions = {one.card: one for one in plan(snapshot(*mine, card(3, BEN, email=INFO, day="2026-05-01")), rule())}
     assert {n: one.after["email"] for n, one in decisions.items()} == {1: AIKO["email"], 3: INFO}
+
+
+TWO = (
+    LinkView("LA", "101", {"email": INFO}),
+    LinkView("LB", "102", {"email": BEN["email"], "jobtitle": "課長"}),
+)
+
+
+def at_one_mailbox(aiko: str = INFO, title: str = "課長") -> dict[int, Decision]:
+    """Aiko and Ben have a contact each, and Ben's card, the newer one, now carries the address of hers."""
+    contacts = (
+        contact("101", AIKO, email=INFO),
+        contact("102", lastname="原", firstname="弁", email=BEN["email"], company="アクメ株式会社", jobtitle="課長", **OF_BEN),
+    )
+    cards = (card(1, AIKO, email=aiko, link="LA", day="2025-01-01"), card(2, BEN, email=INFO, link="LB", title=title))
+    return {one.card: one for one in plan(snapshot(*cards, links=TWO, contacts=contacts), rule())}
+
+
+def test_an_address_that_another_contact_keeps_is_not_written_and_the_rest_is():
+    bens = at_one_mailbox(title="部長")[2]
+    assert (bens.kind, bens.reason, bens.detail, bens.contact_id) == ("update", "email_taken", "101", "102")
+    assert dict(bens.after) == {"jobtitle": "部長"}
+
+
+def test_where_nothing_else_is_to_be_written_a_person_must_look():
+    bens = at_one_mailbox()[2]
+    assert (bens.kind, bens.reason, bens.contact_id) == ("hold", "email_taken", "102")
+    assert [(one.bucket, one.reason) for one in bens.verdicts] == [("held", "email_taken")]
+
+
+def test_an_address_that_another_contact_gives_up_is_free():
+    both = at_one_mailbox(aiko="aiko@acme.example.jp")
+    assert dict(both[2].after) == {"email": INFO}
+    assert both[1].after["email"] == "aiko@acme.example.jp"
 
 
 @pytest.mark.parametrize(("changed", "reason"), [("2026-06-01", "contact_differs"), ("2026-04-01", "kept_hubspot")])

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from argparse import ArgumentParser
 from typing import Any
@@ -18,6 +17,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from core.models import Account, Membership, Role
+from core.supervisor import Stop
 from core.tenancy import in_account
 from integration import configuration, configure, tasks
 from integration.models import SyncRule
@@ -48,9 +48,9 @@ class Command(BaseCommand):
         if READY not in os.environ:
             self.again(port)
         self.children: list[subprocess.Popen[bytes]] = []
-        stop = threading.Event()
+        stop = Stop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, stop.set)
         try:
             self.run_all(port, cards, stop)
         finally:
@@ -74,7 +74,7 @@ class Command(BaseCommand):
         )
         os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
 
-    def run_all(self, port: int, cards: int, stop: threading.Event) -> None:
+    def run_all(self, port: int, cards: int, stop: Stop) -> None:
         url = os.environ[READY]
         self.start("-m", "integration.sandbox", "--port", url.rpartition(":")[2], "--cards", str(cards), "--state", str(HOME / "sandbox.json"))
         if not answers(url, stop):
@@ -155,7 +155,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def answers(url: str, stop: threading.Event, patience: float = 60.0) -> bool:
+def answers(url: str, stop: Stop, patience: float = 60.0) -> bool:
     """Waits until somebody listens there."""
     host, _, port = url.removeprefix("http://").partition(":")
     until = time.monotonic() + patience

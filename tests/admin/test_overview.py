@@ -1,0 +1,187 @@
+"""The first page: where to begin, what needs a person, and how it went."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from core.models import Account
+from core.tenancy import all_accounts, in_account
+from integration.models import Connection, Heartbeat, SyncRule, SyncRun, Tag
+from tests.admin.conftest import browser
+from tests.admin.pages import address, body, listed, page
+from tests.admin.world import team
+from tests.cast import member
+from tests.core import rows
+from tests.core.rows import fernet_keys
+
+pytestmark = pytest.mark.django_db
+HOME = "/admin/"
+
+
+def steps(client):
+    return [(step["title"], bool(step["url"]), step["done"]) for step in client.get(HOME).context["steps"]]
+
+
+def change(own, **values):
+    with in_account(own.account):
+        SyncRule.objects.filter(pk=own.rule.pk).update(**values)
+
+
+# Where to begin
+
+BEGIN = ["Connect Sansan", "Connect HubSpot", "Choose tags", "Make a rule", "Look at a preview, then switch on"]
+
+
+def test_an_empty_platform_begins_with_an_account(root):
+    assert steps(root)[0] == ("Make an account", True, False)
+    assert [title for title, _, _ in steps(root)[1:]] == BEGIN
+    assert not root.get(HOME).context["rules"] and not root.get(HOME).context["runs"]
+
+
+def test_every_step_leads_to_a_page_that_opens(root):
+    root.raise_request_exception = False
+    urls = [step["url"] for step in root.get(HOME).context["steps"] if step["url"]]
+    assert [(url, root.get(url).status_code) for url in urls if root.get(url).status_code != 200] == []
+
+
+def test_a_new_customer_is_led_to_the_first_run_step_by_step():
+    one = rows.account("fuji")
+    fuji = browser(member("fumi", one))
+    assert steps(fuji) == [
+        (BEGIN[0], True, False),
+        (BEGIN[1], True, False),
+        (BEGIN[2], True, False),
+        (BEGIN[3], True, False),
+        (BEGIN[4], False, False),
+    ]
+    sansan, _ = rows.connection(one, "sansan"), rows.connection(one, "hubspot")
+    with in_account(one):
+        Tag.objects.create(account=one, connection=sansan, external_id="T1", name="one", type="public", selected=True)
+    assert [done for _, _, done in steps(fuji)] == [True, True, True, False, False]
+    rule = rows.rule(one)
+    assert [done for _, _, done in steps(fuji)] == [True, True, True, True, False]
+    assert fuji.get(HOME).context["steps"][4]["url"] == page(rule)
+    with in_account(one):
+        SyncRule.objects.update(state="active")
+    assert steps(fuji) == []
+
+
+def test_who_may_not_edit_reads_the_steps_and_is_led_nowhere():
+    ben = browser(member("ben", rows.account("fuji"), "viewer"))
+    assert [title for title, _, _ in steps(ben)] == BEGIN and not any(url for _, url, _ in steps(ben))
+
+
+def test_another_account_s_beginnings_are_not_mine(acme):
+    assert [done for _, _, done in steps(browser(member("fumi", rows.account("fuji"))))] == [False] * 5
+
+
+# What needs a person
+
+
+def test_a_held_rule_says_why_and_leads_to_it(acme, aiko):
+    change(acme, state="held", state_reason="4,812 would change, and 500 may.")
+    seen = body(aiko.get(HOME))
+    assert "The rule acme-cards is held:" in seen and "4,812 would change, and 500 may." in seen and page(acme.rule) in seen
+
+
+def test_no_number_of_rules_hides_a_held_one(acme, aiko):
+    """It waits for a person, who looks here."""
+    for n in range(35):
+        rows.rule(acme.account, f"a-rule-{n:02}")
+    change(acme, slug="z-last", state="held", state_reason="4,812 would change, and 500 may.")
+    assert "4,812 would change, and 500 may." in body(aiko.get(HOME))
+
+
+@pytest.mark.parametrize(("health", "told"), [("reconnect", True), ("unreachable", True), ("untested", False), ("ok", False)])
+def test_a_broken_connection_is_told(acme, aiko, health, told):
+    with in_account(acme.account):
+        Connection.objects.filter(pk=acme.sansan.pk).update(health=health, health_detail="Sansan says no.")
+    seen = body(aiko.get(HOME))
+    assert ("Sansan says no." in seen) is told is (page(acme.sansan) in seen)
+
+
+@pytest.mark.parametrize(
+    ("ages", "told"),
+    [([], True), ([10], True), ([1], False), ([10, 1], False)],
+    ids=["no host", "a quiet host", "a host at work", "one of two at work"],
+)
+def test_workers_that_do_not_work_are_told(acme, aiko, ages, told):
+    Heartbeat.objects.all().delete()
+    for n, minutes in enumerate(ages):
+        Heartbeat.objects.create(host=f"host-{n}", beat_at=timezone.now() - timedelta(minutes=minutes))
+    assert ("No worker has reported for minutes" in body(aiko.get(HOME))) is told
+
+
+def test_nobody_misses_workers_while_no_rule_is_active(acme, aiko):
+    Heartbeat.objects.all().delete()
+    change(acme, state="paused")
+    assert "No worker has reported" not in body(aiko.get(HOME))
+
+
+# How it went
+
+
+def test_each_rule_shows_its_last_run_and_what_is_left(acme, aiko):
+    rows.record(acme.rule, "acme-C7")
+    seen = body(aiko.get(HOME))
+    rules = {row["rule"].slug: row for row in aiko.get(HOME).context["rules"]}
+    assert list(rules) == ["acme-cards", "acme-draft"]
+    assert rules["acme-cards"]["run"]["run"] == acme.open_run and rules["acme-draft"]["run"] is None
+    text = " ".join(re.sub(r"<[^>]+>", " ", str(rules["acme-cards"]["counts"])).split())
+    assert text == "1 / 1"
+    assert page(acme.open_run) in seen and "5 read" in seen and "2 created" in seen
+
+
+def test_the_newest_runs_stand_first_and_there_are_not_too_many(acme, aiko):
+    newest = [rows.run(acme.rule, state="succeeded") for _ in range(9)]
+    assert [row["run"].pk for row in aiko.get(HOME).context["runs"]] == [run.pk for run in newest[:0:-1]]
+
+
+def test_every_link_of_the_page_opens(acme, aiko):
+    change(acme, state="held")
+    with in_account(acme.account):
+        Connection.objects.filter(pk=acme.sansan.pk).update(health="reconnect")
+    links = {url.replace("&amp;", "&") for url in re.findall(r'href="(/admin/[^"]*)"', body(aiko.get(HOME)))} - {reverse("admin:logout")}
+    assert len(links) > 10 and {(url, aiko.get(url).status_code) for url in links} == {(url, 200) for url in links}
+
+
+def test_accounts_are_named_where_there_are_several(acme, birch, emi, aiko):
+    for own in (acme, birch):
+        change(own, state="held")
+    both = body(emi.get(HOME))
+    assert "Acme KK" in both and "Birch KK" in both and "birch-cards" in both
+    assert "Acme KK" not in body(aiko.get(HOME))
+
+
+def test_a_lost_key_does_not_take_the_page_down(acme, aiko, root):
+    with fernet_keys("a-key-that-encrypted-nothing-of-what-is-stored"):
+        assert "acme-cards" in body(aiko.get(HOME)) and "acme-cards" in body(root.get(HOME))
+
+
+def test_a_member_of_nothing_sees_nothing(acme, dan):
+    shown = dan.get(HOME).context
+    assert not any(shown[name] for name in ("rules", "runs", "broken", "held", "no_pulse"))
+    assert not any(step["url"] or step["done"] for step in shown["steps"])
+
+
+def test_an_account_that_is_switched_off_is_still_seen(acme, aiko):
+    Account.objects.filter(pk=acme.account.pk).update(active=False)
+    assert "acme-cards" in body(aiko.get(HOME))
+
+
+def test_the_page_says_when_there_is_more(acme, aiko):
+    with all_accounts():
+        assert SyncRule.objects.count() == 2 and SyncRun.objects.count() == 2
+    seen = body(aiko.get(HOME))
+    assert listed(SyncRule) in seen and listed(SyncRun) in seen
+
+
+def test_ben_reads_the_same_as_aiko(acme, aiko):
+    ben = browser(team(acme, "ben", "auditor"))
+    assert [row["rule"] for row in ben.get(HOME).context["rules"]] == [row["rule"] for row in aiko.get(HOME).context["rules"]]
+    assert address(SyncRule, "add") not in body(ben.get(HOME))

@@ -1,0 +1,65 @@
+"""How numbers, times and reasons are shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from integration.admin.shown import TONES, badge, duration, number, sentence, when
+from integration.models import AuditEntry, Bucket, Connection, Outcome, SyncRule, SyncRun, Tag
+from integration.planning.decisions import REASONS
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""), (0, "0.0 s"), (-3, "0.0 s"), (0.04, "0.0 s"), (9.94, "9.9 s"), (10, "10 s"), (59.9, "59 s"), (60, "1 min 0 s"),
+        (3599, "59 min 59 s"), (3600, "1 h 0 min"), (86_399, "23 h 59 min"), (86_400, "1 day"), (86_400 * 1500, "1,500 days"),
+    ],
+)  # fmt: skip
+def test_a_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s ago"), (59, "59 s ago"), (61, "1 min ago"), (7200, "2 h ago"), (86_400 * 2, "2 days ago"), (-90, "in 1 min"), (-86_400, "in 1 day")],
+)
+def test_how_long_ago(time_machine, seconds, text):
+    time_machine.move_to(NOW, tick=False)
+    shown = when(NOW - timedelta(seconds=seconds))
+    assert f">{text}</time>" in shown and 'title="2026-0' in shown
+
+
+def test_never_is_a_dash_and_the_exact_time_is_local(time_machine):
+    time_machine.move_to(NOW, tick=False)
+    assert when(None) == "–"
+    assert 'datetime="2026-03-01T21:00:00+09:00" title="2026-03-01 21:00:00"' in when(NOW)
+
+
+def test_numbers_have_their_thousands():
+    assert (number(0), number(999), number(1_234_567)) == ("0", "999", "1,234,567")
+
+
+def test_a_badge_escapes():
+    assert badge("ok", "<b>") == '<span class="mb-badge mb-good">&lt;b&gt;</span>'
+
+
+def test_every_reason_has_a_sentence():
+    assert all(sentence(code) == text and text.endswith(".") for code, text in REASONS.items())
+    assert sentence("not_known_here") == "Not known here"
+
+
+def test_a_colour_is_given_to_words_that_exist():
+    """A state that is renamed would silently lose its colour."""
+    words = {
+        value
+        for choices in (SyncRule.State, SyncRun.State, Connection.Health, Bucket, Outcome, AuditEntry.Decision, Tag.Type)
+        for value in choices.values
+    }
+    counters = {"created", "updated"}
+    assert set(TONES) <= words | counters
+    assert {"failed", "failing", "reconnect", "held", "conflict"} <= set(TONES)

@@ -1,0 +1,94 @@
+"""The site: signing in, the way back, and a sidebar without doors that are shut."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from core.models import Account, Membership, User
+from integration.models import AuditEntry, Connection, Heartbeat, Link, Record, SyncRule, SyncRun, Tag
+from tests.admin.pages import body, listed, page
+
+pytestmark = pytest.mark.django_db
+WORD = "three blind carps swim"
+OPEN = {SyncRule, SyncRun, AuditEntry, Record, Link, Connection, Tag, Account}
+
+
+@pytest.fixture
+def signs_in(acme):
+    acme.owner.set_password(WORD)
+    acme.owner.save()
+
+    def to(next: str = "", password: str = WORD) -> str:
+        client, url = Client(), reverse("admin:login") + (f"?next={next}" if next else "")
+        shown = client.get(url, follow=True)
+        fields = dict(re.findall(r'name="(next)" value="([^"]*)"', body(shown)))
+        response = client.post(shown.request["PATH_INFO"] + "?" + shown.request["QUERY_STRING"], fields | {"username": "aiko", "password": password})
+        return response.get("Location", "")
+
+    return to
+
+
+def test_whoever_signs_in_comes_to_the_overview(signs_in):
+    assert signs_in() == "/admin/"
+
+
+def test_whoever_was_sent_to_sign_in_comes_back(acme, signs_in):
+    assert signs_in(page(acme.rule)) == page(acme.rule)
+
+
+@pytest.mark.parametrize("next", ["https://example.com/", "//example.com/", "/\\example.com/", "javascript:alert(1)"])
+def test_signing_in_leads_nowhere_else(signs_in, next):
+    assert "example.com" not in signs_in(next) and "javascript" not in signs_in(next)
+
+
+def test_a_wrong_password_does_not(signs_in):
+    assert signs_in(password="wrong") == ""
+
+
+def test_a_user_who_is_not_on_the_staff_stays_outside(acme):
+    User.objects.create_user("fay", password=WORD)
+    client = Client()
+    client.login(username="fay", password=WORD)
+    assert client.get("/admin/").status_code == client.get(listed(Record)).status_code == 302
+
+
+def test_the_root_leads_to_the_admin(aiko):
+    assert aiko.get("/", follow=True).redirect_chain == [("/admin/", 302)]
+
+
+def test_signing_out_needs_a_press(aiko):
+    assert aiko.get(reverse("admin:logout")).status_code == 405 and aiko.get("/admin/").status_code == 200
+    aiko.post(reverse("admin:logout"))
+    assert aiko.get("/admin/").status_code == 302
+
+
+def sidebar(client):
+    """The lists that the sidebar leads to."""
+    groups = client.get("/admin/").context["sidebar_navigation"]
+    assert all(group["items"] for group in groups)
+    links = {str(item["link"]) for group in groups for item in group["items"]}
+    return {model for model in (*OPEN, Membership, User, Heartbeat) if listed(model) in links}
+
+
+@pytest.mark.parametrize("ben", ["viewer", "auditor", "operator", "editor"], indirect=True)
+def test_the_sidebar_of_a_member(ben):
+    assert sidebar(ben) == OPEN
+
+
+def test_the_sidebars_of_the_others(acme, aiko, dan, root):
+    assert sidebar(aiko) == OPEN | {Membership}
+    assert sidebar(root) == OPEN | {Membership, User, Heartbeat}
+    assert sidebar(dan) == set()
+
+
+def test_every_door_of_the_sidebar_is_open(aiko, ben, root):
+    for one in (aiko, ben, root):
+        assert {one.get(listed(model)).status_code for model in sidebar(one)} == {200}
+
+
+def test_a_page_that_is_not_there_is_said_to_be_so(aiko):
+    assert aiko.get("/admin/no/such/page/").status_code == 404 and Client().get("/admin/no/such/page/").status_code == 302

@@ -1,0 +1,145 @@
+"""Two customers with every kind of row. Each text and each number of theirs gives its owner away."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model
+from django.utils import timezone
+
+from core.models import Account, Membership, Role, User
+from core.tenancy import in_account
+from integration.models import AuditEntry, Connection, FieldMapping, Heartbeat, Link, Record, SyncRule, SyncRun, Tag
+from tests.cast import member
+from tests.core import rows
+
+# In every free text: a page that forgets to escape one of them shows it.
+MARKUP = "<script>made()</script>"
+SECRET = "pat-{}-very-secret-7Q"
+FIRST = {"acme": 5_500_000, "birch": 7_700_000}
+
+
+def furnish(slug: str, owner: str) -> SimpleNamespace:
+    """An account with an owner and one or more rows of every model. Its ids are its own, too: 55xxxxx or 77xxxxx."""
+    ids = iter(range(FIRST[slug] + 1000, FIRST[slug] + 99_000, 1000))
+    account = rows.account(slug, pk=next(ids))
+    Account.objects.filter(pk=account.pk).update(name=f"{slug.title()} KK {MARKUP}")
+    account.refresh_from_db()
+    own = SimpleNamespace(slug=slug, account=account)
+    own.owner = User.objects.create_user(owner, f"{owner}@{slug}.example.jp", is_staff=True, pk=next(ids))
+    own.membership = Membership.objects.create(pk=next(ids), user=own.owner, account=account, role=Role.OWNER)
+    own.colleague = member(f"{slug}-colleague", account, Role.EDITOR)
+    # Of the platform, and nobody's: its text says whose test made it.
+    own.heartbeat = Heartbeat.objects.create(pk=next(ids), host=f"{slug}-host", beat_at=timezone.now())
+    seen = {"health": "ok", "health_detail": f"{slug} sees it {MARKUP}", "remote_id": f"{slug}-portal", "tested_at": timezone.now()}
+    first = next(ids)
+    own.sansan = rows.connection(account, "sansan", SECRET.format(slug), pk=first, slug=f"{slug}-sansan")
+    own.hubspot = rows.connection(account, "hubspot", SECRET.format(slug), pk=first + 1, slug=f"{slug}-hubspot")
+    # Bound to nothing: this one may be deleted.
+    own.spare = rows.connection(account, "hubspot", SECRET.format(slug), pk=first + 2, slug=f"{slug}-spare")
+    with in_account(account):
+        Connection.objects.filter(pk__in=(first, first + 1)).update(**seen)
+        furnish_sync(own, ids)
+    listed = [row for value in vars(own).values() for row in (value if isinstance(value, list) else [value])]
+    own.ids = {row.pk for row in listed if isinstance(row, Model) and row.pk >= FIRST[slug]}
+    return own
+
+
+def furnish_sync(own: SimpleNamespace, ids: Any) -> None:
+    account, slug, now, first = own.account, own.slug, timezone.now(), next(ids)
+    own.tags = [
+        Tag.objects.create(
+            pk=first + n, account=account, connection=own.sansan, external_id=f"{slug}-T{n}", name=f"{slug} {type} {MARKUP}", type=type
+        )
+        for n, type in enumerate(("public", "shared", "private"))
+    ]
+    filters = {"cards": [{"field": "companyName", "op": "not_equals", "value": f"{slug} itself"}], "contacts": []}
+    bound = {"account": account, "sansan": own.sansan, "hubspot": own.hubspot, "filters": filters}
+    first = next(ids)
+    own.rule = SyncRule.objects.create(pk=first, slug=f"{slug}-cards", state="active", cursor=now, full_at=now, checked_at=now, **bound)
+    own.draft = SyncRule.objects.create(pk=first + 1, slug=f"{slug}-draft", **bound)
+    first = next(ids)
+    own.mappings = [
+        FieldMapping.objects.create(pk=first + n, account=account, rule=own.rule, sansan=sansan, hubspot=hubspot, position=n)
+        for n, (sansan, hubspot) in enumerate((("title", "jobtitle"), ("memo", f"{slug}_memo"), ("companyName", "company")))
+    ]
+    first, at = next(ids), {"started_at": now - timedelta(minutes=2), "ended_at": now, "read_done": True}
+    told = {"reason": "sansan_unavailable", "detail": f"{slug} was told {MARKUP}", "reasons": {"in_sync": 1, "_sum": 1}}
+    of = {"account": account, "rule": own.rule, "kind": "full", "trigger": "person", "started_by": own.owner.username}
+    own.run = SyncRun.objects.create(pk=first, state="succeeded", read=3, updated=1, unchanged=1, failed=1, **told, **of, **at)
+    own.open_run = SyncRun.objects.create(pk=first + 1, state="running", read=5, created=2, **of)
+    own.link = Link.objects.create(
+        pk=next(ids), account=account, hubspot=own.hubspot, contact_id=f"{slug}-contact", written={"jobtitle": f"{slug} title"}
+    )
+    first = next(ids)
+    person = {
+        "name": f"{slug} person {MARKUP}",
+        "values": {"title": f"{slug} title {MARKUP}"},
+        "tags": [f"{slug}-T0"],
+        "person_key": f"{slug}-P1",
+        "exchanged_on": date(2026, 3, 1),
+        "detail": f"{slug} was seen {MARKUP}",
+    }
+    own.record = rows.record(
+        own.rule, f"{slug}-C1", pk=first, email_key=f"one@{slug}.example.jp", bucket="linked", reason="in_sync", link=own.link, **person
+    )
+    own.failing = rows.record(
+        own.rule, f"{slug}-C2", pk=first + 1, email_key=f"two@{slug}.example.jp", bucket="failing", reason="email_taken", due_at=now, **person
+    )
+    own.entry = entry(own.run, own.record, pk=next(ids), detail=f"{slug} was written {MARKUP}")
+    LogEntry.objects.log_actions(own.owner.pk, [own.rule], CHANGE, change_message=f"{slug} changed it", single_object=True)
+
+
+def entry(run: SyncRun, record: Record, **values: Any) -> AuditEntry:
+    """A closed entry that wrote a title, unless ``values`` say otherwise."""
+    slug, now = record.account.slug, timezone.now()
+    said = {
+        "name": record.name,
+        "email": record.email_key,
+        "contact_id": f"{slug}-contact",
+        "link_key": record.link.key if record.link else None,
+        "decision": "update",
+        "reason": "card_changed",
+        "outcome": "succeeded",
+        "before": {"jobtitle": f"{slug} before {MARKUP}"},
+        "after": {"jobtitle": f"{slug} after {MARKUP}"},
+        "origin": {"jobtitle": record.external_id},
+        "changed_at": now - timedelta(seconds=30),
+        "read_at": now - timedelta(seconds=9),
+        "planned_at": now - timedelta(seconds=8),
+        "sent_at": now - timedelta(seconds=7),
+        "closed_at": now,
+    } | values
+    with in_account(record.account):
+        return AuditEntry.objects.create(account=record.account, run=run, rule=record.rule, record_id=record.pk, card_id=record.external_id, **said)
+
+
+def rows_of(own: SimpleNamespace) -> list[Any]:
+    """A row of each model that has pages, and both kinds of connection."""
+    return [
+        own.account, own.membership, own.owner, own.heartbeat,
+        own.sansan, own.hubspot, own.tags[0], own.rule, own.run, own.link, own.record, own.entry,
+    ]  # fmt: skip
+
+
+def marks(own: SimpleNamespace) -> re.Pattern[str]:
+    """Whatever belongs to the customer: their texts, their people, their ids."""
+    ids = "|".join(map(str, own.ids))
+    return re.compile(rf"{own.slug}|\b{own.owner.username}\b|{own.link.key}|\b({ids})\b", re.IGNORECASE)
+
+
+def team(own: SimpleNamespace, name: str, role: str) -> User:
+    return member(name, own.account, role)
+
+
+def joins(user: User, own: SimpleNamespace, role: str) -> Membership:
+    return Membership.objects.create(user=user, account=own.account, role=role)
+
+
+def content_type(row: Any) -> int:
+    return ContentType.objects.get_for_model(row).pk

@@ -1,0 +1,107 @@
+"""The product as its user runs it: ``manage.py`` in a process of its own, over a database file of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from tests.cast import file
+
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parents[1]
+NOWHERE = "http://127.0.0.1:1"
+SETUP = """
+import os, django
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
+django.setup()
+"""
+
+
+@cache
+def template() -> bytes:
+    """A database file with tables, made once, so that each test need not make them."""
+    with tempfile.TemporaryDirectory() as home:
+        blank = Product(Path(home), empty=True)
+        made = blank.run("migrate", "-v0")
+        assert made.returncode == 0, made.stderr
+        return blank.database.read_bytes()
+
+
+class Product:
+    """Commands that share a database file and an environment; nothing of the tests' own database is touched."""
+
+    def __init__(self, home: Path, url: str = NOWHERE, empty: bool = False, **environment: str) -> None:
+        self.home, self.database = home, home / "product.sqlite3"
+        self.environment = {
+            **os.environ, "DEBUG": "1", "DATABASE_URL": f"sqlite:///{self.database}", "BROKER_URL": "", "SANSAN_API_URL": url,
+            "HUBSPOT_API_URL": url, "PYTHONUNBUFFERED": "1", **environment,
+        }  # fmt: skip
+        if not empty:
+            self.database.write_bytes(template())
+
+    def configured(self, content: dict[str, Any] | None = None) -> Product:
+        path = self.home / "acme.yaml"
+        path.write_text(yaml.safe_dump(content or file()))
+        done = self.run("configure", str(path))
+        assert done.returncode == 0, done.stderr
+        return self
+
+    def run(self, *command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *command], cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def script(self, code: str, *args: object) -> list[str]:
+        """The command of a process that runs ``code`` inside the product."""
+        return [sys.executable, "-c", SETUP + code, *map(str, args)]
+
+    @contextlib.contextmanager
+    def running(self, *command: str, **how: Any) -> Iterator[subprocess.Popen[str]]:
+        """A command while it runs; whatever it left behind is gone afterwards."""
+        with session([sys.executable, "manage.py", *command], env=self.environment, **how) as process:
+            yield process
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(self.database, timeout=20)) as database:
+            return database.execute(query).fetchall()
+
+
+@contextlib.contextmanager
+def session(command: list[str], **how: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process at the head of a session of its own, which ends as a whole."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, text=True, start_new_session=True, **{"cwd": ROOT, **pipes, **how})
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def wait_for(what: Callable[[], T], seconds: float, every: float = 0.05, told: Callable[[], object] = lambda: "") -> T:
+    """The first answer that is true; fails with ``told`` when there is none in time."""
+    until = time.monotonic() + seconds
+    while not (answer := what()):
+        assert time.monotonic() < until, f"not within {seconds} s {told()}"
+        time.sleep(every)
+    return answer
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
