@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psycopg
 import yaml
 
 from tests.cast import file
@@ -44,12 +45,16 @@ class Product:
     """Commands that share a database file and an environment; nothing of the tests' own database is touched."""
 
     def __init__(self, home: Path, url: str = NOWHERE, empty: bool = False, **environment: str) -> None:
+        """``DATABASE_URL`` in ``environment`` names an empty database to be used instead of the file."""
         self.home, self.database = home, home / "product.sqlite3"
         self.environment = {
             **os.environ, "DEBUG": "1", "DATABASE_URL": f"sqlite:///{self.database}", "BROKER_URL": "", "SANSAN_API_URL": url,
             "HUBSPOT_API_URL": url, "PYTHONUNBUFFERED": "1", **environment,
         }  # fmt: skip
-        if not empty:
+        if "DATABASE_URL" in environment:
+            made = self.run("migrate", "-v0")
+            assert made.returncode == 0, made.stderr
+        elif not empty:
             self.database.write_bytes(template())
 
     def configured(self, content: dict[str, Any] | None = None) -> Product:
@@ -75,6 +80,9 @@ class Product:
             yield process
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
+        if self.environment["DATABASE_URL"].startswith("postgres"):
+            with psycopg.connect(self.environment["DATABASE_URL"]) as server:
+                return server.execute(query).fetchall()
         with contextlib.closing(sqlite3.connect(self.database, timeout=20)) as database:
             return database.execute(query).fetchall()
 

@@ -28,8 +28,8 @@ BEYOND = re.compile(r"\d{19}")
 
 class PagedChangeList(ChangeList):
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
-        """A number beyond every id would fail in the database, where a list that was asked wrongly goes back to the whole of it."""
-        if any(BEYOND.search(value) for name, value in request.GET.items() if name != SEARCH_VAR):
+        """What would fail in the database only: a list that is asked wrongly goes back to the whole of it."""
+        if any("\0" in value or (BEYOND.search(value) and name != SEARCH_VAR) for name, value in request.GET.items()):
             raise IncorrectLookupParameters
         return super().get_queryset(request, *args, **kwargs)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
+import uuid
 
 import psutil
+import psycopg
 import pytest
 import redis
+from django.db import connection
 
 from integration.sandbox.server import Sandbox
 from tests.cast import TOKEN, file
@@ -50,9 +54,10 @@ def served(tmp_path):
     """Starts a sandbox, a configured product and its workers."""
     with contextlib.ExitStack() as stack:
 
-        def start(broker: str = "") -> tuple[Sandbox, Product, Workers]:
+        def start(broker: str = "", **environment: str) -> tuple[Sandbox, Product, Workers]:
             sandbox = stack.enter_context(Sandbox(cards=40, limits=False))
-            product = Product(tmp_path, sandbox.url, BROKER_URL=broker, Q_WORKERS="2", SYNC_WORKERS="2").configured(file(interval=5))
+            environment |= {"BROKER_URL": broker, "Q_WORKERS": "2", "SYNC_WORKERS": "2"}
+            product = Product(tmp_path, sandbox.url, **environment).configured(file(interval=5))
             workers = Workers(product)
             stack.callback(end, workers)
             return sandbox, product, workers
@@ -78,6 +83,18 @@ def redis_url():
     client.delete(QUEUE)
     yield REDIS
     client.delete(QUEUE)
+
+
+@pytest.fixture
+def postgresql_url():
+    """A database of its own on the server that the tests run on."""
+    if connection.vendor != "postgresql":
+        pytest.skip("the tests do not run on PostgreSQL here (DATABASE_URL)")
+    name, server = f"meishi_{uuid.uuid4().hex[:12]}", os.environ["DATABASE_URL"]
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+        yield server.rpartition("/")[0] + f"/{name}"
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def in_step(sandbox: Sandbox) -> bool:
@@ -123,3 +140,20 @@ def test_with_redis_a_killed_cluster_comes_back_and_goes_on(served, redis_url):
     workers.process.send_signal(signal.SIGTERM)
     assert workers.process.wait(20) == 0
     assert "cluster_ended" in workers.told()
+
+
+def test_two_hosts_on_postgresql_and_redis(served, postgresql_url, redis_url):
+    sandbox, product, workers = served(redis_url, DATABASE_URL=postgresql_url)
+    second = Workers(product)
+    try:
+        wait_for(lambda: in_step(sandbox), SOON, told=workers.told)
+        for _ in range(2):
+            sandbox.sansan.churn(30)
+            wait_for(lambda: in_step(sandbox), SOON, told=workers.told)
+        assert product.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [(0,)]
+        assert product.rows("SELECT sum(created) FROM integration_syncrun") == [(len(contacts_of(sandbox, TOKEN)),)]
+        for one in (workers, second):
+            one.process.send_signal(signal.SIGTERM)
+            assert one.process.wait(30) == 0 and "Traceback" not in one.told()
+    finally:
+        end(second)
