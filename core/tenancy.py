@@ -136,7 +136,8 @@ class AccountManager(type(ScopedManager(account="account", _manager_class=models
 class AccountOwned(models.Model):
     """Base of every model that belongs to an account."""
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+", verbose_name=_("account"))
+    # Each model has the indexes that its questions need. One on the account alone would be taken for them, and read every row.
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", verbose_name=_("account"), db_index=False)
 
     objects = AccountManager()
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import QuerySet
 
+from core.bulk import any_of
+from core.tenancy import all_accounts
 from integration import ledger
 from integration.desk import Desk
 from integration.models import Bucket, Link, Record
@@ -199,7 +201,7 @@ def take_up(desk: Desk, rows: Iterable[Row]) -> None:
         with transaction.atomic():
             desk.lease.renew()
             if not desk.run.is_preview:
-                Record.objects.filter(pk__in=old).update(run=desk.run)
+                Record.objects.filter(pk__in=old).update(run_id=desk.run.pk)
             ledger.count(desk, {"read": len(old)})
 
 
@@ -207,16 +209,23 @@ def complete(desk: Desk, found: dict[int, Row]) -> None:
     """Adds every card that shares an address, a Sansan person or a link with one that is here, until there is none."""
     fresh: Iterable[Row] = list(found.values())
     while fresh:
-        emails = {row.email_key for row in fresh if row.email_key}
-        persons = {row.person_key for row in fresh if row.person_key}
-        links = {row.link_id for row in fresh if row.link_id}
         more: dict[int, Row] = {}
-        for condition in (Q(email_key__in=emails), Q(person_key__in=persons), Q(link__in=links)):
-            if condition.children[0][1]:  # type: ignore[index]
-                rows = Record.objects.filter(condition, account_id=desk.rule.account_id, rule__in=desk.rule_ids).exclude(pk__in=[*found, *more])
-                more.update({row[0]: Row(*row) for row in rows.values_list(*Row._fields)})
-        found.update(more)
-        fresh = list(more.values())
+        for rows in related(fresh):
+            more.update({row[0]: Row(*row) for row in rows.values_list(*Row._fields) if row[0] not in found})
+        fresh = [row for row in more.values() if row.rule_id in desk.rule_ids]
+        found.update({row.id: row for row in fresh})
+
+
+def related(rows: Iterable[Row]) -> Iterator[QuerySet[Record]]:
+    """The records that share an address, a Sansan person or a link with one of these. Each question has its index."""
+    if emails := {row.email_key for row in rows if row.email_key}:
+        yield Record.objects.filter(email_key__in=any_of(emails)).exclude(email_key="")
+    if persons := {row.person_key for row in rows if row.person_key}:
+        yield Record.objects.filter(person_key__in=any_of(persons)).exclude(person_key="")
+    if links := {row.link_id for row in rows if row.link_id}:
+        # A link's records are of its account. Its condition would only lead SQLite to the wrong index (admin/standing.py).
+        with all_accounts():
+            yield Record.objects.filter(link__in=any_of(links))
 
 
 def groups(rows: Iterable[Row]) -> list[list[Row]]:
@@ -337,7 +346,7 @@ def adopt(desk: Desk, batch: Batch) -> None:
     found |= {key: id for key, id in moved.items() if id != batch.links[key[1]].contact_id or list(moved.values()).count(id) > 1}
     if not found:
         return
-    owned = {link.contact_id: link for link in Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=found.values())}
+    owned = ledger.links_of(desk, list(found.values()))
     for key in sorted(key for key in found if key[0] == "link"):
         owned.setdefault(found[key], batch.links[key[1]])
     for (kind, value), contact_id in found.items():

@@ -148,7 +148,7 @@ def retake(desk: Desk, held: list[Known], now: datetime) -> int:
     fresh = [row.id for row in held if row.run_id != desk.run.pk]
     if fresh:
         desk.touched.update(desk.in_flight.intersection(fresh))
-        Record.objects.filter(pk__in=fresh).update(run=desk.run, due_at=now, read_at=now)
+        Record.objects.filter(pk__in=fresh).update(run_id=desk.run.pk, due_at=now, read_at=now)
     return len(fresh)
 
 

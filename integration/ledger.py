@@ -115,7 +115,7 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
         insert_rows(entries)
         update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), moved, desk.rule.account_id)
         if nobodys:
-            Record.objects.filter(pk__in=nobodys).update(run=None)
+            Record.objects.filter(pk__in=nobodys).update(run_id=None)
         reasoned(desk.run, reasons)
         count(desk, counted)
     desk.sending.update({write.entry.pk: write.decision.kind for write in opened.writes})
@@ -368,7 +368,7 @@ def release(desk: Desk, ids: Iterable[int]) -> None:
 def links_of(desk: Desk, contact_ids: Sequence[str]) -> dict[str, Link]:
     if not contact_ids:
         return {}
-    return {link.contact_id: link for link in Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=contact_ids)}
+    return {link.contact_id: link for link in Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=contact_ids).exclude(contact_id="")}
 
 
 def join(desk: Desk, record_ids: Sequence[int], link: Link) -> None:
@@ -380,9 +380,12 @@ def join(desk: Desk, record_ids: Sequence[int], link: Link) -> None:
 
 def found_open(desk: Desk, limit: int = 100) -> list[Write]:
     """Entries that an interrupted slice left open: it is not known whether HubSpot did what they intend."""
-    entries = list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True).order_by("pk")[:limit])
+    # In the order of the index that holds open entries only; by their ids the database would go through all of the rule's.
+    entries = list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True).order_by("record_id")[:limit])
     links = {link.key: link for link in Link.objects.filter(key__in=[entry.link_key for entry in entries if entry.link_key])}
-    read = set(Record.objects.filter(pk__in=[entry.record_id for entry in entries], run=desk.run, due_at__isnull=False).values_list("pk", flat=True))
+    read = set(
+        Record.objects.filter(pk__in=[entry.record_id for entry in entries], run_id=desk.run.pk, due_at__isnull=False).values_list("pk", flat=True)
+    )
     return [
         Write(
             entry,
@@ -409,7 +412,7 @@ def set_aside(desk: Desk, unreadable: Sequence[tuple[str, str]], known: Mapping[
                 external_id=id[:64],
                 defaults={
                     "account": desk.rule.account, "connection": desk.rule.sansan, "digest": "unreadable", "changed_at": now, "read_at": now,
-                    "run": desk.run, "bucket": Bucket.FAILING, "reason": "unreadable", "detail": wrong[:500], "due_at": None,
+                    "run_id": desk.run.pk, "bucket": Bucket.FAILING, "reason": "unreadable", "detail": wrong[:500], "due_at": None,
                 },
             )  # fmt: skip
         AuditEntry.objects.create(

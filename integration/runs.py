@@ -189,7 +189,9 @@ def finish(run: SyncRun) -> None:
 def eventless(run: SyncRun) -> bool:
     if run.trigger != SyncRun.Trigger.SCHEDULE or run.kind != SyncRun.Kind.INCREMENTAL or run.failed or run.calls_hubspot:
         return False
-    return not AuditEntry.objects.filter(run=run).exists() and not Record.objects.filter(run=run, due_at__isnull=False).exists()
+    return (
+        not AuditEntry.objects.filter(run=run).exists() and not Record.objects.filter(rule=run.rule_id, run_id=run.pk, due_at__isnull=False).exists()
+    )
 
 
 def end(run: SyncRun, state: str) -> None:
@@ -204,7 +206,7 @@ def look_for_unseen(desk: Desk) -> None:
     if run.kind != SyncRun.Kind.FULL:
         return
     cards = Record.objects.filter(rule=desk.rule).exclude(bucket=Bucket.UNSEEN)
-    gone = cards.exclude(run=run)
+    gone = cards.exclude(run_id=run.pk)
     missing, total = gone.count(), cards.count()
     if missing > FEW and missing > total * SHARP_FALL and not desk.rule.waived:
         raise Held("sight_lost", f"The key no longer sees {missing} of {total} cards. Nothing was changed: check the key's rights in Sansan.")

@@ -14,7 +14,7 @@ class Link(AccountOwned):
     """One HubSpot contact and the Sansan cards that are that person. ``key`` is our key in HubSpot."""
 
     key = models.UUIDField(_("link id"), default=uuid.uuid4, unique=True, editable=False)
-    hubspot = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name="HubSpot")
+    hubspot = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name="HubSpot", db_index=False)
     contact_id = models.CharField(_("contact"), max_length=64, default="", blank=True)
     # What we last wrote, by property: a contact that differs from it was edited in HubSpot.
     written = models.JSONField(_("last written"), default=dict)

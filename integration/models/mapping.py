@@ -16,7 +16,7 @@ class FieldMapping(AccountOwned):
         ON_CREATE = "on_create", _("Only on create")
         APPEND = "append", _("Append")
 
-    rule = models.ForeignKey(SyncRule, models.CASCADE, related_name="mappings", verbose_name=_("rule"))
+    rule = models.ForeignKey(SyncRule, models.CASCADE, related_name="mappings", verbose_name=_("rule"), db_index=False)
     sansan = models.CharField(_("Sansan field"), max_length=100, help_text=_("Several are joined: street,building"))
     hubspot = models.CharField(_("HubSpot property"), max_length=100)
     transform = models.CharField(_("transform"), max_length=32, default="", blank=True)

@@ -8,7 +8,6 @@ from core.tenancy import AccountOwned
 from integration.models.connection import Connection
 from integration.models.link import Link
 from integration.models.rule import SyncRule
-from integration.models.run import SyncRun
 
 
 class Bucket(models.TextChoices):
@@ -26,8 +25,8 @@ class Bucket(models.TextChoices):
 class Record(AccountOwned):
     """A card as one rule sees it. ``due_at`` is set while it needs work: that, not the queue, is what is left to do."""
 
-    rule = models.ForeignKey(SyncRule, models.PROTECT, related_name="records", verbose_name=_("rule"))
-    connection = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name=_("connection"))
+    rule = models.ForeignKey(SyncRule, models.PROTECT, related_name="records", verbose_name=_("rule"), db_index=False)
+    connection = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name=_("connection"), db_index=False)
     external_id = models.CharField(_("card"), max_length=64)
     person_key = models.CharField(_("person in Sansan"), max_length=64, default="", blank=True)
     email_key = models.CharField(_("e-mail"), max_length=254, default="", blank=True)
@@ -46,7 +45,8 @@ class Record(AccountOwned):
     reason = models.CharField(_("reason"), max_length=64, default="", blank=True)
     detail = models.CharField(_("detail"), max_length=500, default="", blank=True)
     link = models.ForeignKey(Link, models.PROTECT, null=True, blank=True, related_name="records", verbose_name=_("link"))
-    run = models.ForeignKey(SyncRun, models.SET_NULL, null=True, related_name="+", verbose_name=_("taken up by"), db_index=False)
+    # The run that took it up last. No foreign key: a quiet poll's row goes again, and nobody should look through all records for it.
+    run_id = models.BigIntegerField(_("taken up by"), null=True)
 
     class Meta:
         verbose_name = _("record")
@@ -57,6 +57,7 @@ class Record(AccountOwned):
             models.Index(fields=("account", "email_key"), condition=~Q(email_key=""), name="record_email"),
             models.Index(fields=("account", "person_key"), condition=~Q(person_key=""), name="record_person"),
             models.Index(fields=("rule", "bucket", "reason"), name="record_bucket"),
+            models.Index(fields=("account", "-id"), name="record_account"),
         ]
 
     def __str__(self) -> str:

@@ -37,7 +37,7 @@ class SyncRun(AccountOwned):
 
     OPEN = (State.QUEUED, State.RUNNING)
 
-    rule = models.ForeignKey(SyncRule, models.PROTECT, related_name="runs", verbose_name=_("rule"))
+    rule = models.ForeignKey(SyncRule, models.PROTECT, related_name="runs", verbose_name=_("rule"), db_index=False)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
     trigger = models.CharField(_("started by"), max_length=16, choices=Trigger.choices)
     started_by = models.CharField(_("who"), max_length=150, default="", blank=True)

@@ -16,7 +16,7 @@ class Tag(AccountOwned):
         SHARED = "shared", _("Shared")
         PRIVATE = "private", _("Private")
 
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="tags", verbose_name=_("connection"))
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="tags", verbose_name=_("connection"), db_index=False)
     external_id = models.CharField(_("id in Sansan"), max_length=64)
     name = models.CharField(_("name"), max_length=200)
     type = models.CharField(_("type"), max_length=16, choices=Type.choices)
@@ -27,6 +27,7 @@ class Tag(AccountOwned):
         verbose_name = _("tag")
         verbose_name_plural = _("tags")
         ordering = ("connection", "name")
+        indexes = [models.Index(fields=("account", "name"), name="tag_account")]
         constraints = [
             models.UniqueConstraint(fields=("connection", "external_id"), name="tag_once_per_connection"),
             models.CheckConstraint(
