@@ -93,8 +93,10 @@ def _update(model: type[models.Model], fields: Sequence[str], rows: Sequence[tup
 
 def any_of(values: Collection[str] | Collection[int]) -> RawSQL:
     """For ``field__in``: many values as one parameter, which Django need not prepare one by one."""
+    if connection.vendor == "postgresql" and any(isinstance(value, str) for value in values):
+        return RawSQL("SELECT unnest(%s::text[])", [list(values)])
     if connection.vendor == "postgresql":
-        return RawSQL("SELECT unnest(%s)", [list(values)])
+        return RawSQL("SELECT unnest(%s::bigint[])", [list(values)])
     return RawSQL("SELECT value FROM json_each(%s)", [orjson.dumps(list(values)).decode()])
 
 

@@ -154,7 +154,7 @@ class Queue:
         start, self.position = self.position, rows[-1][0]
         found = {row[0]: Row(*row) for row in rows if row[0] not in desk.in_flight}
         complete(desk, found)
-        links = {link.pk: link for link in Link.objects.filter(pk__in={row.link_id for row in found.values() if row.link_id})}
+        links = {link.pk: link for link in Link.objects.filter(pk__in=any_of({row.link_id for row in found.values() if row.link_id}))}
         free = [(group, batch) for group in groups(found.values()) if (batch := self._place(group, start, links))]
         take_up(desk, [row for group, _ in free for row in group if row.id not in desk.in_flight])
         for group, batch in free:
@@ -201,7 +201,7 @@ def take_up(desk: Desk, rows: Iterable[Row]) -> None:
         with transaction.atomic():
             desk.lease.renew()
             if not desk.run.is_preview:
-                Record.objects.filter(pk__in=old).update(run_id=desk.run.pk)
+                Record.objects.filter(pk__in=any_of(old)).update(run_id=desk.run.pk)
             ledger.count(desk, {"read": len(old)})
 
 

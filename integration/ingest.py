@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from core.bulk import upsert_rows
+from core.bulk import any_of, upsert_rows
 from integration import ledger
 from integration.connectors.base import Rejected
 from integration.desk import Desk
@@ -148,7 +148,7 @@ def retake(desk: Desk, held: list[Known], now: datetime) -> int:
     fresh = [row.id for row in held if row.run_id != desk.run.pk]
     if fresh:
         desk.touched.update(desk.in_flight.intersection(fresh))
-        Record.objects.filter(pk__in=fresh).update(run_id=desk.run.pk, due_at=now, read_at=now)
+        Record.objects.filter(pk__in=any_of(fresh)).update(run_id=desk.run.pk, due_at=now, read_at=now)
     return len(fresh)
 
 

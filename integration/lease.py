@@ -24,7 +24,8 @@ class Lease:
 
     def renew(self) -> None:
         """To be called first in every transaction of a slice: it fences out one whose lease has passed to another."""
-        held = Connection.objects.filter(pk=self.connection_id, lease_token=self.token)
+        # The base manager, twice in every batch: the token alone says whose row it is.
+        held = Connection._base_manager.filter(pk=self.connection_id, lease_token=self.token)
         if not held.update(lease_until=timezone.now() + length()):
             raise LeaseLost
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
-from core.bulk import insert_rows, update_rows
+from core.bulk import any_of, insert_rows, update_rows
 from integration.desk import Desk
 from integration.models import COUNTERS, AuditEntry, Bucket, Link, Outcome, Record, SyncRun
 from integration.planning import decisions as d
@@ -65,7 +65,8 @@ def count(desk: Desk, counted: Mapping[str, int], *also: str) -> None:
     run.rate_limited += calls[2] - desk.calls_seen[2]
     desk.calls_seen = calls
     run.progressed_at = desk.now()
-    run.save(update_fields=["read", *COUNTERS, "calls_sansan", "calls_hubspot", "rate_limited", "reasons", "progressed_at", *also])
+    fields = ("read", *COUNTERS, "calls_sansan", "calls_hubspot", "rate_limited", "reasons", "progressed_at", *also)
+    update_rows(SyncRun, fields, [(run.pk, *(getattr(run, name) for name in fields))], run.account_id)
 
 
 def reasoned(run: SyncRun, reasons: Iterable[str]) -> None:
@@ -348,12 +349,12 @@ class Book:
         update_rows(AuditEntry, ("outcome", "contact_id", "reason", "detail", "closed_at"), self.entries, account_id)
         update_rows(Link, ("contact_id", "written", "answered", "origin", "confirmed_at"), self.links, account_id)
         update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), self.records, account_id)
-        Record.objects.filter(pk__in=self.settled).update(bucket=Bucket.LINKED, reason="in_sync", detail="", attempts=0)
+        Record.objects.filter(pk__in=any_of(self.settled)).update(bucket=Bucket.LINKED, reason="in_sync", detail="", attempts=0)
         if self.held:
             Record.objects.filter(pk__in=self.held).update(bucket=Bucket.HELD, reason="email_taken")
         # Where a newer reading is waiting already, it stays due; so does a record that another rule reads.
         untouched = set(self.settled).difference(self.desk.touched)
-        Record.objects.filter(pk__in=untouched, rule=self.desk.rule).update(due_at=None)
+        Record.objects.filter(pk__in=any_of(untouched), rule=self.desk.rule).update(due_at=None)
         update_rows(Record, ("due_at", "attempts"), [row for row in self.older if row[0] not in self.desk.touched], account_id)
         reasoned(self.desk.run, self.reasons)
         count(self.desk, self.counted)

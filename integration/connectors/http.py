@@ -181,6 +181,20 @@ class Http:
         return session
 
 
+class OverHttp:
+    """What every connector tells of its calls."""
+
+    _http: Http
+
+    @property
+    def calls(self) -> int:
+        return self._http.calls
+
+    @property
+    def rate_limited(self) -> int:
+        return self._http.rate_limited
+
+
 def backoff(attempt: int) -> float:
     """Seconds before the next try after a fault that does not say how long it lasts: 1, 2, 4, ..."""
     return min(0.5 * 2.0**attempt, PATIENCE)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from integration.connectors.base import Gone, Rejected, RetryLater, Unanswered
-from integration.connectors.http import Answer, Http, Limiter, Vendor, seconds_of
+from integration.connectors.http import Answer, Http, Limiter, OverHttp, Vendor, seconds_of
 from integration.connectors.hubspot import fields, parse
 from integration.records import Change, ContactRead, Identity, PropertyRead, PropertySpec, Result
 
@@ -49,20 +49,12 @@ def shaped(read: Callable[[Any], T], value: Any, writes: bool = False) -> T:
         raise RetryLater("hubspot_unavailable", "HubSpot's answer is not of the known shape.") from None
 
 
-class HubSpot:
+class HubSpot(OverHttp):
     """One token. Writes raise Unanswered when it is not known whether they happened."""
 
     def __init__(self, access_token: str, url: str, version: str, limiter: Limiter) -> None:
         self._http = Http(VENDOR, url, {"Authorization": f"Bearer {access_token}"}, limiter)
         self._contacts, self._properties, self._account = paths(version)
-
-    @property
-    def calls(self) -> int:
-        return self._http.calls
-
-    @property
-    def rate_limited(self) -> int:
-        return self._http.rate_limited
 
     def check(self) -> Identity:
         return shaped(parse.identity, self._http.read("GET", self._account))

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from integration.connectors.base import Gone, Reconnect, RetryLater
-from integration.connectors.http import Answer, Http, Limiter, Vendor, seconds_of
+from integration.connectors.http import Answer, Http, Limiter, OverHttp, Vendor, seconds_of
 from integration.connectors.sansan import parse
 from integration.records import CardPage, CardRead, Identity, TagSeen, Window
 
@@ -30,19 +30,11 @@ def wait_after(answer: Answer, attempt: int) -> float:
 VENDOR = Vendor("Sansan", wait_after)
 
 
-class Sansan:
+class Sansan(OverHttp):
     """One API key. Shapes of the answers: records.py."""
 
     def __init__(self, api_key: str, url: str, version: str, limiter: Limiter) -> None:
         self._http = Http(VENDOR, f"{url.rstrip('/')}/{version}", {"X-Sansan-Api-Key": api_key}, limiter)
-
-    @property
-    def calls(self) -> int:
-        return self._http.calls
-
-    @property
-    def rate_limited(self) -> int:
-        return self._http.rate_limited
 
     def check(self) -> Identity:
         """Whose key it is. Keys that may not ask ``/me`` still prove themselves by listing one tag."""
