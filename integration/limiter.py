@@ -5,7 +5,9 @@ The arithmetic is GCRA: a slot every ``interval``, with a small burst. In any wi
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 
 from django.db import transaction
 from django.db.models import F, Value
@@ -18,6 +20,7 @@ from integration.models import Connection, RateSlot
 
 # (calls, seconds) until the vendor tells. Sansan's 4 a second evenly spaced are 240 a minute, under its 270 too.
 DEFAULTS = {"sansan": (4, 1.0), "hubspot": (100, 10.0)}
+AT_ONCE, MOST_AT_ONCE = 0.3, 6  # seconds of slots that one reservation takes, and how many of them
 LONGEST_WAIT = 20.0  # a longer pause belongs to the engine: a slice must not sit it out
 
 
@@ -47,10 +50,12 @@ class SharedLimiter:
         calls, seconds = own if self.fixed else learnt if learnt[0] else DEFAULTS[connection.system]
         self.limit = (int(calls or 1), float(seconds or 1.0))
         self.interval, self.burst = spacing(*self.limit)
+        self._ours: deque[float] = deque()  # slots that are reserved for this process, soonest first
+        self._lock = threading.Lock()
 
     def wait(self) -> None:
         """Blocks until the reserved slot; raises RetryLater when that is far away."""
-        slot = self._reserve(time.time())
+        slot = self._next_slot()
         # Not from the moment before: the reservation may have waited for the database, and would be slept through twice.
         delay = slot - self.burst * self.interval - time.time()
         if delay > LONGEST_WAIT:
@@ -60,6 +65,7 @@ class SharedLimiter:
 
     def pause(self, seconds: float) -> None:
         """Nobody calls for ``seconds``: the vendor has said so."""
+        self._forget()
         with in_account(self.connection.account):
             self._slots().update(free_at=Greatest(F("free_at"), Value(time.time() + seconds + self.burst * self.interval)))
 
@@ -68,16 +74,36 @@ class SharedLimiter:
             return
         self.limit = (calls, seconds)
         self.interval, self.burst = spacing(calls, seconds)
+        self._forget()
         with in_account(self.connection.account):
             Connection.objects.filter(pk=self.connection.pk).update(learnt_calls=calls, learnt_seconds=seconds)
 
-    def _reserve(self, now: float) -> float:
+    def _next_slot(self) -> float:
+        """A slot of ours whose time has not passed, or the first of some that are reserved now."""
+        with self._lock:
+            now = time.time()
+            while self._ours and self._ours[0] < now:
+                self._ours.popleft()  # to use it late would be to bunch calls
+            if not self._ours:
+                # Several at once where they are close together: each reservation waits for the database.
+                n = max(1, min(MOST_AT_ONCE, int(AT_ONCE / self.interval)))
+                first = self._reserve(now, n)
+                self._ours.extend(first + i * self.interval for i in range(n))
+            return self._ours.popleft()
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._ours.clear()
+
+    def _reserve(self, now: float, n: int = 1) -> float:
+        """The first of ``n`` slots in a row."""
+        taken = n * self.interval
         with in_account(self.connection.account), transaction.atomic():
             slots = self._slots()
-            if not slots.update(free_at=Greatest(F("free_at"), Value(now)) + self.interval):
+            if not slots.update(free_at=Greatest(F("free_at"), Value(now)) + taken):
                 RateSlot.objects.get_or_create(connection=self.connection, defaults={"account": self.connection.account, "free_at": now})
-                slots.update(free_at=Greatest(F("free_at"), Value(now)) + self.interval)
-            return float(slots.values_list("free_at", flat=True).get()) - self.interval
+                slots.update(free_at=Greatest(F("free_at"), Value(now)) + taken)
+            return float(slots.values_list("free_at", flat=True).get()) - taken
 
     def _slots(self):  # type: ignore[no-untyped-def]
         return RateSlot.objects.filter(connection=self.connection)
