@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+BASE_DIR = Path(__file__).resolve().parents[2]
 Say = Callable[[str], None]
 BIG = 0.6  # the largest account's share of the history
 PEOPLE = 8  # entries a person
@@ -35,7 +36,7 @@ def run(options: dict[str, Any], say: Say) -> None:
         database = options["database_url"] or f"sqlite:///{Path(home) / 'bench.sqlite3'}"
         environment = {**os.environ, "DEBUG": "1", "DATABASE_URL": database}
         command = [sys.executable, "-m", "integration.bench.pages", str(options["entries"]), str(options["accounts"])]
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        process = subprocess.Popen(command, cwd=BASE_DIR, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
         for line in process.stdout or ():
             say(line.rstrip())
         if process.wait():
@@ -50,11 +51,8 @@ def main(entries: int, accounts: int) -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    settings.DEBUG, settings.ALLOWED_HOSTS, settings.MIDDLEWARE = (
-        False,
-        ["testserver"],
-        [one for one in settings.MIDDLEWARE if "whitenoise" not in one],
-    )
+    settings.DEBUG, settings.ALLOWED_HOSTS = False, ["testserver"]
+    settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if "whitenoise" not in one]
     call_command("migrate", verbosity=0)
     began = time.perf_counter()
     fill(entries, accounts)
