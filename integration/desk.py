@@ -6,17 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
+from integration.batch import Row
 from integration.connectors.base import CardSource, ContactTarget
 from integration.lease import Lease
 from integration.models import SyncRule, SyncRun, Tag
 from integration.planning.rules import TAGS, Filter, MappingRow, Rule
-
-if TYPE_CHECKING:
-    from integration.gather import Row
 
 # Read for matching and comparing, whatever is mapped.
 CORE_FIELDS = ("lastName", "firstName", "companyName", "email", "countryCode")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -14,10 +11,10 @@ from django.db.models import QuerySet
 from core.bulk import any_of
 from core.tenancy import all_accounts
 from integration import ledger
+from integration.batch import Batch, Row, groups
 from integration.desk import Desk
 from integration.models import Bucket, Link, Record
 from integration.planning.snapshot import Card, LinkView, Snapshot
-from integration.records import ContactRead
 
 BATCH = 100  # people, which is also the most that HubSpot takes in a call
 FETCH = 300  # due records looked at in one go
@@ -25,51 +22,6 @@ FULL_LANES = 12  # batches that may wait for their turn
 
 # Lanes: people whose contact is known, people who are new, and people who need no vendor at all.
 KNOWN, NEW, QUIET = "known", "new", "quiet"
-
-
-class Row(NamedTuple):
-    """A Record as the engine carries it."""
-
-    id: int
-    external_id: str
-    values: dict[str, str]
-    tags: list[str]
-    person_key: str
-    email_key: str
-    exchanged_on: date | None
-    changed_at: datetime
-    read_at: datetime
-    due_at: datetime | None
-    attempts: int
-    bucket: str
-    reason: str
-    detail: str
-    name: str
-    link_id: int | None
-    run_id: int | None
-    rule_id: int
-
-
-@dataclass
-class Batch:
-    """Some people, whole: every card that may belong to them is here."""
-
-    lane: str
-    rows: dict[int, Row] = field(default_factory=dict)
-    links: dict[int, Link] = field(default_factory=dict)
-    people: int = 0
-    contacts: dict[str, ContactRead] = field(default_factory=dict)
-    by_email: dict[str, str] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
-
-    def of_link(self, link: Link) -> set[int]:
-        return self.with_any({row.id for row in self.rows.values() if row.link_id == link.pk})
-
-    def with_any(self, ids: set[int]) -> set[int]:
-        """The records that were gathered along with one of these: a contact may pass from one of their people to another."""
-        if ids.isdisjoint(self.rows):
-            return set()
-        return {row.id for group in groups(self.rows.values()) if any(row.id in ids for row in group) for row in group}
 
 
 class Queue:
@@ -226,27 +178,6 @@ def related(rows: Iterable[Row]) -> Iterator[QuerySet[Record]]:
         # A link's records are of its account. Its condition would only lead SQLite to the wrong index (admin/standing.py).
         with all_accounts():
             yield Record.objects.filter(link__in=any_of(links))
-
-
-def groups(rows: Iterable[Row]) -> list[list[Row]]:
-    """Cards that must be planned together, because they share an address, a Sansan person or a link."""
-    parent: dict[object, object] = {}
-
-    def root(key: object) -> object:
-        while parent.setdefault(key, key) != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
-    rows = list(rows)
-    for row in rows:
-        for key in (("email", row.email_key), ("person", row.person_key), ("link", row.link_id)):
-            if key[1]:
-                parent[root(key)] = root(row.id)
-    found: dict[object, list[Row]] = {}
-    for row in rows:
-        found.setdefault(root(row.id), []).append(row)
-    return list(found.values())
 
 
 def lane_of(desk: Desk, group: list[Row], links: dict[int, Link]) -> str:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from core.bulk import any_of, upsert_rows
 from integration import ledger
+from integration.batch import Known
 from integration.connectors.base import Rejected
 from integration.desk import Desk
 from integration.models import Bucket, Record, Tag
@@ -53,19 +54,6 @@ class Reading(NamedTuple):
 
 # A card that is there already keeps its attempts: they end with its success.
 REPLACED = [name for name in Reading._fields if name not in ("rule_id", "connection_id", "external_id", "attempts")]
-
-
-class Known(NamedTuple):
-    """What we hold of a card that a page shows."""
-
-    id: int
-    digest: str
-    due_at: datetime | None
-    run_id: int | None
-    bucket: str
-    seq: int
-    link_id: int | None
-    reason: str
 
 
 def open_window(desk: Desk) -> None:

@@ -10,22 +10,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from core.bulk import any_of, insert_rows, update_rows
+from integration.batch import Batch, Known, Row
 from integration.desk import Desk
 from integration.models import COUNTERS, AuditEntry, Bucket, Link, Outcome, Record, SyncRun
 from integration.planning import decisions as d
 from integration.planning.decisions import Decision, Verdict
 from integration.planning.rules import LINK_ID
 from integration.records import Result
-
-if TYPE_CHECKING:
-    from integration.gather import Batch, Row
-    from integration.ingest import Known
 
 # Seconds until a failed record is tried again, by attempt; the last one goes on for ever.
 BACKOFF = (60, 300, 1800, 7200, 21_600, 86_400)

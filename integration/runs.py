@@ -14,11 +14,11 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from integration import ledger, preflight, sync
+from integration.batch import Row
 from integration.budget import Held
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater, Unanswered
 from integration.credentials import source_for, target_for
 from integration.desk import Desk, open_desk
-from integration.gather import Row
 from integration.lease import Lease, LeaseLost, claim
 from integration.models import AuditEntry, Bucket, Connection, Record, SyncRule, SyncRun
 

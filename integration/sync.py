@@ -12,10 +12,11 @@ from functools import partial
 from django.conf import settings
 
 from integration import apply, budget, gather, ingest, ledger, preflight
+from integration.batch import Batch
 from integration.budget import Held
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater
 from integration.desk import Desk
-from integration.gather import Batch, Queue
+from integration.gather import Queue
 from integration.planning.plan import plan
 from integration.planning.rules import LINK_ID
 from integration.pool import Pool, Work

@@ -1,0 +1,90 @@
+"""What the engine hands from file to file: a record as one batch carries it, and the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple
+
+from integration.models import Link
+from integration.records import ContactRead
+
+
+class Known(NamedTuple):
+    """What we hold of a card that a page shows."""
+
+    id: int
+    digest: str
+    due_at: datetime | None
+    run_id: int | None
+    bucket: str
+    seq: int
+    link_id: int | None
+    reason: str
+
+
+class Row(NamedTuple):
+    """A Record as the engine carries it."""
+
+    id: int
+    external_id: str
+    values: dict[str, str]
+    tags: list[str]
+    person_key: str
+    email_key: str
+    exchanged_on: date | None
+    changed_at: datetime
+    read_at: datetime
+    due_at: datetime | None
+    attempts: int
+    bucket: str
+    reason: str
+    detail: str
+    name: str
+    link_id: int | None
+    run_id: int | None
+    rule_id: int
+
+
+@dataclass
+class Batch:
+    """Some people, whole: every card that may belong to them is here."""
+
+    lane: str
+    rows: dict[int, Row] = field(default_factory=dict)
+    links: dict[int, Link] = field(default_factory=dict)
+    people: int = 0
+    contacts: dict[str, ContactRead] = field(default_factory=dict)
+    by_email: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
+
+    def of_link(self, link: Link) -> set[int]:
+        return self.with_any({row.id for row in self.rows.values() if row.link_id == link.pk})
+
+    def with_any(self, ids: set[int]) -> set[int]:
+        """The records that were gathered along with one of these: a contact may pass from one of their people to another."""
+        if ids.isdisjoint(self.rows):
+            return set()
+        return {row.id for group in groups(self.rows.values()) if any(row.id in ids for row in group) for row in group}
+
+
+def groups(rows: Iterable[Row]) -> list[list[Row]]:
+    """Cards that must be planned together, because they share an address, a Sansan person or a link."""
+    parent: dict[object, object] = {}
+
+    def root(key: object) -> object:
+        while parent.setdefault(key, key) != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    rows = list(rows)
+    for row in rows:
+        for key in (("email", row.email_key), ("person", row.person_key), ("link", row.link_id)):
+            if key[1]:
+                parent[root(key)] = root(row.id)
+    found: dict[object, list[Row]] = {}
+    for row in rows:
+        found.setdefault(root(row.id), []).append(row)
+    return list(found.values())
