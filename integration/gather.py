@@ -177,7 +177,9 @@ def related(rows: Iterable[Row]) -> Iterator[QuerySet[Record]]:
     if links := {row.link_id for row in rows if row.link_id}:
         # A link's records are of its account. Its condition would only lead SQLite to the wrong index (admin/standing.py).
         with all_accounts():
-            yield Record.objects.filter(link__in=any_of(links))
+            of_links = Record.objects.filter(link__in=any_of(links))
+        # Outside the block: while a generator waits in it, whoever asked would go on without a scope.
+        yield of_links
 
 
 def lane_of(desk: Desk, group: list[Row], links: dict[int, Link]) -> str:
@@ -267,6 +269,13 @@ def drop(desk: Desk, batch: Batch, ids: Iterable[int]) -> None:
         desk.touched.discard(id)
 
 
+def belongs(batch: Batch, row: Row, kind: str, value: str | int) -> bool:
+    """Whether a contact that was found by this address or this link is the card's; an address does not take a card from its contact."""
+    if kind == "link":
+        return row.link_id == value
+    return row.email_key == value and not has_contact(batch, row)
+
+
 def adopt(desk: Desk, batch: Batch) -> None:
     """A contact that was found may be another person's of ours: through a secondary address, or merged in HubSpot.
 
@@ -282,13 +291,7 @@ def adopt(desk: Desk, batch: Batch) -> None:
         owned.setdefault(found[key], batch.links[key[1]])
     for (kind, value), contact_id in found.items():
         link = owned.get(contact_id)
-        rows = [
-            row
-            for row in batch.rows.values()
-            if link
-            and row.link_id != link.pk
-            and (value == row.email_key and not has_contact(batch, row) if kind == "email" else value == row.link_id)
-        ]
+        rows = [row for row in batch.rows.values() if link and row.link_id != link.pk and belongs(batch, row, kind, value)]
         if link is None or not rows:
             continue
         if desk.run.is_preview:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from threading import Barrier
 from typing import Any
 
@@ -42,9 +43,11 @@ class Pool:
         for future in done:
             self._deliver(self._waiting.pop(future), future.result)
 
-    def drain(self) -> None:
+    def drain(self, *but: type[Exception]) -> None:
+        """Steps until nothing is under way. Errors of the kinds ``but`` end their own work and not the draining."""
         while len(self):
-            self.step()
+            with suppress(*but):
+                self.step()
 
     def close(self) -> None:
         """Waits for calls under way; their answers are left to the settling of the next slice."""

@@ -6,7 +6,6 @@ to their contacts. Each ``yield`` hands a vendor call to the pool; between two o
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 
 from django.conf import settings
@@ -44,17 +43,11 @@ def work(desk: Desk) -> bool:
                 return True
     except (ConnectorError, Held):
         desk.deadline = 0.0
-        drain(pool)
+        # What was sent before the trouble gets its outcome; nothing more is begun.
+        pool.drain(ConnectorError, Held)
         raise
     finally:
         pool.close()
-
-
-def drain(pool: Pool) -> None:
-    """What was sent before the trouble gets its outcome; nothing more is begun."""
-    while len(pool):
-        with suppress(ConnectorError, Held):
-            pool.step()
 
 
 def deliver(desk: Desk, batch: Batch) -> Work:

@@ -90,8 +90,8 @@ class Command(BaseCommand):
 
 
 def show(bar: tqdm[NoReturn], run_id: int) -> None:
-    run = SyncRun.objects.filter(pk=run_id).first()
-    if run is None or bar.disable:
+    run = None if bar.disable else SyncRun.objects.filter(pk=run_id).first()
+    if run is None:
         return
     counts = run.counts
     bar.total = expected(run)

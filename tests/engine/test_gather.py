@@ -1,0 +1,23 @@
+"""Gathering stays inside its account, also between two of its questions."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.tenancy import covered, in_account
+from integration import gather
+from integration.batch import Row
+from integration.models import Link, Record
+from tests.core import rows
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_scope_is_closed_again_before_anybody_is_answered():
+    rule = rows.rule(rows.account())
+    with in_account(rule.account):
+        link = Link.objects.create(account=rule.account, hubspot=rule.hubspot)
+        rows.record(rule, "C1", email_key="aiko@acme.example.jp", person_key="P1", link=link)
+        asked = [Row(*row) for row in Record.objects.values_list(*Row._fields)]
+        seen = [(covered(), [record.external_id for record in found]) for found in gather.related(asked)]
+    assert seen == [([rule.account_id], ["C1"])] * 3
