@@ -18,12 +18,13 @@ from django_scopes import ScopedManager, get_scope, scope, scopes_disabled
 from django_scopes.exceptions import ScopeError
 from django_scopes.manager import DisabledQuerySet
 
+from core.history import Frozen, HistoricalRecords, history_of
 from core.models.account import Account
 
 # Keys that one query asks for.
 KEYS = 500
 
-__all__ = ["AccountOwned", "AccountScopeMiddleware", "ScopeError", "all_accounts", "in_account"]
+__all__ = ["AccountOwned", "AccountScopeMiddleware", "ScopeError", "all_accounts", "in_account", "owned_history"]
 
 
 def in_account(account: Account) -> AbstractContextManager[None]:
@@ -161,6 +162,19 @@ class AccountOwned(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         check_write(self.account_id)
         return super().delete(*args, **kwargs)
+
+
+class OwnedHistory(Frozen):
+    """Base of the history of rows that belong to an account: read within the scope, like the rows."""
+
+    objects = AccountManager()
+
+    class Meta:
+        abstract = True
+
+
+def owned_history(*left_out: str) -> HistoricalRecords:
+    return history_of(*left_out, bases=(OwnedHistory,))
 
 
 class AccountScopeMiddleware:

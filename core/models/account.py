@@ -10,6 +10,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from core.history import Tracked, history_of
+
 
 def check_timezone(name: str) -> None:
     """Raises ValidationError when ``name`` is not an IANA time zone."""
@@ -27,7 +29,7 @@ class User(AbstractUser):
     """A person who signs in. What they may do hangs on their memberships; superusers run the platform."""
 
 
-class Account(models.Model):
+class Account(Tracked):
     """A tenant: one customer company."""
 
     slug = models.SlugField(_("slug"), unique=True)
@@ -40,7 +42,12 @@ class Account(models.Model):
         validators=[MinValueValidator(30), MaxValueValidator(36_500)],
         help_text=_("Days that audit entries are kept. The database itself refuses to delete younger ones."),
     )
+    suspended_for = models.CharField(_("suspended because"), max_length=500, default="", blank=True, editable=False)
+    exported_at = models.DateTimeField(_("exported"), null=True, editable=False)
+    # Set when its deletion begins: from then on the database lets go of its audit log.
+    leaving_at = models.DateTimeField(_("being deleted since"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    history = history_of("exported_at", "leaving_at", "created_at")
 
     class Meta:
         verbose_name = _("account")
@@ -61,12 +68,13 @@ class Role(models.TextChoices):
     AUDITOR = "auditor", _("Auditor")
 
 
-class Membership(models.Model):
+class Membership(Tracked):
     """One user's role in one account."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships", verbose_name=_("user"))
     account = models.ForeignKey(Account, models.CASCADE, related_name="memberships", verbose_name=_("account"))
     role = models.CharField(_("role"), max_length=16, choices=Role.choices, default=Role.VIEWER)
+    history = history_of()
 
     class Meta:
         verbose_name = _("member")

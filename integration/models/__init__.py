@@ -1,11 +1,13 @@
 from integration.models.connection import Connection, RateSlot
 from integration.models.entry import AuditEntry, Outcome
+from integration.models.figures import DayFigures
 from integration.models.heartbeat import Heartbeat
 from integration.models.link import Link
 from integration.models.mapping import FieldMapping
 from integration.models.record import Bucket, Record
 from integration.models.rule import SyncRule
 from integration.models.run import COUNTERS, SyncRun
+from integration.models.sample import Sample
 from integration.models.tag import Tag
 
 __all__ = [
@@ -13,12 +15,14 @@ __all__ = [
     "AuditEntry",
     "Bucket",
     "Connection",
+    "DayFigures",
     "FieldMapping",
     "Heartbeat",
     "Link",
     "Outcome",
     "RateSlot",
     "Record",
+    "Sample",
     "SyncRule",
     "SyncRun",
     "Tag",

@@ -4,10 +4,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.encryption import EncryptedJSONField, mask
-from core.tenancy import AccountOwned
+from core.history import Tracked
+from core.tenancy import AccountOwned, owned_history
 
 
-class Connection(AccountOwned):
+class Connection(Tracked, AccountOwned):
     """Credentials to ``sansan`` or ``hubspot``. An account may have many of either."""
 
     class System(models.TextChoices):
@@ -28,6 +29,12 @@ class Connection(AccountOwned):
     health_detail = models.CharField(_("what we saw"), max_length=500, default="", editable=False)
     tested_at = models.DateTimeField(_("tested"), null=True, editable=False)
     remote_id = models.CharField(_("owner or portal"), max_length=100, default="", editable=False)
+    remote_name = models.CharField(_("whose"), max_length=200, default="", editable=False)
+    # Sansan only: what the key sees, counted by integration/survey.py. Null: not counted yet.
+    cards = models.PositiveIntegerField(_("cards seen"), null=True, editable=False)
+    surveyed_at = models.DateTimeField(_("cards counted"), null=True, editable=False)
+    # Where the counting stands: {state, cards, owners, own, token, from, to}.
+    survey = models.JSONField(default=dict, editable=False)
     # A person's own limit; blank means the vendor's, and 0 calls no limit at all.
     rate_calls = models.PositiveIntegerField(_("calls allowed"), null=True, blank=True, help_text=_("Blank: the vendor's own limit. 0: none."))
     rate_seconds = models.FloatField(_("in seconds"), null=True, blank=True)
@@ -42,6 +49,11 @@ class Connection(AccountOwned):
     lease_token = models.CharField(max_length=36, default="", editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # Of the credentials only the mask: see ``hint``.
+    history = owned_history(
+        "credentials", "health", "health_detail", "tested_at", "remote_id", "remote_name", "cards", "surveyed_at", "survey", "learnt_calls",
+        "learnt_seconds", "schema", "schema_at", "link_property", "lease_token", "lease_until", "created_at",
+    )  # fmt: skip
 
     class Meta:
         verbose_name = _("connection")

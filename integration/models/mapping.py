@@ -3,11 +3,12 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from core.tenancy import AccountOwned
+from core.history import Tracked
+from core.tenancy import AccountOwned, owned_history
 from integration.models.rule import SyncRule
 
 
-class FieldMapping(AccountOwned):
+class FieldMapping(Tracked, AccountOwned):
     """Which Sansan field (or fields, joined) fills which HubSpot property, and when it may."""
 
     class Policy(models.TextChoices):
@@ -16,14 +17,24 @@ class FieldMapping(AccountOwned):
         ON_CREATE = "on_create", _("Only on create")
         APPEND = "append", _("Append")
 
+    class Others(models.TextChoices):
+        KEEP = "keep", _("Keep as they are")
+        BLANK = "blank", _("Leave blank")
+
     rule = models.ForeignKey(SyncRule, models.CASCADE, related_name="mappings", verbose_name=_("rule"), db_index=False)
-    sansan = models.CharField(_("Sansan field"), max_length=100, help_text=_("Several are joined: street,building"))
+    sansan = models.CharField(_("Sansan field"), max_length=200, blank=True, help_text=_("Several are joined: street,building"))
     hubspot = models.CharField(_("HubSpot property"), max_length=100)
+    # Blank: the fields are joined as the transform does it. Else a Liquid template over the card's fields (planning/expressions.py).
+    expression = models.CharField(_("expression"), max_length=1000, default="", blank=True)
     transform = models.CharField(_("transform"), max_length=32, default="", blank=True)
+    # [[card's value, property's value], ...]; a value that is not in it is kept, or left blank.
+    table = models.JSONField(_("value table"), default=list, blank=True)
+    others = models.CharField(_("values not in the table"), max_length=8, choices=Others.choices, default=Others.KEEP)
     policy = models.CharField(_("update"), max_length=16, choices=Policy.choices, default=Policy.ALWAYS)
     clear = models.BooleanField(_("a blank clears"), default=False, help_text=_("Lets an empty card field empty the property."))
     active = models.BooleanField(_("on"), default=True)
     position = models.PositiveSmallIntegerField(_("order"), default=0)
+    history = owned_history()
 
     class Meta:
         verbose_name = _("field mapping")
@@ -32,4 +43,4 @@ class FieldMapping(AccountOwned):
         constraints = [models.UniqueConstraint(fields=("rule", "hubspot"), name="property_mapped_once")]
 
     def __str__(self) -> str:
-        return f"{self.sansan} → {self.hubspot}"
+        return f"{self.expression or self.sansan} → {self.hubspot}"

@@ -45,6 +45,8 @@ class Record(AccountOwned):
     reason = models.CharField(_("reason"), max_length=64, default="", blank=True)
     detail = models.CharField(_("detail"), max_length=500, default="", blank=True)
     link = models.ForeignKey(Link, models.PROTECT, null=True, blank=True, related_name="records", verbose_name=_("link"))
+    # A person said that it is never synced: {why, by, at}.
+    barred = models.JSONField(_("never synced"), null=True, blank=True)
     # The run that took it up last. No foreign key: a quiet poll's row goes again, and nobody should look through all records for it.
     run_id = models.BigIntegerField(_("taken up by"), null=True)
 

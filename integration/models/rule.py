@@ -1,13 +1,15 @@
 """SyncRule: joins one Sansan and one HubSpot connection."""
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from core.tenancy import AccountOwned
+from core.history import Tracked
+from core.tenancy import AccountOwned, owned_history
 from integration.models.connection import Connection
 
 
-class SyncRule(AccountOwned):
+class SyncRule(Tracked, AccountOwned):
     """What syncs from where to where, how, and how far it has come."""
 
     class Direction(models.TextChoices):
@@ -19,6 +21,10 @@ class SyncRule(AccountOwned):
         SANSAN = "sansan", _("The card wins")
         HUBSPOT = "hubspot", _("HubSpot's edit stays")
         NEWEST = "newest", _("The newer value wins")
+
+    class FiltersMean(models.TextChoices):
+        LEAVE = "leave", _("Who no longer matches leaves the sync")
+        ENTER = "enter", _("Who has entered stays in the sync")
 
     class State(models.TextChoices):
         DRAFT = "draft", _("Draft: not running")
@@ -40,6 +46,13 @@ class SyncRule(AccountOwned):
         help_text=_("Unticked, people without an e-mail become contacts too; only our link keeps them from being made twice."),
     )
     conflict = models.CharField(_("when edited in HubSpot"), max_length=16, choices=Conflict.choices, default=Conflict.SANSAN)
+    filters_mean = models.CharField(
+        _("a filter means"),
+        max_length=8,
+        choices=FiltersMean.choices,
+        default=FiltersMean.LEAVE,
+        help_text=_("Whether a card that is synced already goes on when it no longer meets the filters."),
+    )
     filters = models.JSONField(_("filters"), default=dict, blank=True)
     limits = models.JSONField(_("change budget"), default=dict, blank=True)
     interval = models.PositiveIntegerField(_("seconds between checks"), default=25)
@@ -52,7 +65,13 @@ class SyncRule(AccountOwned):
     due_at = models.DateTimeField(_("next check"), null=True, editable=False)
     checked_at = models.DateTimeField(_("last check"), null=True, editable=False)
     full_at = models.DateTimeField(_("last full check"), null=True, editable=False)
+    # Guided set-up: how far the draft has come, and when what decides about cards was changed last.
+    setup_step = models.CharField(max_length=16, default="", blank=True, editable=False)
+    changed_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    history = owned_history(
+        "waived", "state_reason", "cursor", "known_share", "recheck", "due_at", "checked_at", "full_at", "setup_step", "changed_at", "created_at"
+    )
 
     class Meta:
         verbose_name = _("rule")

@@ -4,11 +4,12 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from core.tenancy import AccountOwned
+from core.history import Tracked
+from core.tenancy import AccountOwned, owned_history
 from integration.models.connection import Connection
 
 
-class Tag(AccountOwned):
+class Tag(Tracked, AccountOwned):
     """Keyed by id, never by name: two tags with the same text can sit on one card."""
 
     class Type(models.TextChoices):
@@ -21,7 +22,9 @@ class Tag(AccountOwned):
     name = models.CharField(_("name"), max_length=200)
     type = models.CharField(_("type"), max_length=16, choices=Type.choices)
     selected = models.BooleanField(_("selected"), default=False)
+    cards = models.PositiveIntegerField(_("cards"), null=True, editable=False)
     seen_at = models.DateTimeField(_("last seen"), null=True)
+    history = owned_history("cards", "seen_at")
 
     class Meta:
         verbose_name = _("tag")

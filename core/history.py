@@ -1,0 +1,87 @@
+"""Who changed what in the configuration, when, and why: a row for each change, made by django-simple-history.
+
+Only what people decide is kept. What workers write on the same rows (cursors, health, leases) and every secret is left out:
+of a key its mask is in the history, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models
+from django.dispatch import receiver
+from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
+from simple_history.signals import pre_create_historical_record
+from simple_history.utils import bulk_create_with_history, bulk_update_with_history
+
+__all__ = ["Frozen", "Tracked", "because", "create_many", "history_of", "noted", "update_many"]
+
+
+class Frozen(models.Model):
+    """Base of every history row: the name of who did it outlives the user."""
+
+    who = models.CharField(_("who"), max_length=150, default="")
+
+    class Meta:
+        abstract = True
+
+
+def history_of(*left_out: str, bases: tuple[type[models.Model], ...] = (Frozen,)) -> HistoricalRecords:
+    """The history of a model, without the columns that no person decides."""
+    return HistoricalRecords(
+        excluded_fields=list(left_out), bases=bases, history_change_reason_field=models.CharField(_("reason"), max_length=500, null=True)
+    )
+
+
+class Tracked(models.Model):
+    """For models with a ``history``: a save of other columns than the kept ones leaves no row in it."""
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def kept(cls) -> set[str]:
+        return {field.name for field in cls.history.model.tracked_fields}  # type: ignore[attr-defined]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        only = kwargs.get("update_fields")
+        if only is None or self.kept().intersection(only):
+            super().save(*args, **kwargs)
+            return
+        self.skip_history_when_saving = True
+        try:
+            super().save(*args, **kwargs)
+        finally:
+            del self.skip_history_when_saving
+
+
+@receiver(pre_create_historical_record)
+def freeze_name(sender: Any, history_instance: Any, **kwargs: Any) -> None:
+    user = history_instance.history_user
+    history_instance.who = history_instance.who or (user.get_username() if user else "")
+
+
+def because(row: Any, reason: str) -> Any:
+    """Gives the reason that the row's next change is kept with; returns the row."""
+    row._change_reason = reason[:500] or None
+    return row
+
+
+def noted(rows: Iterable[Any], user: Any, reason: str = "") -> None:
+    """Keeps how rows stand after an UPDATE that went around ``save``."""
+    rows = list(rows)
+    if rows:
+        who = {"default_user": user if getattr(user, "pk", None) else None, "default_change_reason": reason[:500] or None}
+        type(rows[0]).history.bulk_history_create(rows, update=True, **who)
+
+
+def create_many(rows: list[Any], reason: str = "") -> None:
+    if rows:
+        bulk_create_with_history(rows, type(rows[0]), default_change_reason=reason[:500] or None)
+
+
+def update_many(rows: list[Any], fields: list[str], reason: str = "") -> None:
+    if rows:
+        bulk_update_with_history(rows, type(rows[0]), fields, default_change_reason=reason[:500] or None)
