@@ -45,6 +45,7 @@ class Row(NamedTuple):
     link_id: int | None
     run_id: int | None
     rule_id: int
+    barred: dict[str, str] | None = None
 
 
 @dataclass

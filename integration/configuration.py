@@ -16,6 +16,7 @@ from core.models.account import check_timezone
 from integration.connectors.hubspot.fields import LINK_ID
 from integration.connectors.sansan.fields import FIELDS
 from integration.models import FieldMapping, SyncRule
+from integration.planning.expressions import ExpressionError, check
 from integration.planning.filters import OPERATORS
 from integration.planning.transforms import TRANSFORMS
 
@@ -48,6 +49,7 @@ VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 5, 86_400  # seconds
 LONGEST_FULL_EVERY = 8760  # hours
 BUDGETS = ("creates", "updates")
+ROW_COLUMNS = ("sansan", "hubspot", "expression", "transform", "table", "others", "policy", "clear", "active")
 
 
 class Refused(Exception):
@@ -161,7 +163,8 @@ def rate(node: Node) -> tuple[int | None, float | None]:
 
 def rule(node: Node) -> RuleSpec:
     node.only(
-        "slug", "sansan", "hubspot", "direction", "active", "require_email", "conflict", "filters", "limits", "mappings", "interval", "full_every"
+        "slug", "sansan", "hubspot", "direction", "active", "require_email", "conflict", "filters", "limits", "mappings", "interval", "full_every",
+        "filters_mean"
     )  # fmt: skip
     direction = node.choice("direction", tuple(SyncRule.Direction.values), SyncRule.Direction.TO_HUBSPOT)
     if direction != SyncRule.Direction.TO_HUBSPOT:
@@ -176,6 +179,7 @@ def rule(node: Node) -> RuleSpec:
         "conflict": node.choice("conflict", tuple(SyncRule.Conflict.values), SyncRule.Conflict.SANSAN),
         "filters": {side: [filter_row(row, side) for row in filters.nodes(side)] for side in ("cards", "contacts")},
         "limits": {name: int(limits.number(name, 0)) for name in BUDGETS if name in limits.value},
+        "filters_mean": node.choice("filters_mean", tuple(SyncRule.FiltersMean.values), SyncRule.FiltersMean.LEAVE),
         "interval": int(node.number("interval", 25, SHORTEST_INTERVAL, LONGEST_INTERVAL)),
         "full_every": int(node.number("full_every", 24, most=LONGEST_FULL_EVERY)),
     }
@@ -207,7 +211,10 @@ def default_mappings() -> tuple[dict[str, Any], ...]:
         {
             "sansan": sansan,
             "hubspot": hubspot,
+            "expression": "",
             "transform": transform,
+            "table": [],
+            "others": FieldMapping.Others.KEEP,
             "policy": FieldMapping.Policy.ALWAYS,
             "clear": sansan == "tags",
             "active": True,
@@ -217,21 +224,47 @@ def default_mappings() -> tuple[dict[str, Any], ...]:
 
 
 def mapping(row: Node) -> dict[str, Any]:
-    row.only("sansan", "hubspot", "transform", "policy", "clear", "active")
-    names = [part.strip() for part in row.text("sansan").split(",")]
-    for name in names:
-        if name and name not in FIELDS:
-            row.problem("sansan", f"“{name}” is not a field of a card; the fields are {', '.join(FIELDS)}.")
-    if "tags" in names and len(names) > 1:
-        row.problem("sansan", "tags cannot be joined with other fields.")
+    row.only(*ROW_COLUMNS)
+    expression = row.checked("expression", "", expression_problem, required=False)
+    names = [part.strip() for part in row.text("sansan", required=not expression).split(",") if part.strip()]
+    if expression and names:
+        row.problem("sansan", "stands in the expression: leave it out here.")
+    for problem in field_problems(names):
+        row.problem("sansan", problem)
     return {
         "sansan": ",".join(names),
         "hubspot": row.checked("hubspot", "", property_problem),
+        "expression": expression,
         "transform": row.choice("transform", tuple(TRANSFORMS), ""),
+        "table": value_table(row),
+        "others": row.choice("others", tuple(FieldMapping.Others.values), FieldMapping.Others.KEEP),
         "policy": row.choice("policy", tuple(FieldMapping.Policy.values), FieldMapping.Policy.ALWAYS),
         "clear": row.boolean("clear", False),
         "active": row.boolean("active", True),
     }
+
+
+def field_problems(names: list[str]) -> list[str]:
+    unknown = [f"“{name}” is not a field of a card; the fields are {', '.join(FIELDS)}." for name in names if name not in FIELDS]
+    return unknown + (["tags cannot be joined with other fields."] if "tags" in names and len(names) > 1 else [])
+
+
+def value_table(row: Node) -> list[list[str]]:
+    """``table: {部長: Manager}``, or a list of pairs as the export writes it."""
+    given = row.value.get("table") or []
+    pairs = list(given.items()) if isinstance(given, dict) else given
+    if not isinstance(pairs, list) or not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+        row.problem("table", "must be a mapping (card's value: property's value).")
+        return []
+    return [["" if part is None else str(part) for part in pair] for pair in pairs]
+
+
+def expression_problem(text: str) -> str:
+    try:
+        check(text, tuple(FIELDS))
+    except ExpressionError as wrong:
+        return str(wrong)
+    return ""
 
 
 def timezone_problem(name: str) -> str:
@@ -305,8 +338,8 @@ class Node:
     def slug(self, name: str) -> str:
         return self.checked(name, "", lambda value: "" if SLUG.fullmatch(value) else f"“{value}” must be 1 to 50 letters, digits, - or _.")
 
-    def checked(self, name: str, default: str, wrong: Callable[[str], str]) -> str:
-        value = self.text(name) if name in self.value or not default else default
+    def checked(self, name: str, default: str, wrong: Callable[[str], str], required: bool = True) -> str:
+        value = self.text(name, required) if name in self.value or not default else default
         found = wrong(value) if value else ""
         if found:
             self.problem(name, found)

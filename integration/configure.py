@@ -12,14 +12,17 @@ from django.conf import settings
 from django.db import models, transaction
 
 from core.encryption import InvalidToken
+from core.history import create_many
 from core.models import Account
 from core.tenancy import in_account
 from integration import preflight
-from integration.configuration import SECRETS, Configuration, ConnectionSpec, Refused, RuleSpec, default_mappings
+from integration.configuration import ROW_COLUMNS, SECRETS, Configuration, ConnectionSpec, Refused, RuleSpec, default_mappings
 from integration.connectors.base import ConnectorError
 from integration.connectors.hubspot import fields
 from integration.credentials import source_for, target_for
+from integration.desk import as_plan_row
 from integration.models import Connection, FieldMapping, SyncRule, Tag
+from integration.planning.fit import mapping_problem
 from integration.records import Identity, PropertyRead, TagSeen
 
 
@@ -101,11 +104,10 @@ def selected_ids(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> set[str]:
 
 def property_problems(rule: RuleSpec, properties: Iterable[PropertyRead]) -> list[str]:
     """Mappings that cannot work against what the portal has. Our own properties are made when they are missing."""
-    ours = {spec.name: PropertyRead(spec.name, spec.type, spec.field_type) for spec in fields.OURS.values()}
-    have = {prop.name: preflight.described(prop) for prop in (*ours.values(), *properties)}
+    have = {**fields.DESCRIBED, **{prop.name: fields.described(prop) for prop in properties}}
     problems = []
     for i, row in enumerate(rule.mappings):
-        wrong = preflight.mapping_problem(row["sansan"], row["hubspot"], row["transform"], have) if row["active"] else None
+        wrong = mapping_problem(as_plan_row(FieldMapping(**row), have), have) if row["active"] else None
         if wrong:
             problems.append(f"{rule.place}.mappings[{i}].hubspot: {wrong[1]}")
     for i, row in enumerate(rule.fields["filters"]["contacts"]):
@@ -217,13 +219,16 @@ def put_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
 
 
 def store_mappings(rule: SyncRule, rows: Iterable[dict[str, Any]]) -> bool:
-    wanted = [{**row, "position": i} for i, row in enumerate(rows)]
-    names = tuple(wanted[0]) if wanted else ("hubspot",)
-    if wanted == list(rule.mappings.order_by("position").values(*names)):
-        return False
-    rule.mappings.all().delete()
-    FieldMapping.objects.bulk_create([FieldMapping(account_id=rule.account_id, rule=rule, **row) for row in wanted])
-    return True
+    """Each row by its property, so that the history tells what changed and not that everything was made anew."""
+    wanted = {row["hubspot"]: {**row, "position": i} for i, row in enumerate(rows)}
+    there = {row.hubspot: row for row in rule.mappings.all()}
+    gone = [row for name, row in there.items() if name not in wanted]
+    for row in gone:
+        row.delete()
+    new = [FieldMapping(account_id=rule.account_id, rule=rule, **row) for name, row in wanted.items() if name not in there]
+    create_many(new)
+    changed = [put(there[name], row) for name, row in wanted.items() if name in there]
+    return bool(gone or new or any(changed))
 
 
 def make_properties(configuration: Configuration) -> list[str]:
@@ -293,11 +298,17 @@ def connection_as_file(connection: Connection, variable: str) -> dict[str, Any]:
     return row
 
 
+def row_as_file(row: dict[str, Any]) -> dict[str, Any]:
+    """Without what says nothing, so that a file stays readable."""
+    quiet = {"expression": "", "table": [], "others": "keep"}
+    shown = {name: value for name, value in row.items() if name not in quiet or value != quiet[name]}
+    if row["expression"]:
+        del shown["sansan"]
+    return shown
+
+
 def rule_as_file(rule: SyncRule) -> dict[str, Any]:
-    rows = [
-        {"sansan": row.sansan, "hubspot": row.hubspot, "transform": row.transform, "policy": row.policy, "clear": row.clear, "active": row.active}
-        for row in rule.mappings.order_by("position")
-    ]
+    rows = [{name: getattr(row, name) for name in ROW_COLUMNS} for row in rule.mappings.order_by("position")]
     return {
         "slug": rule.slug,
         "sansan": rule.sansan.slug,
@@ -310,5 +321,6 @@ def rule_as_file(rule: SyncRule) -> dict[str, Any]:
         "limits": rule.limits,
         "interval": rule.interval,
         "full_every": rule.full_every,
-        "mappings": "default" if tuple(rows) == default_mappings() else rows,
+        "filters_mean": rule.filters_mean,
+        "mappings": "default" if tuple(rows) == default_mappings() else [row_as_file(row) for row in rows],
     }

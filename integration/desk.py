@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 
 from integration.batch import Row
 from integration.connectors.base import CardSource, ContactTarget
+from integration.connectors.hubspot import fields
 from integration.lease import Lease
-from integration.models import SyncRule, SyncRun, Tag
+from integration.models import FieldMapping, SyncRule, SyncRun, Tag
+from integration.planning.expressions import names_of
 from integration.planning.rules import TAGS, Filter, MappingRow, Rule
 
 # Read for matching and comparing, whatever is mapped.
 CORE_FIELDS = ("lastName", "firstName", "companyName", "email", "countryCode")
 # An optimistic create is cheaper while fewer than half of the new people exist already.
 EXPECT_KNOWN = 0.5
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which cards of a rule are in scope. ``selected`` are ids of tags, None when every card is."""
+
+    selected: frozenset[str] | None
+    filters: tuple[Filter, ...] = ()
+    enter: bool = False
+
+    def has(self, tags: Iterable[str]) -> bool:
+        return self.selected is None or not self.selected.isdisjoint(tags)
+
+    def tags(self, tags: Iterable[str]) -> tuple[str, ...]:
+        return tuple(tags) if self.selected is None else tuple(tag for tag in tags if tag in self.selected)
 
 
 @dataclass
@@ -31,8 +49,7 @@ class Desk:
     source: CardSource
     target: ContactTarget
     lease: Lease
-    rule_ids: list[int]  # the rules that write to the same HubSpot connection: their cards may be the same people
-    selected: frozenset[str] | None  # ids of the selected tags, None when every card is in scope
+    scopes: dict[int, Scope]  # this rule and those that write to the same HubSpot connection: their cards may be the same people
     private: frozenset[str]
     fields: frozenset[str]
     deadline: float = float("inf")  # by time.monotonic
@@ -80,10 +97,8 @@ class Desk:
 
 def open_desk(run: SyncRun, lease: Lease, source: CardSource, target: ContactTarget) -> Desk:
     rule = run.rule
-    tags = list(Tag.objects.filter(connection_id=rule.sansan_id).values_list("external_id", "type", "selected"))
-    selected = frozenset(id for id, _, chosen in tags if chosen)
-    plan_rule = as_plan_rule(rule)
-    mapped = {name for row in plan_rule.mappings for name in row.sansan if name != TAGS}
+    tags = list(Tag.objects.filter(connection_id=rule.sansan_id).values_list("external_id", "type", "name"))
+    plan_rule = as_plan_rule(rule, {id: name for id, _, name in tags}, run.is_preview)
     return Desk(
         rule=rule,
         run=run,
@@ -91,30 +106,71 @@ def open_desk(run: SyncRun, lease: Lease, source: CardSource, target: ContactTar
         source=source,
         target=target,
         lease=lease,
-        rule_ids=list(SyncRule.objects.filter(hubspot_id=rule.hubspot_id).values_list("pk", flat=True)),
-        selected=selected or None,
+        scopes=scopes_of(rule),
         private=frozenset(id for id, type_, _ in tags if type_ == Tag.Type.PRIVATE),
-        fields=frozenset(mapped | {row.field for row in plan_rule.filters} | set(CORE_FIELDS)),
+        fields=fields_of(plan_rule),
         known_share=rule.known_share,
     )
 
 
-def as_plan_rule(rule: SyncRule) -> Rule:
+def scopes_of(rule: SyncRule) -> dict[int, Scope]:
+    """The rules whose cards may be the same people. A draft's are nobody's yet: what its preview read must not reach a contact."""
+    others = SyncRule.objects.filter(hubspot_id=rule.hubspot_id).exclude(state=SyncRule.State.DRAFT).exclude(pk=rule.pk)
+    rules = [rule, *others.only("sansan_id", "filters", "filters_mean", "account_id")]
+    selected: dict[int, set[str]] = {}
+    chosen = Tag.objects.filter(connection__in={one.sansan_id for one in rules}, selected=True)
+    for connection, id in chosen.values_list("connection", "external_id"):
+        selected.setdefault(connection, set()).add(id)
+    return {
+        one.pk: Scope(frozenset(selected[one.sansan_id]) if one.sansan_id in selected else None, filters(one, "cards"), enters(one)) for one in rules
+    }
+
+
+def enters(rule: SyncRule) -> bool:
+    return rule.filters_mean == SyncRule.FiltersMean.ENTER
+
+
+def fields_of(rule: Rule) -> frozenset[str]:
+    """The fields of a card that are kept: those that the rule reads, and those that people are told apart by."""
+    mapped = {name for row in rule.mappings for name in row.sansan if name != TAGS}
+    return frozenset(mapped | {row.field for row in rule.filters} | set(CORE_FIELDS))
+
+
+def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = False) -> Rule:
+    """A preview goes by the properties that the first real run will make."""
     schema = rule.hubspot.schema
+    if preview and schema:
+        schema = {**fields.DESCRIBED, **schema}
     rows = tuple(
-        MappingRow(
-            sansan=tuple(part.strip() for part in row.sansan.split(",")),
-            hubspot=row.hubspot,
-            transform=row.transform,
-            policy=row.policy,
-            clear=row.clear,
-            kind=schema.get(row.hubspot, {}).get("kind", "text"),
-        )
+        as_plan_row(row, schema)
         for row in rule.mappings.all()
         # A property that HubSpot does not have cannot be written; the run says so, and the other fields go on.
         if row.active and (not schema or row.hubspot in schema)
     )
-    return Rule(rows, rule.require_email, rule.conflict, filters(rule, "cards"), rule.hubspot.link_property, filters(rule, "contacts"))
+    return Rule(
+        mappings=rows,
+        require_email=rule.require_email,
+        conflict=rule.conflict,
+        filters=filters(rule, "cards"),
+        link_property=rule.hubspot.link_property or preview,
+        contact_filters=filters(rule, "contacts"),
+        filters_enter=enters(rule),
+        tag_names=tag_names,
+    )
+
+
+def as_plan_row(row: FieldMapping, schema: Mapping[str, Any]) -> MappingRow:
+    return MappingRow(
+        sansan=names_of(row.expression) if row.expression else tuple(part.strip() for part in row.sansan.split(",")),
+        hubspot=row.hubspot,
+        transform=row.transform,
+        policy=row.policy,
+        clear=row.clear,
+        kind=schema.get(row.hubspot, {}).get("kind", "text"),
+        expression=row.expression,
+        table=tuple((have, value) for have, value in row.table),
+        others=row.others,
+    )
 
 
 def filters(rule: SyncRule, side: str) -> tuple[Filter, ...]:

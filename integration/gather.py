@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -14,6 +15,7 @@ from integration import ledger
 from integration.batch import Batch, Row, groups
 from integration.desk import Desk
 from integration.models import Bucket, Link, Record
+from integration.planning.filters import failing
 from integration.planning.snapshot import Card, LinkView, Snapshot
 
 BATCH = 100  # people, which is also the most that HubSpot takes in a call
@@ -164,7 +166,7 @@ def complete(desk: Desk, found: dict[int, Row]) -> None:
         more: dict[int, Row] = {}
         for rows in related(fresh):
             more.update({row[0]: Row(*row) for row in rows.values_list(*Row._fields) if row[0] not in found})
-        fresh = [row for row in more.values() if row.rule_id in desk.rule_ids]
+        fresh = [row for row in more.values() if row.rule_id in desk.scopes]
         found.update({row.id: row for row in fresh})
 
 
@@ -191,7 +193,7 @@ def lane_of(desk: Desk, group: list[Row], links: dict[int, Link]) -> str:
 
 
 def in_scope(desk: Desk, row: Row) -> bool:
-    return desk.selected is None or not desk.selected.isdisjoint(row.tags)
+    return desk.scopes[row.rule_id].has(row.tags)
 
 
 def contacts(desk: Desk, batch: Batch) -> None:
@@ -242,8 +244,9 @@ def snapshot(desk: Desk, batch: Batch) -> Snapshot:
 
 
 def as_card(desk: Desk, row: Row, batch: Batch) -> Card:
-    tags = tuple(row.tags) if desk.selected is None else tuple(tag for tag in row.tags if tag in desk.selected)
-    return Card(
+    """A card of another rule is in scope where its own rule says so, whatever this one selects."""
+    scope = desk.scopes[row.rule_id]
+    card = Card(
         record=row.id,
         id=row.external_id,
         values=row.values,
@@ -251,14 +254,19 @@ def as_card(desk: Desk, row: Row, batch: Batch) -> Card:
         exchanged_on=row.exchanged_on.isoformat() if row.exchanged_on else "",
         person_key=row.person_key,
         email=row.email_key,
-        tags=tags,
+        tags=scope.tags(row.tags),
         in_scope=in_scope(desk, row),
         visible=row.bucket != Bucket.UNSEEN,
         link=str(batch.links[row.link_id].key) if row.link_id else "",
+        barred=row.barred["why"] if row.barred else "",
         due=row.due_at is not None,
         bucket=row.bucket,
         reason=row.reason,
     )
+    if row.rule_id == desk.rule.pk:
+        return card
+    unmet = failing(card, scope.filters) if not (scope.enter and card.link) else None
+    return replace(card, foreign=True, in_scope=card.in_scope and not unmet)
 
 
 def drop(desk: Desk, batch: Batch, ids: Iterable[int]) -> None:

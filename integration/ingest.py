@@ -175,7 +175,7 @@ def learn_tags(desk: Desk, page: CardPage) -> None:
 def as_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
     """The row for a card. Of a card out of scope nothing is kept but its id, its times and its tags."""
     tags = sorted(tag.id for tag in card.tags if tag.type != Tag.Type.PRIVATE and tag.id not in desk.private)
-    in_scope = desk.selected is None or not desk.selected.isdisjoint(tags)
+    in_scope = desk.scopes[desk.rule.pk].has(tags)
     values = {name: value for name, value in card.values.items() if name in desk.fields} if in_scope else {}
     address = normalize.email(values.get("email", ""))
     content = (values, tags, card.person_key, card.exchanged_on, in_scope)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from django.conf import settings
@@ -14,9 +13,10 @@ from django.utils import timezone
 from integration.connectors.base import ConnectorError, ContactTarget, Gone, Reconnect, Rejected
 from integration.connectors.hubspot import fields
 from integration.credentials import source_for, target_for
-from integration.desk import Desk
+from integration.desk import Desk, as_plan_row
 from integration.models import Connection, SyncRule, Tag
 from integration.planning.decisions import Decision
+from integration.planning.fit import mapping_problem
 from integration.planning.rules import TAGS
 from integration.pool import Work
 from integration.records import Identity, PropertyRead, TagSeen
@@ -24,8 +24,6 @@ from integration.records import Identity, PropertyRead, TagSeen
 log = structlog.get_logger()
 
 SCHEMA_LIVES = timedelta(hours=1)
-# Property types that take any text. Others take it only through a transform that makes their form.
-TEXT_TYPES = ("string", "phone_number")
 
 
 def check_connection(connection: Connection) -> Connection:
@@ -92,20 +90,8 @@ def store_tags(connection: Connection, tags: Iterable[TagSeen]) -> None:
             SyncRule.objects.filter(sansan=connection).update(recheck=True)
 
 
-def described(prop: PropertyRead) -> dict[str, Any]:
-    """A property as ``Connection.schema`` keeps it."""
-    return {
-        "type": prop.type,
-        "field_type": prop.field_type,
-        "kind": fields.kind(prop),
-        "read_only": prop.read_only,
-        # Only of our own property: its options are kept in step; others can be long.
-        "options": dict(prop.options) if prop.name == fields.TAGS.name else {},
-    }
-
-
 def store_schema(connection: Connection, properties: Iterable[PropertyRead]) -> None:
-    connection.schema = {prop.name: described(prop) for prop in properties}
+    connection.schema = {prop.name: fields.described(prop) for prop in properties}
     connection.link_property = fields.LINK_ID.name in connection.schema
     connection.schema_at = timezone.now()
     connection.save(update_fields=["schema", "schema_at", "link_property"])
@@ -115,6 +101,12 @@ def refresh_schema(connection: Connection) -> None:
     """Reads the portal's properties again when what we know is old."""
     if connection.schema_at is None or connection.schema_at < timezone.now() - SCHEMA_LIVES:
         store_schema(connection, target_for(connection).properties())
+
+
+def lacks_ours(rule: SyncRule) -> bool:
+    """Whether a property of ours that the rule needs is not there yet."""
+    needed = {spec.name for spec in fields.KEYS} | {row.hubspot for row in rule.mappings.all() if row.active and row.hubspot in fields.OURS}
+    return not needed <= set(rule.hubspot.schema)
 
 
 def ensure_properties(rule: SyncRule) -> list[str]:
@@ -180,26 +172,5 @@ def mapping_problems(rule: SyncRule) -> list[tuple[str, str]]:
     schema = rule.hubspot.schema
     if not schema:
         return []
-    found = (mapping_problem(row.sansan, row.hubspot, row.transform, schema) for row in rule.mappings.all() if row.active)
+    found = (mapping_problem(as_plan_row(row, schema), schema) for row in rule.mappings.all() if row.active)
     return [problem for problem in found if problem]
-
-
-def mapping_problem(sansan: str, hubspot: str, transform: str, schema: Mapping[str, Any]) -> tuple[str, str] | None:
-    prop = schema.get(hubspot)
-    if prop is None:
-        return "unknown_property", f"{hubspot}: HubSpot has no such contact property."
-    if prop["read_only"]:
-        return "read_only", f"{hubspot}: HubSpot does not let this property be written."
-    if not fits(sansan, transform, prop):
-        return "wrong_type", f"{hubspot}: a {prop['type']} property does not take the text of {sansan}."
-    return None
-
-
-def fits(sansan: str, transform: str, prop: dict[str, str]) -> bool:
-    if prop["type"] in TEXT_TYPES:
-        return True
-    if prop["type"] == "date":
-        return transform == "date" or sansan == "exchangeDate"
-    if prop["type"] == "enumeration":
-        return sansan == TAGS and prop["field_type"] == "checkbox"
-    return False

@@ -96,6 +96,9 @@ def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], boo
         return Next(done=True)
     try:
         preflight.refresh_schema(run.rule.hubspot)
+        if run.attempts == 1 and run.trigger == run.Trigger.PERSON and not run.is_preview and preflight.lacks_ours(run.rule):
+            # That a person has asked for the run is the consent. Refused, the rule goes by e-mail and says so.
+            preflight.ensure_properties(run.rule)
         desk = open_desk(run, lease, source_for(run.rule.sansan), target_for(run.rule.hubspot))
         desk.deadline, desk.stopping = time.monotonic() + seconds, stopping
         try:

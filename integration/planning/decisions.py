@@ -27,6 +27,7 @@ REASONS: dict[str, str] = {
     "invalid_email": "The card's e-mail address is not one that a contact can have: correct it in Sansan.",
     "no_selected_tag": "The card carries none of the selected tags.",
     "filtered": "The card does not meet a filter of the rule.",
+    "never_sync": "Somebody decided that this card is never synced; the detail says why.",
     "contact_filtered": "The contact that this card belongs to does not meet a filter of the rule, so it is left alone.",
     "unseen": "The key no longer sees this card; its contact was left as it is.",
     # held

@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from integration.planning import normalize
+from integration.planning.expressions import ExpressionError, render
 from integration.planning.rules import TAGS, MappingRow
 from integration.planning.transforms import TRANSFORMS
 from integration.records import Values
 
 
-def mapped(values: Values, tags: Sequence[str], rows: Iterable[MappingRow]) -> dict[str, str]:
-    """Property -> wanted value, "" where the card has none."""
-    country = values.get("countryCode", "")
-    return {row.hubspot: value_of(row, values, tags, country) for row in rows}
+class BadMapping(Exception):
+    """A row that fails for a card; the message names the property and what is wrong."""
 
 
-def value_of(row: MappingRow, values: Values, tags: Sequence[str], country: str) -> str:
-    if row.sansan == (TAGS,):
+def mapped(values: Values, tags: Sequence[str], rows: Iterable[MappingRow], tag_names: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Property -> wanted value, "" where the card has none. ``tags`` are ids. Raises BadMapping."""
+    names = [(tag_names or {}).get(tag, tag) for tag in tags]
+    try:
+        return {row.hubspot: value_of(row, values, tags, names) for row in rows}
+    except ExpressionError:
+        raise BadMapping(first_bad(values, names, rows)) from None
+
+
+def first_bad(values: Values, names: Sequence[str], rows: Iterable[MappingRow]) -> str:
+    for row in rows:
+        try:
+            text_of(row, values, names)
+        except ExpressionError as wrong:
+            return f"{row.hubspot}: {wrong}"
+    return ""
+
+
+def value_of(row: MappingRow, values: Values, tags: Sequence[str], names: Sequence[str]) -> str:
+    """Raises ExpressionError."""
+    if row.sansan == (TAGS,) and not row.expression:
         return ";".join(sorted(tags))
-    if len(row.sansan) == 1 and not row.transform:
+    text = text_of(row, values, names)
+    return looked_up(row, text) if row.table else text
+
+
+def text_of(row: MappingRow, values: Values, names: Sequence[str]) -> str:
+    if row.expression:
+        parts = [render(row.expression, values, names)]
+    elif len(row.sansan) == 1 and not row.transform:
         return values.get(row.sansan[0], "").strip()
-    parts = [values.get(field, "") for field in row.sansan]
-    return TRANSFORMS[row.transform](parts, country).strip()
+    else:
+        parts = [values.get(field, "") for field in row.sansan]
+    return TRANSFORMS[row.transform](parts, values.get("countryCode", "")).strip()
+
+
+def looked_up(row: MappingRow, text: str) -> str:
+    """The table's value, widths and case folded; a blank is looked up, too."""
+    key = normalize.text(text).casefold()
+    for have, value in row.table:
+        if normalize.text(have).casefold() == key:
+            return value
+    return "" if row.others == "blank" else text

@@ -10,7 +10,7 @@ from integration.planning import normalize
 from integration.planning.decide import Present, Times, is_same, write
 from integration.planning.decisions import Decision, Verdict
 from integration.planning.filters import as_text, failing, failing_contact
-from integration.planning.mapping import mapped
+from integration.planning.mapping import BadMapping, mapped
 from integration.planning.matching import Person, address_of, owners, people
 from integration.planning.rules import CARD_ID, LINK_ID, TAGS, Rule
 from integration.planning.snapshot import Card, LinkView, Snapshot
@@ -43,7 +43,9 @@ def excluded(card: Card, rule: Rule) -> Verdict | None:
         return Verdict(card.record, "unseen", "unseen")
     if not card.in_scope:
         return Verdict(card.record, "excluded", "no_selected_tag")
-    row = failing(card, rule.filters)
+    if card.barred:
+        return Verdict(card.record, "excluded", "never_sync", card.barred)
+    row = None if card.foreign or (rule.filters_enter and card.link) else failing(card, rule.filters)
     if row:
         return Verdict(card.record, "excluded", "filtered", as_text(row))
     return None
@@ -84,7 +86,10 @@ def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule
         return refusal
     values, origin = blend(person)
     origin[TAGS] = head.id
-    wanted = mapped(values, tags(person), rule.mappings)
+    try:
+        wanted = mapped(values, tags(person), rule.mappings, rule.tag_names)
+    except BadMapping as wrong:
+        return hold(person, "bad_mapping", str(wrong))
     wanted["email"] = address
     too_long = next((name for name, value in wanted.items() if len(value) > LONGEST_VALUE), None)
     if too_long:
@@ -99,7 +104,7 @@ def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule
         return hold(person, "contact_gone", contact_id)
     if contact is None:
         return create(person, link, wanted, source, rule) if address or rule.link_property else hold(person, "needs_link_property")
-    unmet = failing_contact(contact, rule.contact_filters)
+    unmet = None if rule.filters_enter and link.written else failing_contact(contact, rule.contact_filters)
     if unmet:
         return skip(person, "excluded", "contact_filtered", as_text(unmet))
     return update(person, link, contact, wanted, source, rule, holders.get(address, ""))

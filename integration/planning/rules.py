@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 ALWAYS, IF_EMPTY, ON_CREATE, APPEND = "always", "if_empty", "on_create", "append"
 
@@ -14,7 +15,11 @@ TAGS = "tags"
 
 @dataclass(frozen=True, slots=True)
 class MappingRow:
-    """One field mapping. ``kind`` is the property's type in HubSpot, which decides how values compare."""
+    """One field mapping. ``kind`` is the property's type in HubSpot, which decides how values compare.
+
+    ``sansan`` are the fields that it reads. With an ``expression`` that makes the text, else they are joined by the transform.
+    ``table`` is [(card's value, property's value), ...]; what is not in it is kept, or blank where ``others`` says so.
+    """
 
     sansan: tuple[str, ...]
     hubspot: str
@@ -22,6 +27,9 @@ class MappingRow:
     policy: str = ALWAYS
     clear: bool = False
     kind: str = "text"
+    expression: str = ""
+    table: tuple[tuple[str, str], ...] = ()
+    others: str = "keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,9 @@ class Rule:
     filters: tuple[Filter, ...] = ()
     link_property: bool = True
     contact_filters: tuple[Filter, ...] = ()
+    # A card that is synced already goes on when it no longer meets the filters.
+    filters_enter: bool = False
+    tag_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def properties(self) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ class Card:
     in_scope: bool = True  # carries a selected tag, or the connection selects none
     visible: bool = True
     link: str = ""
+    foreign: bool = False  # another rule's: what is in its scope is that rule's affair
+    barred: str = ""  # why a person said that it is never synced
     due: bool = True
     bucket: str = ""
     reason: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 
@@ -52,6 +53,47 @@ def iso_date(parts: Sequence[str], country: str) -> str:
         return ""
 
 
+def number(parts: Sequence[str], country: str) -> str:
+    """The first number in the text, full-width digits and thousands' commas folded; "" where there is none."""
+    found = NUMBER.search(normalize.text(as_printed(parts, country)).replace(",", ""))
+    return found.group(0) if found else ""
+
+
+def yes_no(parts: Sequence[str], country: str) -> str:
+    """``true`` or ``false``, for a checkbox property; a text that does not say no means yes."""
+    said = normalize.text(as_printed(parts, country)).casefold()
+    return ("false" if said in NO else "true") if said else ""
+
+
+def domain(parts: Sequence[str], country: str) -> str:
+    """The domain of an address or of a web address."""
+    plain = normalize.text(as_printed(parts, country)).lower()
+    host = plain.rpartition("@")[2] if "@" in plain else plain.partition("://")[2] or plain
+    return host.split("/")[0].split(":")[0].removeprefix("www.")
+
+
+def company(parts: Sequence[str], country: str) -> str:
+    """A company's name without its legal form (株式会社, Inc.), otherwise as printed."""
+    folded = normalize.text(as_printed(parts, country))
+    return " ".join(normalize.LEGAL_FORM.sub(" ", folded).split()) or folded
+
+
+def katakana(parts: Sequence[str], country: str) -> str:
+    return normalize.text(as_printed(parts, country)).translate(HIRAGANA)
+
+
+def hiragana(parts: Sequence[str], country: str) -> str:
+    return normalize.text(as_printed(parts, country)).translate(normalize.KANA)
+
+
+def capitals(parts: Sequence[str], country: str) -> str:
+    """YAMADA taro becomes Yamada Taro."""
+    return " ".join(word[:1].upper() + word[1:].lower() for word in as_printed(parts, country).split())
+
+
+NO = frozenset(("no", "n", "false", "0", "×", "x", "いいえ", "なし", "無", "否"))
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+HIRAGANA = {small: large for large, small in normalize.KANA.items()}
 TRANSFORMS: dict[str, Transform] = {
     "": as_printed,
     "text": text,
@@ -61,4 +103,11 @@ TRANSFORMS: dict[str, Transform] = {
     "lower": lower,
     "joined": joined,
     "date": iso_date,
+    "number": number,
+    "yes_no": yes_no,
+    "domain": domain,
+    "company": company,
+    "katakana": katakana,
+    "hiragana": hiragana,
+    "capitals": capitals,
 }

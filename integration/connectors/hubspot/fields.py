@@ -1,5 +1,7 @@
 """Our own properties in HubSpot, and how a property's type decides how values compare."""
 
+from typing import Any
+
 from integration.records import PropertyRead, PropertySpec
 
 GROUP = "sansan"
@@ -15,6 +17,9 @@ KEYS = (LINK_ID, CARD_ID)
 OURS = {spec.name: spec for spec in (LINK_ID, CARD_ID, DEPARTMENT, EXCHANGE_DATE, TAGS)}
 
 
+OPTIONS = 200  # of a property's options, that many are kept
+
+
 def kind(prop: PropertyRead) -> str:
     """The kind that planning/diff.py compares by."""
     if prop.name == "email":
@@ -24,3 +29,18 @@ def kind(prop: PropertyRead) -> str:
     if prop.field_type == "checkbox":
         return "checkbox"
     return "number" if prop.type == "number" else "text"
+
+
+def described(prop: PropertyRead) -> dict[str, Any]:
+    """A property as ``Connection.schema`` keeps it. A list of options that is cut short is not kept: nothing could be checked by it."""
+    return {
+        "type": prop.type,
+        "field_type": prop.field_type,
+        "kind": kind(prop),
+        "read_only": prop.read_only,
+        "options": dict(prop.options) if prop.name == TAGS.name or len(prop.options) <= OPTIONS else {},
+    }
+
+
+# Our own properties, as they will be once they are made.
+DESCRIBED = {spec.name: described(PropertyRead(spec.name, spec.type, spec.field_type)) for spec in OURS.values()}

@@ -6,11 +6,12 @@ import re
 import threading
 import zlib
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from integration.sandbox.hubspot import batches, properties, search, shapes
 from integration.sandbox.hubspot.errors import CORRELATION, Problem, burst, not_found, search_burst
+from integration.sandbox.hubspot.oauth import OAuth, portal_of
 from integration.sandbox.hubspot.portal import Portal
 from integration.sandbox.limits import RollingWindow
 from integration.sandbox.wire import Request, Response, json_response
@@ -18,7 +19,6 @@ from integration.sandbox.wire import Request, Response, json_response
 CONTACTS = re.compile(r"^/crm/(?:v3/objects|objects/[\d-]+)/(?:contacts|contact|0-1)(?P<rest>/.*)?$")
 PROPERTIES = re.compile(r"^/crm/(?:v3/properties|properties/[\d-]+)/(?:contacts|contact|0-1)(?P<rest>/.*)?$")
 ACCOUNT = re.compile(r"^/account-info/(?:v3|[\d-]+)/details$")
-TOKEN = re.compile(r"^/oauth/(?:v1|v3|[\d-]+)/token$")
 DAILY = 625_000
 REFUSED_WORDS = ("wrong", "invalid", "revoked")
 SWITCHES: dict[str, Any] = {
@@ -29,6 +29,7 @@ SWITCHES: dict[str, Any] = {
     "retry_after": False,
     "daily_left": None,  # calls until the daily limit; None is a full day's worth
     "full_error_rows": False,  # rows of a 207 with errors and links too: as the OpenAPI file says, unlike the recordings
+    "oauth_seconds": 1800,  # how long an access token works
 }
 
 
@@ -40,7 +41,8 @@ class HubSpotSandbox:
         self.switches = dict(SWITCHES)
         self.portals: dict[str, Portal] = {}
         self.revoked: set[str] = set()
-        self.oauth: dict[str, tuple[str, datetime]] = {}  # access token -> (portal's token, when it ends)
+        self.app = OAuth(now, self.switches, self.revoked, lambda token: self.portal(token).id)
+        self.oauth = self.app.access
         self._windows: dict[str, RollingWindow] = {}
         self._search: dict[str, RollingWindow] = {}
         self._lock = threading.Lock()
@@ -58,8 +60,8 @@ class HubSpotSandbox:
     def handle(self, request: Request) -> Response:
         headers: dict[str, str] = {}
         try:
-            if TOKEN.match(request.path):
-                return self._token(request)
+            if answer := self.app.handle(request):
+                return answer
             given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
             token = self._admit(given)
             limited = self._limited(token, request, headers) or (self._daily(request, headers) if given == token else None)
@@ -73,11 +75,8 @@ class HubSpotSandbox:
         )
 
     def _admit(self, token: str) -> str:
-        if token in self.oauth:
-            portal, ends = self.oauth[token]
-            if ends <= self.now():
-                raise Problem(401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired.", {"expire time": [ends.isoformat()]})
-            return portal
+        if token.startswith("oauth-"):
+            return self.app.admit(token)
         if not token.startswith("pat-") or token in self.revoked or any(word in token.lower() for word in REFUSED_WORDS):
             raise Problem(401, "INVALID_AUTHENTICATION", "Authentication credentials not found. This API supports OAuth 2.0 authentication.")
         return token
@@ -223,29 +222,11 @@ class HubSpotSandbox:
             portal.set_property(prop)
         return json_response(200, prop)
 
-    def _token(self, request: Request) -> Response:
-        from urllib.parse import parse_qs
-
-        form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
-        refresh = form.get("refresh_token") or form.get("code") or ""
-        if not refresh.startswith("pat-") or refresh in self.revoked:
-            return json_response(400, {"error": "invalid_grant", "status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"})
-        access = f"oauth-{len(self.oauth) + 1:06d}-{refresh}"
-        self.oauth[access] = (refresh, self.now() + timedelta(seconds=1800))
-        body = {
-            "access_token": access,
-            "refresh_token": refresh,
-            "expires_in": 1800,
-            "token_type": "bearer",
-            "hub_id": self.portal(refresh).id,
-            "user_id": 1,
-        }
-        return json_response(200, body)
-
     # What people do in HubSpot, for tests and demos
 
     def control(self, verb: str, args: dict[str, Any]) -> Any:
-        portal = self.portal(args.get("token") or next(iter(self.portals), "pat-sandbox-0001"))
+        token = args.get("token") or next(iter(self.portals), "pat-sandbox-0001")
+        portal = self.portal(portal_of(token) or token)
         with portal.lock:
             match verb:
                 case "contacts":
@@ -264,6 +245,8 @@ class HubSpotSandbox:
                     portal.drop_property(args["name"])
                 case "revoke":
                     self.revoked.add(args["token"])
+                case "close":
+                    self.app.closed.add(args["token"])
                 case "scopes":
                     portal.scopes_missing = set(args["missing"])
                 case "limit":

@@ -1,0 +1,126 @@
+"""HubSpot's OAuth: where a person consents, and how a consent and a refresh token become access. Keeps nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+import requests
+
+from integration.connectors import http
+from integration.connectors.base import Reconnect, RetryLater
+from integration.connectors.hubspot.client import shaped, wait_after
+
+SCOPES = ("oauth", "crm.objects.contacts.read", "crm.objects.contacts.write")
+# Without them the sync works, and only cannot make its properties.
+OPTIONAL_SCOPES = ("crm.schemas.contacts.read", "crm.schemas.contacts.write")
+
+PASSING = http.SLOW_DOWN | {408}
+SPENT = "This consent was used already or is too old: each works once, within minutes. Connect HubSpot again."
+OPERATOR = "The platform's operator must correct HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET."
+ADDRESS = "HubSpot refuses the address to return to. The platform's operator must enter it as a redirect URL of the HubSpot app."
+# HubSpot's name for a refusal -> what to do. Its own sentences are not passed on, for they may quote what was sent.
+REFUSALS = {
+    "BAD_REFRESH_TOKEN": "HubSpot ended this connection, as it does when the app is removed from the account. Connect HubSpot again.",
+    "BAD_HUB": "This HubSpot account is closed. Connect an account that is open.",
+    "BAD_AUTH_CODE": SPENT,
+    "EXPIRED_AUTH_CODE": SPENT,
+    "BAD_CLIENT_ID": f"HubSpot does not know this app. {OPERATOR}",
+    "BAD_CLIENT_SECRET": f"HubSpot refuses the secret of this app. {OPERATOR}",
+    "invalid_client": f"HubSpot refuses this app. {OPERATOR}",
+    "BAD_REDIRECT_URI": ADDRESS,
+    "MISMATCH_REDIRECT_URI_AUTH_CODE": ADDRESS,
+}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """``hub_id`` is "" where the answer does not tell it, as the v1 answer and the specification allow."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: int
+    hub_id: str
+
+
+def authorize_url(app_url: str, client_id: str, redirect_uri: str, state: str) -> str:
+    """The page on which a person consents. ``app_url`` is where people use HubSpot, not the API."""
+    query = {
+        "client_id": client_id,
+        "redirect_uri": redirect_uri,
+        "scope": " ".join(SCOPES),
+        "optional_scope": " ".join(OPTIONAL_SCOPES),
+        "state": state,
+    }
+    return f"{app_url.rstrip('/')}/oauth/authorize?{urlencode(query, quote_via=quote, safe='')}"
+
+
+class OAuth:
+    """One app's way to tokens. Asks once and never again by itself: a consent is spent by the first question, answered or not."""
+
+    def __init__(self, client_id: str, client_secret: str, url: str, version: str) -> None:
+        self._app = {"client_id": client_id.strip(), "client_secret": client_secret.strip()}
+        # v1 wants its values elsewhere and ends in 2027; v3 has stood beside it all along.
+        self._url = f"{url.rstrip('/')}/oauth/{'v3' if version.startswith('v') else version}/token"
+
+    def exchange(self, code: str, redirect_uri: str) -> Tokens:
+        """What a consent is worth. After RetryLater the code may be spent all the same, so that a person must consent again."""
+        value = self._ask({"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri})
+        return shaped(tokens, value)
+
+    def refresh(self, refresh_token: str) -> Tokens:
+        value = self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token})
+        return shaped(lambda value: tokens(value, refresh_token), value)
+
+    def _ask(self, form: Mapping[str, str]) -> Any:
+        try:
+            answer = self._send({**form, **self._app})
+        except requests.RequestException:
+            raise RetryLater("hubspot_unavailable", "HubSpot could not be reached, or its answer broke off.") from None
+        return judged(answer)
+
+    def _send(self, form: Mapping[str, str]) -> http.Answer:
+        headers = {"Accept": "application/json", "User-Agent": "meishi-bridge"}
+        with requests.Session() as session:
+            session.trust_env = False
+            response = session.post(self._url, data=form, headers=headers, timeout=http.TIMEOUT, allow_redirects=False)
+        return http.Answer(response.status_code, decoded(response.content), response.headers)
+
+
+def decoded(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def judged(answer: http.Answer) -> Any:
+    """The answer's JSON object; raises where it is a refusal or none of HubSpot's."""
+    if answer.status in PASSING or answer.status >= 500:
+        raise RetryLater("hubspot_unavailable", f"HubSpot answered {answer.status}.", after=wait_after(answer, http.ATTEMPTS))
+    # Only HubSpot itself ends a connection: a proxy's web page says nothing of it, whatever its status.
+    if not isinstance(answer.value, dict) or 300 <= answer.status < 400:
+        raise RetryLater("hubspot_unavailable", f"HubSpot answered {answer.status} without its JSON, as a proxy's web page does.")
+    if answer.status >= 400:
+        raise Reconnect("hubspot_reconnect", refusal(answer.value, answer.status), "hubspot")
+    return answer.value
+
+
+def refusal(value: Mapping[str, Any], status: int) -> str:
+    names = (str(value.get("status")), str(value.get("error")))
+    unknown = f"HubSpot refused to connect ({status}). Connect HubSpot again."
+    return next((REFUSALS[name] for name in names if name in REFUSALS), unknown)
+
+
+def tokens(value: Mapping[str, Any], old: str = "") -> Tokens:
+    """``old`` stays the refresh token where the answer names none. Raises ValueError or KeyError where the shape is unknown."""
+    access, refresh = value["access_token"], value.get("refresh_token") or old
+    seconds, hub = value["expires_in"], value.get("hub_id")
+    if not all(isinstance(token, str) and token for token in (access, refresh)) or not isinstance(seconds, int) or seconds < 0:
+        raise ValueError("no tokens")
+    if not isinstance(hub, int | str | None):
+        raise ValueError("hub_id is no number")
+    return Tokens(access, refresh, seconds, "" if hub is None else str(hub))

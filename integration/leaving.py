@@ -1,0 +1,247 @@
+"""An account leaves: everything it holds as one file, its credentials overwritten, its rows erased in small pieces."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from datetime import tzinfo
+from graphlib import TopologicalSorter
+from time import localtime, monotonic
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import yaml
+from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.db import DEFAULT_DB_ALIAS, models, transaction
+from django.db.models.functions import Cast
+from django.utils import timezone
+
+from core.bulk import ROWS, pieces
+from core.encryption import EncryptedJSONField
+from core.history import Frozen
+from core.models import Account, Departure, Membership, User
+from core.tenancy import in_account
+from integration import configure
+from integration.admin.export import BOM, cell, text
+from integration.models import AuditEntry, Connection, DayFigures, Link, Record, Sample, SyncRule, SyncRun, Tag
+
+# Rows in one DELETE: a fraction of a second, as in retention.py.
+CHUNK = 2000
+
+SHEETS = {"records.csv": Record, "links.csv": Link, "audit.csv": AuditEntry, "runs.csv": SyncRun, "figures.csv": DayFigures, "tags.csv": Tag}
+# Bookkeeping of the engine that tells a person nothing.
+LEFT_OUT = {"account", "digest", "seq", "page_token", "looked_at", "idle", "mark"}
+# What a person calls the row that a foreign key points at; any other is given by its number.
+CALLED = {Connection: "slug", SyncRule: "slug", Link: "key", User: "username"}
+MEMBERS = {
+    "username": "user__username", "email": "user__email", "first_name": "user__first_name", "last_name": "user__last_name", "role": "role",
+    "active": "user__is_active", "joined": "user__date_joined", "last_login": "user__last_login",
+}  # fmt: skip
+HISTORY = ("when", "who", "object", "id", "type", "reason", "fields")
+KINDS = {"+": "created", "~": "changed", "-": "deleted"}
+
+
+class Sink:
+    """A file that can only be written to: holds what zipfile writes until it is taken."""
+
+    def __init__(self) -> None:
+        self.held: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self.held.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Asked for by zipfile."""
+
+    def taken(self) -> list[bytes]:
+        """What came since the last time, as one chunk, or nothing."""
+        chunk, self.held = b"".join(self.held), []
+        return [chunk] if chunk else []
+
+
+def archive(account: Account) -> Iterator[bytes]:
+    """A ZIP of everything the account holds, in chunks. An error cuts it off before its directory, so that it cannot pass for whole."""
+    sink = Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as bundle:  # type: ignore[call-overload]
+        for name, parts in members(account).items():
+            # The size is not known beforehand, and without ZIP64 a member ends at 2 GB.
+            with bundle.open(described(name), "w", force_zip64=True) as member:
+                for part in within(account, parts):
+                    member.write(part.encode())
+                    yield from sink.taken()
+    yield from sink.taken()
+
+
+def described(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, localtime()[:6])
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+def within(account: Account, parts: Iterator[str]) -> Iterator[str]:
+    """Each part is made inside the account's scope and handed out outside: a scope open across a yield would be the caller's too."""
+    while True:
+        with in_account(account):
+            part = next(parts, None)
+        if part is None:
+            return
+        yield part
+
+
+def members(account: Account) -> dict[str, Iterator[str]]:
+    """Name -> its text in parts. Nothing is read before the first part is asked for."""
+    zone = ZoneInfo(account.timezone)
+    return {
+        "configuration.yaml": configuration(account),
+        "history.csv": history(account, zone),
+        "members.csv": sheet(account, Membership, MEMBERS, zone),
+        **{name: sheet(account, model, columns(model), zone) for name, model in SHEETS.items()},
+    }
+
+
+def configuration(account: Account) -> Iterator[str]:
+    yield yaml.safe_dump(configure.as_file(account), allow_unicode=True, sort_keys=False, width=120)
+
+
+def columns(model: type[models.Model]) -> dict[str, str]:
+    """Heading -> path of its value. Made from the model, so that a new column is in the archive too."""
+    return {field.name: path(field) for field in model._meta.concrete_fields if field.name not in LEFT_OUT and not secret(field)}
+
+
+def path(field: Any) -> str:
+    called = CALLED.get(field.related_model)
+    return f"{field.name}__{called}" if called else field.attname
+
+
+def secret(field: Any) -> bool:
+    return isinstance(field, EncryptedJSONField)
+
+
+def sheet(account: Account, model: Any, paths: dict[str, str], zone: tzinfo) -> Iterator[str]:
+    yield BOM + text([paths])
+    rows = model.objects.filter(account=account).order_by("pk").values_list(*paths.values())
+    for some in pieces(rows.iterator(chunk_size=ROWS)):
+        yield text([shown(value, zone) for value in row] for row in some)
+
+
+def shown(value: Any, zone: tzinfo) -> str:
+    """As in the CSV of the audit log; a list is JSON, like an object."""
+    if isinstance(value, list):
+        value = orjson.dumps(value).decode() if value else ""
+    return cell(value, zone)
+
+
+def history(account: Account, zone: tzinfo) -> Iterator[str]:
+    yield BOM + text([HISTORY])
+    for model, column in owned():
+        if issubclass(model, Frozen):
+            yield from changes(model, model.objects.filter(**{column: account.pk}).order_by("pk"), zone)  # type: ignore[attr-defined]
+
+
+def changes(model: Any, rows: models.QuerySet[Any], zone: tzinfo) -> Iterator[str]:
+    """The changes of one kind of object. What a row points at may be gone and is given by its number; users are not, and have a name."""
+    fields = [field for field in model.tracked_fields if field.name not in {"id", "account"} and not secret(field)]
+    names = [path(field) if field.related_model is User else field.attname for field in fields]
+    told = rows.values_list("history_date", "who", "id", "history_type", "history_change_reason", *names)
+    for some in pieces(told.iterator(chunk_size=ROWS)):
+        yield text(change(model.instance_type._meta.model_name, names, row, zone) for row in some)
+
+
+def change(kind: str, names: Iterable[str], row: tuple[Any, ...], zone: tzinfo) -> list[str]:
+    when, who, key, type_, reason, *values = row
+    fields = orjson.dumps(dict(zip(names, values, strict=True)), default=str).decode()
+    return [shown(value, zone) for value in (when, who, kind, key, KINDS.get(type_, type_), reason, fields)]
+
+
+def destroy_credentials(account: Account) -> int:
+    """Overwrites the credentials of the account's connections and lets go of what was read with them; returns how many connections."""
+    blank = {"credentials": {}, "hint": "", "health": Connection.Health.UNTESTED, "health_detail": "", "tested_at": None}
+    with in_account(account), transaction.atomic():
+        Sample.objects.filter(account=account).delete()
+        return Connection.objects.filter(account=account).update(**blank, survey={}, schema={}, schema_at=None)
+
+
+def erase_piece(departure: Departure, account: Account, seconds: float) -> bool:
+    """Erases the account's rows for about so long; True when nothing is left.
+
+    May be killed at any moment and called again. Raises ValueError unless ``leaving_at`` is stored, and IntegrityError
+    when somebody wrote new rows behind it: the next call finds them.
+    """
+    until = monotonic() + seconds
+    departure.refresh_from_db()
+    if departure.ended_at is not None:
+        return True
+    # As it is stored, not as the caller has it: the triggers of the audit log look there too.
+    if not Account.objects.filter(pk=account.pk, leaving_at__isnull=False).exists():
+        raise ValueError(f"{account.slug} is not being deleted.")
+    for model, column in owned():
+        while erase_chunk(departure, account, model, column):
+            if departure.ended_at is None and monotonic() >= until:
+                return False
+    return True
+
+
+def erase_chunk(departure: Departure, account: Account, model: type[models.Model], column: str) -> int:
+    """Deletes and counts, in one transaction, at most CHUNK rows of one table; returns how many."""
+    with transaction.atomic():
+        stored = Departure.objects.select_for_update().get(pk=departure.pk)
+        chunk = model._base_manager.filter(**{column: account.pk}).order_by("pk")
+        if model is Membership:
+            deactivate_who_stays_alone(account)
+        log = forget_log(model, chunk[:CHUNK])
+        gone = raw_delete(model._base_manager.filter(pk__in=chunk.values("pk")[:CHUNK]))
+        if gone:
+            note(stored, {model: gone, LogEntry: log}, ended=model is Account)
+    departure.counts, departure.ended_at = stored.counts, stored.ended_at
+    return gone
+
+
+def note(departure: Departure, gone: dict[type[models.Model], int], ended: bool) -> None:
+    for model, rows in gone.items():
+        if rows:
+            table = model._meta.db_table
+            departure.counts[table] = departure.counts.get(table, 0) + rows
+    departure.ended_at = timezone.now() if ended else None
+    departure.save(update_fields=["counts", "ended_at"])
+
+
+def raw_delete(rows: models.QuerySet[Any]) -> int:
+    """One DELETE: nothing is read, no signal is sent, so no history is made of it."""
+    return rows._raw_delete(DEFAULT_DB_ALIAS)
+
+
+def deactivate_who_stays_alone(account: Account) -> None:
+    """A member of no other account can no longer sign in. Before the memberships go, because they say who it is."""
+    elsewhere = Membership.objects.exclude(account=account).values("user")
+    User.objects.filter(memberships__account=account, is_superuser=False).exclude(pk__in=elsewhere).update(is_active=False)
+
+
+def forget_log(model: type[models.Model], chunk: models.QuerySet[Any]) -> int:
+    """Deletes what Django's admin noted about these rows, or about the rows that these history rows tell of: it has their names."""
+    subject, key = (model.instance_type, "id") if issubclass(model, Frozen) else (model, "pk")  # type: ignore[attr-defined]
+    keys = chunk.annotate(told=Cast(key, models.TextField())).values("told")
+    kind = {"content_type__app_label": subject._meta.app_label, "content_type__model": subject._meta.model_name}
+    return raw_delete(LogEntry.objects.filter(**kind, object_id__in=keys))
+
+
+def owned() -> list[tuple[type[models.Model], str]]:
+    """Every model with rows of an account, and its column with the account's id; children before their parents, the account last."""
+    found = {model: column for model in apps.get_models(include_auto_created=True) if (column := account_column(model))}
+    parents = {model: [one for one in pointed_at(model) if one in found and one is not model] for model in found}
+    parents[Account.history.model].append(Account)
+    return [(model, found[model]) for model in reversed([*TopologicalSorter(parents).static_order()])]
+
+
+def pointed_at(model: type[models.Model]) -> list[Any]:
+    return [field.related_model for field in model._meta.concrete_fields if field.is_relation]
+
+
+def account_column(model: type[models.Model]) -> str | None:
+    """None where the rows belong to no account. An account's history knows it by its key alone."""
+    if model in (Account, Account.history.model):
+        return "id"
+    keys = [field.attname for field in model._meta.concrete_fields if field.related_model is Account]
+    return keys[0] if keys and not model._meta.proxy else None

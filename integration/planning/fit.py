@@ -1,0 +1,89 @@
+"""Whether a mapping can work against the property that HubSpot has, and whether a value fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from integration.planning import normalize
+from integration.planning.rules import TAGS, MappingRow
+
+# Property types that take any text. Others take it only where something makes their form.
+TEXT_TYPES = ("string", "phone_number")
+# Transform -> the type whose form it makes.
+MAKES = {"date": "date", "number": "number", "yes_no": "bool"}
+
+
+def mapping_problem(row: MappingRow, schema: Mapping[str, Any]) -> tuple[str, str] | None:
+    """(reason, sentence) where the mapping cannot work as it stands. ``schema``: name -> {type, field_type, read_only, options}."""
+    prop = schema.get(row.hubspot)
+    if prop is None:
+        return "unknown_property", f"{row.hubspot}: HubSpot has no such contact property."
+    if prop["read_only"]:
+        return "read_only", f"{row.hubspot}: HubSpot does not let this property be written."
+    if not fits(row, prop):
+        return "wrong_type", f"{row.hubspot}: a {prop['type']} property does not take the text of {','.join(row.sansan) or 'the expression'}."
+    return None
+
+
+def fits(row: MappingRow, prop: Mapping[str, Any]) -> bool:
+    """By what the row is, before any card is looked at. An expression or a value table may make any form."""
+    if prop["type"] in TEXT_TYPES or row.expression or row.table or MAKES.get(row.transform) == prop["type"]:
+        return True
+    if prop["type"] == "date":
+        return row.sansan == ("exchangeDate",)
+    if prop["type"] == "enumeration":
+        return row.sansan == (TAGS,) and prop["field_type"] == "checkbox"
+    return False
+
+
+def value_problem(value: str, prop: Mapping[str, Any]) -> str:
+    """What is wrong with a value for the property, in a sentence; "" where it fits or is blank."""
+    if not value:
+        return ""
+    if prop.get("kind") == "email":
+        return "" if normalize.is_email(normalize.email(value)) else f"“{value}” is not an address that a contact can have."
+    if prop["type"] == "enumeration":
+        return option_problem(value, prop)
+    test = TESTS.get(prop["type"])
+    return f"“{value[:80]}” is not {test[1]}." if test and not test[0](value) else ""
+
+
+def option_problem(value: str, prop: Mapping[str, Any]) -> str:
+    options = prop.get("options") or {}
+    parts = [part for part in value.split(";") if part] if prop.get("field_type") == "checkbox" else [value]
+    unknown = next((part for part in parts if options and part not in options), "")
+    return f"“{unknown}” is not an option of the property: add it in HubSpot, or put it into the value table." if unknown else ""
+
+
+def is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def is_date(value: str) -> bool:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return value.isdecimal()
+    return True
+
+
+def is_moment(value: str) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return value.isdecimal()
+    return True
+
+
+TESTS = {
+    "number": (is_number, "a number"),
+    "date": (is_date, "a date (YYYY-MM-DD)"),
+    "datetime": (is_moment, "a date and time"),
+    "bool": (lambda value: value in ("true", "false"), "true or false"),
+}
