@@ -149,11 +149,28 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+
+def mail(url: str) -> dict[str, Any]:
+    """Django's EMAIL_ settings. Without a mail host nothing is sent, and a page shows what the mail would have said."""
+    try:
+        return dict(env.email_url_config(url or ("consolemail://" if DEBUG else "dummymail://")))
+    except (ValueError, ImproperlyConfigured):
+        stop("EMAIL_URL must be such as smtp+tls://user:password@host:587.")
+
+
+globals().update(mail(env.str("EMAIL_URL", default="")))
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="") or "meishi-bridge@localhost"
+
 # The vendors.
 SANSAN_API_URL: str = env.str("SANSAN_API_URL", default="https://api.sansan.com")
 SANSAN_API_VERSION: str = env.str("SANSAN_API_VERSION", default="v6.0")
 HUBSPOT_API_URL: str = env.str("HUBSPOT_API_URL", default="https://api.hubapi.com")
 HUBSPOT_API_VERSION: str = env.str("HUBSPOT_API_VERSION", default="2026-03")
+HUBSPOT_APP_URL: str = env.str("HUBSPOT_APP_URL", default="https://app.hubspot.com")
+SANSAN_APP_URL: str = env.str("SANSAN_APP_URL", default="https://ap.sansan.com")
+# Of an app of one's own at HubSpot; without them connections are made with a service key only.
+HUBSPOT_CLIENT_ID: str = env.str("HUBSPOT_CLIENT_ID", default="")
+HUBSPOT_CLIENT_SECRET: str = env.str("HUBSPOT_CLIENT_SECRET", default="")
 
 # The engine.
 SYNC_WORKERS: int = number("SYNC_WORKERS", 4)
@@ -208,7 +225,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("core/favicon.svg")}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda request: static("core/admin.css")],
+    "STYLES": [lambda request: static("core/admin.css"), lambda request: static("core/setup.css")],
     "COLORS": {
         "primary": {
             "50": "#eefbf6",
@@ -258,6 +275,7 @@ UNFOLD = {
                     {"title": _("Tags"), "icon": "sell", "link": reverse_lazy("admin:integration_tag_changelist")},
                     {"title": _("Accounts"), "icon": "domain", "link": reverse_lazy("admin:core_account_changelist")},
                     {"title": _("Members"), "icon": "group", "link": reverse_lazy("admin:core_membership_changelist")},
+                    {"title": _("Invitations"), "icon": "mail", "link": reverse_lazy("admin:core_invitation_changelist")},
                     {"title": _("Users"), "icon": "person", "link": reverse_lazy("admin:core_user_changelist")},
                     {"title": _("Workers"), "icon": "ecg_heart", "link": reverse_lazy("admin:integration_heartbeat_changelist")},
                 ],

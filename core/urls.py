@@ -1,11 +1,13 @@
-"""The admin is the product's face; everything else is its own pages inside it."""
+"""The admin is the product's face; everything else is its own pages inside it, and the page that an invitation leads to."""
 
 from django.urls import path
 from django.views.generic import RedirectView
 
 from core.admin.site import site
+from core.invitation_views import InvitationView
 
 urlpatterns = [
     path("admin/", site.urls),
+    path("invitation/<str:token>/", InvitationView.as_view(), name="invitation"),
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
 ]

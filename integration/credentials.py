@@ -1,7 +1,9 @@
-"""From a Connection to a connector: decrypt, build."""
+"""From a Connection to a connector: decrypt, refresh where tokens end, build."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -9,8 +11,12 @@ from django.conf import settings
 from core.encryption import InvalidToken
 from integration.connectors import registry
 from integration.connectors.base import CardSource, ContactTarget, Reconnect
+from integration.connectors.hubspot.oauth import OAuth
 from integration.limiter import limiter_for
 from integration.models import Connection
+
+# Seconds: no slice begins with a token that ends within it.
+SOON = 120
 
 
 def connector_for(connection: Connection) -> Any:
@@ -23,12 +29,43 @@ def connector_for(connection: Connection) -> Any:
             "The stored key cannot be decrypted: FERNET_KEYS lacks the key it was encrypted with.",
             connection.system,
         ) from None
+    if connection.system == Connection.System.HUBSPOT and needs_tokens(connection.credentials):
+        secret = fetch_tokens(connection)
     if not secret:
         raise Reconnect(f"{connection.system}_reconnect", "No key has been entered.", connection.system)
     limiter = limiter_for(connection)
     if connection.system == Connection.System.SANSAN:
         return registry.sansan(connection.credentials, settings.SANSAN_API_URL, settings.SANSAN_API_VERSION, limiter)
     return registry.hubspot(connection.credentials, settings.HUBSPOT_API_URL, settings.HUBSPOT_API_VERSION, limiter)
+
+
+def needs_tokens(credentials: Mapping[str, Any]) -> bool:
+    """OAuth only: the code is still to be exchanged, or the access token ends soon. By the clock: a 401 is no reliable sign."""
+    return "code" in credentials or ("refresh_token" in credentials and credentials["expires_at"] < time.time() + SOON)
+
+
+def fetch_tokens(connection: Connection) -> str:
+    """Fresh tokens, stored before they are used. Raises Reconnect or RetryLater.
+
+    No lock is held over the call: a refresh token may be used twice, and a code that somebody else has just exchanged is
+    found by reading the row again.
+    """
+    app = OAuth(settings.HUBSPOT_CLIENT_ID, settings.HUBSPOT_CLIENT_SECRET, settings.HUBSPOT_API_URL, settings.HUBSPOT_API_VERSION)
+    given = connection.credentials
+    try:
+        tokens = app.exchange(given["code"], given["redirect_uri"]) if "code" in given else app.refresh(given["refresh_token"])
+    except Reconnect:
+        connection.refresh_from_db(fields=["credentials"])
+        if needs_tokens(connection.credentials):
+            raise
+        return connection.secret
+    connection.credentials = {
+        "access_token": tokens.access_token,
+        "refresh_token": tokens.refresh_token,
+        "expires_at": time.time() + tokens.expires_in,
+    }
+    connection.save(update_fields=["credentials"])
+    return connection.secret
 
 
 def source_for(connection: Connection) -> CardSource:

@@ -51,6 +51,8 @@ def seen_well(connection: Connection, identity: Identity, tags: int, properties:
     else:
         store_schema(connection, properties)
         detail = f"Portal {identity.name}."
+    connection.remote_name = identity.name[:200]
+    connection.save(update_fields=["remote_name"])
     seen(connection, Connection.Health.OK, detail, identity.id)
 
 

@@ -94,6 +94,7 @@ class PropertyRead:
     options: tuple[tuple[str, str], ...] = ()  # (value, label)
     read_only: bool = False
     unique: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,7 +18,8 @@ from django_q.tasks import async_task
 
 from core.models import Account
 from core.tenancy import all_accounts, in_account
-from integration import preflight, retention, runs
+from integration import preflight, retention, runs, survey
+from integration.connectors.base import ConnectorError
 from integration.models import Connection, Heartbeat, SyncRule, SyncRun
 
 log = structlog.get_logger()
@@ -43,6 +45,16 @@ def enqueue_sync(rule: SyncRule, who: str, full: bool = False, preview: bool = F
 
 def enqueue_check(connection: Connection) -> None:
     enqueue("check", connection.account_id, connection.pk)
+
+
+def enqueue_survey(connection: Connection) -> None:
+    """Counts what the key sees; the page that waits follows ``connection.survey``."""
+    survey.begin(connection)
+    enqueue("count_cards", connection.account_id, connection.pk)
+
+
+def enqueue_sample(connection: Connection, card_id: str) -> None:
+    enqueue("sample", connection.account_id, connection.pk, card_id)
 
 
 def enqueue_tags(connection: Connection) -> None:
@@ -79,6 +91,41 @@ def check(account_id: int, connection_id: int) -> None:
         connection = Connection.objects.select_related("account").filter(pk=connection_id).first()
         if connection:
             preflight.check_connection(connection)
+            if connection.system == Connection.System.SANSAN and connection.health == Connection.Health.OK and connection.surveyed_at is None:
+                enqueue_survey(connection)
+
+
+def count_cards(account_id: int, connection_id: int) -> None:
+    """A slice of a survey, and the next one."""
+    beat()
+    connection = connection_of(account_id, connection_id)
+    if connection is None:
+        return
+    with in_account(connection.account):
+        wait = survey.slice_of(connection, settings.SYNC_SLICE_SECONDS)
+        if wait is not None:
+            time.sleep(min(wait, SHORT))
+            enqueue("count_cards", account_id, connection_id)
+
+
+def sample(account_id: int, connection_id: int, card_id: str) -> None:
+    beat()
+    connection = connection_of(account_id, connection_id)
+    if connection is None:
+        return
+    with in_account(connection.account):
+        try:
+            survey.take_sample(connection, card_id)
+        except ConnectorError as error:
+            log.warning("no_sample", connection=connection_id, why=error.detail)
+
+
+def connection_of(account_id: int, connection_id: int) -> Connection | None:
+    account = Account.objects.filter(pk=account_id, active=True).first()
+    if account is None:
+        return None
+    with in_account(account):
+        return Connection.objects.select_related("account").filter(pk=connection_id).first()
 
 
 def tags(account_id: int, connection_id: int) -> None:

@@ -9,6 +9,9 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -21,11 +24,7 @@ from core.roles import OWN, may
 class MembershipForm(ScopedForm):
     """The user is typed, not chosen: a list of users would show every other customer's people."""
 
-    who = forms.CharField(
-        label=gettext_lazy("User name or e-mail"),
-        widget=UnfoldAdminTextInputWidget(),
-        help_text=gettext_lazy("Exactly as the person signs in. The platform's administrator makes new users."),
-    )
+    who = forms.CharField(label=gettext_lazy("User name or e-mail"), widget=UnfoldAdminTextInputWidget())
 
     class Meta:
         model = Membership
@@ -35,12 +34,14 @@ class MembershipForm(ScopedForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             del self.fields["who"]
+        else:
+            self.fields["who"].help_text = who_help()
 
     def clean_who(self) -> User:
         typed = self.cleaned_data["who"].strip()
         found = list(User.objects.filter(Q(username=typed) | Q(email__iexact=typed), is_active=True)[:2])
         if len(found) != 1:
-            raise ValidationError(_("Nobody signs in with this name: check the spelling, or ask the platform's administrator for a new user."))
+            raise ValidationError(_("Nobody signs in with this name: check the spelling, or send an invitation to somebody new."))
         return found[0]
 
     def clean(self) -> dict[str, Any]:
@@ -56,6 +57,11 @@ class MembershipForm(ScopedForm):
         if not self.instance.pk:
             self.instance.user = self.cleaned_data["who"]
         return super().save(commit)
+
+
+def who_help() -> SafeString:
+    here, link = _("Exactly as the person signs in. Who has no user yet gets in by e-mail:"), _("send an invitation")
+    return format_html('{} <a class="text-link" href="{}">{}</a>.', here, reverse("admin:core_invitation_add"), link)
 
 
 def last_owner(member: Membership) -> bool:

@@ -25,6 +25,13 @@ QUEUED = gettext_lazy("Queued. The result appears under “What we saw” as soo
 SECRET_FIELDS = ["credentials", "hint", "health", "health_detail", "tested_at"]
 
 
+def checked_secret(secret: str) -> str:
+    """The secret as it is; raises ValidationError where it cannot be one."""
+    if any(sign.isspace() or not sign.isprintable() or not sign.isascii() for sign in secret):
+        raise ValidationError(_("A key has no spaces, line breaks or signs beyond ASCII: copy it again."))
+    return secret
+
+
 class ConnectionForm(ScopedForm):
     """The secret is asked for apart from the model's field, so that no form can render what is stored."""
 
@@ -46,10 +53,7 @@ class ConnectionForm(ScopedForm):
             self.fields["secret"].help_text = _("Leave blank to keep %(hint)s. A new one is tested at once.") % {"hint": self.instance.hint or "****"}
 
     def clean_secret(self) -> str:
-        secret = str(self.cleaned_data["secret"])
-        if any(sign.isspace() or not sign.isprintable() or not sign.isascii() for sign in secret):
-            raise ValidationError(_("A key has no spaces, line breaks or signs beyond ASCII: copy it again."))
-        return secret
+        return checked_secret(str(self.cleaned_data["secret"]))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

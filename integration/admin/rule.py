@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,6 +18,7 @@ from core.admin.base import AccountFilter, ScopedAdmin, display, site
 from integration import preflight
 from integration.admin.rule_buttons import RuleButtons
 from integration.admin.rule_form import MappingInline, RuleForm
+from integration.admin.setup import SetupMixin
 from integration.admin.shown import choice_badge, list_url, number, page_url, when
 from integration.admin.standing import standings, tiles, waiting_failing
 from integration.configuration import default_mappings
@@ -27,7 +29,7 @@ BUDGET = ("limit_creates", "limit_updates")
 
 
 @admin.register(SyncRule, site=site)
-class SyncRuleAdmin(RuleButtons, ScopedAdmin):
+class SyncRuleAdmin(SetupMixin, RuleButtons, ScopedAdmin):
     form = RuleForm
     inlines = (MappingInline,)
     empty_text = gettext_lazy("A rule joins a Sansan and a HubSpot connection. It begins as a draft, and nothing runs until it is switched on.")
@@ -42,6 +44,9 @@ class SyncRuleAdmin(RuleButtons, ScopedAdmin):
         (gettext_lazy("Change budget"), {"fields": BUDGET}),
         (gettext_lazy("How often"), {"fields": ("interval", "full_every")}),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*self.setup_urls(), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRule]:
         # No page of a rule shows a credential, and one under a lost key must not raise for a list.

@@ -57,6 +57,10 @@ REASONS: dict[str, str] = {
     "bad_mapping": "A mapping cannot work as it stands; the detail names it.",
 }
 
+# Reasons of a card that another one stands for, and of one that is out of scope.
+MERGED = ("older_card", "shared_mailbox")
+EXCLUDED = ("no_email", "invalid_email", "no_selected_tag", "filtered", "never_sync", "contact_filtered", "unseen")
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

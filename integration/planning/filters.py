@@ -13,6 +13,7 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "equals": lambda have, want: normalize.text(have).casefold() == normalize.text(want).casefold(),
     "not_equals": lambda have, want: normalize.text(have).casefold() != normalize.text(want).casefold(),
     "contains": lambda have, want: normalize.text(want).casefold() in normalize.text(have).casefold(),
+    "not_contains": lambda have, want: normalize.text(want).casefold() not in normalize.text(have).casefold(),
     "starts_with": lambda have, want: normalize.text(have).casefold().startswith(normalize.text(want).casefold()),
     "blank": lambda have, want: not have.strip(),
     "not_blank": lambda have, want: bool(have.strip()),

@@ -33,6 +33,7 @@ SWITCHES: dict[str, Any] = {
     "tag_details": True,
     "post_cap": 500,
     "limits": True,
+    "own_cards_only": False,  # the key is an ordinary user's: it sees its own cards, whatever the range
 }
 CREATED_TEXT = (
     "lastName firstName lastNameReading firstNameReading departmentName title companyName countryCode postalCode prefecture city "
@@ -135,7 +136,7 @@ class SansanSandbox:
     def _shown(self, card: dict[str, Any], request: Request) -> bool:
         if card["hidden"] or (card["past"] and request.one("includePastBizCards") != "true"):
             return False
-        if request.one("range", "me") == "me" and card["owner"]["id"] != "1000":
+        if (request.one("range", "me") == "me" or self.switches["own_cards_only"]) and card["owner"]["id"] != "1000":
             return False
         return card["entryStatus"] in (request.many("entryStatus") or ["completed"])
 

@@ -16,12 +16,13 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
 from core.admin.site import site
-from core.models import Account, Membership, Role, User
+from core.models import Account, Invitation, Membership, Role, User
 from core.tenancy import all_accounts, in_account
 from integration.models import AuditEntry, Connection, Heartbeat, Link, Record, SyncRule, SyncRun, Tag
+from tests.admin import world
 from tests.admin.conftest import browser
 from tests.admin.pages import address, body, form_of, listed, page, press, send
-from tests.admin.world import MARKUP, content_type, joins, marks, rows_of, team
+from tests.admin.world import FIRST, MARKUP, content_type, joins, marks, team
 
 pytestmark = pytest.mark.django_db
 LISTS = [model for model in site._registry if model not in (User, Heartbeat)]  # these two are the platform's
@@ -29,6 +30,30 @@ NO_ID = 7_799_998
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
 # What regular expressions among the addresses stand for. A new one must be added here, or the walk stops.
 PATTERNS = {"^(?P<app_label>core|integration)/$": ("core/", "integration/"), "(?P<url>.*)$": ("no/such/page/",)}
+
+
+# Both customers have invited somebody
+
+
+def invited(own: SimpleNamespace) -> SimpleNamespace:
+    guest = {"email": f"guest@{own.slug}.example.jp", "invited_by": own.owner.username, "token_digest": f"{own.slug}-digest"}
+    own.invitation = Invitation.objects.create(pk=FIRST[own.slug] + 99_500, account=own.account, **guest)
+    own.ids.add(own.invitation.pk)
+    return own
+
+
+@pytest.fixture
+def acme(acme):
+    return invited(acme)
+
+
+@pytest.fixture
+def birch(birch):
+    return invited(birch)
+
+
+def rows_of(own: SimpleNamespace) -> list[Any]:
+    return [*world.rows_of(own), own.invitation]
 
 
 # The walk
@@ -187,13 +212,17 @@ def selected(client: Client, own: SimpleNamespace) -> None:
     client.post(listed(Tag), {"action": "select_tags", "_selected_action": [own.tags[0].pk]})
 
 
-MODELS = {"new member": Membership, "new connection": Connection, "new rule": SyncRule}
+MODELS = {"new member": Membership, "new invitation": Invitation, "new connection": Connection, "new rule": SyncRule}
 ATTEMPTS = {
     "rename the account": ({"owner"}, sent("account", name="Renamed KK")),
     "keep the log for less long": ({"owner"}, sent("account", retention_days="31")),
     "add a member": ({"owner"}, sent("new member", account=lambda own: own.account.pk, who="dan", role="owner")),
     "change a member's role": ({"owner"}, sent("colleague_membership", role="owner")),
     "remove a member": ({"owner"}, deleted("colleague_membership")),
+    "invite somebody": ({"owner"}, sent("new invitation", email="new@example.jp", role="owner")),
+    "send an invitation again": ({"owner"}, pressed("invitation", "send_again")),
+    "withdraw an invitation": ({"owner"}, deleted("invitation")),
+    "change an invitation": (set(), lambda client, own: client.post(page(own.invitation), {"email": "other@example.jp", "role": "owner"})),
     "add a connection": ({"owner", "editor"}, sent("new connection", slug="new", system="sansan", secret="another-key-0001")),
     "change a key": ({"owner", "editor"}, sent("hubspot", secret="another-token-0001")),
     "delete a connection": ({"owner", "editor"}, deleted("spare")),
@@ -267,8 +296,8 @@ def test_who_may_not_changes_nothing(acme, birch, attempted, dan, who):
     emi = team(acme, "emi", Role.OWNER)
     joins(emi, birch, Role.VIEWER)
     client, own = {"nobody": (Client(), acme), "dan": (dan, acme), "chie": (browser(birch.owner), acme), "emi": (browser(emi), birch)}[who]
-    # Whoever may add a connection adds it to an account of their own.
-    others = {what: attempt for what, (_, attempt) in ATTEMPTS.items() if what != "add a connection"}
+    # Whoever may add a connection or invite somebody does so in an account of their own.
+    others = {what: attempt for what, (_, attempt) in ATTEMPTS.items() if what not in ("add a connection", "invite somebody")}
     assert {what: changed for what, attempt in others.items() if (changed := attempted(client, own, attempt))} == {}
 
 

@@ -37,10 +37,11 @@ def described(prop: PropertyRead) -> dict[str, Any]:
         "type": prop.type,
         "field_type": prop.field_type,
         "kind": kind(prop),
+        "label": prop.label,
         "read_only": prop.read_only,
         "options": dict(prop.options) if prop.name == TAGS.name or len(prop.options) <= OPTIONS else {},
     }
 
 
 # Our own properties, as they will be once they are made.
-DESCRIBED = {spec.name: described(PropertyRead(spec.name, spec.type, spec.field_type)) for spec in OURS.values()}
+DESCRIBED = {spec.name: described(PropertyRead(spec.name, spec.type, spec.field_type, label=spec.label)) for spec in OURS.values()}

@@ -38,7 +38,7 @@ REFUSALS = {
 
 @dataclass(frozen=True)
 class Tokens:
-    """``hub_id`` is "" where the answer does not tell it, as the v1 answer and the specification allow."""
+    """``hub_id`` is "" where the answer does not tell it, which the specification allows."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -63,7 +63,7 @@ class OAuth:
 
     def __init__(self, client_id: str, client_secret: str, url: str, version: str) -> None:
         self._app = {"client_id": client_id.strip(), "client_secret": client_secret.strip()}
-        # v1 wants its values elsewhere and ends in 2027; v3 has stood beside it all along.
+        # v1 ends in 2027, and v3 answers the same questions.
         self._url = f"{url.rstrip('/')}/oauth/{'v3' if version.startswith('v') else version}/token"
 
     def exchange(self, code: str, redirect_uri: str) -> Tokens:

@@ -156,7 +156,13 @@ def property_(row: Mapping[str, Any]) -> PropertyRead:
     options = tuple((str(o.get("value")), str(o.get("label"))) for o in row.get("options") or () if isinstance(o, dict))
     locked = bool((row.get("modificationMetadata") or {}).get("readOnlyValue") or row.get("calculated"))
     return PropertyRead(
-        str(row["name"]), str(row.get("type") or ""), str(row.get("fieldType") or ""), options, locked, bool(row.get("hasUniqueValue"))
+        str(row["name"]),
+        str(row.get("type") or ""),
+        str(row.get("fieldType") or ""),
+        options,
+        locked,
+        bool(row.get("hasUniqueValue")),
+        str(row.get("label") or ""),
     )
 
 

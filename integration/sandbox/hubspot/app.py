@@ -77,7 +77,8 @@ class HubSpotSandbox:
     def _admit(self, token: str) -> str:
         if token.startswith("oauth-"):
             return self.app.admit(token)
-        if not token.startswith("pat-") or token in self.revoked or any(word in token.lower() for word in REFUSED_WORDS):
+        gone = token in self.revoked or token in self.app.closed
+        if gone or not token.startswith("pat-") or any(word in token.lower() for word in REFUSED_WORDS):
             raise Problem(401, "INVALID_AUTHENTICATION", "Authentication credentials not found. This API supports OAuth 2.0 authentication.")
         return token
 
@@ -243,10 +244,8 @@ class HubSpotSandbox:
                     return portal.merge(str(args["primary"]), str(args["other"]))
                 case "drop_property":
                     portal.drop_property(args["name"])
-                case "revoke":
-                    self.revoked.add(args["token"])
-                case "close":
-                    self.app.closed.add(args["token"])
+                case "revoke" | "close":
+                    (self.revoked if verb == "revoke" else self.app.closed).add(args["token"])
                 case "scopes":
                     portal.scopes_missing = set(args["missing"])
                 case "limit":

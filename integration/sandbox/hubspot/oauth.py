@@ -139,7 +139,7 @@ class OAuth:
         return refused("BAD_HUB") if portal in self.closed else self._issue(portal, token)
 
     def _issue(self, portal: str, refresh: str) -> Response:
-        access = f"oauth-{portal}-{secrets.token_urlsafe(200)}"  # as long as HubSpot says that they may be
+        access = f"oauth-{portal}-{secrets.token_urlsafe(240)}"  # longer than 300 letters, as HubSpot may send them
         self.access[access] = (portal, self.now() + timedelta(seconds=self.switches["oauth_seconds"]))
         body = {
             "access_token": access,

@@ -1,0 +1,176 @@
+"""Configure: direction, who wins, and the mappings, each with what a real card makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.history import because
+from integration import tasks
+from integration.admin.setup.rows import EXPRESSION, RowForm, RowSet, read_table, tried, typed
+from integration.admin.setup.steps import Step
+from integration.configuration import default_mappings
+from integration.connectors.hubspot import fields
+from integration.models import FieldMapping, Sample, SyncRule, Tag
+
+LONGEST_ID = 64
+
+
+class MappingStep(Step):
+    """What the page and its live results share."""
+
+    name = "configure"
+
+    def schema(self) -> dict[str, Any]:
+        """The live properties, and ours as they will be once they are made."""
+        assert self.rule is not None
+        return {**fields.DESCRIBED, **self.rule.hubspot.schema} if self.rule.hubspot.schema else {}
+
+    def samples(self) -> list[Sample]:
+        return list(Sample.objects.filter(connection=self.rule.sansan).order_by("-read_at", "external_id")[:30])  # type: ignore[union-attr]
+
+    def sample(self, asked: str) -> Sample | None:
+        samples = self.samples()
+        return next((one for one in samples if one.external_id == asked), samples[0] if samples and not asked else None)
+
+    def tag_names(self, sample: Sample | None) -> dict[str, str]:
+        tags = Tag.objects.filter(connection=self.rule.sansan, external_id__in=sample.tags if sample else [])  # type: ignore[union-attr]
+        return dict(tags.values_list("external_id", "name"))
+
+
+class Configure(MappingStep):
+    lead = gettext_lazy("Which field of a card fills which property of the contact, and when it may. Each row shows what it makes of a real card.")
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        rows = [typed(row) for row in self.rule.mappings.order_by("position", "pk")]  # type: ignore[union-attr]
+        return self.show(RowSet(initial=rows, prefix="row"), request.GET.get("sample", ""))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        rows = RowSet(request.POST, prefix="row")
+        sample = request.POST.get("sample", "")
+        if request.POST.get("action") == "default":
+            return self.put_back()
+        if request.POST.get("action") == "sample":
+            return self.ask_for_sample(rows, request.POST.get("card", "").strip())
+        conflict, reason = request.POST.get("conflict", ""), request.POST.get("reason", "").strip()[:500]
+        problem = "" if conflict in SyncRule.Conflict.values else _("Choose who wins.")
+        schema = self.schema()
+        valid = rows.is_valid()
+        for form in rows.kept():
+            form.check(schema)
+        if not valid or problem or any(form.errors for form in rows.kept()):
+            return self.show(rows, sample, problem or _("Some rows cannot work as they stand: each says why."))
+        if self.store(rows, conflict, reason):
+            self.changed()
+        return self.onward()
+
+    def put_back(self) -> HttpResponse:
+        """The default rows, shown and not stored: going on stores them."""
+        rows = [typed(FieldMapping(**row)) for row in default_mappings()]
+        there = dict(self.rule.mappings.values_list("hubspot", "id"))  # type: ignore[union-attr]
+        return self.show(RowSet(initial=[{**row, "id": there.get(row["hubspot"])} for row in rows], prefix="row"), "")
+
+    def ask_for_sample(self, rows: Any, card: str) -> HttpResponse:
+        if not card.isascii() or not card.isalnum() or len(card) > LONGEST_ID:
+            return self.show(rows, "", _("A card's id is made of letters and digits: it is in the address of the card in Sansan."))
+        tasks.enqueue_sample(self.rule.sansan, card)  # type: ignore[union-attr]
+        # What was typed and not stored yet stays on the page.
+        return self.show(rows, card)
+
+    def store(self, rows: Any, conflict: str, reason: str) -> bool:
+        """Makes the stored rows these; whether anything changed."""
+        assert self.rule is not None
+        there = {row.pk: row for row in self.rule.mappings.all()}
+        wanted = [{**form.values(), "position": i} for i, form in enumerate(rows.kept())]
+        ids = [form.cleaned_data.get("id") for form in rows.kept()]
+        kept = {pk for pk in ids if pk in there}
+        changed = False
+        with transaction.atomic():
+            for pk in there.keys() - kept:
+                because(there[pk], reason).delete()
+                changed = True
+            moved = [pk for pk, row in zip(ids, wanted, strict=True) if pk in there and there[pk].hubspot != row["hubspot"]]
+            for pk in moved:
+                # Two rows may have swapped their properties, and the database takes one at a time.
+                FieldMapping.objects.filter(pk=pk).update(hubspot=f"~{pk}")
+            for pk, values in zip(ids, wanted, strict=True):
+                changed |= self.put_row(there.get(pk), values, reason)
+            changed |= self.put_conflict(conflict, reason)
+        return changed
+
+    def put_row(self, row: FieldMapping | None, values: dict[str, Any], reason: str) -> bool:
+        assert self.rule is not None
+        row = row or FieldMapping(account_id=self.rule.account_id, rule=self.rule)
+        if row.pk and all(getattr(row, name) == value for name, value in values.items()):
+            return False
+        for name, value in values.items():
+            setattr(row, name, value)
+        because(row, reason).save()
+        return True
+
+    def put_conflict(self, conflict: str, reason: str) -> bool:
+        assert self.rule is not None
+        if self.rule.conflict == conflict:
+            return False
+        self.rule.conflict = conflict
+        because(self.rule, reason).save(update_fields=["conflict"])
+        return True
+
+    def show(self, rows: Any, asked: str, problem: str = "") -> HttpResponse:
+        assert self.rule is not None
+        sample, schema = self.sample(asked), self.schema()
+        names = self.tag_names(sample)
+        return self.render(
+            rows=rows,
+            shown=[(form, as_tried(form, sample, schema, names)) for form in rows.forms],
+            blank=RowForm(prefix="row-__prefix__"),
+            sample=sample,
+            asked=asked,
+            waiting=bool(asked and sample is None),
+            samples=self.samples(),
+            properties=sorted((name, prop) for name, prop in schema.items() if not prop["read_only"]),
+            schema_known=bool(schema),
+            directions=SyncRule.Direction,
+            conflicts=SyncRule.Conflict.choices,
+            conflict=self.request.POST.get("conflict", self.rule.conflict),
+            reason=self.request.POST.get("reason", ""),
+            problem=problem,
+        )
+
+
+class TryMappings(MappingStep):
+    """The results for what is typed right now. Nothing is stored, nobody is asked."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        rows = RowSet(request.POST, prefix="row")
+        asked = request.POST.get("sample", "")
+        sample, schema = self.sample(asked), self.schema()
+        names = self.tag_names(sample)
+        valid = rows.is_valid()
+        for form in rows.kept() if valid else ():
+            form.check(schema)
+        results = {form.prefix: as_tried(form, sample, schema, names) for form in rows.forms}
+        return JsonResponse({"sample": str(sample) if sample else "", "waiting": bool(asked and sample is None), "rows": results})
+
+
+def as_tried(form: RowForm, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> dict[str, str]:
+    """The result beside a row: its value, or the first thing that is wrong with it."""
+    prop = schema.get(form["hubspot"].value() or "", {})
+    kind = " · ".join(part for part in (prop.get("label", ""), prop.get("type", "")) if part)
+    if form.is_bound and form.errors:
+        return {"value": "", "problem": " ".join(str(text) for texts in form.errors.values() for text in texts), "kind": kind}
+    row = form.row() if form.is_bound else stored_row(form)
+    result = tried(row, sample, schema, names)
+    return {"value": result.value, "problem": result.problem, "kind": kind}
+
+
+def stored_row(form: RowForm) -> FieldMapping:
+    """A form that was not sent shows a stored row."""
+    shown = form.initial
+    source = "" if shown["source"] == EXPRESSION else shown["source"]
+    names = ("expression", "hubspot", "transform", "others")
+    return FieldMapping(sansan=source, table=read_table(shown["table"]), **{name: shown[name] for name in names})

@@ -1,0 +1,280 @@
+"""Connect: a key of each system, tested at once by the workers while the page follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.admin.base import accounts_to_edit, is_id
+from core.history import create_many
+from core.models import Account
+from core.roles import EDIT, may
+from integration import tasks
+from integration.admin.connection import checked_secret
+from integration.admin.setup import oauth
+from integration.admin.setup.steps import Step, resume_url, step_url
+from integration.admin.shown import number
+from integration.configuration import default_mappings
+from integration.models import Connection, FieldMapping, SyncRule, SyncRun
+
+SANSAN, HUBSPOT = Connection.System.SANSAN, Connection.System.HUBSPOT
+HELP = {
+    SANSAN: gettext_lazy("In Sansan: user settings, API key. 32 letters and digits. Best is the key of a user who sees every card."),
+    HUBSPOT: gettext_lazy("In HubSpot: settings, integrations, service keys. It needs to read and write contacts, and to make contact properties."),
+}
+
+
+class KeyForm(forms.Form):
+    """A new connection. What is typed as the key is never shown again, not even after a mistake."""
+
+    label = forms.CharField(label=gettext_lazy("Name of the connection"), max_length=50, validators=[validate_slug])
+    secret = forms.CharField(label=gettext_lazy("Key"), max_length=2000, strip=True, widget=forms.PasswordInput())
+
+    def __init__(self, *args: Any, account: Account | None, system: str, **kwargs: Any) -> None:
+        super().__init__(*args, prefix=system, **kwargs)
+        self.account, self.system = account, system
+        self.fields["secret"].label = _("API key") if system == SANSAN else _("Service key or access token")
+        self.fields["secret"].help_text = HELP[Connection.System(system)]
+        self.fields["secret"].widget.attrs.update({"autocomplete": "off", "spellcheck": "false"})
+        self.fields["label"].initial = free_slug(Connection, account, system)
+
+    def clean_secret(self) -> str:
+        return checked_secret(self.cleaned_data["secret"])
+
+    def clean_label(self) -> str:
+        label = str(self.cleaned_data["label"])
+        if Connection.objects.filter(account=self.account, slug=label).exists():
+            raise ValidationError(_("There is a connection of this name already: choose it above, or another name here."))
+        return label
+
+    def save(self) -> Connection:
+        connection = Connection(account=self.account, slug=self.cleaned_data["label"], system=self.system)
+        connection.set_secret(self.cleaned_data["secret"])
+        connection.save()
+        tasks.enqueue_check(connection)
+        return connection
+
+
+@dataclass
+class Side:
+    """One half of the page."""
+
+    system: str
+    title: str
+    choices: list[dict[str, Any]]
+    form: KeyForm
+    problem: str = ""
+    oauth: bool = False
+
+
+class Connect(Step):
+    name = "connect"
+    lead = gettext_lazy("Both keys are stored encrypted and tested at once. Nothing is written to either system before “Save and sync”.")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        accounts = list(accounts_to_edit(request).filter(active=True).order_by("name")[:500])
+        if not accounts:
+            messages.info(request, _("First make an account: everything else belongs to one."))
+            return redirect("admin:core_account_add" if request.user.is_superuser else "admin:index")  # type: ignore[union-attr]
+        self.accounts = accounts
+        asked = (request.POST or request.GET).get("account", "")
+        chosen = self.rule.account_id if self.rule else int(asked) if is_id(asked) else None
+        self.account = next((one for one in accounts if one.pk == chosen), accounts[0] if len(accounts) == 1 else None)
+        return super().dispatch(request, *args, **kwargs)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self.show(request.GET)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.account is None:
+            return self.show(request.POST, problems={"account": _("Choose the account that this sync belongs to.")})
+        action = request.POST.get("action", "")
+        if action in (SANSAN, HUBSPOT):
+            return self.add_key(action)
+        if action == "oauth":
+            return oauth.begin(request, self.account, self.rule, self.here(request.POST))
+        if action == "test":
+            return self.test_again()
+        return self.go_on()
+
+    def add_key(self, system: str) -> HttpResponse:
+        form = KeyForm(self.request.POST, account=self.account, system=system)
+        try:
+            with transaction.atomic():
+                connection = form.save() if form.is_valid() else None
+        except IntegrityError:  # somebody else made one of this name in the same moment
+            form.add_error("label", _("There is a connection of this name already."))
+            connection = None
+        if connection is None:
+            return self.show(self.request.POST, forms={system: form})
+        return redirect(self.here(self.request.POST, **{system: connection.pk}))
+
+    def test_again(self) -> HttpResponse:
+        for connection in self.picked(self.request.POST).values():
+            connection.health = Connection.Health.UNTESTED
+            connection.save(update_fields=["health"])
+            tasks.enqueue_check(connection)
+        return redirect(self.here(self.request.POST))
+
+    def go_on(self) -> HttpResponse:
+        picked = self.picked(self.request.POST)
+        slug, problems = self.request.POST.get("slug", "").strip(), {}
+        for system in (SANSAN, HUBSPOT):
+            problem = wrong_with(picked.get(system), Connection.System(system).label)
+            if problem:
+                problems[system.value] = problem
+        problem = self.wrong_slug(slug)
+        if problem:
+            problems["slug"] = problem
+        if problems:
+            return self.show(self.request.POST, problems=problems)
+        self.store(slug, picked)
+        return self.onward()
+
+    def wrong_slug(self, slug: str) -> str:
+        try:
+            validate_slug(slug)
+        except ValidationError:
+            return _("Letters, digits, - and _ only: the name stands in addresses and commands.")
+        if len(slug) > 50:
+            return _("At most 50 letters.")
+        taken = SyncRule.objects.filter(account=self.account, slug=slug).exclude(pk=self.rule.pk if self.rule else None)
+        return _("There is a sync of this name already.") if taken.exists() else ""
+
+    def store(self, slug: str, picked: dict[str, Connection]) -> None:
+        """Makes the draft, or gives it other ends, as long as it has none that hold records."""
+        if self.rule is None:
+            with transaction.atomic():
+                self.rule = SyncRule.objects.create(
+                    account=self.account, slug=slug, sansan=picked[SANSAN], hubspot=picked[HUBSPOT], setup_step="tags"
+                )
+                create_many([FieldMapping(account=self.account, rule=self.rule, position=i, **row) for i, row in enumerate(default_mappings())])
+            return
+        ends = (self.rule.sansan_id, self.rule.hubspot_id) != (picked[SANSAN].pk, picked[HUBSPOT].pk)
+        if ends and fixed(self.rule):
+            messages.warning(self.request, _("This sync has run already and keeps its connections: set up another one for others."))
+        elif ends:
+            # What a preview read of other cards is nobody's.
+            records = self.rule.records.all()
+            records._raw_delete(records.db)
+            self.rule.cursor = None
+            self.rule.sansan, self.rule.hubspot = picked[SANSAN], picked[HUBSPOT]
+        self.rule.slug = slug
+        self.rule.save(update_fields=["slug", "sansan", "hubspot", "cursor"])
+        if ends:
+            self.changed()
+
+    def picked(self, data: QueryDict) -> dict[str, Connection]:
+        """The connections that are chosen, of this account only."""
+        found = {}
+        for system in (SANSAN, HUBSPOT):
+            asked = data.get(system.value, "")
+            if not asked and self.rule:
+                asked = str(self.rule.sansan_id if system == SANSAN else self.rule.hubspot_id)
+            one = self.connections(system).filter(pk=asked).first() if is_id(asked) else None
+            if one:
+                found[system.value] = one
+        return found
+
+    def connections(self, system: str) -> Any:
+        rows = Connection.objects.filter(system=system, account=self.account) if self.account else Connection.objects.none()
+        return rows.defer("credentials", "schema").order_by("slug")
+
+    def show(self, data: QueryDict, forms: dict[str, KeyForm] | None = None, problems: dict[str, str] | None = None) -> HttpResponse:
+        picked, problems, forms = self.picked(data), problems or {}, forms or {}
+        sides = [self.side(system, picked, forms.get(system), problems.get(system, "")) for system in (SANSAN, HUBSPOT)]
+        slug = data.get("slug") or (self.rule.slug if self.rule else free_slug(SyncRule, self.account, "cards"))
+        return self.render(
+            account=self.account,
+            accounts=self.accounts if self.rule is None else [],
+            sides=sides,
+            slug=slug,
+            problems=problems,
+            fixed=self.rule and fixed(self.rule),
+            drafts=[] if self.rule else self.drafts(),
+        )
+
+    def side(self, system: str, picked: dict[str, Connection], form: KeyForm | None, problem: str) -> Side:
+        choices = list(self.connections(system)[:100])
+        chosen = picked.get(system) or (choices[0] if len(choices) == 1 and form is None else None)
+        rows = [{**seen(one), "chosen": chosen is not None and one.pk == chosen.pk} for one in choices]
+        return Side(
+            system,
+            Connection.System(system).label,
+            rows,
+            form or KeyForm(account=self.account, system=system),
+            problem,
+            oauth=system == HUBSPOT and oauth.offered(),
+        )
+
+    def drafts(self) -> list[dict[str, Any]]:
+        rows = SyncRule.objects.filter(state=SyncRule.State.DRAFT).select_related("account").order_by("-pk")[:10]
+        return [{"rule": rule, "url": resume_url(rule)} for rule in rows if may(self.request.user, rule.account_id, EDIT)]
+
+    def here(self, data: QueryDict, **values: Any) -> str:
+        """This page with what was chosen so far in its address, so that a reload and the back button keep it."""
+        kept = QueryDict(mutable=True)
+        names = ("account", SANSAN.value, HUBSPOT.value, "slug")
+        kept.update({name: data[name] for name in names if data.get(name)} | {name: str(value) for name, value in values.items()})
+        return f"{step_url('connect', self.rule)}?{kept.urlencode()}"
+
+
+class ConnectionSeen(Step):
+    """The part of the page that follows a test."""
+
+    name = "connect"
+
+    def get(self, request: HttpRequest, *args: Any, connection_id: int, **kwargs: Any) -> HttpResponse:
+        connection = Connection.objects.filter(pk=connection_id).defer("credentials", "schema").first()
+        if connection is None or not may(request.user, connection.account_id, EDIT):
+            raise Http404
+        return render(request, "admin/setup/connection.html", {"seen": seen(connection)})
+
+
+def wrong_with(connection: Connection | None, system: str) -> str:
+    if connection is None:
+        return _("Choose a connection to %(system)s, or enter a key.") % {"system": system}
+    if connection.health == Connection.Health.OK:
+        return ""
+    if connection.health == Connection.Health.UNTESTED:
+        return _("Still being tested: wait a moment, then go on.")
+    return _("This connection does not work yet: %(why)s") % {"why": connection.health_detail}
+
+
+def seen(connection: Connection) -> dict[str, Any]:
+    """What is known of a connection, for its line on the page; done as soon as nothing more is to come."""
+    survey = connection.survey or {}
+    counting = connection.health == Connection.Health.OK and connection.system == SANSAN and survey.get("state") == "running"
+    return {
+        "connection": connection,
+        "testing": connection.health == Connection.Health.UNTESTED,
+        "works": connection.health == Connection.Health.OK,
+        "counting": counting,
+        "done": connection.health != Connection.Health.UNTESTED and not counting,
+        "cards": number(survey.get("cards", 0) if counting or connection.cards is None else connection.cards),
+        "counted": connection.cards is not None or counting,
+        "tags": number(connection.tags.count()) if connection.system == SANSAN else "",
+        "owners": len(survey.get("owners", ())),
+        "own_only": bool(survey.get("own_only")),
+    }
+
+
+def fixed(rule: SyncRule) -> bool:
+    """Records and links hang on the connections of a rule that has run; previews bind it to nothing."""
+    return bool(rule.runs.exclude(kind=SyncRun.Kind.PREVIEW).exists())
+
+
+def free_slug(model: Any, account: Account | None, wanted: str) -> str:
+    taken = set(model.objects.filter(account=account).values_list("slug", flat=True)) if account else set()
+    return next(slug for n in count(1) if (slug := wanted if n == 1 else f"{wanted}-{n}") not in taken)

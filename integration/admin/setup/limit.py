@@ -1,0 +1,192 @@
+"""Limit: which cards and contacts take part. Criteria are rows; all of them must hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.history import because
+from integration import tasks
+from integration.admin.setup.review import latest
+from integration.admin.setup.steps import Step
+from integration.configuration import FILTERED
+from integration.connectors.sansan.fields import FIELDS
+from integration.models import Sample, SyncRule
+from integration.planning.filters import OPERATORS, first_unmet
+from integration.planning.rules import Filter
+
+OPERATOR_NAMES = {
+    "equals": gettext_lazy("is"),
+    "not_equals": gettext_lazy("is not"),
+    "contains": gettext_lazy("contains"),
+    "not_contains": gettext_lazy("does not contain"),
+    "starts_with": gettext_lazy("starts with"),
+    "blank": gettext_lazy("is blank"),
+    "not_blank": gettext_lazy("is not blank"),
+    "on_or_after": gettext_lazy("is on or after"),
+    "on_or_before": gettext_lazy("is on or before"),
+}
+ALONE = ("blank", "not_blank")
+DATES = ("on_or_after", "on_or_before")
+
+
+class CriterionForm(forms.Form):
+    field = forms.CharField(label=gettext_lazy("Field"), max_length=100)
+    op = forms.ChoiceField(label=gettext_lazy("Condition"), choices=[(name, OPERATOR_NAMES[name]) for name in OPERATORS])
+    value = forms.CharField(label=gettext_lazy("Value"), max_length=200, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        op, value = cleaned.get("op"), cleaned.get("value", "")
+        if op in ALONE:
+            cleaned["value"] = ""
+        elif op and not value:
+            self.add_error("value", _("What should it be compared with?"))
+        elif op in DATES and not is_day(value):
+            self.add_error("value", _("A date such as 2026-04-01."))
+        return cleaned
+
+    def as_filter(self) -> dict[str, str]:
+        return {name: self.cleaned_data[name] for name in ("field", "op", "value")}
+
+
+class CardForm(CriterionForm):
+    field = forms.ChoiceField(label=gettext_lazy("Field of the card"), choices=[(name, FIELDS[name]) for name in FILTERED])
+
+
+class ContactForm(CriterionForm):
+    field = forms.CharField(
+        label=gettext_lazy("Property of the contact"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def check(self, schema: dict[str, Any]) -> None:
+        name = self.cleaned_data.get("field", "")
+        if schema and name and name not in schema:
+            self.add_error("field", _("HubSpot has no contact property “%(name)s”.") % {"name": name})
+
+
+CardSet = forms.formset_factory(CardForm, extra=0, can_delete=True, max_num=50, absolute_max=60)
+ContactSet = forms.formset_factory(ContactForm, extra=0, can_delete=True, max_num=50, absolute_max=60)
+
+
+class RuleLimits(forms.Form):
+    require_email = forms.BooleanField(
+        label=gettext_lazy("Only people with a valid e-mail address"),
+        required=False,
+        help_text=gettext_lazy("Unticked, people without one become contacts too; only our own key keeps them from being made twice."),
+    )
+    filters_mean = forms.ChoiceField(label=gettext_lazy("What a criterion means"), choices=SyncRule.FiltersMean.choices, widget=forms.RadioSelect)
+    limit_creates = forms.IntegerField(label=gettext_lazy("New contacts in one run, at most"), required=False, min_value=0, max_value=2_000_000_000)
+    limit_updates = forms.IntegerField(
+        label=gettext_lazy("Changed contacts in one run, at most"),
+        required=False,
+        min_value=0,
+        max_value=2_000_000_000,
+        help_text=gettext_lazy("Blank: no limit. A run that would go past it is held until somebody has looked."),
+    )
+    reason = forms.CharField(label=gettext_lazy("Why (for the history)"), required=False, max_length=500)
+
+    def columns(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        limits = {"creates": cleaned["limit_creates"], "updates": cleaned["limit_updates"]}
+        return {
+            "require_email": cleaned["require_email"],
+            "filters_mean": cleaned["filters_mean"],
+            "limits": {name: most for name, most in limits.items() if most is not None},
+        }
+
+
+class Limit(Step):
+    name = "limit"
+    lead = gettext_lazy("Without criteria, every card in scope takes part. A card that is left out is listed with its reason, never dropped.")
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        rule = self.rule
+        assert rule is not None
+        limits = {"limit_creates": rule.limits.get("creates"), "limit_updates": rule.limits.get("updates")}
+        form = RuleLimits(initial={"require_email": rule.require_email, "filters_mean": rule.filters_mean, **limits})
+        return self.show(form, CardSet(initial=rule.filters.get("cards", []), prefix="card"), self.contacts(None))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form, cards, contacts = RuleLimits(request.POST), CardSet(request.POST, prefix="card"), self.contacts(request.POST)
+        valid = all([form.is_valid(), cards.is_valid(), contacts.is_valid()])
+        for row in kept(contacts):
+            row.check(self.rule.hubspot.schema)  # type: ignore[union-attr]
+        if not valid or any(row.errors for row in kept(contacts)):
+            return self.show(form, cards, contacts, _("Something cannot work as it stands: each place says what."))
+        filters = {"cards": [row.as_filter() for row in kept(cards)], "contacts": [row.as_filter() for row in kept(contacts)]}
+        self.store({**form.columns(), "filters": filters}, form.cleaned_data["reason"])
+        return self.to_review()
+
+    def contacts(self, data: Any) -> Any:
+        return ContactSet(data, initial=self.rule.filters.get("contacts", []) if data is None else None, prefix="contact")  # type: ignore[union-attr]
+
+    def store(self, values: dict[str, Any], reason: str) -> None:
+        rule = self.rule
+        assert rule is not None
+        differs = [name for name, value in values.items() if value != normal(rule, name)]
+        for name in differs:
+            setattr(rule, name, values[name])
+        if differs:
+            because(rule, reason).save(update_fields=differs)
+        if set(differs) - {"limits"}:
+            self.changed()
+
+    def to_review(self) -> HttpResponse:
+        """The review begins with a dry run, unless the last one still tells how things are."""
+        assert self.rule is not None
+        preview = latest(self.rule)
+        if preview is None or preview.state == preview.State.FAILED:
+            tasks.enqueue_sync(self.rule, who=self.request.user.get_username(), preview=True)
+        return self.onward()
+
+    def show(self, form: RuleLimits, cards: Any, contacts: Any, problem: str = "") -> HttpResponse:
+        schema = self.rule.hubspot.schema  # type: ignore[union-attr]
+        return self.render(
+            form=form,
+            sets=[
+                {"rows": cards, "blank": CardForm(prefix="card-__prefix__"), "title": _("Cards"), "note": _("A card must meet all of these.")},
+                {
+                    "rows": contacts,
+                    "blank": ContactForm(prefix="contact-__prefix__"),
+                    "title": _("Contacts"),
+                    "note": _("A contact that exists already must meet all of these to be changed."),
+                },
+            ],
+            properties=sorted(schema.items()),
+            lets_in=self.lets_in(cards) if not problem else None,
+            problem=problem,
+        )
+
+    def lets_in(self, cards: Any) -> tuple[int, int] | None:
+        """How many of the sampled cards the stored criteria let in."""
+        filters = [Filter(row["field"], row["op"], row.get("value", "")) for row in self.rule.filters.get("cards", [])]  # type: ignore[union-attr]
+        samples = list(Sample.objects.filter(connection=self.rule.sansan)[:30])  # type: ignore[union-attr]
+        if not samples or not filters:
+            return None
+        met = [one for one in samples if first_unmet(tuple(filters), lambda name, one=one: one.values.get(name, "")) is None]
+        return len(met), len(samples)
+
+
+def kept(rows: Any) -> list[Any]:
+    return [form for form in rows.forms if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")]
+
+
+def normal(rule: SyncRule, name: str) -> Any:
+    """A stored value as the form gives it back."""
+    return {"cards": [], "contacts": [], **rule.filters} if name == "filters" else getattr(rule, name)
+
+
+def is_day(value: str) -> bool:
+    try:
+        forms.DateField(input_formats=["%Y-%m-%d"]).clean(value)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,76 @@
+"""HubSpot's consent page, and the way back from it. The code is exchanged by a worker, like every other call."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views import View
+
+from core.models import Account
+from core.roles import EDIT, may
+from core.tenancy import in_account
+from integration import tasks
+from integration.connectors.hubspot.oauth import authorize_url
+from integration.models import Connection, SyncRule
+
+SESSION = "hubspot_oauth"
+
+
+def offered() -> bool:
+    return bool(settings.HUBSPOT_CLIENT_ID and settings.HUBSPOT_CLIENT_SECRET)
+
+
+def back_url(request: HttpRequest) -> str:
+    return request.build_absolute_uri(reverse("admin:integration_setup_oauth"))
+
+
+def begin(request: HttpRequest, account: Account, rule: SyncRule | None, here: str) -> HttpResponse:
+    """To HubSpot. What comes back is believed only with the state that this session was given."""
+    if not offered():
+        raise PermissionDenied
+    state = secrets.token_urlsafe(32)
+    request.session[SESSION] = {"state": state, "account": account.pk, "here": here}
+    return redirect(authorize_url(settings.HUBSPOT_APP_URL, settings.HUBSPOT_CLIENT_ID, back_url(request), state))
+
+
+class OAuthBack(View):
+    """Where HubSpot sends the person back to, with a code or a refusal."""
+
+    page: Any = None
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        begun = request.session.pop(SESSION, None)
+        if not begun or not secrets.compare_digest(begun["state"], request.GET.get("state", "")):
+            messages.error(request, _("HubSpot's answer does not belong to a connection that was begun here: begin again."))
+            return redirect("admin:integration_setup")
+        if not may(request.user, begun["account"], EDIT):
+            raise PermissionDenied
+        here = begun["here"] if url_has_allowed_host_and_scheme(begun["here"], None) else reverse("admin:integration_setup")
+        code = request.GET.get("code", "")
+        if not code:
+            messages.warning(request, _("HubSpot was not connected: the consent was not given."))
+            return redirect(here)
+        connection = store(Account.objects.get(pk=begun["account"]), code, back_url(request))
+        tasks.enqueue_check(connection)
+        return redirect(f"{here}{'&' if '?' in here else '?'}{urlencode({'hubspot': connection.pk})}")
+
+
+def store(account: Account, code: str, redirect_uri: str) -> Connection:
+    """A connection whose tokens a worker has still to fetch."""
+    from integration.admin.setup.connect import free_slug
+
+    with in_account(account):
+        connection = Connection(account=account, slug=free_slug(Connection, account, "hubspot"), system=Connection.System.HUBSPOT)
+        connection.credentials, connection.hint = {"code": code, "redirect_uri": redirect_uri}, "OAuth"
+        connection.save()
+        return connection

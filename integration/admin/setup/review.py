@@ -1,0 +1,166 @@
+"""Review: what a dry run says would happen, row by row; and the one button that begins to write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.history import noted
+from integration import preflight, tasks
+from integration.admin.diff import pieces
+from integration.admin.run import WORDS, live
+from integration.admin.setup.steps import State, Step
+from integration.admin.shown import TONES, number, page_url, sentence
+from integration.models import AuditEntry, Connection, SyncRule, SyncRun
+from integration.planning.decisions import EXCLUDED, MERGED
+
+PER_PAGE = 25
+# Counter -> the entries that are behind it.
+BEHIND = {
+    "created": Q(decision="create"),
+    "updated": Q(decision="update"),
+    "linked": Q(decision="link"),
+    "merged": Q(decision="skip", reason__in=MERGED),
+    "excluded": Q(decision="skip") & ~Q(reason__in=(*MERGED, "in_sync", "kept_hubspot")),
+    "held": Q(decision="hold"),
+    "unchanged": Q(decision="skip", reason__in=("in_sync", "kept_hubspot")),
+}
+MEANS = {
+    "created": gettext_lazy("New contacts"),
+    "updated": gettext_lazy("Contacts that change"),
+    "linked": gettext_lazy("Contacts that exist and are linked"),
+    "merged": gettext_lazy("Further cards of a person"),
+    "excluded": gettext_lazy("Left out"),
+    "held": gettext_lazy("Held for a person"),
+    "unchanged": gettext_lazy("Already as they should be"),
+}
+
+
+def latest(rule: SyncRule) -> SyncRun | None:
+    """The newest preview of the configuration as it stands now."""
+    return SyncRun.objects.filter(rule=rule, kind=SyncRun.Kind.PREVIEW, created_at__gte=rule.changed_at).order_by("-pk").first()
+
+
+def finished(preview: SyncRun | None) -> bool:
+    return preview is not None and preview.state in (SyncRun.State.SUCCEEDED, SyncRun.State.PARTIAL)
+
+
+class Review(Step):
+    name = "review"
+    lead = gettext_lazy("A dry run over all cards. Nothing has been written yet, in either system.")
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        assert self.rule is not None
+        preview = latest(self.rule)
+        shown = request.GET.get("show", "")
+        shown = shown if shown in BEHIND else ""
+        entries = self.entries(preview, shown, request.GET.get("reason", "")) if preview and shown else None
+        return self.render(
+            preview=preview,
+            ready=finished(preview),
+            state=state_of(preview),
+            tiles=tiles(preview) if finished(preview) else [],
+            shown=shown,
+            shown_means=MEANS.get(shown, ""),
+            entries=entries,
+            reasons=reasons_of(preview, shown) if preview and shown else [],
+            reason=request.GET.get("reason", ""),
+            problems=[text for _reason, text in preflight.mapping_problems(self.rule)] if self.rule.hubspot.link_property else [],
+            running=self.rule.state == State.ACTIVE,
+        )
+
+    def entries(self, preview: SyncRun, shown: str, reason: str) -> Any:
+        rows = behind(preview, shown)
+        page = Paginator(rows.filter(reason=reason) if reason else rows, PER_PAGE).get_page(self.request.GET.get("page"))
+        page.rows = [entry_row(entry) for entry in page.object_list]  # type: ignore[attr-defined]
+        return page
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        assert self.rule is not None
+        if request.POST.get("action") == "preview":
+            tasks.enqueue_sync(self.rule, who=request.user.get_username(), preview=True)
+            return redirect(request.path)
+        if not finished(latest(self.rule)):
+            messages.warning(request, _("Look at a finished preview first: it says what would be written."))
+            return redirect(request.path)
+        return self.save_and_sync()
+
+    def save_and_sync(self) -> HttpResponse:
+        """The conditional UPDATE decides which of two people was first; the other one comes to the same run."""
+        assert self.rule is not None
+        refused = [one for one in (self.rule.sansan, self.rule.hubspot) if one.health == Connection.Health.RECONNECT]
+        if refused:
+            messages.error(self.request, _("%(connection)s needs a new key first.") % {"connection": refused[0].slug})
+            return redirect(self.request.path)
+        rows = SyncRule.objects.filter(pk=self.rule.pk, state__in=(State.DRAFT, State.PAUSED))
+        with transaction.atomic():
+            moved = rows.update(state=State.ACTIVE, state_reason="", setup_step="")
+            self.rule.refresh_from_db(fields=["state"])
+            if moved:
+                noted([self.rule], self.request.user, _("Save and sync"))
+            run = tasks.enqueue_sync(self.rule, who=self.request.user.get_username())
+        messages.success(self.request, _("The sync is on. This is its first run; from now on every change arrives by itself."))
+        return redirect(page_url(run))
+
+
+class ReviewSeen(Step):
+    """How far the dry run has come; the page is loaded again when it ends."""
+
+    name = "review"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return render(request, "admin/setup/preview_state.html", {"state": state_of(latest(self.rule)), "rule": self.rule})  # type: ignore[arg-type]
+
+
+def state_of(preview: SyncRun | None) -> dict[str, Any]:
+    if preview is None:
+        return {"done": True, "missing": True}
+    shown = live(preview)
+    return {
+        **shown,
+        "done": not preview.is_open,
+        "failed": not preview.is_open and not finished(preview),
+        "waiting": preview.state == SyncRun.State.QUEUED,
+    }
+
+
+def tiles(preview: SyncRun | None) -> list[dict[str, Any]]:
+    assert preview is not None
+    counts = preview.counts
+    return [
+        {"name": name, "word": WORDS[name], "n": number(counts[name]), "zero": not counts[name], "tone": TONES.get(name, "plain")}
+        for name in (*BEHIND, "failed")
+        if counts[name] or name != "failed"
+    ]
+
+
+def behind(preview: SyncRun, shown: str) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(BEHIND[shown], run=preview).order_by("-id")
+
+
+def reasons_of(preview: SyncRun, shown: str) -> list[dict[str, Any]]:
+    """The reasons behind a counter, from the run's own count: no row is read for it."""
+    merged, same = set(MERGED), {"in_sync", "kept_hubspot"}
+    kinds = {"merged": merged, "unchanged": same}
+    wanted = kinds.get(shown, set(EXCLUDED) if shown == "excluded" else set())
+    return [
+        {"code": code, "n": number(n), "sentence": sentence(code)}
+        for code, n in sorted(preview.reasons.items(), key=lambda pair: -int(pair[1]))
+        if code in wanted
+    ]
+
+
+def entry_row(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "entry": entry,
+        "sentence": sentence(entry.reason),
+        "changes": [(name, *pieces(before or "", after or "")) for name, before, after in entry.changes],
+    }

@@ -1,0 +1,173 @@
+"""The rows of the mapping step: from what was typed to a FieldMapping, and what a sampled card makes of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from integration.configuration import expression_problem, field_problems, property_problem
+from integration.connectors.sansan.fields import FIELDS
+from integration.desk import as_plan_row
+from integration.models import FieldMapping, Sample
+from integration.planning import fit
+from integration.planning.expressions import ExpressionError
+from integration.planning.mapping import value_of
+from integration.planning.rules import TAGS
+from integration.planning.transforms import TRANSFORMS
+
+EXPRESSION = "="
+TRANSFORM_NAMES = [
+    ("", gettext_lazy("As printed")),
+    *((name, capfirst(name.replace("_", " "))) for name in TRANSFORMS if name),
+]
+MOST_ROWS = 200
+
+
+class RowForm(forms.Form):
+    id = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    active = forms.BooleanField(label=gettext_lazy("On"), required=False, initial=True)
+    source = forms.CharField(label=gettext_lazy("Sansan field"), max_length=200, required=False)
+    expression = forms.CharField(
+        label=gettext_lazy("Expression"), required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"})
+    )
+    hubspot = forms.CharField(
+        label=gettext_lazy("HubSpot property"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    transform = forms.ChoiceField(label=gettext_lazy("Transform"), required=False, choices=TRANSFORM_NAMES)
+    policy = forms.ChoiceField(label=gettext_lazy("Update"), choices=FieldMapping.Policy.choices)
+    clear = forms.BooleanField(label=gettext_lazy("A blank on the card clears the property"), required=False)
+    table = forms.CharField(
+        label=gettext_lazy("Value table"), required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
+    )
+    others = forms.ChoiceField(label=gettext_lazy("Values not in the table"), required=False, choices=FieldMapping.Others.choices)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        source = self["source"].value() or ""
+        names = [(name, f"{label}") for name, label in FIELDS.items()]
+        joined = [] if source in FIELDS or source in ("", EXPRESSION) else [(source, source.replace(",", " + "))]
+        choices = [("", "–"), *names, *joined, (EXPRESSION, gettext_lazy("Expression…"))]
+        self.fields["source"].widget = forms.Select(choices=choices)
+        self.fields["transform"].initial, self.fields["others"].initial = "", FieldMapping.Others.KEEP
+
+    def clean_hubspot(self) -> str:
+        name = str(self.cleaned_data["hubspot"]).strip()
+        problem = property_problem(name)
+        if problem:
+            raise ValidationError(f"{name} {problem}" if problem.startswith("is ") else problem)
+        return name
+
+    def clean_table(self) -> list[list[str]]:
+        return read_table(self.cleaned_data["table"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        source, expression = cleaned.get("source", ""), cleaned.get("expression", "")
+        if source == EXPRESSION:
+            self.told("expression", expression_problem(expression) if expression else _("Write an expression, or choose a field."))
+        else:
+            cleaned["expression"] = ""
+            names = [name for name in source.split(",") if name]
+            self.told("source", _("Choose a field of the card.") if not names else next(iter(field_problems(names)), ""))
+        if source == TAGS and cleaned.get("transform"):
+            self.told("transform", _("Tags go as they are: use an expression to make a text of them."))
+        return cleaned
+
+    def told(self, name: str, problem: str) -> None:
+        if problem:
+            self.add_error(name, problem)
+
+    def check(self, schema: dict[str, Any]) -> None:
+        """Against the properties that HubSpot has now. A row that is off may wait for its property."""
+        if schema and self.cleaned_data.get("active") and not self.errors:
+            problem = fit.mapping_problem(as_plan_row(self.row(), schema), schema)
+            self.told("hubspot", problem[1] if problem else "")
+
+    def values(self) -> dict[str, Any]:
+        """The columns of FieldMapping."""
+        cleaned = self.cleaned_data
+        source = "" if cleaned["source"] == EXPRESSION else cleaned["source"]
+        names = ("expression", "hubspot", "transform", "policy", "clear", "active", "table")
+        return {"sansan": source, "others": cleaned["others"] or FieldMapping.Others.KEEP, **{name: cleaned[name] for name in names}}
+
+    def row(self) -> FieldMapping:
+        return FieldMapping(**self.values())
+
+    @property
+    def opened(self) -> bool:
+        """Whether the rarely used part is shown: it holds something, or something in it is wrong."""
+        used = any(self[name].value() for name in ("table", "clear"))
+        return bool(used or {"table", "others", "clear"}.intersection(self.errors))
+
+    @property
+    def by_expression(self) -> bool:
+        return self["source"].value() == EXPRESSION
+
+
+class Rows(forms.BaseFormSet):  # type: ignore[type-arg]
+    def clean(self) -> None:
+        seen: set[str] = set()
+        for form in self.kept():
+            name = form.cleaned_data.get("hubspot")
+            if name in seen:
+                form.add_error("hubspot", _("Mapped twice: a property takes its value from one row."))
+            elif name:
+                seen.add(name)
+
+    def kept(self) -> list[RowForm]:
+        return [form for form in self.forms if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")]
+
+
+RowSet = forms.formset_factory(RowForm, formset=Rows, extra=0, can_delete=True, max_num=MOST_ROWS, absolute_max=MOST_ROWS + 50)
+
+
+def typed(row: FieldMapping) -> dict[str, Any]:
+    """A stored row as its form shows it."""
+    table = "\n".join(f"{have} = {value}" for have, value in row.table)
+    names = ("id", "expression", "hubspot", "transform", "policy", "clear", "active", "others")
+    return {"source": EXPRESSION if row.expression else row.sansan, "table": table, **{name: getattr(row, name) for name in names}}
+
+
+def read_table(text: str) -> list[list[str]]:
+    """``部長 = Manager``, a pair a line. Raises ValidationError."""
+    pairs = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        have, equals, value = line.partition("=")
+        if not equals:
+            raise ValidationError(_("Line %(n)s: write the card's value, =, and the property's value.") % {"n": number})
+        pairs.append([have.strip(), value.strip()])
+    return pairs
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a row makes of a card. ``problem`` is "" where it works."""
+
+    value: str = ""
+    problem: str = ""
+
+
+def tried(row: FieldMapping, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> Tried:
+    """``names``: tag id -> name."""
+    if sample is None:
+        return Tried()
+    plan_row = as_plan_row(row, schema)
+    try:
+        value = value_of(plan_row, sample.values, sample.tags, [names.get(tag, tag) for tag in sample.tags])
+    except ExpressionError as wrong:
+        return Tried(problem=str(wrong))
+    prop = schema.get(row.hubspot)
+    shown = "; ".join(names.get(tag, tag) for tag in value.split(";")) if plan_row.sansan == (TAGS,) and not row.expression else value
+    if prop and prop.get("kind") == "checkbox" and plan_row.sansan == (TAGS,):
+        return Tried(shown)  # the options of our tags are made before they are needed
+    return Tried(shown, fit.value_problem(value, prop) if prop else "")

@@ -1,0 +1,161 @@
+// The guided set-up. Every page works without this file; it follows what workers do, fills the two panes, and tries mappings as they are typed.
+"use strict";
+
+// Parts that follow the workers: asked for once a second until they say that they are done.
+function follow(part) {
+  if (part.dataset.done === "1") return;
+  let failures = 0;
+  const ask = async () => {
+    try {
+      const answer = await fetch(part.dataset.follow, { headers: { Accept: "text/html" } });
+      if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+      const holder = document.createElement("template");
+      holder.innerHTML = await answer.text();
+      const fresh = holder.content.firstElementChild;
+      failures = 0;
+      const done = fresh.dataset.done === "1";
+      if (done && fresh.dataset.reload === "1" && !document.querySelector("[data-changed]")) {
+        window.location.reload();
+        return;
+      }
+      // A live region speaks whenever it is written to, so an unchanged text is left alone.
+      if (part.innerHTML !== fresh.innerHTML) part.innerHTML = fresh.innerHTML;
+      part.dataset.done = fresh.dataset.done;
+      if (done) return;
+    } catch {
+      failures += 1;
+      if (failures > 60) return;
+    }
+    setTimeout(ask, failures ? 5000 : 1000);
+  };
+  setTimeout(ask, 600);
+}
+
+// Rows that are added: the blank one of the page, numbered on.
+function rows(button) {
+  const name = button.dataset.add;
+  const list = document.querySelector(`[data-rows="${name}"]`);
+  const blank = document.querySelector(`[data-blank="${name}"]`);
+  const total = document.querySelector(`[name="${name}-TOTAL_FORMS"]`);
+  button.addEventListener("click", () => {
+    const holder = document.createElement("template");
+    holder.innerHTML = blank.innerHTML.replaceAll("__prefix__", total.value);
+    total.value = String(Number(total.value) + 1);
+    const row = holder.content.firstElementChild;
+    list.append(row);
+    row.querySelector("select, input:not([type=hidden]):not([type=checkbox])").focus();
+    list.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+}
+
+// Two panes: what is ticked on the left stands on the right, and can be taken away there.
+function picker(form) {
+  const all = form.querySelector("[data-pane=all]");
+  const chosen = form.querySelector("[data-pane=chosen]");
+  const search = form.querySelector("[data-search]");
+  const every = form.querySelector("[name=every]");
+  const most = Number(form.dataset.most);
+  const boxes = [...all.querySelectorAll("input[type=checkbox]")];
+
+  function show() {
+    const ticked = boxes.filter((box) => box.checked);
+    form.querySelector("[data-chosen]").textContent = ticked.length;
+    form.querySelector(".mb-meter progress").value = ticked.length;
+    form.querySelector(".mb-meter").classList.toggle("mb-wrong", ticked.length > most);
+    form.querySelector("[data-too-many]").hidden = ticked.length <= most;
+    form.querySelector("[data-empty]").hidden = ticked.length > 0;
+    chosen.replaceChildren(...ticked.map(line));
+  }
+
+  function line(box) {
+    const row = box.closest("li").cloneNode(true);
+    const label = row.querySelector("label");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "mb-take";
+    button.append(...[...label.childNodes].filter((node) => node.nodeName !== "INPUT"));
+    const mark = document.createElement("span");
+    mark.className = "material-symbols-outlined";
+    mark.setAttribute("aria-hidden", "true");
+    mark.textContent = "close";
+    button.append(mark);
+    button.addEventListener("click", () => {
+      box.checked = false;
+      form.dataset.changed = "1";
+      show();
+      box.focus();
+    });
+    row.replaceChildren(button);
+    return row;
+  }
+
+  form.addEventListener("change", (event) => {
+    form.dataset.changed = "1";
+    if (event.target === every && every.checked) boxes.forEach((box) => (box.checked = false));
+    if (event.target.name === "tag" && event.target.checked) every.checked = false;
+    show();
+  });
+  search.addEventListener("input", () => {
+    const wanted = search.value.normalize("NFKC").trim().toLowerCase();
+    let found = 0;
+    for (const row of all.children) {
+      const fits = !wanted || (row.dataset.name || "").normalize("NFKC").includes(wanted);
+      row.hidden = !fits;
+      found += fits ? 1 : 0;
+    }
+    form.querySelector("[data-none]").hidden = found > 0;
+  });
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") event.preventDefault();
+  });
+  show();
+}
+
+// Mappings: asks the server what the sampled card becomes, a moment after the last key.
+function tryMappings(form) {
+  let timer = 0;
+  let asked = 0;
+  const waiting = form.querySelector("[data-waiting]");
+
+  async function ask() {
+    const mine = ++asked;
+    const answer = await fetch(form.dataset.try, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } }).catch(() => null);
+    if (!answer || !answer.ok || mine !== asked) return;
+    const tried = await answer.json();
+    waiting.hidden = !tried.waiting;
+    for (const [prefix, result] of Object.entries(tried.rows)) {
+      const row = form.querySelector(`[data-row="${CSS.escape(prefix)}"]`);
+      if (!row) continue;
+      row.querySelector("[data-value]").textContent = result.value || "–";
+      row.querySelector("[data-kind]").textContent = result.kind;
+      const problem = row.querySelector("[data-problem]");
+      problem.textContent = result.problem;
+      problem.hidden = !result.problem;
+      row.classList.toggle("mb-wrong", Boolean(result.problem));
+    }
+    if (tried.waiting) timer = setTimeout(ask, 1000);
+  }
+
+  function soon(event) {
+    if (event.target.matches("select[name$=-source]")) {
+      event.target.closest("[data-row]").querySelector("[data-expression]").hidden = event.target.value !== "=";
+    }
+    clearTimeout(timer);
+    timer = setTimeout(ask, 300);
+  }
+
+  form.addEventListener("input", soon);
+  form.addEventListener("change", soon);
+  if (!waiting.hidden) timer = setTimeout(ask, 1000);
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("[data-follow]").forEach(follow);
+  document.querySelectorAll("[data-add]").forEach(rows);
+  document.querySelectorAll("form[data-picker]").forEach(picker);
+  document.querySelectorAll("form[data-try]").forEach(tryMappings);
+  for (const mirror of document.querySelectorAll("[data-mirror]")) {
+    const source = document.getElementById(mirror.dataset.mirror);
+    source.addEventListener("input", () => (mirror.value = source.value));
+  }
+});

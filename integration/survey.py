@@ -1,0 +1,115 @@
+"""What a Sansan key sees, counted: cards in all and for each tag, whose they are, and a few whole ones to try mappings on.
+
+Sansan tells no totals, so that the pages are walked. Like a run this is worked in slices, and the page that waits shows how far it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from integration.connectors.base import ConnectorError, Reconnect, RetryLater
+from integration.credentials import source_for
+from integration.ingest import EPOCH
+from integration.models import Connection, Sample, Tag
+from integration.records import CardPage, CardRead, Window
+
+SAMPLES = 12
+WITHOUT_ADDRESS = 2  # of them: what becomes of these is worth a look, too
+OWNERS = 50
+RUNNING, DONE, FAILED = "running", "done", "failed"
+
+__all__ = ["DONE", "FAILED", "RUNNING", "begin", "slice_of", "take_sample"]
+
+
+def begin(connection: Connection) -> None:
+    """A count that is going on begins anew."""
+    now = timezone.now().replace(microsecond=0)
+    put(connection, {"state": RUNNING, "cards": 0, "tags": {}, "owners": [], "token": "", "to": now.isoformat()})
+
+
+def slice_of(connection: Connection, seconds: float) -> float | None:
+    """Counts on for a while; returns the seconds until the next slice, or None when there is nothing left to do."""
+    state = dict(connection.survey)
+    if state.get("state") != RUNNING:
+        return None
+    until = time.monotonic() + seconds
+    try:
+        source = source_for(connection)
+        while state["state"] == RUNNING and time.monotonic() < until:
+            page = source.cards(Window(EPOCH, datetime.fromisoformat(state["to"])), state["token"])
+            count(connection, state, page)
+    except RetryLater as later:
+        return min(later.after, 60.0)
+    except ConnectorError as error:
+        put(connection, {**state, "state": FAILED, "why": error.detail})
+        health = Connection.Health.RECONNECT if isinstance(error, Reconnect) else Connection.Health.UNREACHABLE
+        Connection.objects.filter(pk=connection.pk).update(health=health, health_detail=error.detail[:500], tested_at=timezone.now())
+        return None
+    return 0.0 if state["state"] == RUNNING else None
+
+
+def count(connection: Connection, state: dict[str, Any], page: CardPage) -> None:
+    """Adds a page. What it found is stored with where it stopped."""
+    tags = Counter(state["tags"])
+    tags.update(tag.id for card in page.cards for tag in card.tags)
+    owners = dict.fromkeys((*state["owners"], *filter(None, (card.values.get("ownerName", "") for card in page.cards))))
+    state.update(cards=state["cards"] + len(page.cards), tags=dict(tags), owners=list(owners)[:OWNERS], token=page.next_token)
+    with transaction.atomic():
+        keep_samples(connection, page.cards)
+        if not page.next_token:
+            state["state"] = DONE
+            finish(connection, state)
+        put(connection, state)
+
+
+def finish(connection: Connection, state: dict[str, Any]) -> None:
+    tags = list(Tag.objects.filter(connection=connection).only("pk", "external_id", "account_id"))
+    for tag in tags:
+        tag.cards = state["tags"].get(tag.external_id, 0)
+    Tag.objects.bulk_update(tags, ["cards"], batch_size=500)
+    connection.cards, connection.surveyed_at = state["cards"], timezone.now()
+    connection.save(update_fields=["cards", "surveyed_at"])
+    state.update(tags={}, own_only=state["owners"] == [connection.remote_name])
+
+
+def put(connection: Connection, state: dict[str, Any]) -> None:
+    connection.survey = state
+    connection.save(update_fields=["survey"])
+
+
+def keep_samples(connection: Connection, cards: Iterable[CardRead]) -> None:
+    """The fullest cards say most about mappings; one without an address, what becomes of those."""
+    there = {sample.external_id: sample for sample in Sample.objects.filter(connection=connection)}
+    there.update({card.id: as_sample(connection, card) for card in cards})
+    best = sorted(there.values(), key=lambda one: (len(one.values), one.external_id), reverse=True)
+    bare = [one for one in best if not one.values.get("email")][:WITHOUT_ADDRESS]
+    kept = [one for one in best if one.values.get("email")][: SAMPLES - len(bare)] + bare
+    Sample.objects.filter(connection=connection).exclude(external_id__in=[one.external_id for one in kept]).delete()
+    store_samples([one for one in kept if one.pk is None])
+
+
+def as_sample(connection: Connection, card: CardRead) -> Sample:
+    return Sample(
+        account_id=connection.account_id,
+        connection=connection,
+        external_id=card.id,
+        values=dict(card.values),
+        tags=[tag.id for tag in card.tags],
+        read_at=timezone.now(),
+    )
+
+
+def store_samples(rows: list[Sample]) -> None:
+    Sample.objects.bulk_create(rows, update_conflicts=True, unique_fields=["connection", "external_id"], update_fields=["values", "tags", "read_at"])
+
+
+def take_sample(connection: Connection, card_id: str) -> None:
+    """Reads one card that somebody wants to try. Raises ConnectorError."""
+    store_samples([as_sample(connection, source_for(connection).card(card_id))])
