@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views import View
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -25,6 +26,7 @@ class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
     class Meta(UserCreationForm.Meta):
         model = User
         fields = ("username",)
+        help_texts = {"username": gettext_lazy("Letters, digits and . + - _ only, or your e-mail address.")}
 
     def clean_username(self) -> str | None:
         """Owners add members by user name or e-mail: nobody may take somebody else's address for a name."""

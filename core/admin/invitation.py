@@ -96,7 +96,17 @@ class InvitationAdmin(ScopedAdmin):
             text = _("“Delete” withdraws it: the link opens nothing from then on.") if self.has_delete_permission(request, obj) else ""
             return ((None, {"fields": self.get_readonly_fields(request, obj), "description": text}),)
         asked = ("account", "email", "role") if accounts_to_own(request).count() > 1 else ("email", "role")
-        return ((None, {"fields": asked}),)
+        return (
+            (
+                None,
+                {
+                    "fields": asked,
+                    "description": _(
+                        "Saving sends a mail with a link that is open for a week. An address with an open invitation gets a new link in place of the old one."
+                    ),
+                },
+            ),
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         made = ("email", "account", "role", "invited_by", "created_at", "expires_at")

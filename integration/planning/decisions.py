@@ -12,9 +12,9 @@ WRITES = (CREATE, UPDATE, LINK)
 # Code -> what it means, in a sentence a person can act on. The admin shows these.
 REASONS: dict[str, str] = {
     # written
-    "new_person": "No contact had this person's address, so one was made.",
-    "matched_email": "A contact with this address existed and was linked.",
-    "matched_secondary": "A contact that already belongs to this person was found and linked.",
+    "new_person": "No contact has this person's address: a new one is made.",
+    "matched_email": "A contact with this address exists and is linked.",
+    "matched_secondary": "A contact that already belongs to this person is found and linked.",
     "card_changed": "The card changed, and the contact follows.",
     "contact_differs": "The contact differed from the card, and the rule lets the card win.",
     # nothing to write
