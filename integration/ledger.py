@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.bulk import any_of, insert_rows, update_rows
+from integration import figures
 from integration.batch import Batch, Known, Row
 from integration.desk import Desk
 from integration.models import COUNTERS, AuditEntry, Bucket, Link, Outcome, Record, SyncRun
@@ -51,19 +52,21 @@ class Opened:
     optimistic: bool = False
 
 
-def count(desk: Desk, counted: Mapping[str, int], *also: str) -> None:
-    """Moves the run's counters, inside the caller's transaction. ``also`` names further fields to save."""
+def count(desk: Desk, counted: Mapping[str, int], *also: str, took: Sequence[float] = ()) -> None:
+    """Moves the run's counters and the day's figures, inside the caller's transaction. ``also`` names further fields to save."""
     run = desk.run
     for name, n in counted.items():
         setattr(run, name, getattr(run, name) + n)
     calls = (desk.source.calls, desk.target.calls, desk.source.rate_limited + desk.target.rate_limited)
-    run.calls_sansan += calls[0] - desk.calls_seen[0]
-    run.calls_hubspot += calls[1] - desk.calls_seen[1]
+    made = (calls[0] - desk.calls_seen[0], calls[1] - desk.calls_seen[1])
+    run.calls_sansan += made[0]
+    run.calls_hubspot += made[1]
     run.rate_limited += calls[2] - desk.calls_seen[2]
     desk.calls_seen = calls
     run.progressed_at = desk.now()
     fields = ("read", *COUNTERS, "calls_sansan", "calls_hubspot", "rate_limited", "reasons", "progressed_at", *also)
     update_rows(SyncRun, fields, [(run.pk, *(getattr(run, name) for name in fields))], run.account_id)
+    figures.add(desk, counted, made, took)
 
 
 def reasoned(run: SyncRun, reasons: Iterable[str]) -> None:
@@ -280,12 +283,15 @@ class Book:
         self.records: list[tuple[Any, ...]] = []
         self.counted: Counter[str] = Counter()
         self.reasons: list[str] = []
+        self.took: list[float] = []
+        self.opened: datetime | None = None
 
     def succeeded(self, write: Write, result: Result, owners: Mapping[str, Link]) -> None:
         contact_id = result.contact_id or write.entry.contact_id
         if contact_id in owners and owners[contact_id].pk != write.link.pk:
             # Merged in HubSpot with another person's contact. The old id still resolves, and two links never share one.
             contact_id = write.entry.contact_id
+        self.opened = max(self.opened or write.entry.planned_at, write.entry.planned_at)
         self._entry(write, Outcome.SUCCEEDED, contact_id, write.entry.reason, write.entry.detail)
         sent = {name: value for name, value in write.entry.after.items() if name != LINK_ID}
         written = {**write.link.written, **sent}
@@ -299,6 +305,9 @@ class Book:
         if write.reading and write.reading != write.entry.record_id:
             self.older.append((write.reading, None, 0))
         self._count(write, COUNTER_OF[write.decision.kind], write.decision.reason)
+        if self.desk.run.kind == SyncRun.Kind.INCREMENTAL and write.reading and write.entry.changed_at:
+            # A first sync or a full check brings what changed long ago: that says nothing of how fast changes arrive.
+            self.took.append((self.now - write.entry.changed_at).total_seconds())
 
     def conflict(self, write: Write, result: Result, owners: dict[str, Link]) -> None:
         """The address has an owner: the person's link points there now, and the next pass reads and updates it."""
@@ -351,10 +360,14 @@ class Book:
             Record.objects.filter(pk__in=self.held).update(bucket=Bucket.HELD, reason="email_taken")
         # Where a newer reading is waiting already, it stays due; so does a record that another rule reads.
         untouched = set(self.settled).difference(self.desk.touched)
-        Record.objects.filter(pk__in=any_of(untouched), rule=self.desk.rule).update(due_at=None)
+        due = Record.objects.filter(pk__in=any_of(untouched), rule=self.desk.rule)
+        if self.opened:
+            # So does one that a person wants looked at again, and said so while the write was under way.
+            due = due.exclude(due_at__gt=self.opened)
+        due.update(due_at=None)
         update_rows(Record, ("due_at", "attempts"), [row for row in self.older if row[0] not in self.desk.touched], account_id)
         reasoned(self.desk.run, self.reasons)
-        count(self.desk, self.counted)
+        count(self.desk, self.counted, took=self.took)
 
 
 def release(desk: Desk, ids: Iterable[int]) -> None:

@@ -95,18 +95,9 @@ class InvitationAdmin(ScopedAdmin):
         if obj:
             text = _("“Delete” withdraws it: the link opens nothing from then on.") if self.has_delete_permission(request, obj) else ""
             return ((None, {"fields": self.get_readonly_fields(request, obj), "description": text}),)
-        asked = ("account", "email", "role") if accounts_to_own(request).count() > 1 else ("email", "role")
-        return (
-            (
-                None,
-                {
-                    "fields": asked,
-                    "description": _(
-                        "Saving sends a mail with a link that is open for a week. An address with an open invitation gets a new link in place of the old one."
-                    ),
-                },
-            ),
-        )
+        several = accounts_to_own(request).count() > 1
+        text = _("Saving sends a mail with a link that is open for a week. Where an invitation is open already, the new link replaces the old one.")
+        return ((None, {"fields": ("account", "email", "role") if several else ("email", "role"), "description": text}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         made = ("email", "account", "role", "invited_by", "created_at", "expires_at")

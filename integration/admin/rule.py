@@ -16,6 +16,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from core.admin.base import AccountFilter, ScopedAdmin, display, site
 from integration import preflight
+from integration.admin.health import HealthMixin
 from integration.admin.rule_buttons import RuleButtons
 from integration.admin.rule_form import MappingInline, RuleForm
 from integration.admin.setup import SetupMixin
@@ -29,7 +30,7 @@ BUDGET = ("limit_creates", "limit_updates")
 
 
 @admin.register(SyncRule, site=site)
-class SyncRuleAdmin(SetupMixin, RuleButtons, ScopedAdmin):
+class SyncRuleAdmin(SetupMixin, HealthMixin, RuleButtons, ScopedAdmin):
     form = RuleForm
     inlines = (MappingInline,)
     empty_text = gettext_lazy("A rule joins a Sansan and a HubSpot connection. It begins as a draft, and nothing runs until it is switched on.")
@@ -46,7 +47,7 @@ class SyncRuleAdmin(SetupMixin, RuleButtons, ScopedAdmin):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        return [*self.setup_urls(), *super().get_urls()]
+        return [*self.setup_urls(), *self.health_urls(), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRule]:
         # No page of a rule shows a credential, and one under a lost key must not raise for a list.

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integration.models import COUNTERS, SyncRun
-from integration.planning.decisions import REASONS
+from integration.planning.reasons import REASONS, TO_DO
 
 # The words of every state, outcome, bucket, decision and tag type -> what colour says of them.
 TONES = {
@@ -45,6 +45,11 @@ def number(value: int | float) -> str:
 def sentence(reason: str) -> str:
     """What a reason means; a code that this version does not know stands for itself."""
     return _(REASONS[reason]) if reason in REASONS else reason.replace("_", " ").capitalize()
+
+
+def to_do(reason: str) -> str:
+    """What a person can do about a reason."""
+    return _(TO_DO[reason]) if reason in TO_DO else ""
 
 
 def duration(seconds: float | None) -> str:

@@ -1,0 +1,220 @@
+"""Sync health of one rule: where every card in scope stands, why, and what to do about it."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
+from django.db.models.functions import Cast, Concat
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views import View
+
+from core.admin.base import is_id
+from core.roles import OPERATE, VIEW, may
+from core.tenancy import all_accounts
+from integration import attention, tasks
+from integration.admin import search
+from integration.admin.chart import DAYS, chart, summary
+from integration.admin.setup.steps import resume_url, step_url
+from integration.admin.shown import TONES, choice_badge, list_url, number, page_url, sentence, to_do, when
+from integration.admin.standing import standings
+from integration.models import Bucket, DayFigures, Record, SyncRule
+
+TABS = (Bucket.LINKED, Bucket.EXCLUDED, Bucket.FAILING, Bucket.MERGED, Bucket.HELD, Bucket.WAITING, Bucket.UNSEEN)
+PER_PAGE = 50
+# More cards of one reason than this are not gone through to tell how many people they are.
+COUNTED_PEOPLE = 20_000
+
+
+def health_url(rule: SyncRule, **shown: str) -> str:
+    url = reverse("admin:integration_health", args=[rule.pk])
+    return f"{url}?{urlencode(shown)}" if shown else url
+
+
+class HealthMixin:
+    """For the ModelAdmin of the rules."""
+
+    def health_urls(self) -> list[URLPattern]:
+        return [path("<int:rule_id>/health/", self.admin_site.admin_view(Health.as_view(page=self)), name="integration_health")]  # type: ignore[attr-defined]
+
+
+class Health(View):
+    page: Any = None
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        self.rule: SyncRule = self.page.get_object(request, str(kwargs["rule_id"]))
+        if self.rule is None or not may(request.user, self.rule.account_id, VIEW):
+            raise Http404
+        asked = request.GET.get("stand", "")
+        self.bucket = asked if asked in Bucket.values else ""
+        self.reason = request.GET.get("reason", "")[:64].replace("\0", "")
+        self.term = request.GET.get("q", "").replace("\0", "").strip()[:200]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        stand = standings([self.rule.pk]).get(self.rule.pk, {})
+        bucket = self.bucket or first_to_look_at(stand)
+        records = self.records(bucket)
+        days = self.days()
+        context = {
+            **self.page.admin_site.each_context(request),
+            "title": _("Sync health"),
+            "rule": self.rule,
+            "rule_url": page_url(self.rule),
+            "state_badge": choice_badge(self.rule, "state"),
+            "setup_url": resume_url(self.rule) if self.rule.state == SyncRule.State.DRAFT else step_url("review", self.rule),
+            "checked": when(self.rule.checked_at),
+            "tabs": self.tabs(stand, bucket),
+            "total": sum(stand.values()),
+            "bucket": bucket,
+            "bucket_label": Bucket(bucket).label,
+            "reasons": [] if self.term else self.reasons(bucket),
+            "reason": self.reason,
+            "reason_says": (sentence(self.reason), to_do(self.reason)) if self.reason else (),
+            "q": self.term,
+            "records": records,
+            "next": self.next_url(records, bucket),
+            "may_operate": may(request.user, self.rule.account_id, OPERATE),
+            "chart": chart(days, self.today()),
+            "latency": summary(days),
+            "days": DAYS,
+            "list_url": list_url(Record, rule=self.rule.pk, bucket=bucket),
+        }
+        return TemplateResponse(request, "admin/integration/health.html", context)
+
+    def today(self) -> Any:
+        return timezone.now().astimezone(zoneinfo.ZoneInfo(self.rule.account.timezone)).date()
+
+    def days(self) -> list[DayFigures]:
+        return list(DayFigures.objects.filter(rule=self.rule, day__gt=self.today() - timedelta(days=DAYS)))
+
+    def tabs(self, stand: dict[str, int], current: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "code": tab.value,
+                "label": tab.label,
+                "n": number(stand.get(tab, 0)),
+                "zero": not stand.get(tab, 0),
+                "tone": TONES.get(tab, "plain"),
+                "url": f"?{urlencode({'stand': tab.value})}",
+                "current": tab == current and not self.term,
+            }
+            for tab in TABS
+        ]
+
+    def rows(self, bucket: str) -> QuerySet[Any]:
+        """The rule was found within the scope. Its condition would only lead SQLite to the wrong index (see standing.py)."""
+        with all_accounts():
+            return Record.objects.filter(rule=self.rule, bucket=bucket)
+
+    def reasons(self, bucket: str) -> list[dict[str, Any]]:
+        rows = self.rows(bucket).order_by().values("reason").annotate(n=Count("pk"))
+        found = sorted(((row["reason"], row["n"]) for row in rows), key=lambda pair: (-pair[1], pair[0]))
+        people = self.people(bucket, [reason for reason, n in found if n <= COUNTED_PEOPLE]) if bucket != Bucket.LINKED else {}
+        return [
+            {
+                "code": reason,
+                "n": number(n),
+                "people": number(people[reason]) if reason in people else number(n) if bucket == Bucket.LINKED else "",
+                "sentence": sentence(reason) if reason else _("Not looked at yet."),
+                "to_do": to_do(reason),
+                "url": f"?{urlencode({'stand': bucket, 'reason': reason})}",
+                "current": reason == self.reason,
+            }
+            for reason, n in found
+        ]
+
+    def people(self, bucket: str, reasons: list[str]) -> dict[str, int]:
+        """Cards of one link, of one Sansan person or of one address are one person."""
+        who = Case(
+            When(link__isnull=False, then=Concat(Value("l"), Cast("link_id", CharField()))),
+            When(~Q(person_key=""), then=Concat(Value("p"), F("person_key"))),
+            When(~Q(email_key=""), then=Concat(Value("e"), F("email_key"))),
+            default=Concat(Value("r"), Cast("pk", CharField())),
+            output_field=CharField(),
+        )
+        rows = self.rows(bucket).filter(reason__in=reasons).order_by().values("reason").annotate(people=Count(who, distinct=True))
+        return {row["reason"]: row["people"] for row in rows}
+
+    def records(self, bucket: str) -> list[dict[str, Any]]:
+        """One more than a page, to know whether there is another. In the order of the index that finds them."""
+        if self.term:
+            ids = list(search.find(self.request, self.term))
+            rows = Record.objects.filter(rule=self.rule, pk__in=ids).order_by("pk")[:PER_PAGE]
+        else:
+            rows = self.rows(bucket)
+            if self.reason:
+                rows = rows.filter(reason=self.reason)
+            rows = self.after(rows).order_by("reason", "pk")[: PER_PAGE + 1]
+        columns = ("pk", "external_id", "name", "email_key", "bucket", "reason", "detail", "changed_at", "due_at", "attempts", "barred")
+        return [record_row(record) for record in rows.only(*columns)]
+
+    def after(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        reason, _sep, pk = self.request.GET.get("after", "").replace("\0", "").rpartition("|")
+        return rows.filter(Q(reason__gt=reason) | Q(reason=reason, pk__gt=int(pk))) if is_id(pk) else rows
+
+    def next_url(self, records: list[dict[str, Any]], bucket: str) -> str:
+        if self.term or len(records) <= PER_PAGE:
+            return ""
+        records.pop()
+        last = records[-1]["record"]
+        kept = {"stand": bucket, "reason": self.reason, "after": f"{last.reason}|{last.pk}"}
+        return f"?{urlencode({name: value for name, value in kept.items() if value})}"
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not may(request.user, self.rule.account_id, OPERATE):
+            raise PermissionDenied
+        if not self.rule.account.active:
+            messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": self.rule.account})
+        elif request.POST.get("action") == "retry_reason":
+            self.told(attention.retry_reason(self.rule, request.POST.get("stand", ""), request.POST.get("reason", "").replace("\0", "")))
+        elif request.POST.get("action") == "retry":
+            chosen = [int(pk) for pk in request.POST.getlist("record") if is_id(pk)]
+            self.told(attention.retry(Record.objects.filter(rule=self.rule, pk__in=chosen)))
+        return redirect(request.get_full_path())
+
+    def told(self, n: int) -> None:
+        if not n:
+            messages.info(self.request, _("Nothing to try again: it stands elsewhere by now."))
+            return
+        start_if_active(self.rule, self.request)
+        text = ngettext("%(n)s card is tried again now.", "%(n)s cards are tried again now.", n) % {"n": number(n)}
+        if self.rule.state == SyncRule.State.ACTIVE:
+            messages.success(self.request, text)
+        else:
+            messages.warning(self.request, _("The rule is not active: what was chosen is tried as soon as it is."))
+
+
+def start_if_active(rule: SyncRule, request: HttpRequest) -> None:
+    if rule.state == SyncRule.State.ACTIVE:
+        tasks.enqueue_sync(rule, who=request.user.get_username())
+
+
+def first_to_look_at(stand: dict[str, int]) -> str:
+    """What needs a person comes first."""
+    for bucket in (Bucket.FAILING, Bucket.HELD):
+        if stand.get(bucket):
+            return bucket.value
+    return Bucket.LINKED.value
+
+
+def record_row(record: Record) -> dict[str, Any]:
+    return {
+        "record": record,
+        "url": page_url(record),
+        "bucket": choice_badge(record, "bucket"),
+        "sentence": sentence(record.reason) if record.reason else "",
+        "changed": when(record.changed_at),
+        "again": when(record.due_at) if record.due_at and record.bucket in (Bucket.FAILING, Bucket.WAITING) else "",
+    }

@@ -1,0 +1,48 @@
+"""Keeps the figures of a rule's day. Called inside the transaction that moves the run's counters, by the one slice that holds the lease."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from core.bulk import upsert_rows
+from integration.desk import Desk
+from integration.models import DayFigures
+from integration.planning import latency
+
+COUNTED = ("created", "updated", "linked", "failed")
+
+
+class Day(NamedTuple):
+    """Columns of DayFigures."""
+
+    rule_id: int
+    day: date
+    created: int = 0
+    updated: int = 0
+    linked: int = 0
+    failed: int = 0
+    calls_sansan: int = 0
+    calls_hubspot: int = 0
+    latency: Sequence[int] = ()
+    slowest: float = 0.0
+
+
+def add(desk: Desk, counted: Mapping[str, int], calls: tuple[int, int], took: Sequence[float] = ()) -> None:
+    """``calls`` are those made since the last time; ``took`` the seconds from a change in Sansan to HubSpot's answer."""
+    news = {name: counted.get(name, 0) for name in COUNTED}
+    if desk.run.is_preview or not (any(news.values()) or any(calls) or took):
+        return
+    today = desk.now().astimezone(zoneinfo.ZoneInfo(desk.rule.account.timezone)).date()
+    stored = DayFigures.objects.filter(rule=desk.rule, day=today).values_list(*Day._fields).first()
+    day = Day(*stored) if stored else Day(desk.rule.pk, today)
+    day = day._replace(
+        **{name: getattr(day, name) + n for name, n in news.items()},
+        calls_sansan=day.calls_sansan + calls[0],
+        calls_hubspot=day.calls_hubspot + calls[1],
+        latency=latency.added(day.latency, took),
+        slowest=max(day.slowest, *took) if took else day.slowest,
+    )
+    upsert_rows(DayFigures, [day], ("rule", "day"), Day._fields[2:], desk.rule.account_id)

@@ -1,0 +1,45 @@
+"""How long changes took, as counts by size: enough for percentiles of any number of days, and of one size however many there were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+# Seconds. Bucket i holds what took up to EDGES[i]; the last one, what took longer than all of them.
+EDGES = (1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 40, 50, 60, 90, 120, 180, 300, 600, 1800, 3600, 21_600, 86_400)
+
+
+def empty() -> list[int]:
+    return [0] * (len(EDGES) + 1)
+
+
+def bucket(seconds: float) -> int:
+    return next((i for i, edge in enumerate(EDGES) if seconds <= edge), len(EDGES))
+
+
+def added(counts: Sequence[int], seconds: Iterable[float]) -> list[int]:
+    """The counts with these times in them."""
+    total = list(counts) or empty()
+    for one in seconds:
+        total[bucket(one)] += 1
+    return total
+
+
+def united(days: Iterable[Sequence[int]]) -> list[int]:
+    total = empty()
+    for counts in days:
+        total = [have + more for have, more in zip(total, list(counts) or empty(), strict=True)]
+    return total
+
+
+def percentile(counts: Sequence[int], share: float, slowest: float) -> float | None:
+    """The time within which ``share`` of the changes arrived, by a straight line inside the bucket. None where there are none."""
+    total = sum(counts)
+    if not total:
+        return None
+    wanted, seen = share * total, 0
+    for i, n in enumerate(counts):
+        if seen + n >= wanted:
+            low, high = (EDGES[i - 1] if i else 0), (EDGES[i] if i < len(EDGES) else slowest)
+            return min(low + (high - low) * (wanted - seen) / n, slowest or high)
+        seen += n
+    return slowest
