@@ -167,7 +167,8 @@ SANSAN_API_VERSION: str = env.str("SANSAN_API_VERSION", default="v6.0")
 HUBSPOT_API_URL: str = env.str("HUBSPOT_API_URL", default="https://api.hubapi.com")
 HUBSPOT_API_VERSION: str = env.str("HUBSPOT_API_VERSION", default="2026-03")
 HUBSPOT_APP_URL: str = env.str("HUBSPOT_APP_URL", default="https://app.hubspot.com")
-SANSAN_APP_URL: str = env.str("SANSAN_APP_URL", default="https://ap.sansan.com")
+# Where people see a card. Sansan documents no such address: {id} stands for the card's id, where one is known.
+SANSAN_CARD_URL: str = env.str("SANSAN_CARD_URL", default="https://ap.sansan.com/")
 # Of an app of one's own at HubSpot; without them connections are made with a service key only.
 HUBSPOT_CLIENT_ID: str = env.str("HUBSPOT_CLIENT_ID", default="")
 HUBSPOT_CLIENT_SECRET: str = env.str("HUBSPOT_CLIENT_SECRET", default="")

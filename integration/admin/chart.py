@@ -38,17 +38,15 @@ def chart(days: Iterable[DayFigures], today: date) -> dict[str, Any]:
     shown = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     most = max((written(by_day.get(day)) + failed(by_day.get(day)) for day in shown), default=0) or 1
     longest = max((p95(by_day.get(day)) or 0 for day in shown), default=0) or 1
+    places = [(i, p95(by_day.get(day))) for i, day in enumerate(shown)]
+    points = [f"{i * STEP + BAR // 2},{HEIGHT - round(value / longest * (HEIGHT - 6))}" for i, value in places if value is not None]
     return {
         "width": DAYS * STEP,
         "height": HEIGHT,
         "most": most,
         "longest": duration(longest) if any(p95(by_day.get(day)) for day in shown) else "",
         "bars": [bar(i, day, by_day.get(day), most) for i, day in enumerate(shown)],
-        "line": " ".join(
-            f"{i * STEP + BAR // 2},{HEIGHT - round(value / longest * (HEIGHT - 6))}"
-            for i, day in enumerate(shown)
-            if (value := p95(by_day.get(day))) is not None
-        ),
+        "line": " ".join(points * 2 if len(points) == 1 else points),  # a line of one point is drawn as a dot
         "rows": [table_row(by_day[day]) for day in reversed(shown) if day in by_day],
         "first": shown[0],
         "last": shown[-1],

@@ -174,6 +174,7 @@ def brief(entries: QuerySet[AuditEntry]) -> list[dict[str, Any]]:
             "outcome": choice_badge(entry, "outcome") or badge("running", _("Open")),
             "sentence": sentence(entry.reason),
             "changed": ", ".join(list(entry.after)[:6]),
+            "stages": [stage for stage in stages(entry) if stage["done"]] if entry.sent_at else [],
         }
         for entry in entries
     ]

@@ -32,7 +32,7 @@ from integration.admin.standing import standings
 from integration.models import Bucket, DayFigures, Record, SyncRule
 
 TABS = (Bucket.LINKED, Bucket.EXCLUDED, Bucket.FAILING, Bucket.MERGED, Bucket.HELD, Bucket.WAITING, Bucket.UNSEEN)
-PER_PAGE = 50
+PER_PAGE = 25
 # More cards of one reason than this are not gone through to tell how many people they are.
 COUNTED_PEOPLE = 20_000
 

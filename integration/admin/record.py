@@ -7,21 +7,26 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from core.admin.base import AccountFilter, PanelAdmin, display, site
+from core.roles import OPERATE
 from integration.admin import filters, search
 from integration.admin.entry import brief
 from integration.admin.filters import BucketFilter, RecordReasonFilter, RuleFilter
-from integration.admin.shown import choice_badge, list_url, page_url, sentence, when
+from integration.admin.health import health_url
+from integration.admin.person import side_by_side
+from integration.admin.record_buttons import RecordButtons
+from integration.admin.shown import choice_badge, list_url, page_url, sentence, to_do, when
 from integration.connectors.sansan.fields import FIELDS
 from integration.models import AuditEntry, Record, Tag
 
 
 @admin.register(Record, site=site)
-class RecordAdmin(PanelAdmin):
+class RecordAdmin(RecordButtons, PanelAdmin):
     empty_text = gettext_lazy("Our copy of each card stands here, from the first run on.")
     list_display = ("person", "account", "rule_name", "bucket_badge", "why", "changed", "read")
     list_filter = (RuleFilter, BucketFilter, RecordReasonFilter, AccountFilter)
@@ -36,7 +41,8 @@ class RecordAdmin(PanelAdmin):
         return filters.accounts_of(request) or super().accounts_of(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Record]:
-        return super().get_queryset(request).select_related("rule", "account")
+        rows = super().get_queryset(request).select_related("rule__hubspot", "account", "link")
+        return rows.defer("rule__hubspot__credentials", "rule__hubspot__schema")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
@@ -44,11 +50,17 @@ class RecordAdmin(PanelAdmin):
 
     def page_context(self, request: HttpRequest, obj: Record) -> dict[str, Any]:
         names = dict(Tag.objects.filter(connection=obj.connection_id, external_id__in=obj.tags).values_list("external_id", "name"))
+        person = side_by_side(obj, obj.rule, obj.link)
         entries = AuditEntry.objects.filter(account=obj.account_id, card_id=obj.external_id, rule=obj.rule_id)
         return {
             "record": obj,
             "bucket": self.bucket_badge(obj),
             "sentence": sentence(obj.reason) if obj.reason else "",
+            "to_do": to_do(obj.reason),
+            "person": person,
+            "health_url": health_url(obj.rule, stand=obj.bucket, **({"reason": obj.reason} if obj.reason else {})),
+            "may_operate": self.allowed(request, obj, OPERATE),
+            "never_url": reverse("admin:integration_record_never", args=[obj.pk]),
             "values": [(FIELDS.get(name, name), name, obj.values[name]) for name in sorted(obj.values, key=place)],
             "tags": [names.get(tag, tag) for tag in obj.tags],
             "rule_url": page_url(obj.rule),

@@ -1,0 +1,149 @@
+"""One person side by side: the contact, every card, which card won each field, and why. From our own copy: no vendor is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.tenancy import all_accounts
+from integration.admin.shown import choice_badge, page_url
+from integration.desk import as_plan_rule
+from integration.models import Link, Record, SyncRule, Tag
+from integration.planning.expressions import ExpressionError
+from integration.planning.mapping import value_of
+from integration.planning.rules import TAGS, MappingRow
+from integration.planning.snapshot import Card
+from integration.planning.survivors import blend
+
+MOST_CARDS = 8
+NOT_WRITTEN = {
+    "if_empty": gettext_lazy("Only written where the property is empty."),
+    "on_create": gettext_lazy("Only written when the contact is made."),
+    "append": gettext_lazy("Added to what the property has."),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    value: str
+    won: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One property. ``edited``: HubSpot stores something else than we wrote, in its own spelling."""
+
+    property: str
+    label: str
+    contact: str
+    answered: str
+    cells: list[Cell]
+    why: str
+
+
+def cards_of(record: Record) -> list[Record]:
+    """The record and the other cards of its person, the one that stands first."""
+    with all_accounts():
+        # A link's records are of its account; the scope's condition would only lead SQLite to the wrong index (see standing.py).
+        others = list(Record.objects.filter(link=record.link_id).select_related("rule")[:50]) if record.link_id else []
+    found = {one.pk: one for one in (*others, record)}
+    return sorted(found.values(), key=lambda one: as_card(one).rank, reverse=True)
+
+
+def as_card(record: Record) -> Card:
+    return Card(
+        record=record.pk,
+        id=record.external_id,
+        values=record.values,
+        changed_at=record.changed_at,
+        exchanged_on=record.exchanged_on.isoformat() if record.exchanged_on else "",
+        tags=tuple(record.tags),
+    )
+
+
+def side_by_side(record: Record, rule: SyncRule, link: Link | None) -> dict[str, Any]:
+    records = cards_of(record)
+    cards = [as_card(one) for one in records[:MOST_CARDS]]
+    names = tag_names(records)
+    origins = blend(tuple(cards))[1]
+    rows = as_plan_rule(rule, names).mappings
+    return {
+        "cards": [
+            {
+                "record": one,
+                "url": page_url(one),
+                "bucket": choice_badge(one, "bucket"),
+                "this": one.pk == record.pk,
+                "head": card is cards[0],
+                "sansan_url": sansan_url(one),
+            }
+            for one, card in zip(records, cards, strict=False)
+        ],
+        "more": max(len(records) - MOST_CARDS, 0),
+        "lines": [line(row, cards, origins, link, names, rule) for row in rows],
+        "hubspot_url": hubspot_url(rule, link),
+    }
+
+
+def line(row: MappingRow, cards: list[Card], origins: dict[str, str], link: Link | None, names: dict[str, str], rule: SyncRule) -> Line:
+    values = [shown_value(row, card, names) for card in cards]
+    written = link.written.get(row.hubspot, "") if link else ""
+    winner = next((origins[field] for field in row.sansan if field in origins), "")
+    is_tags = row.sansan == (TAGS,) and not row.expression
+    contact = named(written, names) if is_tags else written
+    return Line(
+        row.hubspot,
+        rule.hubspot.schema.get(row.hubspot, {}).get("label", ""),
+        contact,
+        link.answered.get(row.hubspot, "") if link else "",
+        [Cell(value, bool(value) and (is_tags or card.id == winner)) for value, card in zip(values, cards, strict=True)],
+        why(row, cards, values, winner, written, is_tags),
+    )
+
+
+def shown_value(row: MappingRow, card: Card, names: dict[str, str]) -> str:
+    try:
+        value = value_of(row, card.values, card.tags, [names.get(tag, tag) for tag in card.tags])
+    except ExpressionError as wrong:
+        return str(wrong)
+    return named(value, names) if row.sansan == (TAGS,) and not row.expression else value
+
+
+def named(value: str, names: dict[str, str]) -> str:
+    return "; ".join(names.get(tag, tag) for tag in value.split(";")) if value else ""
+
+
+def why(row: MappingRow, cards: list[Card], values: list[str], winner: str, written: str, is_tags: bool) -> str:
+    """Why the contact has this value, in a sentence."""
+    wanted = next((value for value, card in zip(values, cards, strict=True) if card.id == winner), "")
+    if is_tags:
+        return _("The tags of all cards, united.") if written and len(cards) > 1 else ""
+    if wanted and written != wanted:
+        return NOT_WRITTEN.get(row.policy, _("Not written yet, or kept as somebody edited it in HubSpot."))
+    if not wanted or len(cards) == 1:
+        return ""
+    if winner == cards[0].id:
+        return _("The newest card has it.")
+    return _("The newest card leaves it blank; this one is of the same company.")
+
+
+def tag_names(records: list[Record]) -> dict[str, str]:
+    ids = {tag for record in records for tag in record.tags}
+    connections = {record.connection_id for record in records}
+    return dict(Tag.objects.filter(connection__in=connections, external_id__in=ids).values_list("external_id", "name"))
+
+
+def hubspot_url(rule: SyncRule, link: Link | None) -> str:
+    """The contact where people see it. Its address is known once the connection was tested."""
+    portal = rule.hubspot.remote_id
+    if not (link and link.contact_id and portal):
+        return ""
+    return f"{settings.HUBSPOT_APP_URL.rstrip('/')}/contacts/{portal}/record/0-1/{link.contact_id}"
+
+
+def sansan_url(record: Record) -> str:
+    return settings.SANSAN_CARD_URL.replace("{id}", record.external_id)

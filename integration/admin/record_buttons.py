@@ -1,0 +1,68 @@
+"""The buttons of a record: try it again, never sync it, sync it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.admin.base import button
+from core.roles import OPERATE
+from integration import attention
+from integration.admin.health import start_if_active
+from integration.admin.shown import page_url
+from integration.models import Bucket, Record, SyncRule
+
+
+class RecordButtons:
+    buttons = ("retry", "sync_again")
+
+    def button_fits(self, name: str, obj: Record) -> bool:
+        if obj.rule.state == SyncRule.State.DRAFT:
+            return False
+        return bool(obj.barred) if name == "sync_again" else obj.bucket != Bucket.UNSEEN and not obj.barred
+
+    @button(gettext_lazy("Check again now"), icon="refresh", primary=True, title=gettext_lazy("Reads the contact and plans this card once more"))
+    def retry(self, request: HttpRequest, obj: Record) -> None:
+        self.told(request, obj, attention.retry(Record.objects.filter(pk=obj.pk)))
+
+    @button(gettext_lazy("Sync it again"), icon="undo", primary=True, title=gettext_lazy("Takes back “Never sync”"))
+    def sync_again(self, request: HttpRequest, obj: Record) -> None:
+        self.told(request, obj, attention.sync_again([obj]))
+
+    def told(self, request: HttpRequest, obj: Record, n: int) -> None:
+        start_if_active(obj.rule, request)
+        if obj.rule.state == SyncRule.State.ACTIVE:
+            messages.success(request, _("Under way: reload this page in a few seconds."))
+        else:
+            messages.warning(request, _("The rule is not active: this card is looked at as soon as it is."))
+
+    def button_urls(self) -> list[URLPattern]:
+        never = path("<int:object_id>/never/", self.admin_site.admin_view(self.never), name="integration_record_never")  # type: ignore[attr-defined]
+        return [never, *super().button_urls()]  # type: ignore[misc]
+
+    def never(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Like a button, but it asks why."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        obj: Any = self.get_object(request, str(object_id))  # type: ignore[attr-defined]
+        if obj is None:
+            raise Http404
+        if not self.allowed(request, obj, OPERATE):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        why = request.POST.get("why", "").replace("\0", "").strip()
+        if not obj.account.active:
+            messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": obj.account})
+        elif not why:
+            messages.error(request, _("Say why this card is never synced: somebody will ask."))
+        else:
+            attention.never_sync([obj], why, request.user.get_username())
+            messages.success(request, _("This card is left out from now on. Its contact stays in HubSpot as it is."))
+            start_if_active(obj.rule, request)
+        return redirect(page_url(obj))
