@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from core.models.account import Role
 
-VIEW, OPERATE, EDIT, OWN = "view", "operate", "edit", "own"
+# Look at everything; take data out (exports); look at who changed what; run and retry; change the configuration; manage people.
+VIEW, EXPORT, HISTORY, OPERATE, EDIT, OWN = "view", "export", "history", "operate", "edit", "own"
 
 MAY: dict[str, frozenset[str]] = {
-    Role.OWNER: frozenset({VIEW, OPERATE, EDIT, OWN}),
-    Role.EDITOR: frozenset({VIEW, OPERATE, EDIT}),
+    Role.OWNER: frozenset({VIEW, EXPORT, HISTORY, OPERATE, EDIT, OWN}),
+    Role.EDITOR: frozenset({VIEW, EXPORT, HISTORY, OPERATE, EDIT}),
     Role.OPERATOR: frozenset({VIEW, OPERATE}),
     Role.VIEWER: frozenset({VIEW}),
-    Role.AUDITOR: frozenset({VIEW}),
+    Role.AUDITOR: frozenset({VIEW, EXPORT, HISTORY}),
 }
 
 

@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -119,6 +120,8 @@ def database(url: str) -> dict[str, Any]:
 DATABASES = {"default": database(env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"))}
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ja", "日本語")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE: str = env.str("TIME_ZONE", default="Asia/Tokyo")
 if TIME_ZONE not in zoneinfo.available_timezones():
     stop("TIME_ZONE must be a name such as Asia/Tokyo.")
@@ -227,6 +230,8 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("core/admin.css"), lambda request: static("core/setup.css")],
+    "SCRIPTS": [lambda request: static("core/admin.js")],
+    "SHOW_LANGUAGES": True,
     "COLORS": {
         "primary": {
             "50": "#eefbf6",
@@ -278,6 +283,8 @@ UNFOLD = {
                     {"title": _("Members"), "icon": "group", "link": reverse_lazy("admin:core_membership_changelist")},
                     {"title": _("Invitations"), "icon": "mail", "link": reverse_lazy("admin:core_invitation_changelist")},
                     {"title": _("Users"), "icon": "person", "link": reverse_lazy("admin:core_user_changelist")},
+                    {"title": _("History"), "icon": "manage_history", "link": reverse_lazy("admin:integration_history")},
+                    {"title": _("Departures"), "icon": "door_open", "link": reverse_lazy("admin:core_departure_changelist")},
                     {"title": _("Workers"), "icon": "ecg_heart", "link": reverse_lazy("admin:integration_heartbeat_changelist")},
                 ],
             },

@@ -20,6 +20,7 @@ from django_scopes.manager import DisabledQuerySet
 
 from core.history import Frozen, HistoricalRecords, history_of
 from core.models.account import Account
+from core.switcher import chosen_account, seen_accounts
 
 # Keys that one query asks for.
 KEYS = 500
@@ -178,16 +179,14 @@ def owned_history(*left_out: str) -> HistoricalRecords:
 
 
 class AccountScopeMiddleware:
-    """Opens the scope of the signed-in user's accounts for the length of the request; nobody has none."""
+    """Opens the scope of the signed-in user's accounts for the length of the request, or of the one that was chosen; nobody has none."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        user = request.user
-        if user.is_authenticated and user.is_superuser:
+        if request.user.is_authenticated and request.user.is_superuser and chosen_account(request) is None:
             with all_accounts():
                 return self.get_response(request)
-        accounts = list(Account.objects.filter(memberships__user=user)) if user.is_authenticated else []
-        with scope(account=accounts):
+        with scope(account=list(seen_accounts(request))):
             return self.get_response(request)

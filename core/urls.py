@@ -1,6 +1,6 @@
 """The admin is the product's face; everything else is its own pages inside it, and the page that an invitation leads to."""
 
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from core.admin.site import site
@@ -8,6 +8,7 @@ from core.invitation_views import InvitationView
 
 urlpatterns = [
     path("admin/", site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("invitation/<str:token>/", InvitationView.as_view(), name="invitation"),
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
 ]

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from core.encryption import InvalidToken
-from core.history import create_many
+from core.history import create_many, update_many
 from core.models import Account
 from core.tenancy import in_account
 from integration import preflight
@@ -183,8 +183,10 @@ def select_tags(connection: Connection, ids: set[str]) -> bool:
     tags = Tag.objects.filter(connection=connection)
     if set(tags.filter(selected=True).values_list("external_id", flat=True)) == ids:
         return False
-    tags.exclude(external_id__in=ids).update(selected=False)
-    tags.filter(external_id__in=ids).update(selected=True)
+    changing = [tag for tag in tags if tag.selected != (tag.external_id in ids)]
+    for tag in changing:
+        tag.selected = tag.external_id in ids
+    update_many(changing, ["selected"])
     SyncRule.objects.filter(sansan=connection).update(recheck=True)
     return True
 

@@ -9,16 +9,16 @@ from functools import partial
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.cluster import Cluster
 from django_q.models import Schedule, Task
 from django_q.tasks import async_task
 
-from core.models import Account
+from core.models import Account, Departure
 from core.tenancy import all_accounts, in_account
-from integration import preflight, retention, runs, survey
+from integration import leaving, preflight, retention, runs, survey
 from integration.connectors.base import ConnectorError
 from integration.models import Connection, Heartbeat, SyncRule, SyncRun
 
@@ -55,6 +55,10 @@ def enqueue_survey(connection: Connection) -> None:
 
 def enqueue_sample(connection: Connection, card_id: str) -> None:
     enqueue("sample", connection.account_id, connection.pk, card_id)
+
+
+def enqueue_departure(departure: Departure, account: Account) -> None:
+    enqueue("depart", departure.pk, account.pk)
 
 
 def enqueue_tags(connection: Connection) -> None:
@@ -120,6 +124,21 @@ def sample(account_id: int, connection_id: int, card_id: str) -> None:
             log.warning("no_sample", connection=connection_id, why=error.detail)
 
 
+def depart(departure_id: int, account_id: int) -> None:
+    """A piece of the deletion of an account, and the next one. A worker that still wrote for it is waited for."""
+    beat()
+    account, departure = Account.objects.filter(pk=account_id).first(), Departure.objects.filter(pk=departure_id).first()
+    if departure is None or departure.ended_at or account is None:
+        return
+    try:
+        with all_accounts():
+            done = leaving.erase_piece(departure, account, settings.SYNC_SLICE_SECONDS)
+    except IntegrityError:
+        done = False
+    if not done:
+        enqueue("depart", departure_id, account_id)
+
+
 def connection_of(account_id: int, connection_id: int) -> Connection | None:
     account = Account.objects.filter(pk=account_id, active=True).first()
     if account is None:
@@ -146,6 +165,10 @@ def tick() -> None:
         for run in runs.claim_open(timezone.now()):
             enqueue("work", run.account_id, run.pk)
         retention.sweep(now)
+    for account in Account.objects.filter(leaving_at__isnull=False):
+        # What a crash lost. Pieces that meet delete no row twice.
+        for departure in Departure.objects.filter(slug=account.slug, ended_at__isnull=True):
+            enqueue_departure(departure, account)
     sweep_queue(now)
 
 

@@ -30,6 +30,7 @@ from core.admin.site import site
 from core.encryption import EncryptedJSONField
 from core.models.account import Account
 from core.roles import EDIT, VIEW, may
+from core.switcher import seen_accounts
 from core.tenancy import AccountOwned
 
 __all__ = [
@@ -61,11 +62,10 @@ def without_secrets(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def accounts_to_edit(request: HttpRequest) -> QuerySet[Account]:
+    seen = seen_accounts(request)
     if request.user.is_superuser:  # type: ignore[union-attr]
-        return Account.objects.all()
-    return Account.objects.filter(
-        pk__in=[pk for pk in Account.objects.filter(memberships__user=request.user).values_list("pk", flat=True) if may(request.user, pk, EDIT)]
-    )
+        return seen
+    return Account.objects.filter(pk__in=[pk for pk in seen.values_list("pk", flat=True) if may(request.user, pk, EDIT)])
 
 
 class RoleRights:
@@ -177,8 +177,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
 
     def sees_one_account(self, request: HttpRequest) -> bool:
         if not hasattr(request, "_one_account"):
-            seen = Account.objects.all() if request.user.is_superuser else Account.objects.filter(memberships__user=request.user)  # type: ignore[union-attr]
-            request._one_account = len(seen.values_list("pk")[:2]) < 2  # type: ignore[attr-defined]
+            request._one_account = len(seen_accounts(request).values_list("pk")[:2]) < 2  # type: ignore[attr-defined]
         return bool(request._one_account)  # type: ignore[attr-defined]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:  # type: ignore[type-arg]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
-from core.models.account import Account
+from core.switcher import seen_accounts
 
 
 def is_id(value: str | None) -> bool:
@@ -50,8 +50,7 @@ class AccountFilter(DropdownFilter):
     parameter_name = "account"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        seen = Account.objects.all() if request.user.is_superuser else Account.objects.filter(memberships__user=request.user)  # type: ignore[union-attr,misc]
-        return [(str(pk), name) for pk, name in seen.order_by("name").values_list("pk", "name")]
+        return [(str(pk), name) for pk, name in seen_accounts(request).order_by("name").values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.filter(account=self.value()) if is_id(self.value()) else rows

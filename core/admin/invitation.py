@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from core.admin.base import ScopedAdmin, ScopedForm, button, display, site
-from core.admin.member import owned_accounts
+from core.admin.member import owned_accounts, sees_all
 from core.invitations import check_new, invite, link_of, renew, send
 from core.models import Account, Invitation
 from core.roles import OWN, may
@@ -24,7 +24,7 @@ NO_CHANGE = {"show_save_and_add_another": False, "show_save_and_continue": False
 
 
 def accounts_to_own(request: HttpRequest) -> QuerySet[Account]:
-    if request.user.is_superuser:  # type: ignore[union-attr]
+    if sees_all(request):
         return Account.objects.all()
     return Account.objects.filter(pk__in=owned_accounts(request))
 
@@ -68,7 +68,7 @@ class InvitationAdmin(ScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
         rows = super().get_queryset(request)
-        return rows if request.user.is_superuser else rows.filter(account_id__in=owned_accounts(request))  # type: ignore[union-attr]
+        return rows if sees_all(request) else rows.filter(account_id__in=owned_accounts(request))
 
     def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         """Only owners see, make and withdraw invitations."""

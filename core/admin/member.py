@@ -19,6 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from core.admin.base import ScopedAdmin, ScopedForm, display, site
 from core.models import Account, Membership, Role, User
 from core.roles import OWN, may
+from core.switcher import chosen_account, seen_accounts
 
 
 class MembershipForm(ScopedForm):
@@ -80,9 +81,7 @@ class MembershipAdmin(ScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         rows = super().get_queryset(request)
-        if request.user.is_superuser:  # type: ignore[union-attr]
-            return rows
-        return rows.filter(account_id__in=owned_accounts(request))
+        return rows if sees_all(request) else rows.filter(account_id__in=owned_accounts(request))
 
     def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         """Only owners see and change the members."""
@@ -96,7 +95,7 @@ class MembershipAdmin(ScopedAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "account" and not request.user.is_superuser:  # type: ignore[union-attr]
+        if db_field.name == "account" and not sees_all(request):
             field.queryset = Account.objects.filter(pk__in=owned_accounts(request))
         return field
 
@@ -115,5 +114,10 @@ class MembershipAdmin(ScopedAdmin):
         return obj.role, obj.get_role_display()
 
 
+def sees_all(request: HttpRequest) -> bool:
+    """The platform's staff, as long as they have not chosen one account."""
+    return bool(request.user.is_superuser) and chosen_account(request) is None  # type: ignore[union-attr]
+
+
 def owned_accounts(request: HttpRequest) -> list[int]:
-    return [pk for pk in request.user.memberships.values_list("account_id", flat=True) if may(request.user, pk, OWN)]  # type: ignore[union-attr]
+    return [pk for pk in seen_accounts(request).values_list("pk", flat=True) if may(request.user, pk, OWN)]

@@ -9,8 +9,10 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import Resolver404, resolve, reverse
+from django.urls import Resolver404, URLPattern, path, resolve, reverse
 from unfold.sites import UnfoldAdminSite
+
+from core.switcher import choices, switch
 
 
 class Site(UnfoldAdminSite):
@@ -22,6 +24,12 @@ class Site(UnfoldAdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         shown = self.overview(request) if self.overview else {}
         return super().index(request, {**shown, **(extra_context or {})})
+
+    def get_urls(self) -> list[URLPattern]:
+        return [path("switch/", self.admin_view(switch), name="switch"), *super().get_urls()]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().each_context(request), "switcher": choices(request)}
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """unfold's search over the names of pages is not shown, and fails on some addresses."""

@@ -15,11 +15,14 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from core.admin.base import AccountFilter, ScopedAdmin, display, site
+from core.roles import EDIT, HISTORY
 from integration import preflight
-from integration.admin.health import HealthMixin
+from integration.admin.health import HealthMixin, health_url
+from integration.admin.history import HistoryMixin, history_url
 from integration.admin.rule_buttons import RuleButtons
 from integration.admin.rule_form import MappingInline, RuleForm
 from integration.admin.setup import SetupMixin
+from integration.admin.setup.steps import resume_url, step_url
 from integration.admin.shown import choice_badge, list_url, number, page_url, when
 from integration.admin.standing import standings, tiles, waiting_failing
 from integration.configuration import default_mappings
@@ -30,7 +33,7 @@ BUDGET = ("limit_creates", "limit_updates")
 
 
 @admin.register(SyncRule, site=site)
-class SyncRuleAdmin(SetupMixin, HealthMixin, RuleButtons, ScopedAdmin):
+class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAdmin):
     form = RuleForm
     inlines = (MappingInline,)
     empty_text = gettext_lazy("A rule joins a Sansan and a HubSpot connection. It begins as a draft, and nothing runs until it is switched on.")
@@ -47,7 +50,7 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, RuleButtons, ScopedAdmin):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        return [*self.setup_urls(), *self.health_urls(), *super().get_urls()]
+        return [*self.setup_urls(), *self.health_urls(), *self.history_urls(), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRule]:
         # No page of a rule shows a credential, and one under a lost key must not raise for a list.
@@ -112,6 +115,9 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, RuleButtons, ScopedAdmin):
         runs = SyncRun.objects.filter(rule=obj).order_by("-pk")
         return {
             "rule": obj,
+            "health_url": health_url(obj),
+            "history_url": history_url(kind="rule", id=obj.pk) if self.allowed(request, obj, HISTORY) else "",
+            "setup_url": (resume_url(obj) if obj.state == State.DRAFT else step_url("tags", obj)) if self.allowed(request, obj, EDIT) else "",
             "state_badge": self.state_badge(obj),
             "stand": tiles(obj),
             "problems": [text for _reason, text in preflight.mapping_problems(obj)],

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.admin.base import button
+from core.history import noted
 from integration import tasks
 from integration.admin.shown import page_url
 from integration.models import Connection, SyncRule
@@ -76,7 +77,11 @@ class RuleButtons:
         """The conditional UPDATE decides which of two people was first."""
         if state == State.ACTIVE and self.refused_key(request, obj):
             return False
-        return bool(SyncRule.objects.filter(pk=obj.pk, state=obj.state).update(state=state, state_reason="", **fields))
+        moved = bool(SyncRule.objects.filter(pk=obj.pk, state=obj.state).update(state=state, state_reason="", **fields))
+        if moved:
+            obj.state = state
+            noted([obj], request.user)
+        return moved
 
     def refused_key(self, request: HttpRequest, obj: SyncRule) -> bool:
         refused = [one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT]

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from core.admin.base import AccountFilter, ReadOnlyAdmin, display, site
+from core.history import update_many
 from core.roles import EDIT, may
 from integration.admin.filters import ConnectionFilter, SelectedFilter
 from integration.admin.shown import badge, choice_badge, number, when
@@ -91,7 +92,10 @@ class TagAdmin(ReadOnlyAdmin):
             if selected and after > settings.SYNC_MAX_TAGS:
                 messages.error(request, too_many(connection, after, len(chosen)))
                 return
-            tags.filter(pk__in=chosen).update(selected=selected)
+            changing = list(tags.filter(pk__in=chosen))
+            for tag in changing:
+                tag.selected = selected
+            update_many(changing, ["selected"])
             SyncRule.objects.filter(sansan=connection).update(recheck=True)
         messages.success(
             request,

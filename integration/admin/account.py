@@ -1,0 +1,238 @@
+"""Accounts as the platform's staff see them: how each one fares, and the way out: suspend, export, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Count, Max, Q, Sum
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.admin.account import AccountAdmin
+from core.admin.base import button, display, site
+from core.history import because
+from core.models import Account, Departure
+from core.roles import EXPORT, OWN
+from core.tenancy import all_accounts
+from integration import leaving, tasks
+from integration.admin.shown import badge, number, when
+from integration.models import Bucket, Connection, DayFigures, Record, SyncRule
+
+# An export that is older than this may lack what came since.
+EXPORT_LASTS = timedelta(days=1)
+USAGE_DAYS = 30
+
+
+def fares(ids: list[int]) -> dict[int, dict[str, Any]]:
+    """Account -> how it fares. A handful of queries, however many accounts; each ends in an index."""
+    found: dict[int, dict[str, Any]] = {pk: {} for pk in ids}
+    since = timezone.now().date() - timedelta(days=USAGE_DAYS)
+    with all_accounts():
+        rules = dict(SyncRule.objects.filter(account__in=ids).values_list("pk", "account"))
+        states = SyncRule.objects.filter(account__in=ids).order_by().values_list("account").annotate(
+            active=Count("pk", filter=Q(state="active")), held=Count("pk", filter=Q(state="held")), n=Count("pk"), checked=Max("checked_at")
+        )  # fmt: skip
+        broken = Connection.objects.filter(account__in=ids, health__in=("reconnect", "unreachable")).order_by().values_list("account")
+        failing = Record.objects.filter(rule__in=list(rules), bucket=Bucket.FAILING).order_by().values_list("rule").annotate(n=Count("pk"))
+        usage = DayFigures.objects.filter(account__in=ids, day__gte=since).order_by().values_list("account")
+        for pk, active, held, n, checked in states:
+            found[pk].update(active=active, held=held, rules=n, checked=checked)
+        for pk, n in broken.annotate(n=Count("pk")):
+            found[pk]["broken"] = n
+        for rule, n in failing:
+            found[rules[rule]]["failing"] = found[rules[rule]].get("failing", 0) + n
+        for pk, calls, written in usage.annotate(
+            calls=Sum("calls_sansan") + Sum("calls_hubspot"), written=Sum("created") + Sum("updated") + Sum("linked")
+        ):
+            found[pk].update(calls=calls, written=written)
+    return found
+
+
+class Fares(AccountAdmin):
+    list_display = ("name", "slug", "health", "last_check", "failing", "usage", "members", "active")
+    list_filter = ("active",)
+    buttons = ("export", "resume")
+    change_form_outer_before_template = "admin/integration/account_panel.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path("<int:object_id>/suspend/", self.admin_site.admin_view(self.suspend), name="core_account_suspend"),
+            path("<int:object_id>/leave/", self.admin_site.admin_view(self.leave), name="core_account_leave"),
+            *super().get_urls(),
+        ]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        found = fares([account.pk for account in changelist.result_list])
+        for account in changelist.result_list:
+            account.fares = found[account.pk]
+        return changelist
+
+    def page_context(self, request: HttpRequest, obj: Account) -> dict[str, Any]:
+        mine = bool(request.user.is_superuser)  # type: ignore[union-attr]
+        return {
+            "account": obj,
+            "fares": fares([obj.pk])[obj.pk],
+            "health": self.health(obj),
+            "suspend_url": reverse("admin:core_account_suspend", args=[obj.pk]) if mine and obj.active else "",
+            "leave_url": reverse("admin:core_account_leave", args=[obj.pk]) if mine and not obj.active and not obj.leaving_at else "",
+            "exported": when(obj.exported_at),
+        }
+
+    # Suspending
+
+    def button_fits(self, name: str, obj: Account) -> bool:
+        return obj.leaving_at is None and (name == "export" or not obj.active)
+
+    def buttons_for(self, request: HttpRequest, obj: Any) -> Any:
+        shown = super().buttons_for(request, obj)
+        return [one for one in shown if one.name != "resume" or request.user.is_superuser]  # type: ignore[union-attr]
+
+    @button(
+        gettext_lazy("Export everything"),
+        icon="download",
+        right=EXPORT,
+        title=gettext_lazy("A ZIP of configuration, records, links, audit log and history, without secrets"),
+    )
+    def export(self, request: HttpRequest, obj: Account) -> HttpResponseBase:
+        response = StreamingHttpResponse(noted(obj), content_type="application/zip")
+        response["Content-Disposition"] = f'attachment; filename="{obj.slug}-{timezone.localtime():%Y%m%d-%H%M}.zip"'
+        return response  # type: ignore[return-value]
+
+    @button(gettext_lazy("Resume"), icon="play_arrow", right=OWN, primary=True)
+    def resume(self, request: HttpRequest, obj: Account) -> None:
+        self.for_staff(request)
+        obj.active, obj.suspended_for = True, ""
+        because(obj, _("Resumed")).save(update_fields=["active", "suspended_for"])
+        messages.success(request, _("%(account)s is active again: its rules go on by themselves.") % {"account": obj})
+
+    def suspend(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        obj = self.found(request, object_id)
+        problems = self.asked(request, obj) if request.method == "POST" else {}
+        if not obj.active:
+            return redirect(self.page_of(obj))
+        if request.method == "POST" and not problems:
+            reason = request.POST["reason"].strip()[:500]
+            obj.active, obj.suspended_for = False, reason
+            because(obj, reason).save(update_fields=["active", "suspended_for"])
+            messages.success(request, _("%(account)s is suspended: nothing runs for it. A slice that is under way ends first.") % {"account": obj})
+            return redirect(self.page_of(obj))
+        return self.confirm(request, obj, "suspend", problems)
+
+    # Deleting
+
+    def leave(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        obj = self.found(request, object_id)
+        if obj.leaving_at:
+            return redirect("admin:core_departure_changelist")
+        problems = self.asked(request, obj) if request.method == "POST" else {}
+        if obj.active:
+            problems["all"] = _("Suspend the account first.")
+        elif obj.exported_at is None or obj.exported_at < timezone.now() - EXPORT_LASTS:
+            problems["all"] = _("Export everything first: after the deletion nothing can be brought back. An export counts for a day.")
+        if request.method == "POST" and not problems:
+            self.begin_to_leave(request, obj, request.POST["reason"].strip()[:500])
+            return redirect("admin:core_departure_changelist")
+        return self.confirm(request, obj, "leave", problems)
+
+    def begin_to_leave(self, request: HttpRequest, obj: Account, reason: str) -> None:
+        """The credentials go at once, the rows by and by; the row of the departure outlives them."""
+        with transaction.atomic():
+            begun = Account.objects.filter(pk=obj.pk, leaving_at__isnull=True).update(leaving_at=timezone.now())
+            if not begun:
+                return
+            leaving.destroy_credentials(obj)
+            departure = Departure.objects.create(
+                slug=obj.slug,
+                name=obj.name,
+                asked_by=request.user.get_username(),
+                reason=reason,
+                asked_at=timezone.now(),
+                exported_at=obj.exported_at,
+            )
+            tasks.enqueue_departure(departure, obj)
+        messages.success(request, _("%(account)s is being deleted. Its credentials are destroyed already.") % {"account": obj})
+
+    def found(self, request: HttpRequest, object_id: int) -> Account:
+        self.for_staff(request)
+        obj: Account | None = self.get_object(request, str(object_id))
+        if obj is None:
+            raise Http404
+        return obj
+
+    def for_staff(self, request: HttpRequest) -> None:
+        """Stopping or deleting a customer is the platform's decision."""
+        if not request.user.is_superuser:  # type: ignore[union-attr]
+            raise PermissionDenied
+
+    def asked(self, request: HttpRequest, obj: Account) -> dict[str, Any]:
+        problems = {}
+        if request.POST.get("slug", "").strip() != obj.slug:
+            problems["slug"] = _("Type %(slug)s, exactly as it stands here.") % {"slug": obj.slug}
+        if not request.POST.get("reason", "").strip():
+            problems["reason"] = _("Say why: it stands in the history.")
+        return problems
+
+    def confirm(self, request: HttpRequest, obj: Account, what: str, problems: dict[str, Any]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Suspend %(account)s") % {"account": obj} if what == "suspend" else _("Delete %(account)s") % {"account": obj},
+            "account": obj,
+            "what": what,
+            "problems": problems,
+            "typed": request.POST,
+            "back": self.page_of(obj),
+            "original": obj,
+        }
+        return TemplateResponse(request, "admin/integration/account_confirm.html", context)
+
+    # Columns
+
+    @display(description=gettext_lazy("health"))
+    def health(self, obj: Any) -> SafeString:
+        told = getattr(obj, "fares", None) or fares([obj.pk])[obj.pk]
+        if obj.leaving_at:
+            return badge("", _("Being deleted"), "bad")
+        if not obj.active:
+            return badge("", _("Suspended"), "warn")
+        if told.get("broken") or told.get("held"):
+            return badge("", _("Needs a person"), "bad")
+        if not told.get("active"):
+            return badge("", _("No active rule"), "plain")
+        return badge("", _("Some records failing"), "warn") if told.get("failing") else badge("", _("Working"), "good")
+
+    @display(description=gettext_lazy("last check"))
+    def last_check(self, obj: Any) -> Any:
+        return when(obj.fares.get("checked"))
+
+    @display(description=gettext_lazy("failing"))
+    def failing(self, obj: Any) -> SafeString:
+        n = obj.fares.get("failing", 0)
+        return format_html('<span class="mb-pair mb-text-{}">{}</span>', "bad" if n else "muted", number(n))
+
+    @display(description=gettext_lazy("30 days: written / calls"))
+    def usage(self, obj: Any) -> SafeString:
+        return format_html('<span class="mb-pair">{} / {}</span>', number(obj.fares.get("written", 0)), number(obj.fares.get("calls", 0)))
+
+
+def noted(account: Account) -> Iterator[bytes]:
+    """The archive; that it was taken is noted once its last byte has gone out."""
+    yield from leaving.archive(account)
+    Account.objects.filter(pk=account.pk).update(exported_at=timezone.now())
+
+
+site.unregister(Account)
+admin.register(Account, site=site)(Fares)

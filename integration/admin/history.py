@@ -1,0 +1,179 @@
+"""Who changed what in the configuration, when and why, before and after; over all kinds of objects, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import ForeignKey, OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views import View
+
+from core.admin.base import is_id
+from core.models import Account, Membership
+from core.roles import HISTORY, may
+from core.switcher import seen_accounts
+from core.tenancy import all_accounts
+from integration.admin.shown import badge
+from integration.models import Connection, FieldMapping, SyncRule, Tag
+
+KINDS: dict[str, Any] = {
+    "account": Account, "member": Membership, "connection": Connection, "rule": SyncRule, "mapping": FieldMapping, "tag": Tag,
+}  # fmt: skip
+PER_PAGE = 40
+# Columns that tell a person nothing.
+LEFT_OUT = {"id", "account", "rule", "position", "connection"}
+VERBS = {"+": (gettext_lazy("Made"), "good"), "~": (gettext_lazy("Changed"), "info"), "-": (gettext_lazy("Deleted"), "bad")}
+
+
+class HistoryMixin:
+    """For the ModelAdmin of the rules."""
+
+    def history_urls(self) -> list[URLPattern]:
+        return [path("history/", self.admin_site.admin_view(History.as_view(page=self)), name="integration_history")]  # type: ignore[attr-defined]
+
+
+def history_url(**shown: Any) -> str:
+    return f"{reverse('admin:integration_history')}?{urlencode(shown)}"
+
+
+class History(View):
+    page: Any = None
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        accounts = {pk: name for pk, name in seen_accounts(request).values_list("pk", "name") if may(request.user, pk, HISTORY)}
+        if not accounts and not may(request.user, None, HISTORY):
+            raise PermissionDenied
+        kind, pk = request.GET.get("kind", ""), request.GET.get("id", "")
+        kinds = {kind: KINDS[kind]} if kind in KINDS else KINDS
+        before = moment(request.GET.get("before", ""))
+        found = [rows(model, list(accounts), pk if kind in KINDS else "", before) for model in kinds.values()]
+        shown = list(islice(merge(*found, key=lambda row: row.history_date, reverse=True), PER_PAGE + 1))
+        more = len(shown) > PER_PAGE
+        shown = shown[:PER_PAGE]
+        context = {
+            **self.page.admin_site.each_context(request),
+            "title": _("History of the configuration"),
+            "changes": described(shown, accounts),
+            "kinds": [{"code": code, "label": capfirst(model._meta.verbose_name), "current": code == kind} for code, model in KINDS.items()],
+            "kind": kind,
+            "one": pk if kind in KINDS and is_id(pk) else "",
+            "next": self.next_url(shown[-1].history_date) if more else "",
+            "several": len(accounts) > 1,
+        }
+        return TemplateResponse(request, "admin/integration/history.html", context)
+
+    def next_url(self, last: datetime) -> str:
+        kept = {name: self.request.GET[name] for name in ("kind", "id") if self.request.GET.get(name)}
+        return f"?{urlencode({**kept, 'before': last.isoformat()})}"
+
+
+def moment(text: str) -> datetime | None:
+    try:
+        parsed = parse_datetime(text)
+    except ValueError:
+        return None
+    return parsed if parsed and timezone.is_aware(parsed) else None
+
+
+def rows(model: Any, accounts: list[int], pk: str, before: datetime | None) -> list[Any]:
+    """The newest changes of one kind, each with the row before it. The accounts are those that the role lets be seen."""
+    history = model.history.model
+    column = "id" if model is Account else "account_id"
+    earlier = history.objects.filter(id=OuterRef("id"), history_id__lt=OuterRef("history_id")).order_by("-history_id").values("history_id")[:1]
+    wanted = Q(**{f"{column}__in": accounts})
+    if is_id(pk):
+        wanted &= Q(id=pk)
+    if before:
+        wanted &= Q(history_date__lt=before)
+    with all_accounts():
+        found: QuerySet[Any] = history.objects.filter(wanted).order_by("-history_date", "-history_id")
+        shown = list(found.annotate(earlier=Subquery(earlier))[: PER_PAGE + 1])
+        there = history.objects.in_bulk([row.earlier for row in shown if row.earlier])
+    for row in shown:
+        row.before = there.get(row.earlier)
+    return shown
+
+
+def described(shown: list[Any], accounts: dict[int, str]) -> list[dict[str, Any]]:
+    names = Names(shown)
+    result = []
+    for row in shown:
+        verb, tone = VERBS[row.history_type]
+        model = row.instance_type
+        account_id = row.id if model is Account else row.account_id
+        result.append(
+            {
+                "when": timezone.localtime(row.history_date),
+                "who": row.who or _("The platform"),
+                "kind": capfirst(model._meta.verbose_name),
+                "what": names.of(row),
+                "verb": badge("", verb, tone),
+                "reason": row.history_change_reason or "",
+                "account": accounts.get(account_id, ""),
+                "fields": list(differences(row, names)),
+                "url": history_url(kind=next(code for code, one in KINDS.items() if one is model), id=row.id),
+            }
+        )
+    return result
+
+
+def differences(row: Any, names: Names) -> Iterator[tuple[Any, str, str]]:
+    """(field, before, after) of what changed; of a new or deleted row what it held."""
+    for field in row.tracked_fields:
+        if field.name in LEFT_OUT:
+            continue
+        now = names.value(field, getattr(row, field.attname))
+        then = names.value(field, getattr(row.before, field.attname)) if row.before else ""
+        if row.history_type == "-":
+            then, now = now, ""
+        if then != now:
+            yield capfirst(field.verbose_name), then, now
+
+
+class Names:
+    """What the rows that a change points at are called, read once for a page."""
+
+    def __init__(self, shown: Iterable[Any]) -> None:
+        shown = list(shown)
+        rules = {row.rule_id for row in shown if row.instance_type is FieldMapping}
+        ends = {key for row in shown if row.instance_type is SyncRule for key in (row.sansan_id, row.hubspot_id)}
+        ends |= {key for row in shown if row.before and row.instance_type is SyncRule for key in (row.before.sansan_id, row.before.hubspot_id)}
+        ends |= {row.connection_id for row in shown if row.instance_type is Tag}
+        users = {row.user_id for row in shown if row.instance_type is Membership}
+        with all_accounts():
+            self.rules = dict(SyncRule.objects.filter(pk__in=rules).values_list("pk", "slug"))
+            self.connections = dict(Connection.objects.filter(pk__in=ends).values_list("pk", "slug"))
+        self.users = dict(Membership._meta.get_field("user").related_model.objects.filter(pk__in=users).values_list("pk", "username"))
+
+    def of(self, row: Any) -> str:
+        model = row.instance_type
+        if model is FieldMapping:
+            return f"{self.rules.get(row.rule_id, row.rule_id)}: {row.expression or row.sansan} → {row.hubspot}"
+        if model is Membership:
+            return str(self.users.get(row.user_id, row.user_id))
+        if model is Tag:
+            return f"{self.connections.get(row.connection_id, row.connection_id)}: {row.name}"
+        return str(row.name if model is Account else row.slug)
+
+    def value(self, field: Any, value: Any) -> str:
+        if isinstance(field, ForeignKey):
+            names = self.users if field.name == "user" else self.connections
+            return str(names.get(value, value or ""))
+        if field.choices:
+            return str(dict(field.flatchoices).get(value, value))
+        if isinstance(value, bool):
+            return str(_("yes") if value else _("no"))
+        return "" if value in (None, "", [], {}) else str(value)
