@@ -73,15 +73,26 @@ def noted(rows: Iterable[Any], user: Any, reason: str = "") -> None:
     """Keeps how rows stand after an UPDATE that went around ``save``."""
     rows = list(rows)
     if rows:
-        who = {"default_user": user if getattr(user, "pk", None) else None, "default_change_reason": reason[:500] or None}
-        type(rows[0]).history.bulk_history_create(rows, update=True, **who)
+        type(rows[0]).history.bulk_history_create(rows, update=True, **told(user, reason))
 
 
 def create_many(rows: list[Any], reason: str = "") -> None:
     if rows:
-        bulk_create_with_history(rows, type(rows[0]), default_change_reason=reason[:500] or None)
+        bulk_create_with_history(rows, type(rows[0]), **told(asking(), reason))
 
 
 def update_many(rows: list[Any], fields: list[str], reason: str = "") -> None:
     if rows:
-        bulk_update_with_history(rows, type(rows[0]), fields, default_change_reason=reason[:500] or None)
+        bulk_update_with_history(rows, type(rows[0]), fields, **told(asking(), reason))
+
+
+def asking() -> Any:
+    """The user of the request that is being answered; None in commands and workers."""
+    return getattr(getattr(HistoricalRecords.context, "request", None), "user", None)
+
+
+def told(user: Any, reason: str) -> dict[str, Any]:
+    """For many rows at once the library sends no signal, so that the name is given here."""
+    known = user if getattr(user, "pk", None) else None
+    who = {"who": known.get_username() if known else ""}
+    return {"default_user": known, "default_change_reason": reason[:500] or None, "custom_historical_attrs": who}

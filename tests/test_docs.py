@@ -71,4 +71,4 @@ def test_the_example_file_is_taken(monkeypatch):
     whole, rows = (yaml.safe_load(example) for example in examples)
     whole["rules"][0]["mappings"] = rows["mappings"]
     configuration = read(whole, {"SANSAN_API_KEY": "k" * 32, "HUBSPOT_TOKEN": "pat-example"})
-    assert [row["hubspot"] for row in configuration.rules[0].mappings] == ["jobtitle", "address", "phone"]
+    assert [row["hubspot"] for row in configuration.rules[0].mappings] == ["jobtitle", "address", "phone", "company", "seniority"]

@@ -155,14 +155,8 @@ class Fares(AccountAdmin):
             if not begun:
                 return
             leaving.destroy_credentials(obj)
-            departure = Departure.objects.create(
-                slug=obj.slug,
-                name=obj.name,
-                asked_by=request.user.get_username(),
-                reason=reason,
-                asked_at=timezone.now(),
-                exported_at=obj.exported_at,
-            )
+            asked = {"asked_by": request.user.get_username(), "reason": reason, "asked_at": timezone.now()}
+            departure = Departure.objects.create(slug=obj.slug, name=obj.name, exported_at=obj.exported_at, **asked)
             tasks.enqueue_departure(departure, obj)
         messages.success(request, _("%(account)s is being deleted. Its credentials are destroyed already.") % {"account": obj})
 

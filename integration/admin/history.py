@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from heapq import merge
@@ -133,10 +134,13 @@ def described(shown: list[Any], accounts: dict[int, str]) -> list[dict[str, Any]
 def differences(row: Any, names: Names) -> Iterator[tuple[Any, str, str]]:
     """(field, before, after) of what changed; of a new or deleted row what it held."""
     for field in row.tracked_fields:
-        if field.name in LEFT_OUT:
+        if field.name in LEFT_OUT or (row.instance_type is Tag and field.name != "selected"):
             continue
         now = names.value(field, getattr(row, field.attname))
         then = names.value(field, getattr(row.before, field.attname)) if row.before else ""
+        if row.instance_type is Tag and not row.before:
+            # Sansan makes tags, not we: the first that is known of one is that it was selected, or no longer.
+            then = names.value(field, not row.selected)
         if row.history_type == "-":
             then, now = now, ""
         if then != now:
@@ -176,4 +180,6 @@ class Names:
             return str(dict(field.flatchoices).get(value, value))
         if isinstance(value, bool):
             return str(_("yes") if value else _("no"))
-        return "" if value in (None, "", [], {}) else str(value)
+        if value in (None, "", [], {}):
+            return ""
+        return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)

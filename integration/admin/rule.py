@@ -42,6 +42,7 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
     search_fields = ("slug",)
     ordering = ("account", "slug")
     change_form_outer_before_template = "admin/integration/rule_panel.html"
+    list_before_template = "admin/integration/rule_begin.html"
     fieldsets = (
         (None, {"fields": ("account", "slug", ("sansan", "hubspot"), "direction")}),
         (gettext_lazy("Which people, and who wins"), {"fields": ("require_email", "conflict", "filters")}),

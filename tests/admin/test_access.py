@@ -32,30 +32,6 @@ PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
 PATTERNS = {"^(?P<app_label>core|integration)/$": ("core/", "integration/"), "(?P<url>.*)$": ("no/such/page/",)}
 
 
-# Both customers have invited somebody
-
-
-def invited(own: SimpleNamespace) -> SimpleNamespace:
-    guest = {"email": f"guest@{own.slug}.example.jp", "invited_by": own.owner.username, "token_digest": f"{own.slug}-digest"}
-    own.invitation = Invitation.objects.create(pk=FIRST[own.slug] + 99_500, account=own.account, **guest)
-    own.ids.add(own.invitation.pk)
-    return own
-
-
-@pytest.fixture
-def acme(acme):
-    return invited(acme)
-
-
-@pytest.fixture
-def birch(birch):
-    return invited(birch)
-
-
-def rows_of(own: SimpleNamespace) -> list[Any]:
-    return [*world.rows_of(own), own.invitation]
-
-
 # The walk
 
 

@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from core.models import Account
 from core.tenancy import all_accounts, in_account
-from integration.models import Connection, Heartbeat, SyncRule, SyncRun, Tag
+from integration.admin.setup.steps import resume_url
+from integration.models import Connection, Heartbeat, SyncRule, SyncRun
+from integration.planning.reasons import REASONS, TO_DO
 from tests.admin.conftest import browser
 from tests.admin.pages import address, body, listed, page
 from tests.admin.world import team
@@ -23,8 +25,8 @@ pytestmark = pytest.mark.django_db
 HOME = "/admin/"
 
 
-def steps(client):
-    return [(step["title"], bool(step["url"]), step["done"]) for step in client.get(HOME).context["steps"]]
+def begin(client):
+    return client.get(HOME).context["begin"]
 
 
 def change(own, **values):
@@ -34,50 +36,31 @@ def change(own, **values):
 
 # Where to begin
 
-BEGIN = ["Connect Sansan", "Connect HubSpot", "Choose tags", "Make a rule", "Look at a preview, then switch on"]
-
-
 def test_an_empty_platform_begins_with_an_account(root):
-    assert steps(root)[0] == ("Make an account", True, False)
-    assert [title for title, _, _ in steps(root)[1:]] == BEGIN
+    assert begin(root) == {"first": True, "url": reverse("admin:core_account_add"), "account": True}
     assert not root.get(HOME).context["rules"] and not root.get(HOME).context["runs"]
 
 
-def test_every_step_leads_to_a_page_that_opens(root):
-    root.raise_request_exception = False
-    urls = [step["url"] for step in root.get(HOME).context["steps"] if step["url"]]
-    assert [(url, root.get(url).status_code) for url in urls if root.get(url).status_code != 200] == []
-
-
-def test_a_new_customer_is_led_to_the_first_run_step_by_step():
+def test_a_new_customer_is_led_to_the_set_up_until_a_rule_runs():
     one = rows.account("fuji")
     fuji = browser(member("fumi", one))
-    assert steps(fuji) == [
-        (BEGIN[0], True, False),
-        (BEGIN[1], True, False),
-        (BEGIN[2], True, False),
-        (BEGIN[3], True, False),
-        (BEGIN[4], False, False),
-    ]
-    sansan, _ = rows.connection(one, "sansan"), rows.connection(one, "hubspot")
-    with in_account(one):
-        Tag.objects.create(account=one, connection=sansan, external_id="T1", name="one", type="public", selected=True)
-    assert [done for _, _, done in steps(fuji)] == [True, True, True, False, False]
+    assert begin(fuji) == {"first": True, "url": reverse("admin:integration_setup")}
+    assert fuji.get(begin(fuji)["url"]).status_code == 200
     rule = rows.rule(one)
-    assert [done for _, _, done in steps(fuji)] == [True, True, True, True, False]
-    assert fuji.get(HOME).context["steps"][4]["url"] == page(rule)
+    assert begin(fuji)["first"] and resume_url(rule) in body(fuji.get(HOME))
     with in_account(one):
         SyncRule.objects.update(state="active")
-    assert steps(fuji) == []
+    assert not begin(fuji)["first"] and begin(fuji)["url"]
 
 
-def test_who_may_not_edit_reads_the_steps_and_is_led_nowhere():
+def test_who_may_not_edit_is_told_who_sets_it_up():
     ben = browser(member("ben", rows.account("fuji"), "viewer"))
-    assert [title for title, _, _ in steps(ben)] == BEGIN and not any(url for _, url, _ in steps(ben))
+    assert begin(ben) == {"first": True, "url": ""} and "An owner or editor of the account sets it up." in body(ben.get(HOME))
 
 
 def test_another_account_s_beginnings_are_not_mine(acme):
-    assert [done for _, _, done in steps(browser(member("fumi", rows.account("fuji"))))] == [False] * 5
+    fumi = browser(member("fumi", rows.account("fuji")))
+    assert begin(fumi)["first"] and not fumi.get(HOME).context["drafts"]
 
 
 # What needs a person
@@ -86,7 +69,7 @@ def test_another_account_s_beginnings_are_not_mine(acme):
 def test_a_held_rule_says_why_and_leads_to_it(acme, aiko):
     change(acme, state="held", state_reason="4,812 would change, and 500 may.")
     seen = body(aiko.get(HOME))
-    assert "The rule acme-cards is held:" in seen and "4,812 would change, and 500 may." in seen and page(acme.rule) in seen
+    assert "4,812 would change, and 500 may." in seen and page(acme.rule) in seen
 
 
 def test_no_number_of_rules_hides_a_held_one(acme, aiko):
@@ -121,6 +104,33 @@ def test_nobody_misses_workers_while_no_rule_is_active(acme, aiko):
     Heartbeat.objects.all().delete()
     change(acme, state="paused")
     assert "No worker has reported" not in body(aiko.get(HOME))
+
+
+@pytest.mark.parametrize(
+    ("interval", "minutes", "told"),
+    [(25, 1, False), (25, 6, True), (3600, 60, False), (3600, 601, True)],
+    ids=["just now", "missed many checks", "hourly, on time", "hourly, ten missed"],
+)
+def test_a_rule_that_is_late_is_told(acme, aiko, interval, minutes, told):
+    ago = timezone.now() - timedelta(minutes=minutes)
+    change(acme, state="active", interval=interval, checked_at=ago, created_at=ago)
+    assert bool(aiko.get(HOME).context["late"]) is told
+
+
+def test_failing_cards_are_told_by_rule_and_reason_with_what_to_do(acme, aiko):
+    for n in range(3):
+        rows.record(acme.rule, f"F{n}", bucket="failing", reason="wrong_type")
+    row = next(row for row in aiko.get(HOME).context["failing"] if row["sentence"] == REASONS["wrong_type"])
+    assert (row["n"], row["to_do"]) == ("3", TO_DO["wrong_type"]) and aiko.get(row["url"]).status_code == 200
+
+
+def test_where_nothing_is_wrong_the_page_says_so(acme, aiko):
+    with in_account(acme.account):
+        acme.rule.records.all().update(bucket="linked", reason="in_sync")
+        Connection.objects.update(health="ok")
+    change(acme, state="active", checked_at=timezone.now())
+    Heartbeat.objects.create(host="here", beat_at=timezone.now())
+    assert "Nothing needs a person now." in body(aiko.get(HOME))
 
 
 # How it went
@@ -166,7 +176,7 @@ def test_a_lost_key_does_not_take_the_page_down(acme, aiko, root):
 def test_a_member_of_nothing_sees_nothing(acme, dan):
     shown = dan.get(HOME).context
     assert not any(shown[name] for name in ("rules", "runs", "broken", "held", "no_pulse"))
-    assert not any(step["url"] or step["done"] for step in shown["steps"])
+    assert shown["begin"] == {"first": True, "url": ""} and not any(shown[name] for name in ("late", "failing", "drafts"))
 
 
 def test_an_account_that_is_switched_off_is_still_seen(acme, aiko):

@@ -14,9 +14,11 @@ from django.db import connection
 from django.db.models import Model
 from django.utils import timezone
 
-from core.models import Account, Membership, Role, User
+from core.history import because
+from core.models import Account, Departure, Invitation, Membership, Role, User
+from core.models.invitation import digest
 from core.tenancy import in_account
-from integration.models import AuditEntry, Connection, FieldMapping, Heartbeat, Link, Record, SyncRule, SyncRun, Tag
+from integration.models import AuditEntry, Connection, DayFigures, FieldMapping, Heartbeat, Link, Record, Sample, SyncRule, SyncRun, Tag
 from tests.cast import member
 from tests.core import rows
 
@@ -38,6 +40,10 @@ def furnish(slug: str, owner: str) -> SimpleNamespace:
     own.colleague = member(f"{slug}-colleague", account, Role.EDITOR)
     # Of the platform, and nobody's: its text says whose test made it.
     own.heartbeat = Heartbeat.objects.create(pk=next(ids), host=f"{slug}-host", beat_at=timezone.now())
+    former = {"slug": f"{slug}-former", "name": f"{slug} former {MARKUP}", "asked_by": f"{slug}-staff", "reason": f"{slug} left {MARKUP}"}
+    own.departure = Departure.objects.create(pk=next(ids), asked_at=timezone.now(), counts={"integration_record": 7}, **former)
+    guest = {"email": f"guest@{slug}.example.jp", "invited_by": owner, "token_digest": digest(f"{slug}-token")}
+    own.invitation = Invitation.objects.create(pk=next(ids), account=account, **guest)
     seen = {"health": "ok", "health_detail": f"{slug} sees it {MARKUP}", "remote_id": f"{slug}-portal", "tested_at": timezone.now()}
     first = next(ids)
     own.sansan = rows.connection(account, "sansan", SECRET.format(slug), pk=first, slug=f"{slug}-sansan")
@@ -46,9 +52,11 @@ def furnish(slug: str, owner: str) -> SimpleNamespace:
     own.spare = rows.connection(account, "hubspot", SECRET.format(slug), pk=first + 2, slug=f"{slug}-spare")
     with in_account(account):
         Connection.objects.filter(pk__in=(first, first + 1)).update(**seen)
+        Connection.objects.filter(pk=first).update(cards=4321, surveyed_at=timezone.now(), remote_name=f"{slug} key {MARKUP}")
         furnish_sync(own, ids)
+        furnish_history(own, ids)
     listed = [row for value in vars(own).values() for row in (value if isinstance(value, list) else [value])]
-    own.ids = {row.pk for row in listed if isinstance(row, Model) and row.pk >= FIRST[slug]}
+    own.ids = {row.pk for row in listed if isinstance(row, Model) and (row.pk or 0) >= FIRST[slug]} | set(own.ids_gone)
     # PostgreSQL numbers on from the last row that it has numbered itself: what a test makes must be newer than this.
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), sorted({type(row) for row in listed if isinstance(row, Model)}, key=str)):
@@ -60,7 +68,7 @@ def furnish_sync(own: SimpleNamespace, ids: Any) -> None:
     account, slug, now, first = own.account, own.slug, timezone.now(), next(ids)
     own.tags = [
         Tag.objects.create(
-            pk=first + n, account=account, connection=own.sansan, external_id=f"{slug}-T{n}", name=f"{slug} {type} {MARKUP}", type=type
+            pk=first + n, account=account, connection=own.sansan, external_id=f"{slug}-T{n}", name=f"{slug} {type} {MARKUP}", type=type, cards=n
         )
         for n, type in enumerate(("public", "shared", "private"))
     ]
@@ -97,8 +105,32 @@ def furnish_sync(own: SimpleNamespace, ids: Any) -> None:
     own.failing = rows.record(
         own.rule, f"{slug}-C2", pk=first + 1, email_key=f"two@{slug}.example.jp", bucket="failing", reason="email_taken", due_at=now, **person
     )
+    said = {"why": f"{slug} asked not to {MARKUP}", "by": own.owner.username, "at": "2026-03-01T09:00:00+00:00"}
+    own.barred = rows.record(own.rule, f"{slug}-C3", pk=first + 2, bucket="excluded", reason="never_sync", barred=said, **person)
+    card = {"lastName": f"{slug} sampled", "firstName": MARKUP, "title": f"{slug} chief {MARKUP}"}
+    own.sample = Sample.objects.create(
+        pk=next(ids), account=account, connection=own.sansan, external_id=f"{slug}-S1", values=card, tags=[f"{slug}-T0"], read_at=now
+    )
+    own.figures = DayFigures.objects.create(pk=next(ids), account=account, rule=own.rule, day=now.date(), created=12, calls_hubspot=34, slowest=5.5)
     own.entry = entry(own.run, own.record, pk=next(ids), detail=f"{slug} was written {MARKUP}")
     LogEntry.objects.log_actions(own.owner.pk, [own.rule], CHANGE, change_message=f"{slug} changed it", single_object=True)
+
+
+def furnish_history(own: SimpleNamespace, ids: Any) -> None:
+    """What the owner changed, and why; some of it is gone by now."""
+    account, slug, first = own.account, own.slug, next(ids)
+    own.gone = [
+        rows.connection(account, "hubspot", SECRET.format(slug), pk=first, slug=f"{slug}-gone"),
+        Tag.objects.create(pk=first + 1, account=account, connection=own.sansan, external_id=f"{slug}-T9", name=f"{slug} gone {MARKUP}", type="public"),
+        FieldMapping.objects.create(pk=first + 2, account=account, rule=own.draft, sansan="memo", hubspot=f"{slug}_gone"),
+    ]
+    own.ids_gone = [row.pk for row in own.gone]
+    for row in own.gone:
+        because(row, f"{slug} no longer needs it {MARKUP}").delete()
+    because(own.hubspot, f"{slug} has a new key {MARKUP}").save(update_fields=["hint"])
+    for model in (Connection, Tag, FieldMapping, SyncRule):
+        model.history.filter(account=account).update(who=own.owner.username, history_user=own.owner)
+    Account.history.filter(id=account.pk).update(who=own.owner.username, history_user=own.owner)
 
 
 def entry(run: SyncRun, record: Record, **values: Any) -> AuditEntry:
@@ -129,7 +161,7 @@ def rows_of(own: SimpleNamespace) -> list[Any]:
     """A row of each model that has pages, and both kinds of connection."""
     return [
         own.account, own.membership, own.owner, own.heartbeat,
-        own.sansan, own.hubspot, own.tags[0], own.rule, own.run, own.link, own.record, own.entry,
+        own.sansan, own.hubspot, own.tags[0], own.rule, own.draft, own.run, own.link, own.record, own.barred, own.entry, own.invitation, own.departure,
     ]  # fmt: skip
 
 

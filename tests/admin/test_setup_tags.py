@@ -1,0 +1,192 @@
+"""Tags: what is selected is kept and told to every sync of the same key; what cannot be is told on the page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from core.tenancy import in_account
+from integration.models import Connection, SyncRule, Tag
+from tests.admin.pages import body, page, told
+from tests.admin.pages import send as send_page
+from tests.admin.setup_pages import again, begun, form_of, previewed, problems, send, url
+from tests.core import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def draft(acme):
+    return begun(acme, "tags")
+
+
+def selected(acme):
+    with in_account(acme.account):
+        return set(Tag.objects.filter(connection=acme.sansan, selected=True).values_list("external_id", flat=True))
+
+
+def many(acme, n):
+    with in_account(acme.account):
+        Tag.objects.bulk_create(
+            Tag(account=acme.account, connection=acme.sansan, external_id=f"M{i:05d}", name=f"many {i}", type="public") for i in range(n)
+        )
+    return [f"M{i:05d}" for i in range(n)]
+
+
+def new(rule):
+    return again(rule).changed_at > timezone.now() - timedelta(minutes=1)
+
+
+def test_what_is_ticked_is_selected(acme, aiko, draft):
+    answer = send(aiko, "tags", draft, tag=["acme-T0", "acme-T1"], every=None)
+    assert answer["Location"] == url("configure", draft.pk)
+    assert selected(acme) == {"acme-T0", "acme-T1"} and new(draft) and again(draft).setup_step == "configure"
+    assert form_of(aiko.get(url("tags", draft.pk)))["tag"] == ["acme-T0", "acme-T1"]
+    with in_account(acme.account):
+        assert list(acme.tags[0].history.values_list("who", "selected"))[0] == ("aiko", True)
+
+
+def test_what_is_no_longer_ticked_is_taken_away(acme, aiko, draft):
+    send(aiko, "tags", draft, tag=["acme-T0"])
+    send(aiko, "tags", draft, tag=["acme-T1"])
+    assert selected(acme) == {"acme-T1"}
+    send(aiko, "tags", draft, tag=["acme-T1"], every="1")
+    assert selected(acme) == set() and form_of(aiko.get(url("tags", draft.pk)))["every"] == ["1"]
+
+
+def test_the_same_again_is_no_change(acme, aiko, draft):
+    send(aiko, "tags", draft, tag=["acme-T0"])
+    with in_account(acme.account):
+        SyncRule.objects.filter(pk=draft.pk).update(changed_at=draft.changed_at, recheck=False)
+    send(aiko, "tags", draft)
+    assert not new(draft) and not again(draft).recheck
+
+
+# What cannot be
+
+
+def test_nothing_ticked_is_asked_about(acme, aiko, draft):
+    answer = send(aiko, "tags", draft, tag=None, every=None)
+    assert answer.status_code == 200 and "Select at least one tag" in problems(answer)
+    assert again(draft).setup_step == "tags" and not new(draft)
+
+
+@pytest.mark.parametrize("tag", ["acme-T2", "birch-T0", "no-such-tag", "", "a\x00b", "9" * 5000, "<b>"])
+def test_a_tag_that_cannot_be_had_is_told_and_the_others_stay_ticked(acme, birch, aiko, draft, tag):
+    """Private, another customer's, none at all."""
+    aiko.raise_request_exception = False
+    answer = send(aiko, "tags", draft, tag=["acme-T0", tag])
+    assert answer.status_code == 200 and "not there any more, or has become private" in problems(answer)
+    assert form_of(answer)["tag"] == ["acme-T0"] and selected(acme) == set() and "birch" not in body(answer)
+
+
+@pytest.mark.parametrize("n", [3, 1200])
+def test_too_many_are_told_with_both_numbers_and_stay_ticked(acme, aiko, draft, settings, n):
+    """Two thousand are shown, so that as many can be ticked."""
+    settings.SYNC_MAX_TAGS = 2
+    aiko.raise_request_exception = False
+    answer = send(aiko, "tags", draft, tag=many(acme, n))
+    assert answer.status_code == 200 and f"{n:,}" in problems(answer) and "2 can be" in problems(answer)
+    assert len(form_of(answer)["tag"]) == n and selected(acme) == set()
+
+
+def test_as_many_as_the_limit_are_taken(acme, aiko, draft, settings):
+    settings.SYNC_MAX_TAGS = 2
+    assert send(aiko, "tags", draft, tag=["acme-T0", "acme-T1"]).status_code == 302
+
+
+# What the page says
+
+
+def test_a_private_tag_says_why_it_cannot_be_had(acme, aiko, draft):
+    answer = body(aiko.get(url("tags", draft.pk)))
+    line = answer.split('value="acme-T2"')[1].split("</li>")[0]
+    assert "disabled" in line.split(">")[0] and "belongs to one Sansan user" in line
+
+
+@pytest.mark.parametrize(("cards", "said"), [(0, "0 cards"), (1, "1 card"), (7, "7 cards"), (None, "–")])
+def test_each_tag_says_how_many_cards_it_has(acme, aiko, draft, cards, said):
+    with in_account(acme.account):
+        Tag.objects.filter(pk=acme.tags[0].pk).update(cards=cards)
+        Connection.objects.filter(pk=acme.sansan.pk).update(cards=None, survey={})
+    line = body(aiko.get(url("tags", draft.pk))).split('value="acme-T0"')[1].split("</li>")[0]
+    assert f'mb-count">{said}<' in line
+
+
+def test_while_cards_are_counted_the_page_follows(acme, aiko, draft):
+    with in_account(acme.account):
+        Connection.objects.filter(pk=acme.sansan.pk).update(survey={"state": "running", "cards": 300, "tags": {"acme-T0": 12}}, cards=None)
+    for address in (url("tags", draft.pk), url("tags_count", draft.pk)):
+        seen = body(aiko.get(address))
+        assert "300 cards so far" in seen and 'data-done="0"' in seen
+    assert "12 cards" in body(aiko.get(url("tags", draft.pk)))
+
+
+def test_refresh_counts_again_and_reads_the_tags(acme, aiko, draft, queued):
+    tasks = queued(lambda: aiko.post(url("tags", draft.pk), {"action": "count", "tag": "acme-T0"}))
+    assert {name for name, _args in tasks} == {"integration.tasks.count_cards", "integration.tasks.tags"}
+    with in_account(acme.account):
+        assert Connection.objects.get(pk=acme.sansan.pk).survey["state"] == "running"
+    assert selected(acme) == set()
+
+
+def test_refresh_keeps_what_was_ticked(acme, aiko, draft, queued):
+    """It was not stored, and is not lost either."""
+    seen = []
+    queued(lambda: seen.append(aiko.post(url("tags", draft.pk), {"action": "count", "tag": ["acme-T0"]}, follow=True)))
+    assert form_of(seen[0]).get("tag") == ["acme-T0"]
+
+
+# Others
+
+
+def test_the_syncs_of_the_same_key_are_named(acme, aiko, draft):
+    assert "acme-cards" in body(aiko.get(url("tags", draft.pk)))
+
+
+def test_the_other_syncs_of_the_key_look_at_every_card_again(acme, aiko, draft):
+    other = rows.rule(acme.account, "elsewhere", state="active")
+    with in_account(acme.account):
+        another = rows.connection(acme.account, "sansan", slug="another")
+        apart = SyncRule.objects.create(account=acme.account, slug="apart", sansan=another, hubspot=acme.hubspot)
+    send(aiko, "tags", draft, tag=["acme-T0"])
+    assert again(other).recheck and again(acme.rule).recheck and not again(apart).recheck
+
+
+def test_the_preview_of_another_draft_of_the_key_is_old_then(acme, aiko, draft):
+    """It would begin with cards that nobody has looked at."""
+    other = begun(acme, slug="elsewhere")
+    previewed(other)
+    send(aiko, "tags", draft, tag=["acme-T0"])
+    aiko.post(url("review", other.pk), {"action": "save"})
+    assert again(other).state == "draft"
+
+
+def test_tags_that_are_selected_on_their_own_page_make_a_preview_old(acme, aiko):
+    rule = begun(acme)
+    previewed(rule)
+    assert "disabled" not in save_button(aiko, rule)
+    send_page(aiko, page(acme.tags[0]), selected="on")
+    assert selected(acme) == {"acme-T0"} and "disabled" in save_button(aiko, rule)
+
+
+def save_button(browser, rule):
+    return body(browser.get(url("review", rule.pk))).split('value="save"')[1].split(">")[0]
+
+
+def test_two_people_select_at_once_and_both_are_told_what_stands(acme, aiko, draft):
+    form = form_of(aiko.get(url("tags", draft.pk)))
+    send(aiko, "tags", draft, tag=["acme-T0"])
+    with in_account(acme.account):
+        Tag.objects.filter(pk=acme.tags[0].pk).update(type="private", selected=False)
+    answer = aiko.post(url("tags", draft.pk), form | {"tag": ["acme-T0"], "action": "next"})
+    assert "has become private" in problems(answer) and selected(acme) == set()
+
+
+def test_the_selection_of_a_running_sync_pauses_it(acme, aiko):
+    answer = send(aiko, "tags", acme.rule, tag=["acme-T0"])
+    changed = again(acme.rule)
+    assert (changed.state, changed.state_reason, changed.recheck) == ("paused", "Being changed: review it and save.", True)
+    assert "paused while you change it" in told(aiko.get(answer["Location"]))
