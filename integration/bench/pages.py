@@ -99,6 +99,7 @@ def fill_account(account: Any, entries: int) -> None:
         ends[system].set_secret("pat-bench-0001")
         ends[system].save()
     rules = [SyncRule.objects.create(account=account, slug=f"cards-{i}", state="active", **ends) for i in range(2)]
+    fill_days(rules)
     start = now() - timedelta(days=300)
     made = 0
     while made < entries:
@@ -114,6 +115,24 @@ def fill_account(account: Any, entries: int) -> None:
         insert_rows([entry(run, people[i % len(people)] if people else None, start, i) for i in range(batch)])
         made += batch
         start += timedelta(days=290) * batch / entries
+
+
+def fill_days(rules: list[Any]) -> None:
+    """A month of figures, mappings with their history, and a few sampled cards: what the health and set-up pages read."""
+    from core.history import create_many
+    from integration.configuration import default_mappings
+    from integration.models import DayFigures, FieldMapping, Sample, Tag
+    from integration.planning import latency
+
+    today = now().date()
+    for rule in rules:
+        create_many([FieldMapping(account_id=rule.account_id, rule=rule, position=i, **row) for i, row in enumerate(default_mappings())])
+        figures = {"created": 40, "updated": 400, "failed": 3, "calls_hubspot": 90, "latency": latency.added([], [12.0] * 440), "slowest": 50.0}
+        days = [DayFigures(account_id=rule.account_id, rule=rule, day=today - timedelta(days=back), **figures) for back in range(30)]
+        DayFigures.objects.bulk_create(days)
+    ends = {"account_id": rules[0].account_id, "connection_id": rules[0].sansan_id}
+    Tag.objects.bulk_create([Tag(external_id=f"T{i}", name=f"展示会{i}", type="shared", cards=i, **ends) for i in range(200)])
+    Sample.objects.bulk_create([Sample(external_id=f"S{i}", values={"lastName": "佐藤"}, read_at=now(), **ends) for i in range(12)])
 
 
 def person(rule: Any, link: Any, n: int, moment: datetime) -> Any:
@@ -189,6 +208,18 @@ def addresses(user: str) -> Iterator[tuple[str, str]]:
     yield "run", f"/admin/integration/syncrun/{run.pk}/change/"
     yield "rules", "/admin/integration/syncrule/"
     yield "rule", f"/admin/integration/syncrule/{rule.pk}/change/"
+    health, setup = f"/admin/integration/syncrule/{rule.pk}/health/", f"/admin/integration/syncrule/{rule.pk}/setup"
+    yield "health", health
+    yield "health, in sync", f"{health}?stand=linked"
+    yield "health, excluded, one reason", f"{health}?stand=excluded&reason=no_email"
+    yield "health, a name", f"{health}?q={record.name}"
+    yield "set-up: connect", f"{setup}/connect/"
+    yield "set-up: tags", f"{setup}/tags/"
+    yield "set-up: configure", f"{setup}/configure/"
+    yield "set-up: limit", f"{setup}/limit/"
+    yield "set-up: review", f"{setup}/review/"
+    yield "history", "/admin/integration/syncrule/history/"
+    yield "account", f"/admin/core/account/{account.pk}/change/"
     yield "connections", "/admin/integration/connection/"
     yield "accounts", "/admin/core/account/"
 

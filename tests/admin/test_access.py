@@ -16,16 +16,15 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
 from core.admin.site import site
-from core.models import Account, Invitation, Membership, Role, User
+from core.models import Account, Departure, Invitation, Membership, Role, User
 from core.tenancy import all_accounts, in_account
 from integration.models import AuditEntry, Connection, Heartbeat, Link, Record, SyncRule, SyncRun, Tag
-from tests.admin import world
 from tests.admin.conftest import browser
 from tests.admin.pages import address, body, form_of, listed, page, press, send
-from tests.admin.world import FIRST, MARKUP, content_type, joins, marks, team
+from tests.admin.world import MARKUP, content_type, joins, marks, rows_of, team
 
 pytestmark = pytest.mark.django_db
-LISTS = [model for model in site._registry if model not in (User, Heartbeat)]  # these two are the platform's
+LISTS = [model for model in site._registry if model not in (User, Heartbeat, Departure)]  # these are the platform's
 NO_ID = 7_799_998
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
 # What regular expressions among the addresses stand for. A new one must be added here, or the walk stops.
