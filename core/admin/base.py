@@ -20,14 +20,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold import admin as unfold
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from core.admin.buttons import ButtonsMixin, button
 from core.admin.changelist import AccountFilter, PagedChangeList, is_id
 from core.admin.paginator import CappedPaginator
 from core.admin.site import site
 from core.encryption import EncryptedJSONField
+from core.history import Tracked, because
 from core.models.account import Account
 from core.roles import EDIT, VIEW, may
 from core.switcher import seen_accounts
@@ -113,9 +116,14 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
     """Gives a new row its account where there is no choice, and keeps all its foreign keys inside that account."""
 
     request: HttpRequest
+    change_reason = forms.CharField(
+        label=gettext_lazy("Why (for the history)"), required=False, max_length=500, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not asks_why(self.instance):
+            self.fields.pop("change_reason", None)
         if "account" not in self.fields and self.instance.pk is None and isinstance(self.instance, AccountOwned):
             self.instance.account = accounts_to_edit(self.request).get()  # add_view has seen to it that there is one
 
@@ -125,11 +133,22 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        because(self.instance, cleaned.pop("change_reason", ""))
         account = cleaned.get("account") or getattr(self.instance, "account", None)
         for name, value in list(cleaned.items()):
             if account and isinstance(value, AccountOwned) and value.account_id != account.pk:
                 self.add_error(name, ValidationError(_("This belongs to another account: choose one of %(account)s."), params={"account": account}))
         return cleaned
+
+    @property
+    def changed_data(self) -> list[str]:
+        """A reason alone changes nothing."""
+        return [name for name in super().changed_data if name != "change_reason"]
+
+
+def asks_why(obj: Any) -> bool:
+    """Whether a change of the row is kept in a history, with a reason."""
+    return isinstance(obj, Tracked) and obj.pk is not None
 
 
 class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
@@ -187,7 +206,9 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without a choice of accounts there is nothing to ask; the read-only account goes without saying, too."""
-        fieldsets = super().get_fieldsets(request, obj)
+        fieldsets = list(super().get_fieldsets(request, obj))
+        if asks_why(obj) and self.has_change_permission(request, obj):
+            fieldsets.append((None, {"fields": ("change_reason",)}))
         if not self.has_account_field or (obj and not self.sees_one_account(request)) or (not obj and accounts_to_edit(request).count() > 1):
             return fieldsets
         return [(title, {**options, "fields": [f for f in options["fields"] if f != "account"]}) for title, options in fieldsets]
@@ -234,6 +255,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         for row in formset.forms:
             if isinstance(row.instance, AccountOwned) and row.instance.pk is None:
                 row.instance.account_id = form.instance.account_id
+            because(row.instance, form.instance._change_reason or "")
         super().save_formset(request, form, formset, change)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:

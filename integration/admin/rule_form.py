@@ -147,10 +147,19 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
             "hubspot": UnfoldAdminTextInputWidget(attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}),
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.expression and "sansan" in self.fields:
+            self.fields["sansan"].widget.attrs["placeholder"] = self.instance.expression
+
     def clean_sansan(self) -> str:
         names = [part.strip() for part in self.cleaned_data["sansan"].split(",") if part.strip()]
+        if not names and self.instance.expression:
+            return ""  # written on the set-up's page, which shows what it makes of a card
+        if not names:
+            raise ValidationError(self.fields["sansan"].error_messages["required"])
         unknown = [name for name in names if name not in FIELDS]
-        if unknown or not names:
+        if unknown:
             raise ValidationError(_("No field of a card: “%(names)s”. The fields are suggested as you type.") % {"names": ", ".join(unknown)})
         if TAGS in names and len(names) > 1:
             raise ValidationError(_("Tags cannot be joined with other fields."))

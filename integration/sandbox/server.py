@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from integration.sandbox import control, people, store
+from integration.sandbox import control, people, store, web
 from integration.sandbox.faults import Faults
 from integration.sandbox.hubspot import HubSpotSandbox
 from integration.sandbox.sansan import SansanSandbox
@@ -77,6 +77,9 @@ class Sandbox:
         """The response to send, and the fault that says how it is to be sent."""
         if request.path.startswith("/sandbox/"):
             return control.handle(self, request), None
+        seen = web.page(self, request)
+        if seen:
+            return seen, None
         system = "sansan" if SANSAN_PATH.match(request.path) else "hubspot"
         call = f"{request.method} {ID.sub('/{id}', request.path)}"
         fault = self.faults.next(system, f"{request.method} {request.path}")

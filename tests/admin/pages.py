@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from html.parser import HTMLParser
 from typing import Any
 
@@ -28,7 +30,11 @@ def press(row: Model, name: str) -> str:
 
 
 def body(response: Any) -> str:
+    """The text of an answer; of an archive, that of everything in it."""
     content = b"".join(response.streaming_content) if response.streaming else response.content
+    if response.get("Content-Type") == "application/zip":
+        with zipfile.ZipFile(io.BytesIO(content)) as bundle:
+            content = b"\n".join(bundle.read(name) for name in bundle.namelist())
     return str(content.decode())
 
 

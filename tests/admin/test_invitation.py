@@ -24,8 +24,10 @@ GUEST = "guest@example.jp"
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_invited(acme, birch):
-    """But for whom a test invites."""
+def nobody_is_invited(request, db):
+    """But for whom a test invites: those whom the accounts come with stand aside."""
+    for name in {"acme", "birch"}.intersection(request.fixturenames):
+        request.getfixturevalue(name)
     Invitation.objects.all().delete()
 
 
@@ -130,8 +132,7 @@ def test_nobody_invites_to_an_account_of_which_one_is_no_owner(acme, birch, emi)
     assert not Invitation.objects.filter(account=birch.account).exists()
 
 
-def test_without_any_account_one_comes_first(root, monkeypatch):
-    monkeypatch.setattr("core.admin.base.accounts_to_edit", lambda request: Account.objects.none())
+def test_on_an_empty_platform_an_account_comes_first(root):
     assert root.get(address(Invitation, "add")).status_code == 302
 
 

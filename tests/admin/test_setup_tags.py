@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from core.tenancy import in_account
 from integration.models import Connection, SyncRule, Tag
-from tests.admin.pages import body, page, told
-from tests.admin.pages import send as send_page
+from tests.admin.pages import body, listed, told
 from tests.admin.setup_pages import again, begun, form_of, previewed, problems, send, url
 from tests.core import rows
 
@@ -45,7 +44,7 @@ def test_what_is_ticked_is_selected(acme, aiko, draft):
     assert selected(acme) == {"acme-T0", "acme-T1"} and new(draft) and again(draft).setup_step == "configure"
     assert form_of(aiko.get(url("tags", draft.pk)))["tag"] == ["acme-T0", "acme-T1"]
     with in_account(acme.account):
-        assert list(acme.tags[0].history.values_list("who", "selected"))[0] == ("aiko", True)
+        assert acme.tags[0].history.values_list("who", "selected").first() == ("aiko", True)
 
 
 def test_what_is_no_longer_ticked_is_taken_away(acme, aiko, draft):
@@ -168,7 +167,7 @@ def test_tags_that_are_selected_on_their_own_page_make_a_preview_old(acme, aiko)
     rule = begun(acme)
     previewed(rule)
     assert "disabled" not in save_button(aiko, rule)
-    send_page(aiko, page(acme.tags[0]), selected="on")
+    aiko.post(listed(Tag), {"action": "select_tags", "_selected_action": [acme.tags[0].pk]})
     assert selected(acme) == {"acme-T0"} and "disabled" in save_button(aiko, rule)
 
 
@@ -186,7 +185,7 @@ def test_two_people_select_at_once_and_both_are_told_what_stands(acme, aiko, dra
 
 
 def test_the_selection_of_a_running_sync_pauses_it(acme, aiko):
-    answer = send(aiko, "tags", acme.rule, tag=["acme-T0"])
+    answer = send(aiko, "tags", acme.rule, tag=["acme-T0"], every=None)
     changed = again(acme.rule)
     assert (changed.state, changed.state_reason, changed.recheck) == ("paused", "Being changed: review it and save.", True)
     assert "paused while you change it" in told(aiko.get(answer["Location"]))

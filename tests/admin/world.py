@@ -119,13 +119,13 @@ def furnish_sync(own: SimpleNamespace, ids: Any) -> None:
 def furnish_history(own: SimpleNamespace, ids: Any) -> None:
     """What the owner changed, and why; some of it is gone by now."""
     account, slug, first = own.account, own.slug, next(ids)
-    own.gone = [
+    gone = [
         rows.connection(account, "hubspot", SECRET.format(slug), pk=first, slug=f"{slug}-gone"),
         Tag.objects.create(pk=first + 1, account=account, connection=own.sansan, external_id=f"{slug}-T9", name=f"{slug} gone {MARKUP}", type="public"),
         FieldMapping.objects.create(pk=first + 2, account=account, rule=own.draft, sansan="memo", hubspot=f"{slug}_gone"),
     ]
-    own.ids_gone = [row.pk for row in own.gone]
-    for row in own.gone:
+    own.ids_gone = [row.pk for row in gone]
+    for row in gone:
         because(row, f"{slug} no longer needs it {MARKUP}").delete()
     because(own.hubspot, f"{slug} has a new key {MARKUP}").save(update_fields=["hint"])
     for model in (Connection, Tag, FieldMapping, SyncRule):

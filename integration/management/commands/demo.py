@@ -68,6 +68,11 @@ class Command(BaseCommand):
                 "DATABASE_URL": f"sqlite:///{HOME / 'demo.sqlite3'}",
                 "SANSAN_API_URL": url,
                 "HUBSPOT_API_URL": url,
+                # The sandbox has a consent page, and shows one card or contact.
+                "HUBSPOT_APP_URL": url,
+                "HUBSPOT_CLIENT_ID": "demo-app",
+                "HUBSPOT_CLIENT_SECRET": "demo-app-only",
+                "SANSAN_CARD_URL": f"{url}/cards/{{id}}",
                 "DEBUG": "1",
                 "BROKER_URL": "",
             }

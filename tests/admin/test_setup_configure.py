@@ -1,0 +1,276 @@
+"""Configure: rows become mappings, and what cannot work is told where it stands."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from core.tenancy import in_account
+from integration.models import Connection, FieldMapping, SyncRule
+from tests.admin.setup_pages import add_row, again, begun, form_of, mapped, problems, send, url
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def draft(acme):
+    return begun(acme, "configure")
+
+
+def new(rule):
+    return again(rule).changed_at > timezone.now() - timedelta(minutes=1)
+
+
+def row_of(rule, hubspot):
+    with in_account(rule.account):
+        return FieldMapping.objects.get(rule=rule, hubspot=hubspot)
+
+
+def place(browser, rule, hubspot):
+    """The number that a property's row has on the page."""
+    form = form_of(browser.get(url("configure", rule.pk)))
+    return next(name.split("-")[1] for name, value in form.items() if name.endswith("-hubspot") and value == [hubspot])
+
+
+# Keeping
+
+
+def test_a_row_that_is_added_becomes_a_mapping(acme, aiko, draft):
+    form = add_row(aiko, "configure", draft, source="title", hubspot="salutation", transform="upper", policy="if_empty", table="CEO = Chief\n = none")
+    assert aiko.post(url("configure", draft.pk), form | {"reason": "greeting"})["Location"] == url("limit", draft.pk)
+    made = row_of(draft, "salutation")
+    assert (made.sansan, made.transform, made.policy, made.table, made.others) == (
+        "title",
+        "upper",
+        "if_empty",
+        [["CEO", "Chief"], ["", "none"]],
+        "keep",
+    )
+    assert new(draft) and again(draft).setup_step == "limit" and list(mapped(draft))[-1] == "salutation"
+    with in_account(acme.account):
+        assert made.history.values_list("who", "history_change_reason", "history_type").first() == ("aiko", "greeting", "+")
+
+
+def test_an_expression_becomes_a_mapping(acme, aiko, draft):
+    aiko.post(url("configure", draft.pk), add_row(aiko, "configure", draft, source="=", expression="{{ lastName }}様", hubspot="salutation"))
+    made = row_of(draft, "salutation")
+    assert (made.sansan, made.expression) == ("", "{{ lastName }}様")
+    shown = form_of(aiko.get(url("configure", draft.pk)))
+    n = place(aiko, draft, "salutation")
+    assert (shown[f"row-{n}-source"], shown[f"row-{n}-expression"]) == (["="], ["{{ lastName }}様"])
+    send(aiko, "configure", draft, **{f"row-{n}-source": "title"})
+    made = row_of(draft, "salutation")
+    assert (made.sansan, made.expression) == ("title", "")
+
+
+def test_a_row_is_changed_taken_away_and_switched_off(acme, aiko, draft):
+    one, other, third = (place(aiko, draft, name) for name in ("jobtitle", "fax", "company"))
+    before = row_of(draft, "fax").pk
+    send(aiko, "configure", draft, **{f"row-{one}-hubspot": "salutation", f"row-{other}-DELETE": "on", f"row-{third}-active": None, "reason": "tidy"})
+    assert "jobtitle" not in mapped(draft) and "fax" not in mapped(draft) and mapped(draft)["salutation"] == "title"
+    assert row_of(draft, "company").active is False
+    with in_account(acme.account):
+        gone = FieldMapping.history.filter(id=before).first()
+        assert (gone.history_type, gone.history_change_reason, gone.who) == ("-", "tidy", "aiko")
+
+
+def test_two_rows_swap_their_properties(acme, aiko, draft):
+    one, other = place(aiko, draft, "lastname"), place(aiko, draft, "firstname")
+    assert send(aiko, "configure", draft, **{f"row-{one}-hubspot": "firstname", f"row-{other}-hubspot": "lastname"}).status_code == 302
+    assert (mapped(draft)["lastname"], mapped(draft)["firstname"]) == ("firstName", "lastName")
+
+
+def test_the_same_again_is_no_change(acme, aiko, draft):
+    with in_account(acme.account):
+        FieldMapping.objects.filter(rule=draft, hubspot="jobtitle").update(table=[["部長", "Manager"], ["", "x"]], others="blank")
+        before = list(FieldMapping.objects.order_by("pk").values())
+    send(aiko, "configure", draft)
+    with in_account(acme.account):
+        assert list(FieldMapping.objects.order_by("pk").values()) == before
+    assert not new(draft)
+
+
+@pytest.mark.parametrize("table", [[["a=b", "c"]], [["a", "b=c"]], [["a", ""]], [["行1\n行2", "x"]]])
+def test_a_table_of_a_configuration_file_survives_the_page(acme, aiko, draft, table):
+    with in_account(acme.account):
+        FieldMapping.objects.filter(rule=draft, hubspot="jobtitle").update(table=table)
+    send(aiko, "configure", draft)
+    assert row_of(draft, "jobtitle").table == table
+
+
+@pytest.mark.parametrize("conflict", ["sansan", "hubspot", "newest"])
+def test_who_wins_is_kept(acme, aiko, draft, conflict):
+    send(aiko, "configure", draft, conflict=conflict, reason="asked for")
+    assert again(draft).conflict == conflict and new(draft) == (conflict != "sansan")
+    if new(draft):
+        with in_account(acme.account):
+            assert draft.history.values_list("conflict", "history_change_reason").first() == (conflict, "asked for")
+
+
+def test_the_default_rows_are_shown_and_not_stored(acme, aiko, draft):
+    with in_account(acme.account):
+        draft.mappings.exclude(hubspot="email").delete()
+    answer = aiko.post(url("configure", draft.pk), form_of(aiko.get(url("configure", draft.pk))) | {"action": "default"})
+    shown = form_of(answer)
+    assert [value for name, value in shown.items() if name.endswith("-hubspot")].count(["lastname"]) == 1
+    assert list(mapped(draft)) == ["email"] and not new(draft)
+    assert aiko.post(url("configure", draft.pk), shown | {"action": "next"}).status_code == 302 and len(mapped(draft)) > 10
+
+
+def test_more_rows_than_anybody_needs_are_still_taken(acme, aiko, draft):
+    """Two hundred may be had, as the page says."""
+    names = [f"custom_{i}" for i in range(190)]
+    with in_account(acme.account):
+        Connection.objects.filter(pk=acme.hubspot.pk).update(schema={})
+        draft.mappings.all().delete()
+        FieldMapping.objects.bulk_create(
+            FieldMapping(account=acme.account, rule=draft, sansan="title", hubspot=name, position=i) for i, name in enumerate(names)
+        )
+    aiko.raise_request_exception = False
+    answer = send(aiko, "configure", draft, conflict="newest")
+    assert answer.status_code == 302 and again(draft).conflict == "newest"
+
+
+# What cannot be
+
+BAD = {
+    "a property that is not there": ({"source": "title", "hubspot": "nonsense"}, "HubSpot has no such contact property"),
+    "no property": ({"source": "title", "hubspot": ""}, "required"),
+    "no name of a property": ({"source": "title", "hubspot": "Job Title"}, "not the internal name"),
+    "our own key": ({"source": "title", "hubspot": "sansan_link_id"}, "our own key"),
+    "a property mapped twice": ({"source": "title", "hubspot": "lastname"}, "Mapped twice"),
+    "a property that cannot be written": ({"source": "title", "hubspot": "createdate"}, "does not let this property be written"),
+    "another type": ({"source": "title", "hubspot": "annualrevenue"}, "does not take the text of title"),
+    "no field": ({"source": "", "hubspot": "salutation"}, "Choose a field of the card."),
+    "another field": ({"source": "shoe", "hubspot": "salutation"}, "is not a field of a card"),
+    "tags and another field": ({"source": "tags,title", "hubspot": "salutation"}, "tags cannot be joined"),
+    "tags transformed": ({"source": "tags", "hubspot": "salutation", "transform": "upper"}, "Tags go as they are"),
+    "no expression": ({"source": "=", "hubspot": "salutation"}, "Write an expression"),
+    "an expression that cannot be read": ({"source": "=", "expression": "{{ title", "hubspot": "salutation"}, "found end of file"),
+    "an expression of another field": ({"source": "=", "expression": "{{ shoe }}", "hubspot": "salutation"}, "“shoe” is not a field of a card"),
+    "an expression too long": ({"source": "=", "expression": "x" * 1001, "hubspot": "salutation"}, "at most 1000"),
+    "a runaway": ({"source": "=", "expression": "{% for i in (1..9999999) %}{% endfor %}", "hubspot": "salutation"}, "Loop iteration limit"),
+    "another transform": ({"source": "title", "hubspot": "salutation", "transform": "rot13"}, "Select a valid choice"),
+    "another policy": ({"source": "title", "hubspot": "salutation", "policy": "never"}, "Select a valid choice"),
+    "no policy": ({"source": "title", "hubspot": "salutation", "policy": ""}, "required"),
+    "a table without =": ({"source": "title", "hubspot": "salutation", "table": "部長 = Manager\n課長"}, "Line 2:"),
+    "a table too long": ({"source": "title", "hubspot": "salutation", "table": "x" * 20_001}, "at most 20000"),
+    "other values of a table": ({"source": "title", "hubspot": "salutation", "others": "guess"}, "Select a valid choice"),
+    "a control sign": ({"source": "=", "expression": "a\x00b", "hubspot": "salutation"}, "Null characters"),
+    "an id that is none": ({"source": "title", "hubspot": "salutation", "id": "x"}, ""),
+}
+
+
+@pytest.mark.parametrize(("typed", "said"), BAD.values(), ids=BAD)
+def test_a_row_that_cannot_work_is_told_where_it_stands(acme, aiko, draft, typed, said):
+    before = mapped(draft)
+    answer = aiko.post(url("configure", draft.pk), add_row(aiko, "configure", draft, **typed) | {"conflict": "newest", "reason": "kept"})
+    shown = form_of(answer)
+    assert answer.status_code == 200 and problems(answer) and said in problems(answer)
+    assert mapped(draft) == before and again(draft).conflict == "sansan" and not new(draft)
+    assert shown["conflict"] == ["newest"] and shown["reason"] == ["kept"]
+    n = len(before)
+    for name, value in typed.items():
+        if name in ("hubspot", "expression", "table") and "\x00" not in value:
+            assert shown[f"row-{n}-{name}"] == [value]
+
+
+def test_a_row_that_is_off_may_wait_for_its_property(acme, aiko, draft):
+    form = add_row(aiko, "configure", draft, source="title", hubspot="not_there_yet", active="")
+    form.pop(next(name for name in form if name.endswith("-active") and form[name] == ""))
+    assert aiko.post(url("configure", draft.pk), form).status_code == 302
+
+
+def test_a_row_that_is_taken_away_need_not_be_right(acme, aiko, draft):
+    assert aiko.post(url("configure", draft.pk), add_row(aiko, "configure", draft, source="shoe", hubspot="X Y", DELETE="on")).status_code == 302
+
+
+def test_a_conflict_rule_that_is_none_is_told(acme, aiko, draft):
+    answer = send(aiko, "configure", draft, conflict="coin")
+    assert answer.status_code == 200 and "Choose who wins" in problems(answer) and again(draft).conflict == "sansan"
+
+
+FORM = {"conflict": "sansan", "row-INITIAL_FORMS": "0"}
+FUZZ = {
+    "nothing": {},
+    "no management form": {"conflict": "sansan", "row-0-hubspot": "salutation"},
+    "words for numbers": FORM | {"row-TOTAL_FORMS": "many", "row-INITIAL_FORMS": "few"},
+    "numbers beyond sense": FORM | {"row-TOTAL_FORMS": "9" * 30},
+    "numbers below zero": FORM | {"row-TOTAL_FORMS": "-3"},
+    "more rows than there may be": FORM | {"row-TOTAL_FORMS": "100000"},
+    "a row of nothing": FORM | {"row-TOTAL_FORMS": "1"},
+    "a row that is only on": FORM | {"row-TOTAL_FORMS": "1", "row-0-active": "on"},
+    "rows that are only on": FORM | {"row-TOTAL_FORMS": "3", "row-0-active": "on", "row-1-active": "on", "row-2-active": "on", "row-2-others": "keep"},
+    "a row that was there": FORM | {"row-TOTAL_FORMS": "1", "row-INITIAL_FORMS": "1", "row-0-active": "on"},
+    "a sample that is none": FORM | {"row-TOTAL_FORMS": "1", "sample": "\x00" * 10, "card": "é"},
+    "another button": FORM | {"row-TOTAL_FORMS": "x", "action": "\x00"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sent", FUZZ.values(), ids=FUZZ)
+def test_whatever_is_sent_the_page_answers(acme, aiko, draft, sent):
+    aiko.raise_request_exception = False
+    before = mapped(draft)
+    answer = aiko.post(url("configure", draft.pk), sent)
+    assert answer.status_code == 200 and problems(answer), answer.status_code
+    assert mapped(draft) == before
+    live = aiko.post(url("try", draft.pk), sent)
+    assert live.status_code == 200 and isinstance(live.json()["rows"], dict)
+
+
+@pytest.mark.parametrize("asked", ["é", "../../x", "a b", "", "x" * 65, "\x00"])
+def test_a_card_whose_id_cannot_be_is_told(acme, aiko, draft, queued, asked):
+    seen = []
+    form = form_of(aiko.get(url("configure", draft.pk))) | {"action": "sample", "card": asked, "reason": "kept"}
+    assert queued(lambda: seen.append(aiko.post(url("configure", draft.pk), form))) == []
+    assert seen[0].status_code == 200 and "letters and digits" in problems(seen[0]) and form_of(seen[0])["reason"] == ["kept"]
+
+
+# Ids of others
+
+
+def test_a_row_of_another_rule_is_not_taken(acme, birch, aiko, draft):
+    theirs, ours = birch.mappings[0], acme.mappings[0]
+    for stolen in (theirs, ours):
+        aiko.post(url("configure", draft.pk), add_row(aiko, "configure", draft, source="memo", hubspot="salutation", id=str(stolen.pk)))
+        n = place(aiko, draft, "salutation")
+        send(aiko, "configure", draft, **{f"row-{n}-DELETE": "on", f"row-{n}-id": str(stolen.pk)})
+        with in_account(stolen.account):
+            kept = FieldMapping.objects.get(pk=stolen.pk)
+            assert (kept.rule_id, kept.sansan, kept.hubspot) == (stolen.rule_id, stolen.sansan, stolen.hubspot)
+
+
+def test_two_rows_of_the_same_id_are_two_rows(acme, aiko, draft):
+    """A copied page; none of what was typed is lost without a word."""
+    form = add_row(aiko, "configure", draft, source="memo", hubspot="salutation", id=str(row_of(draft, "jobtitle").pk))
+    aiko.raise_request_exception = False
+    answer = aiko.post(url("configure", draft.pk), form)
+    assert answer.status_code == 200 or {"jobtitle", "salutation"} <= mapped(draft).keys(), mapped(draft)
+    assert answer.status_code in (200, 302)
+
+
+def test_what_a_colleague_added_meanwhile_is_not_taken_away(acme, aiko, draft):
+    """Who has never seen a row cannot mean to delete it."""
+    form = form_of(aiko.get(url("configure", draft.pk)))
+    aiko.post(url("configure", draft.pk), add_row(aiko, "configure", draft, source="memo", hubspot="salutation"))
+    aiko.post(url("configure", draft.pk), form | {"action": "next"})
+    assert "salutation" in mapped(draft)
+
+
+def test_a_row_that_a_colleague_took_away_meanwhile(acme, aiko, draft):
+    form = form_of(aiko.get(url("configure", draft.pk)))
+    n = place(aiko, draft, "fax")
+    send(aiko, "configure", draft, **{f"row-{n}-DELETE": "on"})
+    assert aiko.post(url("configure", draft.pk), form | {"action": "next"}).status_code == 302
+
+
+def test_changed_mappings_pause_a_running_sync(acme, aiko):
+    rule = begun(acme, slug="running")
+    with in_account(acme.account):
+        SyncRule.objects.filter(pk=rule.pk).update(state="active", setup_step="")
+    send(aiko, "configure", rule, conflict="newest")
+    assert (again(rule).state, again(rule).state_reason) == ("paused", "Being changed: review it and save.")
+    with in_account(acme.account):
+        assert rule.history.values_list("state", "who").first() == ("paused", "aiko")
