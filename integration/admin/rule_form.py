@@ -154,12 +154,13 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_sansan(self) -> str:
         names = [part.strip() for part in self.cleaned_data["sansan"].split(",") if part.strip()]
-        if not names and self.instance.expression:
+        blank = not self.cleaned_data["sansan"].strip()
+        if blank and self.instance.expression:
             return ""  # written on the set-up's page, which shows what it makes of a card
-        if not names:
+        if blank:
             raise ValidationError(self.fields["sansan"].error_messages["required"])
         unknown = [name for name in names if name not in FIELDS]
-        if unknown:
+        if unknown or not names:
             raise ValidationError(_("No field of a card: “%(names)s”. The fields are suggested as you type.") % {"names": ", ".join(unknown)})
         if TAGS in names and len(names) > 1:
             raise ValidationError(_("Tags cannot be joined with other fields."))

@@ -106,7 +106,7 @@ def bodies(own: SimpleNamespace, url: str) -> list[dict[str, Any]]:
             {"conflict": "newest", "reason": "because", "sample": own.sample.external_id, **mappings},
             {"conflict": "newest", "sample": own.sample.external_id},
             {"action": "default"},
-            {"action": "sample", "card": own.slug, **mappings},
+            {"action": "sample", "card": f"{own.slug}C1", **mappings},
         ],
         "/setup/configure/try/": [{"sample": own.sample.external_id, **mappings}, {**mappings}],
         "/setup/limit/": [{"require_email": "on", "filters_mean": "leave", "limit_creates": 5, "reason": "because", **criteria}],
@@ -138,7 +138,7 @@ def without(text: str, url: str, data: dict[str, Any]) -> str:
     typed = [one for value in data.values() for one in (value if isinstance(value, list) else [value])]
     typed += [value for _name, value in parse_qsl(urlsplit(url).query)]
     for one in sorted((url, url.split("?", maxsplit=1)[0], *map(str, typed)), key=len, reverse=True):
-        for spelt in (one, quote(one), quote_plus(one)) if len(one) > 2 else ():
+        for spelt in (one, quote(one), quote_plus(one)) if len(one) > 5 else ():
             text = text.replace(spelt, "")
     return text
 
@@ -214,8 +214,7 @@ def test_the_walk_meets_every_page(acme):
 
 def test_the_walk_opens_what_it_asks_for(acme, birch, root):
     """An address that answers nobody would prove nothing."""
-    named = [reverse(f"admin:{one.name}") for one in site.urls[0] if one.name == "switch"] + addresses_of(acme)
-    closed = {url for url in named if "/press/" not in url and "/jsi18n" not in url and root.get(url).status_code not in (200, 302, 405)}
+    closed = {url for url in addresses_of(acme) if "/press/" not in url and "/jsi18n" not in url and root.get(url).status_code not in (200, 302, 405)}
     assert {url.split("/")[-2] for url in closed} <= {"delete", "password", "progress"}, closed
     assert {root.get(url).status_code for url in (*asking(acme), *asking(birch))} <= {200, 302}
     assert marks(acme).search(body(root.get(f"{HOME}history/")))
@@ -550,8 +549,8 @@ def test_nonsense_in_place_of_an_id_is_no_row(aiko, root, id):
     assert {root.get(f"{listed(User)}{id}/{name}/", follow=True).status_code for name in ("change", "password")} <= {403, 404}
     for model in LISTS:
         home = listed(model)
-        assert {aiko.get(f"{HOME}{id}/{name}/").status_code for name in ("change", "history", "delete")} <= {403, 404}, model
-        assert aiko.post(f"{HOME}{id}/press/sync_now/", follow=True).status_code in (403, 404), model
+        assert {aiko.get(f"{home}{id}/{name}/").status_code for name in ("change", "history", "delete")} <= {403, 404}, model
+        assert aiko.post(f"{home}{id}/press/sync_now/", follow=True).status_code in (403, 404), model
 
 
 @pytest.mark.parametrize(

@@ -121,8 +121,8 @@ def furnish_history(own: SimpleNamespace, ids: Any) -> None:
     account, slug, first = own.account, own.slug, next(ids)
     gone = [
         rows.connection(account, "hubspot", SECRET.format(slug), pk=first, slug=f"{slug}-gone"),
-        Tag.objects.create(pk=first + 1, account=account, connection=own.sansan, external_id=f"{slug}-T9", name=f"{slug} gone {MARKUP}", type="public"),
-        FieldMapping.objects.create(pk=first + 2, account=account, rule=own.draft, sansan="memo", hubspot=f"{slug}_gone"),
+        Tag.objects.create(pk=first + 200, account=account, connection=own.sansan, external_id=f"{slug}-T9", name=f"{slug} gone {MARKUP}", type="public"),
+        FieldMapping.objects.create(pk=first + 400, account=account, rule=own.draft, sansan="memo", hubspot=f"{slug}_gone"),
     ]
     own.ids_gone = [row.pk for row in gone]
     for row in gone:
