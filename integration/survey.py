@@ -25,7 +25,13 @@ WITHOUT_ADDRESS = 2  # of them: what becomes of these is worth a look, too
 OWNERS = 50
 RUNNING, DONE, FAILED = "running", "done", "failed"
 
-__all__ = ["DONE", "FAILED", "RUNNING", "begin", "slice_of", "take_sample"]
+__all__ = ["DONE", "FAILED", "RUNNING", "begin", "slice_of", "take_sample", "wanted"]
+
+
+def wanted(connection: Connection) -> bool:
+    """Whether a key that works has never been counted, and nobody is at it."""
+    counted = connection.surveyed_at is not None or connection.survey.get("state") == RUNNING
+    return connection.system == Connection.System.SANSAN and connection.health == Connection.Health.OK and not counted
 
 
 def begin(connection: Connection) -> None:

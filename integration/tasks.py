@@ -95,7 +95,7 @@ def check(account_id: int, connection_id: int) -> None:
         connection = Connection.objects.select_related("account").filter(pk=connection_id).first()
         if connection:
             preflight.check_connection(connection)
-            if connection.system == Connection.System.SANSAN and connection.health == Connection.Health.OK and connection.surveyed_at is None:
+            if survey.wanted(connection):
                 enqueue_survey(connection)
 
 
