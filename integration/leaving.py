@@ -24,8 +24,8 @@ from core.history import Frozen
 from core.models import Account, Departure, Membership, User
 from core.tenancy import in_account
 from integration import configure
-from integration.admin.export import BOM, cell, text
 from integration.models import AuditEntry, Connection, DayFigures, Link, Record, Sample, SyncRule, SyncRun, Tag
+from integration.sheet import BOM, cell, text
 
 # Rows in one DELETE: a fraction of a second, as in retention.py.
 CHUNK = 2000

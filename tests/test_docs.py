@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
-from integration.planning.reasons import REASONS, TO_DO
 from integration.planning.filters import OPERATORS
+from integration.planning.reasons import REASONS, TO_DO
 from integration.planning.transforms import TRANSFORMS
 from integration.sandbox import faults, sansan
 from integration.sandbox.hubspot import app

@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from core.admin.base import ScopedAdmin, ScopedForm, button, display, site
-from core.admin.member import owned_accounts, sees_all
+from core.admin.base import ScopedForm, button, display, site
+from core.admin.member import OwnersAdmin, owned_accounts, sees_all
 from core.invitations import check_new, invite, link_of, renew, send
 from core.models import Account, Invitation
-from core.roles import OWN, may
+from core.roles import OWN
 
 NO_CHANGE = {"show_save_and_add_another": False, "show_save_and_continue": False}
 
@@ -57,7 +57,7 @@ class InvitationForm(ScopedForm):
 
 
 @admin.register(Invitation, site=site)
-class InvitationAdmin(ScopedAdmin):
+class InvitationAdmin(OwnersAdmin):
     form = InvitationForm
     empty_text = gettext_lazy("Whoever you invite gets a link by e-mail, makes a user if there is none yet, and is a member from then on.")
     list_display = ("email", "account", "role_name", "invited_by", "created_at", "state_badge")
@@ -66,17 +66,6 @@ class InvitationAdmin(ScopedAdmin):
     ordering = ("-pk",)
     buttons = ("send_again",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
-        rows = super().get_queryset(request)
-        return rows if sees_all(request) else rows.filter(account_id__in=owned_accounts(request))
-
-    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
-        """Only owners see, make and withdraw invitations."""
-        return super().allowed(request, obj, OWN)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return may(request.user, None, OWN)
-
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # What stands in a mail that was sent does not change.
         return False
@@ -84,12 +73,6 @@ class InvitationAdmin(ScopedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Deleting withdraws. What was accepted stays, as the answer to who let somebody in."""
         return super().has_delete_permission(request, obj) and not (obj and obj.accepted_at)
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "account":
-            field.queryset = accounts_to_own(request)
-        return field
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj:

@@ -70,8 +70,28 @@ def last_owner(member: Membership) -> bool:
     return stored.filter(pk=member.pk).exists() and stored.count() == 1
 
 
+class OwnersAdmin(ScopedAdmin):
+    """Rows that only owners of their account see and change."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        return rows if sees_all(request) else rows.filter(account_id__in=owned_accounts(request))
+
+    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
+        return super().allowed(request, obj, OWN)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, None, OWN)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "account" and not sees_all(request):
+            field.queryset = Account.objects.filter(pk__in=owned_accounts(request))
+        return field
+
+
 @admin.register(Membership, site=site)
-class MembershipAdmin(ScopedAdmin):
+class MembershipAdmin(OwnersAdmin):
     form = MembershipForm
     list_display = ("user", "email", "account", "role_badge")
     list_select_related = ("user", "account")
@@ -79,25 +99,8 @@ class MembershipAdmin(ScopedAdmin):
     fieldsets = ((None, {"fields": ("account", "who", "role")}),)
     ordering = ("account", "user__username")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
-        rows = super().get_queryset(request)
-        return rows if sees_all(request) else rows.filter(account_id__in=owned_accounts(request))
-
-    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
-        """Only owners see and change the members."""
-        return super().allowed(request, obj, OWN)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return may(request.user, None, OWN)
-
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and not (obj and last_owner(obj))
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "account" and not sees_all(request):
-            field.queryset = Account.objects.filter(pk__in=owned_accounts(request))
-        return field
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return ((None, {"fields": ("user", "account", "role")}),) if obj else ((None, {"fields": ("account", "who", "role")}),)

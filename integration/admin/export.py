@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
-from datetime import datetime, tzinfo
 from typing import Any
 
-import orjson
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from core.admin.paginator import accounts_in_scope
+from integration.sheet import BOM, cell, text
 
 COLUMNS = (
     "id", "planned_at", "account__slug", "rule__slug", "run", "run__kind", "card_id", "contact_id", "link_key", "name", "email",
     "decision", "reason", "detail", "outcome", "attempt", "before", "after", "origin", "changed_at", "read_at", "sent_at", "closed_at",
 )  # fmt: skip
 CHUNK = 2000
-# A cell that begins so is a formula to a spreadsheet.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-# Excel takes the file for UTF-8 only with this at its head.
-BOM = "\ufeff"
 
 
 def as_csv(entries: QuerySet[Any]) -> StreamingHttpResponse:
@@ -48,18 +41,3 @@ def lines(parts: Iterable[QuerySet[Any]]) -> Iterator[str]:
                 rows = []
         if rows:
             yield text(rows)
-
-
-def text(rows: Iterable[Iterable[Any]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue()
-
-
-def cell(value: Any, zone: tzinfo) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(zone).isoformat(timespec="milliseconds")
-    if isinstance(value, dict):
-        return orjson.dumps(value).decode() if value else ""
-    shown = "" if value is None else str(value)
-    return f"'{shown}" if shown.startswith(FORMULA) else shown

@@ -15,9 +15,10 @@ from unfold.forms import PaginationFormSetMixin
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from core.admin.base import ScopedForm, TabularInline
-from integration.configuration import LONGEST_FULL_EVERY, LONGEST_INTERVAL, SHORTEST_INTERVAL, Node, filter_row, property_problem
+from integration.configuration import LONGEST_FULL_EVERY, LONGEST_INTERVAL, SHORTEST_INTERVAL, filter_row, property_problem
 from integration.connectors.sansan.fields import FIELDS
 from integration.models import FieldMapping, SyncRule
+from integration.node import Node
 from integration.planning.filters import OPERATORS
 from integration.planning.rules import TAGS
 from integration.planning.transforms import TRANSFORMS
@@ -131,6 +132,15 @@ class RuleForm(ScopedForm):
         return [name for name in self.changed_data if not name.startswith("limit_")] + (["limits"] if limits else [])
 
 
+def checked_property(typed: str) -> str:
+    """The internal name of a property; raises ValidationError where it is none that can be mapped."""
+    name = typed.strip()
+    problem = property_problem(name)
+    if problem:
+        raise ValidationError(f"{name} {problem}" if problem.startswith("is ") else problem)
+    return name
+
+
 class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
     transform = forms.ChoiceField(
         label=gettext_lazy("transform"),
@@ -167,11 +177,7 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
         return ",".join(names)
 
     def clean_hubspot(self) -> str:
-        name = str(self.cleaned_data["hubspot"]).strip()
-        problem = property_problem(name)
-        if problem:
-            raise ValidationError(f"{name} {problem}" if problem.startswith("is ") else problem)
-        return name
+        return checked_property(self.cleaned_data["hubspot"])
 
 
 class MappingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]

@@ -25,8 +25,8 @@ from core.history import Frozen, because
 from core.models import Account, Departure, Invitation, Membership, User
 from core.tenancy import all_accounts, in_account
 from integration import leaving
-from integration.admin.export import FORMULA
 from integration.models import AuditEntry, Connection, DayFigures, Link, RateSlot, Record, Sample, SyncRun, Tag
+from integration.sheet import FORMULA
 from tests.admin.world import SECRET, entry, furnish
 from tests.cast import member
 from tests.core import rows

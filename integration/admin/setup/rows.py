@@ -11,7 +11,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integration.configuration import expression_problem, field_problems, property_problem
+from integration.admin.rule_form import checked_property
+from integration.configuration import expression_problem, field_problems
 from integration.connectors.sansan.fields import FIELDS
 from integration.desk import as_plan_row
 from integration.models import FieldMapping, Sample
@@ -59,11 +60,7 @@ class RowForm(forms.Form):
         self.fields["transform"].initial, self.fields["others"].initial = "", FieldMapping.Others.KEEP
 
     def clean_hubspot(self) -> str:
-        name = str(self.cleaned_data["hubspot"]).strip()
-        problem = property_problem(name)
-        if problem:
-            raise ValidationError(f"{name} {problem}" if problem.startswith("is ") else problem)
-        return name
+        return checked_property(self.cleaned_data["hubspot"])
 
     def clean_table(self) -> list[list[str]]:
         return read_table(self.cleaned_data["table"])
