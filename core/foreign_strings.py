@@ -28,6 +28,7 @@ UNFOLD = (
     gettext_noop("Filters"),
     gettext_noop("Expand row"),
     gettext_noop("Forgotten your password or username?"),
+    gettext_noop("Welcome"),
     gettext_noop("Welcome back to"),
     gettext_noop("Type to search"),
     gettext_noop("You have been successfully logged out from the administration"),
@@ -64,6 +65,7 @@ UNFOLD = (
     gettext_noop("Choose file to upload"),
     gettext_noop("Toggle password visibility"),
     gettext_noop("Date"),
+    gettext_noop("Add row"),
     gettext_noop("Select currency"),
 )
 

@@ -15,7 +15,7 @@ from integration.connectors.base import CardSource, ContactTarget
 from integration.connectors.hubspot import fields
 from integration.lease import Lease
 from integration.models import FieldMapping, SyncRule, SyncRun, Tag
-from integration.planning.expressions import names_of
+from integration.planning.expressions import ExpressionError, names_of
 from integration.planning.rules import TAGS, Filter, MappingRow, Rule
 
 # Read for matching and comparing, whatever is mapped.
@@ -159,9 +159,19 @@ def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = F
     )
 
 
+def read_by(row: FieldMapping) -> tuple[str, ...]:
+    """The fields that a row reads. Of an expression that cannot be read none: each card says what is wrong with it."""
+    if not row.expression:
+        return tuple(part.strip() for part in row.sansan.split(","))
+    try:
+        return names_of(row.expression)
+    except ExpressionError:
+        return ()
+
+
 def as_plan_row(row: FieldMapping, schema: Mapping[str, Any]) -> MappingRow:
     return MappingRow(
-        sansan=names_of(row.expression) if row.expression else tuple(part.strip() for part in row.sansan.split(",")),
+        sansan=read_by(row),
         hubspot=row.hubspot,
         transform=row.transform,
         policy=row.policy,

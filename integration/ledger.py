@@ -76,11 +76,11 @@ def reasoned(run: SyncRun, reasons: Iterable[str]) -> None:
 
 def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Opened:
     """Writes the intents, and settles at once what needs no call. People that changed meanwhile are left for the next pass."""
-    left = batch.with_any(desk.touched)
-    decisions = [one for one in decisions if not any(verdict.record in left for verdict in one.verdicts)]
     opened, now = Opened(lane=batch.lane, optimistic=desk.optimistic), desk.now()
     with transaction.atomic():
         desk.lease.renew()
+        left = batch.with_any(desk.touched | asked_meanwhile(batch))
+        decisions = [one for one in decisions if not any(verdict.record in left for verdict in one.verdicts)]
         if desk.run.is_preview:
             preview(desk, now, batch, decisions)
             return opened
@@ -122,6 +122,12 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
     desk.sending.update({write.entry.pk: write.decision.kind for write in opened.writes})
     release(desk, set(batch.rows).difference(busy(opened)))
     return opened
+
+
+def asked_meanwhile(batch: Batch) -> set[int]:
+    """The records that a person wants looked at again, or never synced, and said so after the batch was gathered."""
+    due = Record.objects.filter(pk__in=any_of(list(batch.rows))).values_list("pk", "due_at")
+    return {pk for pk, due_at in due if due_at != batch.rows[pk].due_at}
 
 
 def busy(opened: Opened) -> set[int]:
@@ -230,6 +236,9 @@ def close_entries(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> 
     book = Book(desk, now)
     with transaction.atomic():
         desk.lease.renew()
+        if opened.writes:
+            planned = max(write.entry.planned_at for write in opened.writes)
+            book.asked = set(Record.objects.filter(pk__in=busy(opened), due_at__gt=planned, due_at__lte=now).values_list("pk", flat=True))
         owners = links_of(desk, claimed(opened, results))
         for write in opened.writes:
             result = results[write.entry.pk]
@@ -284,14 +293,13 @@ class Book:
         self.counted: Counter[str] = Counter()
         self.reasons: list[str] = []
         self.took: list[float] = []
-        self.opened: datetime | None = None
+        self.asked: set[int] = set()  # a person wants them looked at again, and said so while the write was under way
 
     def succeeded(self, write: Write, result: Result, owners: Mapping[str, Link]) -> None:
         contact_id = result.contact_id or write.entry.contact_id
         if contact_id in owners and owners[contact_id].pk != write.link.pk:
             # Merged in HubSpot with another person's contact. The old id still resolves, and two links never share one.
             contact_id = write.entry.contact_id
-        self.opened = max(self.opened or write.entry.planned_at, write.entry.planned_at)
         self._entry(write, Outcome.SUCCEEDED, contact_id, write.entry.reason, write.entry.detail)
         sent = {name: value for name, value in write.entry.after.items() if name != LINK_ID}
         written = {**write.link.written, **sent}
@@ -360,12 +368,11 @@ class Book:
             Record.objects.filter(pk__in=self.held).update(bucket=Bucket.HELD, reason="email_taken")
         # Where a newer reading is waiting already, it stays due; so does a record that another rule reads.
         untouched = set(self.settled).difference(self.desk.touched)
-        due = Record.objects.filter(pk__in=any_of(untouched), rule=self.desk.rule)
-        if self.opened:
-            # So does one that a person wants looked at again, and said so while the write was under way.
-            due = due.exclude(due_at__gt=self.opened)
-        due.update(due_at=None)
-        update_rows(Record, ("due_at", "attempts"), [row for row in self.older if row[0] not in self.desk.touched], account_id)
+        Record.objects.filter(pk__in=any_of(untouched.difference(self.asked)), rule=self.desk.rule).update(due_at=None)
+        older = [row for row in self.older if row[0] not in self.desk.touched | self.asked]
+        update_rows(Record, ("due_at", "attempts"), older, account_id)
+        if self.asked:
+            Record.objects.filter(pk__in=self.asked, rule=self.desk.rule).update(due_at=self.now, run_id=None)
         reasoned(self.desk.run, self.reasons)
         count(self.desk, self.counted, took=self.took)
 

@@ -105,8 +105,11 @@ def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], boo
             done = sync.work(desk)
             if done:
                 look_for_unseen(desk)
-        finally:
+        except (ConnectorError, Held):
             remember(desk)
+            raise
+        # After anything else the counters in memory may be of a transaction that was taken back, or of a run that others went on with.
+        remember(desk)
     except Reconnect as error:
         refused(run, error)
         return Next(done=True)
@@ -137,8 +140,10 @@ def progress(run: SyncRun) -> int:
 
 def remember(desk: Desk) -> None:
     """What the next slice should know: the calls that were made, and how many new people the portal had."""
-    SyncRule.objects.filter(pk=desk.rule.pk).update(known_share=desk.known_share)
-    ledger.count(desk, {})
+    with transaction.atomic():
+        desk.lease.renew()
+        SyncRule.objects.filter(pk=desk.rule.pk).update(known_share=desk.known_share)
+        ledger.count(desk, {})
 
 
 def later(run: SyncRun, error: ConnectorError) -> Next:
@@ -209,7 +214,8 @@ def look_for_unseen(desk: Desk) -> None:
     if run.kind != SyncRun.Kind.FULL:
         return
     cards = Record.objects.filter(rule=desk.rule).exclude(bucket=Bucket.UNSEEN)
-    gone = cards.exclude(run_id=run.pk)
+    # What somebody has just asked for waits for the next run, which takes it up.
+    gone = cards.exclude(run_id=run.pk).exclude(run_id__isnull=True, due_at__isnull=False)
     missing, total = gone.count(), cards.count()
     if missing > FEW and missing > total * SHARP_FALL and not desk.rule.waived:
         raise Held("sight_lost", f"The key no longer sees {missing} of {total} cards. Nothing was changed: check the key's rights in Sansan.")

@@ -57,8 +57,7 @@ class Health(View):
         self.rule: SyncRule = self.page.get_object(request, str(kwargs["rule_id"]))
         if self.rule is None or not may(request.user, self.rule.account_id, VIEW):
             raise Http404
-        asked = request.GET.get("stand", "")
-        self.bucket = asked if asked in Bucket.values else ""
+        self.bucket = asked_stand(request.GET.get("stand", ""))
         self.reason = request.GET.get("reason", "")[:64].replace("\0", "")
         self.term = request.GET.get("q", "").replace("\0", "").strip()[:200]
 
@@ -151,7 +150,7 @@ class Health(View):
         """One more than a page, to know whether there is another. In the order of the index that finds them."""
         if self.term:
             ids = list(search.find(self.request, self.term))
-            rows = Record.objects.filter(rule=self.rule, pk__in=ids).order_by("pk")[:PER_PAGE]
+            rows = Record.objects.filter(rule=self.rule, pk__in=ids).order_by("pk")[: PER_PAGE + 1]
         else:
             rows = self.rows(bucket)
             if self.reason:
@@ -165,9 +164,12 @@ class Health(View):
         return rows.filter(Q(reason__gt=reason) | Q(reason=reason, pk__gt=int(pk))) if is_id(pk) else rows
 
     def next_url(self, records: list[dict[str, Any]], bucket: str) -> str:
-        if self.term or len(records) <= PER_PAGE:
+        if len(records) <= PER_PAGE:
             return ""
         records.pop()
+        if self.term:
+            messages.warning(self.request, _("More than %(n)s cards: only some are shown. Type more of the name.") % {"n": PER_PAGE})
+            return ""
         last = records[-1]["record"]
         kept = {"stand": bucket, "reason": self.reason, "after": f"{last.reason}|{last.pk}"}
         return f"?{urlencode({name: value for name, value in kept.items() if value})}"
@@ -178,7 +180,7 @@ class Health(View):
         if not self.rule.account.active:
             messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": self.rule.account})
         elif request.POST.get("action") == "retry_reason":
-            self.told(attention.retry_reason(self.rule, request.POST.get("stand", ""), request.POST.get("reason", "").replace("\0", "")))
+            self.told(attention.retry_reason(self.rule, asked_stand(request.POST.get("stand", "")), request.POST.get("reason", "").replace("\0", "")))
         elif request.POST.get("action") == "retry":
             chosen = [int(pk) for pk in request.POST.getlist("record") if is_id(pk)]
             self.told(attention.retry(Record.objects.filter(rule=self.rule, pk__in=chosen)))
@@ -194,6 +196,10 @@ class Health(View):
             messages.success(self.request, text)
         else:
             messages.warning(self.request, _("The rule is not active: what was chosen is tried as soon as it is."))
+
+
+def asked_stand(code: str) -> str:
+    return code if code in Bucket.values else ""
 
 
 def start_if_active(rule: SyncRule, request: HttpRequest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from core.tenancy import all_accounts
 from integration.admin.shown import choice_badge, page_url
 from integration.desk import as_plan_rule
-from integration.models import Link, Record, SyncRule, Tag
+from integration.models import Bucket, Link, Record, SyncRule, Tag
 from integration.planning.expressions import ExpressionError
 from integration.planning.mapping import value_of
 from integration.planning.rules import TAGS, MappingRow
@@ -20,6 +21,8 @@ from integration.planning.snapshot import Card
 from integration.planning.survivors import blend
 
 MOST_CARDS = 8
+# Their cards say nothing of the contact: planning leaves them out.
+LEFT_OUT = (Bucket.EXCLUDED, Bucket.UNSEEN)
 NOT_WRITTEN = {
     "if_empty": gettext_lazy("Only written where the property is empty."),
     "on_create": gettext_lazy("Only written when the contact is made."),
@@ -66,10 +69,12 @@ def as_card(record: Record) -> Card:
 
 
 def side_by_side(record: Record, rule: SyncRule, link: Link | None) -> dict[str, Any]:
-    records = cards_of(record)
-    cards = [as_card(one) for one in records[:MOST_CARDS]]
+    found = cards_of(record)
+    records = found[:MOST_CARDS] if record in found[:MOST_CARDS] else [*found[: MOST_CARDS - 1], record]
+    cards = [as_card(one) for one in records]
     names = tag_names(records)
-    origins = blend(tuple(cards))[1]
+    counted = [card for one, card in zip(records, cards, strict=True) if one.bucket not in LEFT_OUT and not one.barred]
+    origins = blend(tuple(counted))[1] if counted else {}
     rows = as_plan_rule(rule, names).mappings
     return {
         "cards": [
@@ -78,18 +83,20 @@ def side_by_side(record: Record, rule: SyncRule, link: Link | None) -> dict[str,
                 "url": page_url(one),
                 "bucket": choice_badge(one, "bucket"),
                 "this": one.pk == record.pk,
-                "head": card is cards[0],
+                "head": card in counted[:1],
                 "sansan_url": sansan_url(one),
             }
-            for one, card in zip(records, cards, strict=False)
+            for one, card in zip(records, cards, strict=True)
         ],
-        "more": max(len(records) - MOST_CARDS, 0),
-        "lines": [line(row, cards, origins, link, names, rule) for row in rows],
+        "more": len(found) - len(records),
+        "lines": [line(row, cards, counted, origins, link, names, rule) for row in rows],
         "hubspot_url": hubspot_url(rule, link),
     }
 
 
-def line(row: MappingRow, cards: list[Card], origins: dict[str, str], link: Link | None, names: dict[str, str], rule: SyncRule) -> Line:
+def line(
+    row: MappingRow, cards: list[Card], counted: list[Card], origins: dict[str, str], link: Link | None, names: dict[str, str], rule: SyncRule
+) -> Line:
     values = [shown_value(row, card, names) for card in cards]
     written = link.written.get(row.hubspot, "") if link else ""
     winner = next((origins[field] for field in row.sansan if field in origins), "")
@@ -100,8 +107,8 @@ def line(row: MappingRow, cards: list[Card], origins: dict[str, str], link: Link
         rule.hubspot.schema.get(row.hubspot, {}).get("label", ""),
         contact,
         link.answered.get(row.hubspot, "") if link else "",
-        [Cell(value, bool(value) and (is_tags or card.id == winner)) for value, card in zip(values, cards, strict=True)],
-        why(row, cards, values, winner, written, is_tags),
+        [Cell(value, bool(value) and card in counted and (is_tags or card.id == winner)) for value, card in zip(values, cards, strict=True)],
+        why(row, cards, counted, values, winner, written, is_tags),
     )
 
 
@@ -117,16 +124,16 @@ def named(value: str, names: dict[str, str]) -> str:
     return "; ".join(names.get(tag, tag) for tag in value.split(";")) if value else ""
 
 
-def why(row: MappingRow, cards: list[Card], values: list[str], winner: str, written: str, is_tags: bool) -> str:
+def why(row: MappingRow, cards: list[Card], counted: list[Card], values: list[str], winner: str, written: str, is_tags: bool) -> str:
     """Why the contact has this value, in a sentence."""
     wanted = next((value for value, card in zip(values, cards, strict=True) if card.id == winner), "")
     if is_tags:
-        return _("The tags of all cards, united.") if written and len(cards) > 1 else ""
+        return _("The tags of all cards, united.") if written and len(counted) > 1 else ""
     if wanted and written != wanted:
         return NOT_WRITTEN.get(row.policy, _("Not written yet, or kept as somebody edited it in HubSpot."))
-    if not wanted or len(cards) == 1:
+    if not wanted or len(counted) < 2:
         return ""
-    if winner == cards[0].id:
+    if winner == counted[0].id:
         return _("The newest card has it.")
     return _("The newest card leaves it blank; this one is of the same company.")
 
@@ -146,4 +153,4 @@ def hubspot_url(rule: SyncRule, link: Link | None) -> str:
 
 
 def sansan_url(record: Record) -> str:
-    return settings.SANSAN_CARD_URL.replace("{id}", record.external_id)
+    return settings.SANSAN_CARD_URL.replace("{id}", quote(record.external_id, safe=""))

@@ -167,7 +167,7 @@ class Http:
         if answer.status == 403:
             return Reconnect("missing_scope", f"{name} says that the credentials lack a right (403): {said}", key)
         if answer.status in (404, 410):
-            return Gone("not_found", f"{name} does not have it ({answer.status}).")
+            return Gone(f"{key}_unavailable", f"{name} does not have it ({answer.status}).")
         return Rejected("rejected", f"{name} refused the request ({answer.status}): {said}", answer.status, answer.value)
 
     def _session(self) -> requests.Session:

@@ -38,8 +38,8 @@ def percentile(counts: Sequence[int], share: float, slowest: float) -> float | N
         return None
     wanted, seen = share * total, 0
     for i, n in enumerate(counts):
-        if seen + n >= wanted:
+        if n and seen + n >= wanted:
             low, high = (EDGES[i - 1] if i else 0), (EDGES[i] if i < len(EDGES) else slowest)
-            return min(low + (high - low) * (wanted - seen) / n, slowest or high)
+            return min(low + (high - low) * (wanted - seen) / n, slowest)
         seen += n
     return slowest

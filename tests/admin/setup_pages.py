@@ -45,6 +45,8 @@ def begun(own: SimpleNamespace, step: str = "review", slug: str = "new", **value
     """A draft that has come to ``step``, over connections that work and a portal whose properties are known."""
     with in_account(own.account):
         Connection.objects.filter(pk=own.hubspot.pk).update(schema=schema())
+        Sample.objects.filter(connection=own.sansan).delete()
+        own.sansan.tags.update(cards=None)
         Connection.objects.filter(pk=own.sansan.pk).update(cards=700, surveyed_at=timezone.now(), survey={"state": "done", "cards": 700})
         hour = timezone.now() - timedelta(hours=1)
         made = {"sansan": own.sansan, "hubspot": own.hubspot, "setup_step": step, "changed_at": hour}

@@ -70,7 +70,7 @@ def test_the_line_goes_through_the_days_on_which_something_arrived():
     drawn = chart([day(0, (100.0,)), day(3, (50.0,)), day(1, created=5)], TODAY)
     assert [x for x, _ in points(drawn)] == [(DAYS - 4) * STEP + BAR // 2, (DAYS - 1) * STEP + BAR // 2]
     (_, lower), (_, highest) = points(drawn)
-    assert highest == 6 < lower < HEIGHT and drawn["longest"] == "1 min 38 s"
+    assert highest == 6 < lower < HEIGHT and drawn["longest"] == "1 min 40 s"
 
 
 def test_a_single_day_is_a_dot():
@@ -84,7 +84,11 @@ def test_what_arrived_in_no_time_is_drawn_at_the_bottom():
 
 
 @quick
-@given(st.lists(st.tuples(st.integers(0, DAYS - 1), st.integers(0, 10**6), st.integers(0, 10**6), st.lists(st.floats(0.01, 1e6), max_size=4)), max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, DAYS - 1), st.integers(0, 10**6), st.integers(0, 10**6), st.lists(st.floats(0.01, 1e6), max_size=4)), max_size=8
+    )
+)
 def test_nothing_is_drawn_outside_of_the_chart(rows):
     days = {back: day(back, tuple(took), created=good, failed=bad) for back, good, bad, took in rows}
     drawn = chart(days.values(), TODAY)
@@ -122,7 +126,12 @@ def test_the_page_s_drawing_has_plain_numbers_in_any_language(acme, aiko, langua
         DayFigures.objects.all().delete()
         for back, n in ((0, 123_456), (1, 1_200)):
             DayFigures.objects.create(
-                account=acme.account, rule=acme.rule, day=timezone.now().date() - timedelta(days=back), created=n, latency=latency.added([], [4.0]), slowest=4.0
+                account=acme.account,
+                rule=acme.rule,
+                day=timezone.now().date() - timedelta(days=back),
+                created=n,
+                latency=latency.added([], [4.0]),
+                slowest=4.0,
             )
     with translation.override(language):
         seen = body(aiko.get(reverse("admin:integration_health", args=[acme.rule.pk]), headers={"accept-language": language}))

@@ -11,6 +11,7 @@ import pytest
 from django.http import StreamingHttpResponse
 from django.test import Client
 
+from core.models import Membership, Role
 from integration.admin import export
 from integration.models import AuditEntry
 from tests.admin.pages import address, body, listed, rows_on
@@ -112,12 +113,34 @@ def test_the_list_links_to_the_export_of_what_it_shows(acme, aiko):
 # Whose
 
 
-def test_it_ends_at_the_scope(acme, birch, aiko, chie, emi, root, ben):
-    assert {row["account"] for row in exported(aiko)} == {row["account"] for row in exported(ben)} == {"acme"}
-    assert {row["account"] for row in exported(chie)} == {"birch"}
-    assert {row["account"] for row in exported(emi)} == {row["account"] for row in exported(root)} == {"acme", "birch"}
-    assert {row["account"] for row in exported(emi, account=birch.account.pk)} == {"birch"}
+def of(rows: list[dict[str, str]]) -> set[str]:
+    return {row["account"] for row in rows}
+
+
+def test_it_ends_at_the_scope(acme, birch, aiko, chie, root):
+    assert (of(exported(aiko)), of(exported(chie)), of(exported(root))) == ({"acme"}, {"birch"}, {"acme", "birch"})
+    assert of(exported(root, account=birch.account.pk)) == {"birch"}
     assert exported(aiko, account=birch.account.pk) == exported(aiko, run=birch.run.pk) == exported(aiko, rule=birch.rule.pk) == []
+
+
+def test_it_ends_at_the_accounts_where_one_may_export(acme, birch, emi):
+    """Emi owns Acme; at birch she looks, until she is its auditor."""
+    assert {row.account_id for row in rows_on(emi.get(listed(AuditEntry)))} == {acme.account.pk, birch.account.pk}
+    theirs = ({"account": birch.account.pk}, {"run": birch.run.pk}, {"rule": birch.rule.pk}, {"q": birch.record.external_id})
+    assert of(exported(emi)) == {"acme"} and [exported(emi, **query) for query in theirs] == [[]] * 4
+    Membership.objects.filter(user__username="emi", account=birch.account).update(role=Role.AUDITOR)
+    assert of(exported(emi)) == {"acme", "birch"} and [of(exported(emi, **query)) for query in theirs] == [{"birch"}] * 4
+
+
+@pytest.mark.parametrize("ben", ["operator", "viewer"], indirect=True)
+def test_who_may_only_look_takes_nothing_out(acme, ben):
+    assert ben.get(address(AuditEntry, "export")).status_code == 403
+    assert address(AuditEntry, "export") not in body(ben.get(listed(AuditEntry)))
+
+
+@pytest.mark.parametrize("ben", ["editor", "auditor"], indirect=True)
+def test_who_may_export_does(acme, ben):
+    assert of(exported(ben)) == {"acme"} and address(AuditEntry, "export") in body(ben.get(listed(AuditEntry)))
 
 
 def test_whoever_sees_no_account_gets_nothing(acme, dan):

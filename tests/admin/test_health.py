@@ -205,7 +205,12 @@ def test_a_reason_of_a_newer_version_stands_for_itself(rule, aiko):
 
 def test_a_card_says_what_was_said_about_it(rule, aiko):
     one = rows.record(
-        rule, "C1", bucket="excluded", reason="never_sync", detail="<b>asked</b>", barred={"why": "<i>stop</i>", "by": "ben", "at": "2026-03-01T00:00:00+00:00"}
+        rule,
+        "C1",
+        bucket="excluded",
+        reason="never_sync",
+        detail="<b>asked</b>",
+        barred={"why": "<i>stop</i>", "by": "ben", "at": "2026-03-01T00:00:00+00:00"},
     )
     seen = body(aiko.get(url(rule, stand="excluded")))
     assert "&lt;b&gt;asked&lt;/b&gt;" in seen and "&lt;i&gt;stop&lt;/i&gt; (ben)" in seen and page(one) in seen
@@ -540,7 +545,9 @@ def test_no_vendor_is_asked_for_a_page(failing, aiko, monkeypatch):
 
 def test_the_page_says_how_fast_changes_arrived(rule, aiko):
     with in_account(rule.account):
-        DayFigures.objects.create(account=rule.account, rule=rule, day=timezone.localdate(), created=2, latency=[0] * 4 + [2] + [0] * 18, slowest=12.0)
+        DayFigures.objects.create(
+            account=rule.account, rule=rule, day=timezone.localdate(), created=2, latency=[0] * 4 + [2] + [0] * 18, slowest=12.0
+        )
     seen = aiko.get(url(rule))
     assert seen.context["latency"].n == 2 and "half within" in body(seen) and "<svg" in body(seen)
     assert "<svg" not in body(aiko.get(url(rule, stand="linked", reason="in_sync"))) and "<svg" not in body(aiko.get(url(rule, q="x")))

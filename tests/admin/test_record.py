@@ -15,7 +15,7 @@ from tests.core import rows
 pytestmark = pytest.mark.django_db
 
 FILTERS = {
-    "nothing": ({}, ["draft", "failing", "linked"]),
+    "nothing": ({}, ["draft", "never", "failing", "linked"]),
     "a bucket": ({"bucket": "failing"}, ["failing"]),
     "an empty bucket": ({"bucket": "held"}, []),
     "a reason": ({"reason": "in_sync"}, ["linked"]),
@@ -25,7 +25,7 @@ FILTERS = {
 
 @pytest.mark.parametrize(("query", "found"), FILTERS.values(), ids=FILTERS)
 def test_records_are_found_by(acme, birch, aiko, query, found):
-    names = {rows.record(acme.draft, "acme-C3").pk: "draft", acme.record.pk: "linked", acme.failing.pk: "failing"}
+    names = {rows.record(acme.draft, "acme-C9").pk: "draft", acme.barred.pk: "never", acme.record.pk: "linked", acme.failing.pk: "failing"}
     assert [names[one.pk] for one in rows_on(aiko.get(listed(Record, **query)))] == found
     assert {names[one.pk] for one in rows_on(aiko.get(listed(Record, rule=acme.draft.pk, **query)))} == {"draft"} & set(found)
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from core.tenancy import in_account
 from integration.models import COUNTERS, AuditEntry, SyncRun
+from integration.planning.reasons import REASONS
 from tests.admin.pages import address, body, listed, page, rows_on
 from tests.core import rows
 
@@ -119,7 +120,7 @@ def test_one_sentence_says_how_far_it_is(acme, aiko, values, sentence):
 
 def test_what_went_wrong_is_told_in_a_sentence(acme, aiko):
     seen = body(aiko.get(page(acme.run)))
-    assert "Sansan did not answer properly; tried again by itself." in seen and "acme was told" in seen
+    assert REASONS["sansan_unavailable"] in seen and "acme was told" in seen
     change(acme.run, reason="", detail="")
     assert re.search(r'data-part="problem" hidden', body(aiko.get(page(acme.run))))
 

@@ -27,6 +27,7 @@ def people(acme, birch):
         rows.record(acme.rule, "card-3", name="Smith, John", email_key="").pk: "john",
         acme.record.pk: "acme",
         acme.failing.pk: "acme too",
+        acme.barred.pk: "never",
     }
 
 
@@ -46,7 +47,7 @@ TERMS = {
     "smith": [],
     "%": [],
     "_": [],
-    "": ["john", "hana", "taro", "acme too", "acme"],
+    "": ["john", "hana", "taro", "never", "acme too", "acme"],
 }
 
 

@@ -19,6 +19,7 @@ from core.models import Account, Departure, Invitation, Membership, Role, User
 from core.models.invitation import digest
 from core.tenancy import in_account
 from integration.models import AuditEntry, Connection, DayFigures, FieldMapping, Heartbeat, Link, Record, Sample, SyncRule, SyncRun, Tag
+from integration.planning import latency
 from tests.cast import member
 from tests.core import rows
 
@@ -111,7 +112,8 @@ def furnish_sync(own: SimpleNamespace, ids: Any) -> None:
     own.sample = Sample.objects.create(
         pk=next(ids), account=account, connection=own.sansan, external_id=f"{slug}-S1", values=card, tags=[f"{slug}-T0"], read_at=now
     )
-    own.figures = DayFigures.objects.create(pk=next(ids), account=account, rule=own.rule, day=now.date(), created=12, calls_hubspot=34, slowest=5.5)
+    day = {"created": 12, "calls_hubspot": 34, "latency": latency.added((), (3, 4, 5.5)), "slowest": 5.5}
+    own.figures = DayFigures.objects.create(pk=next(ids), account=account, rule=own.rule, day=now.date(), **day)
     own.entry = entry(own.run, own.record, pk=next(ids), detail=f"{slug} was written {MARKUP}")
     LogEntry.objects.log_actions(own.owner.pk, [own.rule], CHANGE, change_message=f"{slug} changed it", single_object=True)
 
@@ -181,8 +183,8 @@ def team(own: SimpleNamespace, name: str, role: str) -> User:
     return member(name, own.account, role)
 
 
-def joins(user: User, own: SimpleNamespace, role: str) -> Membership:
-    return Membership.objects.create(user=user, account=own.account, role=role)
+def joins(user: User, own: SimpleNamespace | Account, role: str) -> Membership:
+    return Membership.objects.create(user=user, account=own if isinstance(own, Account) else own.account, role=role)
 
 
 def content_type(row: Any) -> int:

@@ -9,17 +9,23 @@ from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 
 from core.bulk import insert_rows, update_rows
+from core.history import Tracked
 from core.models import Account, Membership, User
-from core.tenancy import AccountOwned, AccountScopeMiddleware, ScopeError, all_accounts, in_account
-from integration.models import Connection, SyncRule, Tag
+from core.tenancy import AccountOwned, AccountScopeMiddleware, OwnedHistory, ScopeError, all_accounts, in_account
+from integration.models import Connection, FieldMapping, SyncRule, Tag
 from tests.cast import member
 from tests.core import rows
 
 pytestmark = pytest.mark.django_db
 # Everything that belongs to the platform and not to an account. Whatever is added here is a decision.
-PLATFORM = {"core.User", "core.User_groups", "core.User_user_permissions", "core.Account", "core.Membership", "integration.Heartbeat"}
+PLATFORM = {
+    "core.User", "core.User_groups", "core.User_user_permissions", "core.Account", "core.Membership", "core.Invitation", "core.Departure",
+    "core.HistoricalAccount", "core.HistoricalMembership", "integration.Heartbeat",
+}  # fmt: skip
 PRODUCT = [model for model in apps.get_models(include_auto_created=True) if model.__module__.split(".")[0] in ("core", "integration")]
 OWNED = [model for model in PRODUCT if issubclass(model, AccountOwned)]
+# What an owned row was: read in the scope, written beside the row and by nobody else.
+PAST = [model for model in PRODUCT if issubclass(model, OwnedHistory)]
 
 
 @pytest.fixture
@@ -40,20 +46,50 @@ def tag(account: Account, connection: Connection, id: str = "T1") -> Tag:
 
 
 def test_every_model_is_owned_or_of_the_platform():
-    assert {model._meta.label for model in PRODUCT if model not in OWNED} == PLATFORM
-    assert len(OWNED) >= 9
+    assert {model._meta.label for model in PRODUCT if model not in (*OWNED, *PAST)} == PLATFORM
+    assert len(OWNED) >= 11 and {model.instance_type for model in PAST} == {Connection, FieldMapping, SyncRule, Tag}
 
 
 @pytest.mark.parametrize("model", OWNED, ids=lambda model: model.__name__)
-def test_every_owned_model_is_guarded(model, acme):
+def test_every_owned_model_is_guarded(model, acme, chies):
     assert model._default_manager is model.objects and not model._meta.get_field("account").null
-    assert model.save is AccountOwned.save and model.delete is AccountOwned.delete
+    assert model.save in (AccountOwned.save, Tracked.save) and model.delete is AccountOwned.delete
     with pytest.raises(ScopeError):
         model.objects.count()
-    with pytest.raises(ScopeError):
-        model(account=acme).save()
+    guarded = {"save": lambda one: one.save(), "some columns": lambda one: one.save(update_fields=["account"]), "delete": lambda one: one.delete()}
+    for write in guarded.values():
+        with pytest.raises(ScopeError, match="needs the scope"):
+            write(model(pk=1, account=acme))
+        with in_account(chies), pytest.raises(ScopeError, match="outside the open scope"):
+            write(model(pk=1, account=acme))
     with in_account(acme):
         assert model.objects.count() == 0
+
+
+@pytest.mark.parametrize("model", PAST, ids=lambda model: model.__name__)
+def test_the_past_of_every_owned_model_is_read_in_its_scope(model, acme, chies):
+    assert model._default_manager is model.objects
+    for read in (model.objects.count, model.objects.exists, lambda: list(model.objects.all()), lambda: model.objects.update(who="x")):
+        with pytest.raises(ScopeError):
+            read()
+    rule = rows.rule(acme)
+    with in_account(acme):
+        FieldMapping.objects.create(account=acme, rule=rule, sansan="title", hubspot="jobtitle")
+        tag(acme, rule.sansan).save()
+        ours = model.objects.count()
+    with in_account(chies):
+        assert ours and not model.objects.exists()
+
+
+def test_the_past_is_read_in_its_scope_from_the_model_and_the_row_too(acme, chies):
+    rule = rows.rule(acme)
+    for history in (SyncRule.history, rule.history):
+        with pytest.raises(ScopeError):
+            history.count()
+        with in_account(chies):
+            assert not history.exists()
+        with in_account(acme):
+            assert history.count() == 1
 
 
 # Reads

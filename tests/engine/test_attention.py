@@ -54,7 +54,9 @@ def adds_up(run):
 
 
 def refused(sandbox, call="batch/upsert"):
-    sandbox.faults.arm("hubspot", "status", match=call, times=0, status=400, body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"})
+    sandbox.faults.arm(
+        "hubspot", "status", match=call, times=0, status=400, body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"}
+    )
 
 
 @pytest.fixture
@@ -105,7 +107,13 @@ def test_all_of_a_reason_are_tried_and_nobody_else(db):
     rule, other = rows.rule(account := rows.account()), rows.rule(account, "other")
     hour = timezone.now() + timedelta(hours=1)
     for n, (of_rule, bucket, reason) in enumerate(
-        [(rule, "failing", "rejected"), (rule, "failing", "rejected"), (rule, "held", "rejected"), (rule, "failing", "email_taken"), (other, "failing", "rejected")]
+        [
+            (rule, "failing", "rejected"),
+            (rule, "failing", "rejected"),
+            (rule, "held", "rejected"),
+            (rule, "failing", "email_taken"),
+            (other, "failing", "rejected"),
+        ]
     ):
         rows.record(of_rule, f"C{n}", bucket=bucket, reason=reason, due_at=hour)
     with in_account(account):

@@ -55,7 +55,9 @@ def live_in(rule, zone):
 
 
 def refused(sandbox, call):
-    sandbox.faults.arm("hubspot", "status", match=call, times=0, status=400, body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"})
+    sandbox.faults.arm(
+        "hubspot", "status", match=call, times=0, status=400, body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"}
+    )
 
 
 # Sums
