@@ -1,13 +1,14 @@
 import gc
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class CoreConfig(AppConfig):
     """The platform: knows no vendor and no sync."""
 
     name = "core"
-    verbose_name = "Platform"
+    verbose_name = _("Platform")
 
     def ready(self) -> None:
         from core import checks  # noqa: F401  (registers the system checks)

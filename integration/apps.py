@@ -1,11 +1,12 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class IntegrationConfig(AppConfig):
     """Keeps HubSpot contacts true to Sansan cards. integration/sync.py is the place to start reading."""
 
     name = "integration"
-    verbose_name = "Sync"
+    verbose_name = _("Sync")
 
     def ready(self) -> None:
         from integration import checks  # noqa: F401  (registers the system checks)

@@ -16,6 +16,8 @@ from core.history import create_many, update_many
 from core.models import Account
 from core.tenancy import in_account
 from integration import preflight
+from integration.changes import changed as look_again
+from integration.changes import tags_changed
 from integration.configuration import ROW_COLUMNS, SECRETS, Configuration, ConnectionSpec, Refused, RuleSpec, default_mappings
 from integration.connectors.base import ConnectorError
 from integration.connectors.hubspot import fields
@@ -187,7 +189,7 @@ def select_tags(connection: Connection, ids: set[str]) -> bool:
     for tag in changing:
         tag.selected = tag.external_id in ids
     update_many(changing, ["selected"])
-    SyncRule.objects.filter(sansan=connection).update(recheck=True)
+    tags_changed(connection)
     return True
 
 
@@ -205,7 +207,7 @@ def store_rule(account: Account, spec: RuleSpec, connections: dict[str, Connecti
     if store_mappings(rule, spec.mappings):
         changed.append("mappings")
     if set(changed) - {"made", "interval", "full_every", "limits"}:
-        put(rule, {"recheck": True})
+        look_again(rule)
     changed += put_state(rule, spec.active, renewed)
     told(changes, f"rule {spec.slug}", changed)
 

@@ -169,10 +169,12 @@ def remember_options(connection: Connection, name: str, added: dict[str, str]) -
     connection.save(update_fields=["schema"])
 
 
-def mapping_problems(rule: SyncRule) -> list[tuple[str, str]]:
-    """(reason, sentence) of each mapping that cannot work against the properties the portal has."""
+def mapping_problems(rule: SyncRule, preview: bool = False) -> list[tuple[str, str]]:
+    """(reason, sentence) of each mapping that cannot work against the properties the portal has; a preview counts ours as made."""
     schema = rule.hubspot.schema
     if not schema:
         return []
+    if preview:
+        schema = {**fields.DESCRIBED, **schema}
     found = (mapping_problem(as_plan_row(row, schema), schema) for row in rule.mappings.all() if row.active)
     return [problem for problem in found if problem]

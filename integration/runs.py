@@ -188,7 +188,7 @@ def finish(run: SyncRun) -> None:
         run.delete()
         return
     run.reason = ""
-    problems = preflight.mapping_problems(rule)
+    problems = preflight.mapping_problems(rule, run.is_preview)
     if problems:
         run.reason, run.detail = problems[0][0], " ".join(sentence for _, sentence in problems)[:1000]
     end(run, SyncRun.State.PARTIAL if run.failed else SyncRun.State.SUCCEEDED)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -48,9 +48,11 @@ def slice_of(connection: Connection, seconds: float) -> float | None:
     until = time.monotonic() + seconds
     try:
         source = source_for(connection)
-        while state["state"] == RUNNING and time.monotonic() < until:
+        read = False  # one page at least, or a busy machine would count for ever
+        while state["state"] == RUNNING and (time.monotonic() < until or not read):
             page = source.cards(Window(EPOCH, datetime.fromisoformat(state["to"])), state["token"])
             count(connection, state, page)
+            read = True
     except RetryLater as later:
         return min(later.after, 60.0)
     except ConnectorError as error:
@@ -93,7 +95,8 @@ def put(connection: Connection, state: dict[str, Any]) -> None:
 def keep_samples(connection: Connection, cards: Iterable[CardRead]) -> None:
     """The fullest cards say most about mappings; one without an address, what becomes of those."""
     there = {sample.external_id: sample for sample in Sample.objects.filter(connection=connection)}
-    there.update({card.id: as_sample(connection, card) for card in cards})
+    private = private_tags(connection)
+    there.update({card.id: as_sample(connection, card, private) for card in cards})
     best = sorted(there.values(), key=lambda one: (len(one.values), one.external_id), reverse=True)
     bare = [one for one in best if not one.values.get("email")][:WITHOUT_ADDRESS]
     kept = [one for one in best if one.values.get("email")][: SAMPLES - len(bare)] + bare
@@ -101,15 +104,20 @@ def keep_samples(connection: Connection, cards: Iterable[CardRead]) -> None:
     store_samples([one for one in kept if one.pk is None])
 
 
-def as_sample(connection: Connection, card: CardRead) -> Sample:
+def as_sample(connection: Connection, card: CardRead, private: Collection[str]) -> Sample:
+    """A private tag is one Sansan user's own, and is never written."""
     return Sample(
         account_id=connection.account_id,
         connection=connection,
         external_id=card.id,
         values=dict(card.values),
-        tags=[tag.id for tag in card.tags],
+        tags=[tag.id for tag in card.tags if tag.type != Tag.Type.PRIVATE and tag.id not in private],
         read_at=timezone.now(),
     )
+
+
+def private_tags(connection: Connection) -> set[str]:
+    return set(Tag.objects.filter(connection=connection, type=Tag.Type.PRIVATE).values_list("external_id", flat=True))
 
 
 def store_samples(rows: list[Sample]) -> None:
@@ -118,4 +126,4 @@ def store_samples(rows: list[Sample]) -> None:
 
 def take_sample(connection: Connection, card_id: str) -> None:
     """Reads one card that somebody wants to try. Raises ConnectorError."""
-    store_samples([as_sample(connection, source_for(connection).card(card_id))])
+    store_samples([as_sample(connection, source_for(connection).card(card_id), private_tags(connection))])

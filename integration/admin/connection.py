@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -17,7 +17,9 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from core.admin.base import AccountFilter, ScopedAdmin, ScopedForm, button, display, site
+from core.roles import EDIT
 from integration import tasks
+from integration.admin.setup import oauth
 from integration.admin.shown import badge, choice_badge, list_url, number, page_url, when
 from integration.models import Connection, Link, SyncRule, Tag
 
@@ -79,7 +81,7 @@ class ConnectionAdmin(ScopedAdmin):
         (gettext_lazy("What we saw"), {"fields": (("health_badge", "tested"), "health_detail", ("remote_id", "sees"))}),
     )
     readonly_fields = ("health_badge", "tested", "health_detail", "remote_id", "sees")
-    buttons = ("test_connection", "refresh_tags")
+    buttons = ("test_connection", "refresh_tags", "sign_in")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Before a first test there is nothing seen."""
@@ -129,7 +131,13 @@ class ConnectionAdmin(ScopedAdmin):
         tasks.enqueue_tags(obj)
         messages.info(request, _("Queued. The tags appear in their list as soon as a worker has read them."))
 
+    @button(gettext_lazy("Sign in to HubSpot"), icon="login", right=EDIT, title=gettext_lazy("In place of the key that it has now"))
+    def sign_in(self, request: HttpRequest, obj: Connection) -> HttpResponse:
+        return oauth.begin(request, obj.account, self.page_of(obj), obj)
+
     def button_fits(self, name: str, obj: Connection) -> bool:
+        if name == "sign_in":
+            return obj.system == Connection.System.HUBSPOT and oauth.offered()
         return name != "refresh_tags" or obj.system == Connection.System.SANSAN
 
     @display(description=gettext_lazy("system"), ordering="system")

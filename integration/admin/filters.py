@@ -17,8 +17,9 @@ from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.widgets import INPUT_CLASSES
 
 from core.admin.base import is_id
+from integration.admin.shown import sentence
 from integration.models import Bucket, Connection, SyncRule, SyncRun
-from integration.planning.decisions import REASONS
+from integration.planning.reasons import REASONS
 
 
 class RowFilter(DropdownFilter):
@@ -62,7 +63,7 @@ class ReasonFilter(DropdownFilter):
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(code, f"{code}: {sentence}") for code, sentence in REASONS.items()]
+        return [(code, f"{code}: {sentence(code)}") for code in REASONS]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.filter(reason=self.value()) if self.value() else rows

@@ -18,6 +18,7 @@ from integration.admin import filters, search
 from integration.admin.entry import brief
 from integration.admin.filters import BucketFilter, RecordReasonFilter, RuleFilter
 from integration.admin.health import health_url
+from integration.admin.labels import CARD_FIELDS
 from integration.admin.person import side_by_side
 from integration.admin.record_buttons import RecordButtons
 from integration.admin.shown import choice_badge, list_url, page_url, sentence, to_do, when
@@ -61,7 +62,7 @@ class RecordAdmin(RecordButtons, PanelAdmin):
             "health_url": health_url(obj.rule, stand=obj.bucket, **({"reason": obj.reason} if obj.reason else {})),
             "may_operate": self.allowed(request, obj, OPERATE),
             "never_url": reverse("admin:integration_record_never", args=[obj.pk]),
-            "values": [(FIELDS.get(name, name), name, obj.values[name]) for name in sorted(obj.values, key=place)],
+            "values": [(CARD_FIELDS.get(name, name), name, obj.values[name]) for name in sorted(obj.values, key=place)],
             "tags": [names.get(tag, tag) for tag in obj.tags],
             "rule_url": page_url(obj.rule),
             "link_url": page_url(obj.link) if obj.link else "",

@@ -16,13 +16,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from core.admin.base import AccountFilter, ScopedAdmin, display, site
 from core.roles import EDIT, HISTORY
-from integration import preflight
+from integration import changes, preflight
 from integration.admin.health import HealthMixin, health_url
 from integration.admin.history import HistoryMixin, history_url
 from integration.admin.rule_buttons import RuleButtons
 from integration.admin.rule_form import MappingInline, RuleForm
-from integration.admin.setup import SetupMixin
 from integration.admin.setup.steps import resume_url, step_url
+from integration.admin.setup.urls import SetupMixin
 from integration.admin.shown import choice_badge, list_url, number, page_url, when
 from integration.admin.standing import standings, tiles, waiting_failing
 from integration.configuration import default_mappings
@@ -104,7 +104,7 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if form.decisive or any(formset.has_changed() for formset in formsets):
-            SyncRule.objects.filter(pk=form.instance.pk).update(recheck=True)
+            changes.changed(form.instance)
             if form.instance.cursor:
                 messages.info(request, _("The next run looks at every card again."))
 

@@ -8,20 +8,19 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.forms import PaginationFormSetMixin
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from core.admin.base import ScopedForm, TabularInline
+from integration.admin.labels import CARD_FIELDS, TRANSFORM_CHOICES
 from integration.configuration import LONGEST_FULL_EVERY, LONGEST_INTERVAL, SHORTEST_INTERVAL, filter_row, property_problem
 from integration.connectors.sansan.fields import FIELDS
 from integration.models import FieldMapping, SyncRule
 from integration.node import Node
 from integration.planning.filters import OPERATORS
 from integration.planning.rules import TAGS
-from integration.planning.transforms import TRANSFORMS
 
 NO_FILTERS: dict[str, list[dict[str, str]]] = {"cards": [], "contacts": []}
 EXAMPLE = '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}], "contacts": []}'
@@ -145,7 +144,7 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
     transform = forms.ChoiceField(
         label=gettext_lazy("transform"),
         required=False,
-        choices=[(name, capfirst(name.replace("_", " ")) or gettext_lazy("As printed")) for name in TRANSFORMS],
+        choices=TRANSFORM_CHOICES,
         widget=UnfoldAdminSelectWidget(),
     )
 
@@ -159,6 +158,9 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            # unfold's rows have headings, which a screen reader does not read with a field.
+            field.widget.attrs.setdefault("aria-label", str(field.label or name))
         if self.instance.expression and "sansan" in self.fields:
             self.fields["sansan"].widget.attrs["placeholder"] = self.instance.expression
 
@@ -215,4 +217,4 @@ class MappingInline(TabularInline):
     hide_ordering_field = True
     hide_title = True
     template_after = "admin/integration/mapping_suggestions.html"
-    card_fields = FIELDS
+    card_fields = CARD_FIELDS

@@ -17,9 +17,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from core.admin.base import AccountFilter, ReadOnlyAdmin, display, site
 from core.history import update_many
 from core.roles import EDIT, may
+from integration import changes
 from integration.admin.filters import ConnectionFilter, SelectedFilter
 from integration.admin.shown import badge, choice_badge, number, when
-from integration.models import Connection, SyncRule, Tag
+from integration.models import Connection, Tag
 
 
 class SansanFilter(ConnectionFilter):
@@ -96,7 +97,7 @@ class TagAdmin(ReadOnlyAdmin):
             for tag in changing:
                 tag.selected = selected
             update_many(changing, ["selected"])
-            SyncRule.objects.filter(sansan=connection).update(recheck=True)
+            changes.tags_changed(connection)
         messages.success(
             request,
             _("%(connection)s: %(n)s tags selected. The next run looks at every card again.") % {"connection": connection.slug, "n": number(after)},

@@ -8,16 +8,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 
-from liquid import BoundTemplate, Environment, Mode
+from liquid import BoundTemplate, Environment, Mode, RenderContext
+from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.exceptions import LiquidError
 
 from integration.planning.rules import TAGS
 from integration.planning.transforms import TRANSFORMS
 from integration.records import Values
+
+LONGEST = 70_000  # characters of a text, or items of a list
+MOST_WORK = 2_000_000  # of them, over all filters of one rendering
 
 
 class ExpressionError(Exception):
@@ -28,9 +33,44 @@ class Bounded(Environment):
     """Far above what a mapping needs, far below what would be felt."""
 
     loop_iteration_limit = 1000
-    output_stream_limit = 70_000
+    output_stream_limit = LONGEST
     local_namespace_limit = 100_000
     context_depth_limit = 20
+
+
+class Work(threading.local):
+    """How much the filters of one rendering have had in hand. They are bounded by nothing else."""
+
+    done = 0
+
+    def spend(self, size: int) -> None:
+        self.done += size
+        if self.done > MOST_WORK:
+            raise ExpressionError("The expression takes too long.")
+
+
+WORK = Work()
+
+
+def size_of(value: object) -> int:
+    return len(value) if isinstance(value, (str, list, tuple)) else 1
+
+
+def bounded(name: str, make: Callable[..., object]) -> Callable[..., object]:
+    """The filter, as long as what goes in and what comes out stays small."""
+
+    def measured(value: object, *args: object, **kwargs: object) -> object:
+        size = size_of(value)
+        # Each is compared with each.
+        WORK.spend(size * size // 10 if name == "uniq" else size)
+        result = make(value, *args, **kwargs)
+        if size_of(result) > LONGEST:
+            raise ExpressionError("The expression makes a text that is too long.")
+        WORK.spend(size_of(result))
+        return result
+
+    measured.__dict__.update({key: flag for key, flag in make.__dict__.items() if key.startswith("with_")})
+    return measured
 
 
 def as_filter(name: str) -> Callable[..., str]:
@@ -49,13 +89,13 @@ def formatted_date(value: object, pattern: object = "%Y-%m-%d") -> str:
 
 
 def environment() -> Environment:
-    bounded = Bounded(tolerance=Mode.STRICT, strict_filters=True)
+    made = Bounded(tolerance=Mode.STRICT, strict_filters=True)
     # They read other templates, or remember from one card to the next.
     for tag in ("include", "render", "increment", "decrement", "cycle"):
-        del bounded.tags[tag]
-    bounded.filters.update({name: as_filter(name) for name in TRANSFORMS if name and name not in bounded.filters})
-    bounded.filters["date"] = formatted_date
-    return bounded
+        del made.tags[tag]
+    filters = {**{name: as_filter(name) for name in TRANSFORMS if name}, **made.filters, "date": formatted_date}
+    made.filters = {name: bounded(name, make) for name, make in filters.items()}
+    return made
 
 
 ENVIRONMENT = environment()
@@ -65,16 +105,36 @@ ENVIRONMENT = environment()
 def compiled(expression: str) -> BoundTemplate:
     """Raises ExpressionError."""
     try:
-        return ENVIRONMENT.from_string(expression)
+        template = ENVIRONMENT.from_string(expression)
+        if any(isinstance(one, RangeLiteral) for one in literals(template)):
+            # A loop over one is bounded, a filter of one is not; and a card has nothing to count.
+            raise ExpressionError("A range such as (1..9) cannot be used here.")
     except LiquidError as wrong:
         raise ExpressionError(sentence(wrong)) from None
     except RecursionError:
         raise ExpressionError("The expression is nested too deeply.") from None
+    return template
+
+
+def literals(template: BoundTemplate) -> Iterator[object]:
+    """Every part of every expression in a template."""
+    context = RenderContext(template)
+    nodes = list(template.nodes)
+    while nodes:
+        node = nodes.pop()
+        nodes += node.children(context, include_partials=False)
+        parts = list(node.expressions())
+        while parts:
+            part = parts.pop()
+            yield part
+            parts += part.children()
 
 
 def sentence(wrong: LiquidError) -> str:
-    """The library's message, with the line where there are several."""
+    """The library's message, without what only a programmer can read."""
     text = str(wrong.args[0] if wrong.args else wrong).strip().rstrip(".")
+    if "<locals>" in text or "positional argument" in text:
+        return "A filter is used with more or fewer arguments than it takes."
     return f"{text[:1].upper()}{text[1:300]}." if text else "The expression cannot be read."
 
 
@@ -98,9 +158,12 @@ def check(expression: str, fields: Sequence[str]) -> None:
 def render(expression: str, values: Values, tags: Sequence[str]) -> str:
     """The value for a card; a field that it leaves blank is blank. ``tags`` are names. Raises ExpressionError."""
     known: Mapping[str, object] = {**values, TAGS: list(tags)}
+    WORK.done = 0
     try:
         return str(compiled(expression).render(**known)).strip()
     except LiquidError as wrong:
         raise ExpressionError(sentence(wrong)) from None
-    except (ArithmeticError, ValueError, TypeError, RecursionError) as wrong:
+    except TypeError:
+        raise ExpressionError("A filter is used with more or fewer arguments than it takes.") from None
+    except (ArithmeticError, ValueError, RecursionError) as wrong:
         raise ExpressionError(f"The expression fails for this card: {wrong}") from None

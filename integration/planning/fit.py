@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from integration.planning import normalize
@@ -34,7 +35,8 @@ def fits(row: MappingRow, prop: Mapping[str, Any]) -> bool:
     if prop["type"] == "date":
         return row.sansan == ("exchangeDate",)
     if prop["type"] == "enumeration":
-        return row.sansan == (TAGS,) and prop["field_type"] == "checkbox"
+        tags = row.sansan == (TAGS,) and prop["field_type"] == "checkbox"
+        return tags or (row.transform == "yes_no" and {"true", "false"} <= set(prop["options"]))
     return False
 
 
@@ -43,44 +45,47 @@ def value_problem(value: str, prop: Mapping[str, Any]) -> str:
     if not value:
         return ""
     if prop.get("kind") == "email":
-        return "" if normalize.is_email(normalize.email(value)) else f"“{value}” is not an address that a contact can have."
+        return "" if normalize.is_email(normalize.email(value)) else f"“{short(value)}” is not an address that a contact can have."
     if prop["type"] == "enumeration":
         return option_problem(value, prop)
     test = TESTS.get(prop["type"])
-    return f"“{value[:80]}” is not {test[1]}." if test and not test[0](value) else ""
+    return f"“{short(value)}” is not {test[1]}." if test and not test[0](value) else ""
 
 
 def option_problem(value: str, prop: Mapping[str, Any]) -> str:
     options = prop.get("options") or {}
     parts = [part for part in value.split(";") if part] if prop.get("field_type") == "checkbox" else [value]
     unknown = next((part for part in parts if options and part not in options), "")
-    return f"“{unknown}” is not an option of the property: add it in HubSpot, or put it into the value table." if unknown else ""
+    return f"“{short(unknown)}” is not an option of the property: add it in HubSpot, or put it into the value table." if unknown else ""
+
+
+def short(value: str) -> str:
+    return value if len(value) <= 80 else f"{value[:80]}…"
 
 
 def is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
+    """As HubSpot reads one: no thousands' commas, no exponent."""
+    return NUMBER.fullmatch(value) is not None
 
 
 def is_date(value: str) -> bool:
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return value.isdecimal()
-    return True
+    return is_moment(value) and (len(value) == len("2026-04-01") or MILLISECONDS.fullmatch(value) is not None)
 
 
 def is_moment(value: str) -> bool:
+    if MILLISECONDS.fullmatch(value):
+        return True
     try:
         datetime.fromisoformat(value)
     except ValueError:
-        return value.isdecimal()
-    return True
+        return False
+    return ISO.match(value) is not None
 
 
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Since 1970, as HubSpot tells times, too.
+MILLISECONDS = re.compile(r"-?[0-9]{11,14}")
 TESTS = {
     "number": (is_number, "a number"),
     "date": (is_date, "a date (YYYY-MM-DD)"),

@@ -11,9 +11,9 @@ BLOCKS = (frozenset({"countryCode", "postalCode", "prefecture", "city", "street"
 
 
 def standing(person: Person) -> list[Card]:
-    """The cards whose values count: the newest, and the older ones of the same company."""
+    """The cards whose values count: the newest, the older ones of the same company, and the newest as another rule keeps it."""
     head, *older = person
-    return [head, *(card for card in older if same_company(head, card))]
+    return [head, *(card for card in older if card.id == head.id or same_company(head, card))]
 
 
 def blend(person: Person) -> tuple[dict[str, str], dict[str, str]]:

@@ -68,8 +68,9 @@ def yes_no(parts: Sequence[str], country: str) -> str:
 def domain(parts: Sequence[str], country: str) -> str:
     """The domain of an address or of a web address."""
     plain = normalize.text(as_printed(parts, country)).lower()
-    host = plain.rpartition("@")[2] if "@" in plain else plain.partition("://")[2] or plain
-    return host.split("/")[0].split(":")[0].removeprefix("www.")
+    place = plain.partition("://")[2] if "://" in plain else plain
+    host = re.split(r"[/?#]", place)[0].rpartition("@")[2]
+    return host.split(":")[0].removeprefix("www.")
 
 
 def company(parts: Sequence[str], country: str) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.test import Client
 from django.urls import reverse
 
 from core.models import Account, Departure, Invitation, Membership, Role, User
 from core.roles import EDIT, EXPORT, HISTORY, MAY, OPERATE, OWN, VIEW, may, roles_of
 from core.tenancy import in_account
 from integration.models import AuditEntry, Connection, Heartbeat, Link, Record, SyncRule, SyncRun, Tag
+from tests.admin.conftest import browser
 from tests.admin.pages import address, listed, page, press
 from tests.admin.world import furnish
 from tests.cast import member
@@ -202,7 +202,9 @@ CLOSED = {403, 404}
 
 
 @pytest.fixture
-def own():
+def own(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
     return furnish("acme", "aiko")
 
 
@@ -210,10 +212,7 @@ def own():
 def everybody(own):
     """Role -> browser; None -> that of the platform's staff."""
     people = {role: member(f"ben-{role}", own.account, role) for role in Role.values} | {None: User.objects.create_superuser("root")}
-    clients = {role: Client() for role in people}
-    for role, user in people.items():
-        clients[role].force_login(user)
-    return clients
+    return {role: browser(user) for role, user in people.items()}
 
 
 def opens(everybody: Any, right: str, answer: Any) -> None:

@@ -68,4 +68,4 @@ def test_as_text(one, text):
 
 
 def test_every_operator_is_tried_above():
-    assert set(OPERATORS) == {"equals", "not_equals", "contains", "starts_with", "blank", "not_blank", "on_or_after", "on_or_before"}
+    assert set(OPERATORS) == {"equals", "not_equals", "contains", "not_contains", "starts_with", "blank", "not_blank", "on_or_after", "on_or_before"}

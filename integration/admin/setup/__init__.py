@@ -1,5 +1,1 @@
 """The guided set-up: a step a page, from two keys to a running sync. A draft rule holds what was decided so far."""
-
-from integration.admin.setup.urls import SetupMixin
-
-__all__ = ["SetupMixin"]

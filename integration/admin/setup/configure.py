@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.admin.base import is_id
 from core.history import because
 from integration import tasks
-from integration.admin.setup.rows import EXPRESSION, RowForm, RowSet, read_table, tried, typed
+from integration.admin.setup.rows import EXPRESSION, FILLED, RowForm, RowSet, tried, typed
 from integration.admin.setup.steps import Step
 from integration.configuration import default_mappings
 from integration.connectors.hubspot import fields
@@ -35,7 +36,12 @@ class MappingStep(Step):
 
     def sample(self, asked: str) -> Sample | None:
         samples = self.samples()
-        return next((one for one in samples if one.external_id == asked), samples[0] if samples and not asked else None)
+        found = next((one for one in samples if one.external_id == asked), samples[0] if samples and not asked else None)
+        selected = set(Tag.objects.filter(connection=self.rule.sansan, selected=True).values_list("external_id", flat=True))  # type: ignore[union-attr]
+        if found and selected:
+            # As the sync does: of a card's tags only the selected ones are anybody's.
+            found.tags = [tag for tag in found.tags if tag in selected]
+        return found
 
     def tag_names(self, sample: Sample | None) -> dict[str, str]:
         tags = Tag.objects.filter(connection=self.rule.sansan, external_id__in=sample.tags if sample else [])  # type: ignore[union-attr]
@@ -47,21 +53,23 @@ class Configure(MappingStep):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         rows = [typed(row) for row in self.rule.mappings.order_by("position", "pk")]  # type: ignore[union-attr]
-        return self.show(RowSet(initial=rows, prefix="row"), request.GET.get("sample", ""))
+        return self.show(RowSet(initial=rows, prefix="row", form_kwargs=FILLED), request.GET.get("sample", ""))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        rows = RowSet(request.POST, prefix="row")
+        rows = RowSet(request.POST, prefix="row", form_kwargs=FILLED)
         sample = request.POST.get("sample", "")
         if request.POST.get("action") == "default":
             return self.put_back()
         if request.POST.get("action") == "sample":
             return self.ask_for_sample(rows, request.POST.get("card", "").strip())
-        conflict, reason = request.POST.get("conflict", ""), request.POST.get("reason", "").strip()[:500]
+        conflict, reason = request.POST.get("conflict", ""), request.POST.get("reason", "").replace("\0", "").strip()[:500]
         problem = "" if conflict in SyncRule.Conflict.values else _("Choose who wins.")
         schema = self.schema()
         valid = rows.is_valid()
         for form in rows.kept():
             form.check(schema)
+        if valid and not rows.kept():
+            problem = _("A sync needs at least one mapping.")
         if not valid or problem or any(form.errors for form in rows.kept()):
             return self.show(rows, sample, problem or _("Some rows cannot work as they stand: each says why."))
         if self.store(rows, conflict, reason):
@@ -72,7 +80,8 @@ class Configure(MappingStep):
         """The default rows, shown and not stored: going on stores them."""
         rows = [typed(FieldMapping(**row)) for row in default_mappings()]
         there = dict(self.rule.mappings.values_list("hubspot", "id"))  # type: ignore[union-attr]
-        return self.show(RowSet(initial=[{**row, "id": there.get(row["hubspot"])} for row in rows], prefix="row"), "")
+        initial = [{**row, "id": there.get(row["hubspot"])} for row in rows]
+        return self.show(RowSet(initial=initial, prefix="row", form_kwargs=FILLED), "")
 
     def ask_for_sample(self, rows: Any, card: str) -> HttpResponse:
         if not card.isascii() or not card.isalnum() or len(card) > LONGEST_ID:
@@ -86,11 +95,13 @@ class Configure(MappingStep):
         assert self.rule is not None
         there = {row.pk: row for row in self.rule.mappings.all()}
         wanted = [{**form.values(), "position": i} for i, form in enumerate(rows.kept())]
-        ids = [form.cleaned_data.get("id") for form in rows.kept()]
-        kept = {pk for pk in ids if pk in there}
+        ids = only_first([form.cleaned_data.get("id") for form in rows.kept()])
+        # Rows that somebody else has added since the page was opened are not in it, and stay.
+        opened = {int(pk) for pk in self.request.POST.get("opened", "").split(",") if is_id(pk)}
+        gone = (there.keys() & opened) - {pk for pk in ids if pk}
         changed = False
         with transaction.atomic():
-            for pk in there.keys() - kept:
+            for pk in gone:
                 because(there[pk], reason).delete()
                 changed = True
             moved = [pk for pk, row in zip(ids, wanted, strict=True) if pk in there and there[pk].hubspot != row["hubspot"]]
@@ -132,6 +143,7 @@ class Configure(MappingStep):
             asked=asked,
             waiting=bool(asked and sample is None),
             samples=self.samples(),
+            opened=self.request.POST.get("opened") or ",".join(str(pk) for pk in self.rule.mappings.values_list("pk", flat=True)),
             properties=sorted((name, prop) for name, prop in schema.items() if not prop["read_only"]),
             schema_known=bool(schema),
             directions=SyncRule.Direction,
@@ -142,11 +154,16 @@ class Configure(MappingStep):
         )
 
 
+def only_first(ids: list[int | None]) -> list[int | None]:
+    """An id that came twice names one row; the second is a new one."""
+    return [pk if pk not in ids[:i] else None for i, pk in enumerate(ids)]
+
+
 class TryMappings(MappingStep):
     """The results for what is typed right now. Nothing is stored, nobody is asked."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        rows = RowSet(request.POST, prefix="row")
+        rows = RowSet(request.POST, prefix="row", form_kwargs=FILLED)
         asked = request.POST.get("sample", "")
         sample, schema = self.sample(asked), self.schema()
         names = self.tag_names(sample)
@@ -173,4 +190,4 @@ def stored_row(form: RowForm) -> FieldMapping:
     shown = form.initial
     source = "" if shown["source"] == EXPRESSION else shown["source"]
     names = ("expression", "hubspot", "transform", "others")
-    return FieldMapping(sansan=source, table=read_table(shown["table"]), **{name: shown[name] for name in names})
+    return FieldMapping(sansan=source, table=shown["pairs"], **{name: shown[name] for name in names})

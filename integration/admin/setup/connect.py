@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 from django import forms
@@ -23,7 +22,7 @@ from core.roles import EDIT, may
 from integration import tasks
 from integration.admin.connection import checked_secret
 from integration.admin.setup import oauth
-from integration.admin.setup.steps import Step, resume_url, step_url
+from integration.admin.setup.steps import Step, free_slug, resume_url, step_url
 from integration.admin.shown import number
 from integration.configuration import default_mappings
 from integration.models import Connection, FieldMapping, SyncRule, SyncRun
@@ -84,6 +83,9 @@ class Connect(Step):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         accounts = list(accounts_to_edit(request).filter(active=True).order_by("name")[:500])
+        if not accounts and accounts_to_edit(request).exists():
+            messages.warning(request, _("The account is suspended: nothing can be set up for it."))
+            return redirect("admin:integration_syncrule_changelist")
         if not accounts:
             messages.info(request, _("First make an account: everything else belongs to one."))
             return redirect("admin:core_account_add" if request.user.is_superuser else "admin:index")  # type: ignore[union-attr]
@@ -103,7 +105,7 @@ class Connect(Step):
         if action in (SANSAN, HUBSPOT):
             return self.add_key(action)
         if action == "oauth":
-            return oauth.begin(request, self.account, self.rule, self.here(request.POST))
+            return oauth.begin(request, self.account, self.here(request.POST))
         if action == "test":
             return self.test_again()
         return self.go_on()
@@ -130,6 +132,7 @@ class Connect(Step):
     def go_on(self) -> HttpResponse:
         picked = self.picked(self.request.POST)
         slug, problems = self.request.POST.get("slug", "").strip(), {}
+        self.rule = self.rule or self.made_before(slug, picked)
         for system in (SANSAN, HUBSPOT):
             problem = wrong_with(picked.get(system), Connection.System(system).label)
             if problem:
@@ -139,8 +142,20 @@ class Connect(Step):
             problems["slug"] = problem
         if problems:
             return self.show(self.request.POST, problems=problems)
-        self.store(slug, picked)
+        try:
+            with transaction.atomic():
+                self.store(slug, picked)
+        except IntegrityError:  # the button was pressed twice
+            self.rule = self.made_before(slug, picked)
+            if self.rule is None:
+                return self.show(self.request.POST, problems={"slug": _("There is a sync of this name already.")})
         return self.onward()
+
+    def made_before(self, slug: str, picked: dict[str, Connection]) -> SyncRule | None:
+        """The draft that this page has made already: somebody came back to it and goes on once more."""
+        ends = {f"{system}_id": one.pk for system, one in picked.items()}
+        drafts = SyncRule.objects.filter(account=self.account, slug=slug, state=SyncRule.State.DRAFT).select_related("account", "sansan", "hubspot")
+        return drafts.filter(**ends).first() if len(ends) == 2 and "\0" not in slug else None
 
     def wrong_slug(self, slug: str) -> str:
         try:
@@ -155,11 +170,9 @@ class Connect(Step):
     def store(self, slug: str, picked: dict[str, Connection]) -> None:
         """Makes the draft, or gives it other ends, as long as it has none that hold records."""
         if self.rule is None:
-            with transaction.atomic():
-                self.rule = SyncRule.objects.create(
-                    account=self.account, slug=slug, sansan=picked[SANSAN], hubspot=picked[HUBSPOT], setup_step="tags"
-                )
-                create_many([FieldMapping(account=self.account, rule=self.rule, position=i, **row) for i, row in enumerate(default_mappings())])
+            ends = {"sansan": picked[SANSAN], "hubspot": picked[HUBSPOT]}
+            self.rule = SyncRule.objects.create(account=self.account, slug=slug, setup_step="tags", **ends)
+            create_many([FieldMapping(account=self.account, rule=self.rule, position=i, **row) for i, row in enumerate(default_mappings())])
             return
         ends = (self.rule.sansan_id, self.rule.hubspot_id) != (picked[SANSAN].pk, picked[HUBSPOT].pk)
         if ends and fixed(self.rule):
@@ -273,8 +286,3 @@ def seen(connection: Connection) -> dict[str, Any]:
 def fixed(rule: SyncRule) -> bool:
     """Records and links hang on the connections of a rule that has run; previews bind it to nothing."""
     return bool(rule.runs.exclude(kind=SyncRun.Kind.PREVIEW).exists())
-
-
-def free_slug(model: Any, account: Account | None, wanted: str) -> str:
-    taken = set(model.objects.filter(account=account).values_list("slug", flat=True)) if account else set()
-    return next(slug for n in count(1) if (slug := wanted if n == 1 else f"{wanted}-{n}") not in taken)

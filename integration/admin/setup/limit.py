@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy
 
 from core.history import because
 from integration import tasks
+from integration.admin.labels import CARD_FIELDS
 from integration.admin.setup.review import latest
+from integration.admin.setup.rows import FILLED
 from integration.admin.setup.steps import Step
 from integration.configuration import FILTERED
-from integration.connectors.sansan.fields import FIELDS
 from integration.models import Sample, SyncRule
 from integration.planning.filters import OPERATORS, first_unmet
 from integration.planning.rules import Filter
@@ -56,7 +57,7 @@ class CriterionForm(forms.Form):
 
 
 class CardForm(CriterionForm):
-    field = forms.ChoiceField(label=gettext_lazy("Field of the card"), choices=[(name, FIELDS[name]) for name in FILTERED])
+    field = forms.ChoiceField(label=gettext_lazy("Field of the card"), choices=[(name, CARD_FIELDS[name]) for name in FILTERED])
 
 
 class ContactForm(CriterionForm):
@@ -112,10 +113,10 @@ class Limit(Step):
         assert rule is not None
         limits = {"limit_creates": rule.limits.get("creates"), "limit_updates": rule.limits.get("updates")}
         form = RuleLimits(initial={"require_email": rule.require_email, "filters_mean": rule.filters_mean, **limits})
-        return self.show(form, CardSet(initial=rule.filters.get("cards", []), prefix="card"), self.contacts(None))
+        return self.show(form, CardSet(initial=rule.filters.get("cards", []), prefix="card", form_kwargs=FILLED), self.contacts(None))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        form, cards, contacts = RuleLimits(request.POST), CardSet(request.POST, prefix="card"), self.contacts(request.POST)
+        form, cards, contacts = RuleLimits(request.POST), CardSet(request.POST, prefix="card", form_kwargs=FILLED), self.contacts(request.POST)
         valid = all([form.is_valid(), cards.is_valid(), contacts.is_valid()])
         for row in kept(contacts):
             row.check(self.rule.hubspot.schema)  # type: ignore[union-attr]
@@ -126,7 +127,7 @@ class Limit(Step):
         return self.to_review()
 
     def contacts(self, data: Any) -> Any:
-        return ContactSet(data, initial=self.rule.filters.get("contacts", []) if data is None else None, prefix="contact")  # type: ignore[union-attr]
+        return ContactSet(data, initial=self.rule.filters.get("contacts", []) if data is None else None, prefix="contact", form_kwargs=FILLED)  # type: ignore[union-attr]
 
     def store(self, values: dict[str, Any], reason: str) -> None:
         rule = self.rule

@@ -20,8 +20,9 @@ from core.models import Account
 from core.roles import EDIT, may
 from core.tenancy import in_account
 from integration import tasks
+from integration.admin.setup.steps import free_slug
 from integration.connectors.hubspot.oauth import authorize_url
-from integration.models import Connection, SyncRule
+from integration.models import Connection
 
 SESSION = "hubspot_oauth"
 
@@ -34,12 +35,12 @@ def back_url(request: HttpRequest) -> str:
     return request.build_absolute_uri(reverse("admin:integration_setup_oauth"))
 
 
-def begin(request: HttpRequest, account: Account, rule: SyncRule | None, here: str) -> HttpResponse:
-    """To HubSpot. What comes back is believed only with the state that this session was given."""
+def begin(request: HttpRequest, account: Account, here: str, connection: Connection | None = None) -> HttpResponse:
+    """To HubSpot, for a new connection or to sign in again. What comes back is believed only with the state that this session was given."""
     if not offered():
         raise PermissionDenied
     state = secrets.token_urlsafe(32)
-    request.session[SESSION] = {"state": state, "account": account.pk, "here": here}
+    request.session[SESSION] = {"state": state, "account": account.pk, "here": here, "connection": connection.pk if connection else None}
     return redirect(authorize_url(settings.HUBSPOT_APP_URL, settings.HUBSPOT_CLIENT_ID, back_url(request), state))
 
 
@@ -50,7 +51,7 @@ class OAuthBack(View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         begun = request.session.pop(SESSION, None)
-        if not begun or not secrets.compare_digest(begun["state"], request.GET.get("state", "")):
+        if not begun or not secrets.compare_digest(begun["state"].encode(), request.GET.get("state", "").encode()):
             messages.error(request, _("HubSpot's answer does not belong to a connection that was begun here: begin again."))
             return redirect("admin:integration_setup")
         if not may(request.user, begun["account"], EDIT):
@@ -60,17 +61,18 @@ class OAuthBack(View):
         if not code:
             messages.warning(request, _("HubSpot was not connected: the consent was not given."))
             return redirect(here)
-        connection = store(Account.objects.get(pk=begun["account"]), code, back_url(request))
+        connection = store(Account.objects.get(pk=begun["account"]), begun["connection"], code, back_url(request))
         tasks.enqueue_check(connection)
         return redirect(f"{here}{'&' if '?' in here else '?'}{urlencode({'hubspot': connection.pk})}")
 
 
-def store(account: Account, code: str, redirect_uri: str) -> Connection:
-    """A connection whose tokens a worker has still to fetch."""
-    from integration.admin.setup.connect import free_slug
-
+def store(account: Account, pk: int | None, code: str, redirect_uri: str) -> Connection:
+    """A connection whose tokens a worker has still to fetch; the one that is signed in to again, or a new one."""
     with in_account(account):
-        connection = Connection(account=account, slug=free_slug(Connection, account, "hubspot"), system=Connection.System.HUBSPOT)
+        hubspot = Connection.System.HUBSPOT
+        connection = Connection.objects.filter(pk=pk, system=hubspot).first() if pk else None
+        connection = connection or Connection(account=account, slug=free_slug(Connection, account, "hubspot"), system=hubspot)
         connection.credentials, connection.hint = {"code": code, "redirect_uri": redirect_uri}, "OAuth"
+        connection.health, connection.health_detail = Connection.Health.UNTESTED, ""
         connection.save()
         return connection

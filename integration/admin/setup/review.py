@@ -23,6 +23,7 @@ from integration.models import AuditEntry, Connection, SyncRule, SyncRun
 from integration.planning.decisions import EXCLUDED, MERGED
 
 PER_PAGE = 25
+RUNNING = gettext_lazy("This sync is running with what you see here. A preview says what its next run would do.")
 # Counter -> the entries that are behind it.
 BEHIND = {
     "created": Q(decision="create"),
@@ -62,7 +63,8 @@ class Review(Step):
         preview = latest(self.rule)
         shown = request.GET.get("show", "")
         shown = shown if shown in BEHIND else ""
-        entries = self.entries(preview, shown, request.GET.get("reason", "")) if preview and shown else None
+        reason = request.GET.get("reason", "").replace("\0", "")[:64]
+        entries = self.entries(preview, shown, reason) if preview and shown else None
         return self.render(
             preview=preview,
             ready=finished(preview),
@@ -72,8 +74,9 @@ class Review(Step):
             shown_means=MEANS.get(shown, ""),
             entries=entries,
             reasons=reasons_of(preview, shown) if preview and shown else [],
-            reason=request.GET.get("reason", ""),
-            problems=[text for _reason, text in preflight.mapping_problems(self.rule)] if self.rule.hubspot.link_property else [],
+            reason=reason,
+            problems=[text for _reason, text in preflight.mapping_problems(self.rule, preview=True)],
+            **({"lead": RUNNING} if self.rule.state == State.ACTIVE else {}),
             running=self.rule.state == State.ACTIVE,
         )
 
@@ -88,6 +91,8 @@ class Review(Step):
         if request.POST.get("action") == "preview":
             tasks.enqueue_sync(self.rule, who=request.user.get_username(), preview=True)
             return redirect(request.path)
+        if request.POST.get("action") != "save":
+            return redirect(request.path)
         if not finished(latest(self.rule)):
             messages.warning(request, _("Look at a finished preview first: it says what would be written."))
             return redirect(request.path)
@@ -100,9 +105,11 @@ class Review(Step):
         if refused:
             messages.error(self.request, _("%(connection)s needs a new key first.") % {"connection": refused[0].slug})
             return redirect(self.request.path)
-        rows = SyncRule.objects.filter(pk=self.rule.pk, state__in=(State.DRAFT, State.PAUSED))
+        # Of a held rule the preview was the look that it waited for.
+        waived = {"waived": True} if self.rule.state == State.HELD else {}
+        rows = SyncRule.objects.filter(pk=self.rule.pk, state__in=(State.DRAFT, State.PAUSED, State.HELD))
         with transaction.atomic():
-            moved = rows.update(state=State.ACTIVE, state_reason="", setup_step="")
+            moved = rows.update(state=State.ACTIVE, state_reason="", setup_step="", **waived)
             self.rule.refresh_from_db(fields=["state"])
             if moved:
                 noted([self.rule], self.request.user, _("Save and sync"))

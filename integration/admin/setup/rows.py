@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from integration.admin.labels import CARD_FIELDS, TRANSFORM_CHOICES
 from integration.admin.rule_form import checked_property
 from integration.configuration import expression_problem, field_problems
 from integration.connectors.sansan.fields import FIELDS
@@ -20,13 +21,8 @@ from integration.planning import fit
 from integration.planning.expressions import ExpressionError
 from integration.planning.mapping import value_of
 from integration.planning.rules import TAGS
-from integration.planning.transforms import TRANSFORMS
 
 EXPRESSION = "="
-TRANSFORM_NAMES = [
-    ("", gettext_lazy("As printed")),
-    *((name, capfirst(name.replace("_", " "))) for name in TRANSFORMS if name),
-]
 MOST_ROWS = 200
 
 
@@ -42,7 +38,7 @@ class RowForm(forms.Form):
         max_length=100,
         widget=forms.TextInput(attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}),
     )
-    transform = forms.ChoiceField(label=gettext_lazy("Transform"), required=False, choices=TRANSFORM_NAMES)
+    transform = forms.ChoiceField(label=gettext_lazy("Transform"), required=False, choices=TRANSFORM_CHOICES)
     policy = forms.ChoiceField(label=gettext_lazy("Update"), choices=FieldMapping.Policy.choices)
     clear = forms.BooleanField(label=gettext_lazy("A blank on the card clears the property"), required=False)
     table = forms.CharField(
@@ -53,8 +49,12 @@ class RowForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         source = self["source"].value() or ""
-        names = [(name, f"{label}") for name, label in FIELDS.items()]
-        joined = [] if source in FIELDS or source in ("", EXPRESSION) else [(source, source.replace(",", " + "))]
+        names = list(CARD_FIELDS.items())
+        joined = (
+            []
+            if source in FIELDS or source in ("", EXPRESSION)
+            else [(source, " + ".join(str(CARD_FIELDS.get(name, name)) for name in source.split(",")))]
+        )
         choices = [("", "–"), *names, *joined, (EXPRESSION, gettext_lazy("Expression…"))]
         self.fields["source"].widget = forms.Select(choices=choices)
         self.fields["transform"].initial, self.fields["others"].initial = "", FieldMapping.Others.KEEP
@@ -123,14 +123,20 @@ class Rows(forms.BaseFormSet):  # type: ignore[type-arg]
         return [form for form in self.forms if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")]
 
 
+FILLED = {"empty_permitted": False}  # a row that was added is meant
 RowSet = forms.formset_factory(RowForm, formset=Rows, extra=0, can_delete=True, max_num=MOST_ROWS, absolute_max=MOST_ROWS + 50)
 
 
 def typed(row: FieldMapping) -> dict[str, Any]:
     """A stored row as its form shows it."""
-    table = "\n".join(f"{have} = {value}" for have, value in row.table)
+    table = "\n".join(f"{escaped(have)} = {escaped(value)}" for have, value in row.table)
     names = ("id", "expression", "hubspot", "transform", "policy", "clear", "active", "others")
-    return {"source": EXPRESSION if row.expression else row.sansan, "table": table, **{name: getattr(row, name) for name in names}}
+    return {
+        "source": EXPRESSION if row.expression else row.sansan,
+        "table": table,
+        "pairs": row.table,
+        **{name: getattr(row, name) for name in names},
+    }
 
 
 def read_table(text: str) -> list[list[str]]:
@@ -139,11 +145,24 @@ def read_table(text: str) -> list[list[str]]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        have, equals, value = line.partition("=")
-        if not equals:
+        found = PAIR.fullmatch(line)
+        if not found:
             raise ValidationError(_("Line %(n)s: write the card's value, =, and the property's value.") % {"n": number})
-        pairs.append([have.strip(), value.strip()])
+        pairs.append([plain(found["have"].strip()), plain(found["value"].strip())])
     return pairs
+
+
+# The first = that has no backslash before it.
+PAIR = re.compile(r"(?P<have>(?:[^=\\]|\\.)*)=(?P<value>.*)")
+
+
+def escaped(text: str) -> str:
+    """A file may have values with what separates a pair from the next."""
+    return text.replace("\\", "\\\\").replace("=", "\\=").replace("\n", "\\n")
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else found[1], text)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from django.contrib import messages
@@ -10,12 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views import View
 
+from core.models import Account
 from core.roles import EDIT, may
+from integration import changes
 from integration.models import SyncRule
 
 # Name -> what the stepper says, in their order.
@@ -114,11 +116,9 @@ class Step(View):
         A rule that runs is paused, so that nothing of the new configuration is written before somebody has reviewed it.
         """
         assert self.rule is not None
-        rows = SyncRule.objects.filter(pk=self.rule.pk)
-        rows.update(changed_at=timezone.now(), recheck=True)
-        if rows.filter(state=State.ACTIVE).update(state=State.PAUSED, state_reason=_("Being changed: review it and save.")):
+        if changes.pause_to_change(self.rule, self.request.user):
             messages.warning(self.request, _("The sync is paused while you change it. “Save and sync” on the last page starts it again."))
-        self.rule.refresh_from_db(fields=["changed_at", "recheck", "state", "state_reason"])
+        changes.changed(self.rule)
 
 
 def stepper(current: str, rule: SyncRule | None) -> list[dict[str, Any]]:
@@ -132,3 +132,8 @@ def stepper(current: str, rule: SyncRule | None) -> list[dict[str, Any]]:
         }
         for i, (name, title) in enumerate(STEPS.items())
     ]
+
+
+def free_slug(model: Any, account: Account | None, wanted: str) -> str:
+    taken = set(model.objects.filter(account=account).values_list("slug", flat=True)) if account else set()
+    return next(slug for n in count(1) if (slug := wanted if n == 1 else f"{wanted}-{n}") not in taken)

@@ -7,12 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.history import update_many
-from integration import tasks
+from integration import changes, tasks
 from integration.admin.setup.connect import seen
 from integration.admin.setup.steps import Step
 from integration.admin.shown import number
@@ -32,7 +32,7 @@ class Tags(Step):
         if request.POST.get("action") == "count":
             tasks.enqueue_survey(self.rule.sansan)  # type: ignore[union-attr]
             tasks.enqueue_tags(self.rule.sansan)  # type: ignore[union-attr]
-            return redirect(request.path)
+            return self.show(set(request.POST.getlist("tag")))
         asked = set(request.POST.getlist("tag"))
         if request.POST.get("every") == "1":
             asked = set()
@@ -46,6 +46,7 @@ class Tags(Step):
     def problem(self, asked: set[str], every: bool) -> str:
         if not asked and not every:
             return _("Select at least one tag, or say that every card is to be synced.")
+        asked = {tag.replace("\0", "�") for tag in asked}
         usable = Tag.objects.filter(connection=self.rule.sansan, external_id__in=asked).exclude(type=Tag.Type.PRIVATE).count()  # type: ignore[union-attr]
         if usable != len(asked):
             return _("A tag of these is not there any more, or has become private: look at what is selected now.")
@@ -69,7 +70,7 @@ class Tags(Step):
                 tag.selected = tag.external_id in asked
             update_many(tags, ["selected"])
             if tags:
-                SyncRule.objects.filter(sansan=self.rule.sansan).update(recheck=True)
+                changes.tags_changed(self.rule.sansan)
         return bool(tags)
 
     def show(self, chosen: set[str], problem: str = "") -> HttpResponse:
