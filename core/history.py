@@ -12,6 +12,7 @@ from typing import Any
 from django.db import models
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
+from simple_history.manager import HistoryManager
 from simple_history.models import HistoricalRecords
 from simple_history.signals import pre_create_historical_record
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
@@ -28,11 +29,10 @@ class Frozen(models.Model):
         abstract = True
 
 
-def history_of(*left_out: str, bases: tuple[type[models.Model], ...] = (Frozen,)) -> HistoricalRecords:
+def history_of(*left_out: str, bases: tuple[type[models.Model], ...] = (Frozen,), manager: Any = HistoryManager) -> HistoricalRecords:
     """The history of a model, without the columns that no person decides."""
-    return HistoricalRecords(
-        excluded_fields=list(left_out), bases=bases, history_change_reason_field=models.CharField(_("reason"), max_length=500, null=True)
-    )
+    why = models.CharField(_("reason"), max_length=500, null=True)
+    return HistoricalRecords(excluded_fields=list(left_out), bases=bases, history_manager=manager, history_change_reason_field=why)
 
 
 class Tracked(models.Model):

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_scopes import ScopedManager, get_scope, scope, scopes_disabled
 from django_scopes.exceptions import ScopeError
 from django_scopes.manager import DisabledQuerySet
+from simple_history.manager import HistoryManager
 
 from core.history import Frozen, HistoricalRecords, history_of
 from core.models.account import Account
@@ -174,8 +175,16 @@ class OwnedHistory(Frozen):
         abstract = True
 
 
+class OwnedHistoryManager(HistoryManager):  # type: ignore[misc]
+    """``Model.history`` and ``row.history``: inside the scope, too."""
+
+    def get_super_queryset(self) -> models.QuerySet[Any]:
+        rows, accounts = super().get_super_queryset(), covered()
+        return rows if accounts is None else rows.filter(account__in=accounts)
+
+
 def owned_history(*left_out: str) -> HistoricalRecords:
-    return history_of(*left_out, bases=(OwnedHistory,))
+    return history_of(*left_out, bases=(OwnedHistory,), manager=OwnedHistoryManager)
 
 
 class AccountScopeMiddleware:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from core.admin.base import ScopedAdmin, display, site
 from core.models import Account
 from core.roles import EDIT, OWN
+from core.switcher import seen_accounts
 
 
 @admin.register(Account, site=site)
@@ -24,7 +25,7 @@ class AccountAdmin(ScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         rows = super().get_queryset(request).annotate(members=Count("memberships", distinct=True))
-        return rows if request.user.is_superuser else rows.filter(pk__in=request.user.memberships.values("account_id"))  # type: ignore[union-attr]
+        return rows.filter(pk__in=seen_accounts(request).values("pk"))
 
     def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         """Changing an account is its owner's affair, not an editor's."""
@@ -39,8 +40,9 @@ class AccountAdmin(ScopedAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Links, commands and configuration files name the slug; stopping a customer is the platform's decision."""
-        fixed = () if request.user.is_superuser else ("slug", "active")  # type: ignore[union-attr]
-        return (*super().get_readonly_fields(request, obj), *fixed)
+        fixed = () if request.user.is_superuser else ("slug",)  # type: ignore[union-attr]
+        # Whether it is active is said on the page that asks why.
+        return (*super().get_readonly_fields(request, obj), *fixed, *(("active",) if obj else ()))
 
     @display(description=_("members"), ordering="members")
     def members(self, obj: Any) -> int:

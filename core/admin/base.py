@@ -32,8 +32,8 @@ from core.admin.site import site
 from core.encryption import EncryptedJSONField
 from core.history import Tracked, because
 from core.models.account import Account
-from core.roles import EDIT, VIEW, may
-from core.switcher import seen_accounts
+from core.roles import EDIT, HISTORY, VIEW, may
+from core.switcher import chosen_account, seen_accounts
 from core.tenancy import AccountOwned
 
 __all__ = [
@@ -75,7 +75,9 @@ class RoleRights:
     """Django's permission methods, answered by the user's role in the object's account."""
 
     def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
-        return may(request.user, account_of(obj), action)
+        """Without an object: in the account that was chosen, or in any."""
+        chosen = chosen_account(request) if obj is None else None
+        return may(request.user, chosen.pk if chosen else account_of(obj), action)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return may(request.user, None, VIEW)
@@ -244,11 +246,12 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
             return redirect(f"{self.admin_site.name}:core_account_add")
         return super().add_view(request, *args, **kwargs)  # type: ignore[no-any-return]
 
-    def history_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def history_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """Asked before the row is looked for: an answer must not tell whether it is there."""
-        if not self.has_view_permission(request):
+        obj = self.get_object(request, str(object_id))
+        if not self.allowed(request, obj, HISTORY):
             raise PermissionDenied
-        return super().history_view(request, *args, **kwargs)  # type: ignore[no-any-return]
+        return super().history_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Rows of an inline belong to their parent's account."""

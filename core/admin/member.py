@@ -62,7 +62,7 @@ class MembershipForm(ScopedForm):
 
 def who_help() -> SafeString:
     here, link = _("Exactly as the person signs in. Who has no user yet gets in by e-mail:"), _("send an invitation")
-    return format_html('{} <a class="text-link" href="{}">{}</a>.', here, reverse("admin:core_invitation_add"), link)
+    return format_html('{} <a class="text-link mb-link" href="{}">{}</a>.', here, reverse("admin:core_invitation_add"), link)
 
 
 def last_owner(member: Membership) -> bool:

@@ -53,6 +53,9 @@ class Site(UnfoldAdminSite):
             view = resolve(link).func
         except Resolver404:
             return True
+        own = getattr(getattr(view, "view_class", None), "may_open", None)
+        if own:
+            return bool(own(request))
         page = getattr(view, "model_admin", None)
         return page is None or bool(page.has_view_permission(request))
 

@@ -135,7 +135,7 @@ class Fares(AccountAdmin):
         if not obj.active:
             return redirect(self.page_of(obj))
         if request.method == "POST" and not problems:
-            reason = request.POST["reason"].strip()[:500]
+            reason = said_why(request)
             obj.active, obj.suspended_for = False, reason
             because(obj, reason).save(update_fields=["active", "suspended_for"])
             messages.success(request, _("%(account)s is suspended: nothing runs for it. A slice that is under way ends first.") % {"account": obj})
@@ -154,7 +154,7 @@ class Fares(AccountAdmin):
         elif obj.exported_at is None or obj.exported_at < timezone.now() - EXPORT_LASTS:
             problems["all"] = _("Export everything first: after the deletion nothing can be brought back. An export counts for a day.")
         if request.method == "POST" and not problems:
-            self.begin_to_leave(request, obj, request.POST["reason"].strip()[:500])
+            self.begin_to_leave(request, obj, said_why(request))
             return redirect("admin:core_departure_changelist")
         return self.confirm(request, obj, "leave", problems)
 
@@ -186,7 +186,7 @@ class Fares(AccountAdmin):
         problems = {}
         if request.POST.get("slug", "").strip() != obj.slug:
             problems["slug"] = _("Type %(slug)s, exactly as it stands here.") % {"slug": obj.slug}
-        if not request.POST.get("reason", "").strip():
+        if not said_why(request):
             problems["reason"] = _("Say why: it stands in the history.")
         return problems
 
@@ -235,6 +235,10 @@ class Fares(AccountAdmin):
     @display(description=gettext_lazy("30 days: written / calls"))
     def usage(self, obj: Any) -> SafeString:
         return format_html('<span class="mb-pair">{} / {}</span>', number(obj.fares.get("written", 0)), number(obj.fares.get("calls", 0)))
+
+
+def said_why(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").replace("\0", "").strip()[:500]
 
 
 def noted(account: Account) -> Iterator[bytes]:

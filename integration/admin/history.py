@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -25,7 +25,7 @@ from django.views import View
 from core.admin.base import is_id
 from core.models import Account, Membership
 from core.roles import HISTORY, may
-from core.switcher import seen_accounts
+from core.switcher import chosen_account, seen_accounts
 from core.tenancy import all_accounts
 from integration.admin.shown import badge
 from integration.models import Connection, FieldMapping, SyncRule, Tag
@@ -53,9 +53,15 @@ def history_url(**shown: Any) -> str:
 class History(View):
     page: Any = None
 
+    @staticmethod
+    def may_open(request: HttpRequest) -> bool:
+        """Asked by the sidebar, too."""
+        chosen = chosen_account(request)
+        return may(request.user, chosen.pk if chosen else None, HISTORY)
+
     def get(self, request: HttpRequest) -> HttpResponse:
         accounts = {pk: name for pk, name in seen_accounts(request).values_list("pk", "name") if may(request.user, pk, HISTORY)}
-        if not accounts and not may(request.user, None, HISTORY):
+        if not self.may_open(request):
             raise PermissionDenied
         kind, pk = request.GET.get("kind", ""), request.GET.get("id", "")
         kinds = {kind: KINDS[kind]} if kind in KINDS else KINDS
@@ -86,7 +92,10 @@ def moment(text: str) -> datetime | None:
         parsed = parse_datetime(text)
     except ValueError:
         return None
-    return parsed if parsed and timezone.is_aware(parsed) else None
+    try:
+        return parsed.astimezone(UTC) if parsed and timezone.is_aware(parsed) else None
+    except OverflowError:  # the first or the last day that there is
+        return None
 
 
 def rows(model: Any, accounts: list[int], pk: str, before: datetime | None) -> list[Any]:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from core.admin.base import AccountFilter, ScopedAdmin, display, site
+from core.history import create_many
 from core.roles import EDIT, HISTORY
 from integration import changes, preflight
 from integration.admin.health import HealthMixin, health_url
@@ -89,8 +90,7 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
         # Only what the form asked for: workers move the cursor and the state at the same time.
         obj.save(update_fields=form.columns if change else None)
         if not change:
-            rows = (FieldMapping(account_id=obj.account_id, rule=obj, position=i, **row) for i, row in enumerate(default_mappings()))
-            FieldMapping.objects.bulk_create(rows)
+            create_many([FieldMapping(account_id=obj.account_id, rule=obj, position=i, **row) for i, row in enumerate(default_mappings())])
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """A new row comes last, unless it was dragged to its place."""

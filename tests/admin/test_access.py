@@ -93,7 +93,8 @@ def asking(own: SimpleNamespace) -> list[str]:
 def bodies(own: SimpleNamespace, url: str) -> list[dict[str, Any]]:
     """What the pages' own forms send, each with the customer's rows; a button needs nothing."""
     row = {"id": own.mappings[0].pk, "active": "on", "source": "title", "hubspot": "jobtitle", "policy": "always", "others": "keep"}
-    mappings = {"row-TOTAL_FORMS": 1, "row-INITIAL_FORMS": 0, **{f"row-0-{name}": value for name, value in row.items()}}
+    opened = ",".join(str(one.pk) for one in own.mappings)
+    mappings = {"opened": opened, "row-TOTAL_FORMS": 1, "row-INITIAL_FORMS": 0, **{f"row-0-{name}": value for name, value in row.items()}}
     criteria = {"card-TOTAL_FORMS": 0, "card-INITIAL_FORMS": 0, "contact-TOTAL_FORMS": 0, "contact-INITIAL_FORMS": 0}
     ends = {"account": own.account.pk, "sansan": own.sansan.pk, "hubspot": own.hubspot.pk}
     key = {"sansan-label": f"{own.slug}-new", "sansan-secret": "another-key-0001"}

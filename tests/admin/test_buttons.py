@@ -10,7 +10,7 @@ from django.test import Client, RequestFactory
 
 from core.admin.site import site
 from core.models import Account, Invitation
-from core.roles import EXPORT, OPERATE, OWN
+from core.roles import EDIT, EXPORT, OPERATE, OWN
 from core.tenancy import in_account
 from integration.models import Connection, Record, SyncRule, SyncRun
 from tests.admin.pages import address, body, page, press
@@ -77,6 +77,7 @@ RIGHTS = {
     (Account, "resume"): OWN,  # and of the platform's staff, which the page itself asks for
     (Invitation, "send_again"): OWN,
     **dict.fromkeys([(Connection, name) for name in ("test_connection", "refresh_tags")], OPERATE),
+    (Connection, "sign_in"): EDIT,
     **dict.fromkeys([(SyncRule, name) for name in ("switch_on", "resume", "sync_now", "preview", "check_everything", "pause")], OPERATE),
     **dict.fromkeys([(Record, name) for name in ("retry", "sync_again")], OPERATE),
 }

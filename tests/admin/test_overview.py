@@ -36,6 +36,7 @@ def change(own, **values):
 
 # Where to begin
 
+
 def test_an_empty_platform_begins_with_an_account(root):
     assert begin(root) == {"first": True, "url": reverse("admin:core_account_add"), "account": True}
     assert not root.get(HOME).context["rules"] and not root.get(HOME).context["runs"]

@@ -96,7 +96,7 @@ def test_one_card_stands_for_itself(rule, link, aiko):
     lines, found = sides(one)
     assert [(card["record"].pk, card["this"], card["head"]) for card in found["cards"]] == [(one.pk, True, True)]
     assert cells(lines["jobtitle"]) == [("部長", True)] and lines["jobtitle"].why == "" and lines["jobtitle"].contact == "部長"
-    assert "this card" in body(aiko.get(page(one))) and ">stands<" not in body(aiko.get(page(one)))
+    assert "this card" in body(aiko.get(page(one))) and ">newest card<" not in body(aiko.get(page(one)))
 
 
 def test_a_person_without_a_contact_has_a_page(rule, aiko):
@@ -134,7 +134,7 @@ def test_the_newest_card_wins_and_an_older_one_fills_its_blanks(two):
 def test_both_cards_show_the_same_person(two, aiko):
     newest, older = (seen_table(aiko, one) for one in two)
     assert [row[1:] for row in newest[1:]] == [row[1:] for row in older[1:]]
-    assert "this card" in newest[0][2] and "stands" in newest[0][2] and "this card" in older[0][3] and "stands" not in older[0][3]
+    assert "this card" in newest[0][2] and "newest card" in newest[0][2] and "this card" in older[0][3] and "newest card" not in older[0][3]
 
 
 def test_the_page_says_in_words_which_card_won(two, aiko):

@@ -151,7 +151,10 @@ BAD = {
     "an expression that cannot be read": ({"source": "=", "expression": "{{ title", "hubspot": "salutation"}, "found end of file"),
     "an expression of another field": ({"source": "=", "expression": "{{ shoe }}", "hubspot": "salutation"}, "“shoe” is not a field of a card"),
     "an expression too long": ({"source": "=", "expression": "x" * 1001, "hubspot": "salutation"}, "at most 1000"),
-    "a runaway": ({"source": "=", "expression": "{% for i in (1..9999999) %}{% endfor %}", "hubspot": "salutation"}, "A range such as (1..9) cannot be used here."),
+    "a runaway": (
+        {"source": "=", "expression": "{% for i in (1..9999999) %}{% endfor %}", "hubspot": "salutation"},
+        "A range such as (1..9) cannot be used here.",
+    ),
     "another transform": ({"source": "title", "hubspot": "salutation", "transform": "rot13"}, "Select a valid choice"),
     "another policy": ({"source": "title", "hubspot": "salutation", "policy": "never"}, "Select a valid choice"),
     "no policy": ({"source": "title", "hubspot": "salutation", "policy": ""}, "required"),

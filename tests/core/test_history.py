@@ -200,6 +200,7 @@ def test_mappings_that_change_in_a_set_up_are_kept_with_the_reason(acme, aiko):
     row = {"id": acme.mappings[0].pk, "active": "on", "source": "title", "hubspot": "salutation", "policy": "always", "others": "keep"}
     sent = {
         "conflict": "newest",
+        "opened": ",".join(str(one.pk) for one in acme.mappings),
         "reason": "as the fair asked",
         "row-TOTAL_FORMS": 1,
         "row-INITIAL_FORMS": 0,

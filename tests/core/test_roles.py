@@ -176,6 +176,7 @@ READS = {
 }
 PRESSES = {
     "test a connection": (OPERATE, on("sansan", "test_connection"), {}),
+    "sign in to HubSpot": (EDIT, on("hubspot", "sign_in"), {}),
     "read the tags again": (OPERATE, on("sansan", "refresh_tags"), {}),
     **{f"{name} a rule": (OPERATE, on("rule", name), {}) for name in ("switch_on", "resume", "sync_now", "preview", "check_everything", "pause")},
     "try a card again": (OPERATE, on("failing", "retry"), {}),

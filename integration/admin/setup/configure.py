@@ -53,11 +53,11 @@ class Configure(MappingStep):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         rows = [typed(row) for row in self.rule.mappings.order_by("position", "pk")]  # type: ignore[union-attr]
-        return self.show(RowSet(initial=rows, prefix="row", form_kwargs=FILLED), request.GET.get("sample", ""))
+        return self.show(RowSet(initial=rows, prefix="row", form_kwargs=FILLED), card_id(request.GET.get("sample", "")))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         rows = RowSet(request.POST, prefix="row", form_kwargs=FILLED)
-        sample = request.POST.get("sample", "")
+        sample = card_id(request.POST.get("sample", ""))
         if request.POST.get("action") == "default":
             return self.put_back()
         if request.POST.get("action") == "sample":
@@ -68,6 +68,7 @@ class Configure(MappingStep):
         valid = rows.is_valid()
         for form in rows.kept():
             form.check(schema)
+        self.meet_colleagues(rows)
         if valid and not rows.kept():
             problem = _("A sync needs at least one mapping.")
         if not valid or problem or any(form.errors for form in rows.kept()):
@@ -84,11 +85,24 @@ class Configure(MappingStep):
         return self.show(RowSet(initial=initial, prefix="row", form_kwargs=FILLED), "")
 
     def ask_for_sample(self, rows: Any, card: str) -> HttpResponse:
-        if not card.isascii() or not card.isalnum() or len(card) > LONGEST_ID:
+        if not card_id(card):
             return self.show(rows, "", _("A card's id is made of letters and digits: it is in the address of the card in Sansan."))
         tasks.enqueue_sample(self.rule.sansan, card)  # type: ignore[union-attr]
         # What was typed and not stored yet stays on the page.
         return self.show(rows, card)
+
+    def opened(self) -> set[int]:
+        """The rows that were there when the page was opened."""
+        return {int(pk) for pk in self.request.POST.get("opened", "").split(",") if is_id(pk)}
+
+    def meet_colleagues(self, rows: Any) -> None:
+        """A row that somebody has added meanwhile stays, so that its property cannot be mapped here."""
+        assert self.rule is not None
+        posted = {form.cleaned_data.get("id") for form in rows.kept()}
+        theirs = set(self.rule.mappings.exclude(pk__in=self.opened() | {pk for pk in posted if pk}).values_list("hubspot", flat=True))
+        for form in rows.kept():
+            if form.cleaned_data.get("hubspot") in theirs:
+                form.add_error("hubspot", _("Somebody has mapped it meanwhile: load the page again to see how."))
 
     def store(self, rows: Any, conflict: str, reason: str) -> bool:
         """Makes the stored rows these; whether anything changed."""
@@ -97,8 +111,7 @@ class Configure(MappingStep):
         wanted = [{**form.values(), "position": i} for i, form in enumerate(rows.kept())]
         ids = only_first([form.cleaned_data.get("id") for form in rows.kept()])
         # Rows that somebody else has added since the page was opened are not in it, and stay.
-        opened = {int(pk) for pk in self.request.POST.get("opened", "").split(",") if is_id(pk)}
-        gone = (there.keys() & opened) - {pk for pk in ids if pk}
+        gone = (there.keys() & self.opened()) - {pk for pk in ids if pk}
         changed = False
         with transaction.atomic():
             for pk in gone:
@@ -154,6 +167,11 @@ class Configure(MappingStep):
         )
 
 
+def card_id(typed: str) -> str:
+    """What may be a card's id; "" for anything else."""
+    return typed if typed.isascii() and typed.isalnum() and len(typed) <= LONGEST_ID else ""
+
+
 def only_first(ids: list[int | None]) -> list[int | None]:
     """An id that came twice names one row; the second is a new one."""
     return [pk if pk not in ids[:i] else None for i, pk in enumerate(ids)]
@@ -164,7 +182,7 @@ class TryMappings(MappingStep):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         rows = RowSet(request.POST, prefix="row", form_kwargs=FILLED)
-        asked = request.POST.get("sample", "")
+        asked = card_id(request.POST.get("sample", ""))
         sample, schema = self.sample(asked), self.schema()
         names = self.tag_names(sample)
         valid = rows.is_valid()

@@ -82,7 +82,7 @@ class Connect(Step):
     lead = gettext_lazy("Both keys are stored encrypted and tested at once. Nothing is written to either system before “Save and sync”.")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        accounts = list(accounts_to_edit(request).filter(active=True).order_by("name")[:500])
+        accounts = [self.rule.account] if self.rule else list(accounts_to_edit(request).filter(active=True).order_by("name")[:2000])
         if not accounts and accounts_to_edit(request).exists():
             messages.warning(request, _("The account is suspended: nothing can be set up for it."))
             return redirect("admin:integration_syncrule_changelist")
