@@ -73,8 +73,9 @@ class Configure(MappingStep):
             problem = _("A sync needs at least one mapping.")
         if not valid or problem or any(form.errors for form in rows.kept()):
             return self.show(rows, sample, problem or _("Some rows cannot work as they stand: each says why."))
-        if self.store(rows, conflict, reason):
-            self.changed()
+        with transaction.atomic():  # no slice may begin with the new rows before the rule is paused
+            if self.store(rows, conflict, reason):
+                self.changed()
         return self.onward()
 
     def put_back(self) -> HttpResponse:
@@ -112,19 +113,14 @@ class Configure(MappingStep):
         ids = only_first([form.cleaned_data.get("id") for form in rows.kept()])
         # Rows that somebody else has added since the page was opened are not in it, and stay.
         gone = (there.keys() & self.opened()) - {pk for pk in ids if pk}
-        changed = False
-        with transaction.atomic():
-            for pk in gone:
-                because(there[pk], reason).delete()
-                changed = True
-            moved = [pk for pk, row in zip(ids, wanted, strict=True) if pk in there and there[pk].hubspot != row["hubspot"]]
-            for pk in moved:
-                # Two rows may have swapped their properties, and the database takes one at a time.
-                FieldMapping.objects.filter(pk=pk).update(hubspot=f"~{pk}")
-            for pk, values in zip(ids, wanted, strict=True):
-                changed |= self.put_row(there.get(pk), values, reason)
-            changed |= self.put_conflict(conflict, reason)
-        return changed
+        for pk in gone:
+            because(there[pk], reason).delete()
+        moved = [pk for pk, row in zip(ids, wanted, strict=True) if pk in there and there[pk].hubspot != row["hubspot"]]
+        for pk in moved:
+            # Two rows may have swapped their properties, and the database takes one at a time.
+            FieldMapping.objects.filter(pk=pk).update(hubspot=f"~{pk}")
+        put = [self.put_row(there.get(pk), values, reason) for pk, values in zip(ids, wanted, strict=True)]
+        return self.put_conflict(conflict, reason) or bool(gone) or any(put)
 
     def put_row(self, row: FieldMapping | None, values: dict[str, Any], reason: str) -> bool:
         assert self.rule is not None

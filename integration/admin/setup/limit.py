@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -123,7 +124,8 @@ class Limit(Step):
         if not valid or any(row.errors for row in kept(contacts)):
             return self.show(form, cards, contacts, _("Something cannot work as it stands: each place says what."))
         filters = {"cards": [row.as_filter() for row in kept(cards)], "contacts": [row.as_filter() for row in kept(contacts)]}
-        self.store({**form.columns(), "filters": filters}, form.cleaned_data["reason"])
+        with transaction.atomic():
+            self.store({**form.columns(), "filters": filters}, form.cleaned_data["reason"])
         return self.to_review()
 
     def contacts(self, data: Any) -> Any:

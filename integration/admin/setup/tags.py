@@ -39,8 +39,9 @@ class Tags(Step):
         problem = self.problem(asked, request.POST.get("every") == "1")
         if problem:
             return self.show(asked, problem)
-        if self.select(asked):
-            self.changed()
+        with transaction.atomic():
+            if self.select(asked):
+                self.changed()
         return self.onward()
 
     def problem(self, asked: set[str], every: bool) -> str:
@@ -63,14 +64,13 @@ class Tags(Step):
     def select(self, asked: set[str]) -> bool:
         """Selects exactly these; tells the other rules of the connection to look at every card again, too."""
         assert self.rule is not None
-        with transaction.atomic():
-            Connection.objects.select_for_update().only("pk").get(pk=self.rule.sansan_id)
-            tags = [tag for tag in Tag.objects.filter(connection=self.rule.sansan) if tag.selected != (tag.external_id in asked)]
-            for tag in tags:
-                tag.selected = tag.external_id in asked
-            update_many(tags, ["selected"])
-            if tags:
-                changes.tags_changed(self.rule.sansan)
+        Connection.objects.select_for_update().only("pk").get(pk=self.rule.sansan_id)
+        tags = [tag for tag in Tag.objects.filter(connection=self.rule.sansan) if tag.selected != (tag.external_id in asked)]
+        for tag in tags:
+            tag.selected = tag.external_id in asked
+        update_many(tags, ["selected"])
+        if tags:
+            changes.tags_changed(self.rule.sansan)
         return bool(tags)
 
     def show(self, chosen: set[str], problem: str = "") -> HttpResponse:
