@@ -173,6 +173,12 @@ class Tried:
     problem: str = ""
 
 
+def given(fields: tuple[str, ...], sample: Sample) -> str:
+    """What the card says in the fields that an expression reads, to see why it fails."""
+    said = [f"{CARD_FIELDS.get(name, name)}: {fit.short(sample.values[name])}" for name in fields if sample.values.get(name)]
+    return f"({'; '.join(said)})" if said else ""
+
+
 def tried(row: FieldMapping, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> Tried:
     """``names``: tag id -> name."""
     if sample is None:
@@ -181,7 +187,7 @@ def tried(row: FieldMapping, sample: Sample | None, schema: dict[str, Any], name
     try:
         value = value_of(plan_row, sample.values, sample.tags, [names.get(tag, tag) for tag in sample.tags])
     except ExpressionError as wrong:
-        return Tried(problem=str(wrong))
+        return Tried(problem=f"{wrong} {given(plan_row.sansan, sample)}".strip())
     prop = schema.get(row.hubspot)
     shown = "; ".join(names.get(tag, tag) for tag in value.split(";")) if plan_row.sansan == (TAGS,) and not row.expression else value
     if prop and prop.get("kind") == "checkbox" and plan_row.sansan == (TAGS,):
