@@ -191,4 +191,4 @@ class Names:
             return str(_("yes") if value else _("no"))
         if value in (None, "", [], {}):
             return ""
-        return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+        return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, dict | list) else str(value)
