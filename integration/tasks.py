@@ -88,15 +88,13 @@ def work(account_id: int, run_id: int) -> None:
 
 def check(account_id: int, connection_id: int) -> None:
     beat()
-    account = Account.objects.filter(pk=account_id).first()
-    if account is None:
+    connection = connection_of(account_id, connection_id, suspended=True)
+    if connection is None:
         return
-    with in_account(account):
-        connection = Connection.objects.select_related("account").filter(pk=connection_id).first()
-        if connection:
-            preflight.check_connection(connection)
-            if survey.wanted(connection):
-                enqueue_survey(connection)
+    with in_account(connection.account):
+        preflight.check_connection(connection)
+        if survey.wanted(connection):
+            enqueue_survey(connection)
 
 
 def count_cards(account_id: int, connection_id: int) -> None:
@@ -139,9 +137,10 @@ def depart(departure_id: int, account_id: int) -> None:
         enqueue("depart", departure_id, account_id)
 
 
-def connection_of(account_id: int, connection_id: int) -> Connection | None:
-    account = Account.objects.filter(pk=account_id, active=True).first()
-    if account is None:
+def connection_of(account_id: int, connection_id: int, suspended: bool = False) -> Connection | None:
+    """None where it is gone, or where its account is suspended; a key may be tested all the same (``suspended``)."""
+    account = Account.objects.filter(pk=account_id).first()
+    if account is None or not (account.active or suspended):
         return None
     with in_account(account):
         return Connection.objects.select_related("account").filter(pk=connection_id).first()

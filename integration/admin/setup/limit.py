@@ -15,7 +15,7 @@ from core.history import because
 from integration import tasks
 from integration.admin.labels import CARD_FIELDS
 from integration.admin.setup.review import latest
-from integration.admin.setup.rows import FILLED
+from integration.admin.setup.rows import FILLED, AddedRows
 from integration.admin.setup.steps import Step
 from integration.configuration import FILTERED
 from integration.models import Sample, SyncRule
@@ -74,8 +74,8 @@ class ContactForm(CriterionForm):
             self.add_error("field", _("HubSpot has no contact property “%(name)s”.") % {"name": name})
 
 
-CardSet = forms.formset_factory(CardForm, extra=0, can_delete=True, max_num=50, absolute_max=60)
-ContactSet = forms.formset_factory(ContactForm, extra=0, can_delete=True, max_num=50, absolute_max=60)
+CardSet = forms.formset_factory(CardForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60)
+ContactSet = forms.formset_factory(ContactForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60)
 
 
 class RuleLimits(forms.Form):
@@ -119,11 +119,11 @@ class Limit(Step):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form, cards, contacts = RuleLimits(request.POST), CardSet(request.POST, prefix="card", form_kwargs=FILLED), self.contacts(request.POST)
         valid = all([form.is_valid(), cards.is_valid(), contacts.is_valid()])
-        for row in kept(contacts):
+        for row in contacts.kept():
             row.check(self.rule.hubspot.schema)  # type: ignore[union-attr]
-        if not valid or any(row.errors for row in kept(contacts)):
+        if not valid or any(row.errors for row in contacts.kept()):
             return self.show(form, cards, contacts, _("Something cannot work as it stands: each place says what."))
-        filters = {"cards": [row.as_filter() for row in kept(cards)], "contacts": [row.as_filter() for row in kept(contacts)]}
+        filters = {"cards": [row.as_filter() for row in cards.kept()], "contacts": [row.as_filter() for row in contacts.kept()]}
         with transaction.atomic():
             self.store({**form.columns(), "filters": filters}, form.cleaned_data["reason"])
         return self.to_review()
@@ -176,10 +176,6 @@ class Limit(Step):
             return None
         met = [one for one in samples if first_unmet(tuple(filters), lambda name, one=one: one.values.get(name, "")) is None]
         return len(met), len(samples)
-
-
-def kept(rows: Any) -> list[Any]:
-    return [form for form in rows.forms if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")]
 
 
 def normal(rule: SyncRule, name: str) -> Any:

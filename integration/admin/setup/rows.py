@@ -109,7 +109,14 @@ class RowForm(forms.Form):
         return self["source"].value() == EXPRESSION
 
 
-class Rows(forms.BaseFormSet):  # type: ignore[type-arg]
+class AddedRows(forms.BaseFormSet):  # type: ignore[type-arg]
+    """Rows that are added and removed on the page."""
+
+    def kept(self) -> list[Any]:
+        return [form for form in self.forms if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")]
+
+
+class Rows(AddedRows):
     def clean(self) -> None:
         seen: set[str] = set()
         for form in self.kept():
@@ -118,9 +125,6 @@ class Rows(forms.BaseFormSet):  # type: ignore[type-arg]
                 form.add_error("hubspot", _("Mapped twice: a property takes its value from one row."))
             elif name:
                 seen.add(name)
-
-    def kept(self) -> list[RowForm]:
-        return [form for form in self.forms if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")]
 
 
 FILLED = {"empty_permitted": False}  # a row that was added is meant
