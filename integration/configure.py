@@ -164,11 +164,9 @@ def store_connection(account: Account, spec: ConnectionSpec, seen: Seen, changes
             connection.save()
             changed.append("credentials")
             renewed.add(spec.slug)
-    preflight.seen_well(connection, seen.identity, len(seen.tags), seen.properties)
-    if spec.system == Connection.System.SANSAN:
-        preflight.store_tags(connection, seen.tags)
-        if select_tags(connection, selected_ids(spec, seen.tags)):
-            changed.append("tags")
+    preflight.seen_well(connection, seen.identity, seen.tags, seen.properties)
+    if spec.system == Connection.System.SANSAN and select_tags(connection, selected_ids(spec, seen.tags)):
+        changed.append("tags")
     told(changes, f"connection {spec.slug}", changed)
     return connection
 

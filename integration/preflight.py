@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from django.conf import settings
@@ -28,26 +29,29 @@ SCHEMA_LIVES = timedelta(hours=1)
 
 def check_connection(connection: Connection) -> Connection:
     """Tries the credentials and stores what was seen. Raises nothing: the result is in ``health``."""
+    ask(connection)()
+    return connection
+
+
+def ask(connection: Connection) -> Callable[[], None]:
+    """Calls the vendor; what is returned stores what was seen, so that it can stand in the caller's transaction."""
     try:
         if connection.system == Connection.System.SANSAN:
             source = source_for(connection)
             identity, tags = source.check(), source.tags()
-            store_tags(connection, tags)
-            seen_well(connection, identity, len(tags), ())
-        else:
-            target = target_for(connection)
-            seen_well(connection, target.check(), 0, target.properties())
-    except Reconnect as error:
-        seen(connection, Connection.Health.RECONNECT, error.detail)
+            return partial(seen_well, connection, identity, tags=tags)
+        target = target_for(connection)
+        return partial(seen_well, connection, target.check(), properties=target.properties())
     except ConnectorError as error:
-        seen(connection, Connection.Health.UNREACHABLE, error.detail)
-    return connection
+        health = Connection.Health.RECONNECT if isinstance(error, Reconnect) else Connection.Health.UNREACHABLE
+        return partial(seen, connection, health, error.detail)
 
 
-def seen_well(connection: Connection, identity: Identity, tags: int, properties: Iterable[PropertyRead]) -> None:
+def seen_well(connection: Connection, identity: Identity, tags: Sequence[TagSeen] = (), properties: Iterable[PropertyRead] = ()) -> None:
     """The credentials work; notes whose they are and what they see."""
     if connection.system == Connection.System.SANSAN:
-        detail = f"{identity.name or 'The key'} sees {tags} tags."
+        store_tags(connection, tags)
+        detail = f"{identity.name or 'The key'} sees {len(tags)} tags."
     else:
         store_schema(connection, properties)
         detail = f"Portal {identity.name}."

@@ -92,9 +92,12 @@ def check(account_id: int, connection_id: int) -> None:
     if connection is None:
         return
     with in_account(connection.account):
-        preflight.check_connection(connection)
-        if survey.wanted(connection):
-            enqueue_survey(connection)
+        store = preflight.ask(connection)
+        # In one transaction: a page that follows the test must not see a key that works before its count has begun.
+        with transaction.atomic():
+            store()
+            if survey.wanted(connection):
+                enqueue_survey(connection)
 
 
 def count_cards(account_id: int, connection_id: int) -> None:

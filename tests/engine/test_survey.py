@@ -242,6 +242,17 @@ def test_a_key_that_works_is_counted_by_itself(company, queue):  # noqa: F811
         assert (one.health, one.cards, one.survey["state"]) == ("ok", 700, "done")
 
 
+def test_no_page_sees_a_working_key_whose_count_has_not_begun(company, queue, monkeypatch):  # noqa: F811
+    """A page stops to follow a test once the key works and nothing is being counted: between the two it would stop too early."""
+    one = rows.connection(rows.account(), "sansan", KEY)
+    monkeypatch.setattr(survey, "begin", lambda connection: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tasks.check(one.account_id, one.pk)
+    with in_account(one.account):
+        one.refresh_from_db()
+        assert one.health == "untested"
+
+
 def test_a_key_that_does_not_work_is_not_counted(company, queue):  # noqa: F811
     one = rows.connection(rows.account(), "sansan", "WRONGKey0123456789abcdefABCDEF01")
     with in_account(one.account):
