@@ -64,7 +64,7 @@ def read_back(target: ContactTarget, writes: Sequence[Write], by: str) -> dict[i
         for key, write in part.items():
             contact = contacts.get(key)
             if contact and all(says(contact.values.get(name, ""), value) for name, value in write.entry.after.items()):
-                found[write.entry.pk] = Result(key, contact.id, contact.values)
+                found[write.entry.pk] = Result(key, contact.id, contact.values, modified_at=contact.modified_at)
             else:
                 found[write.entry.pk] = Result(key, code="not_written")
     return found

@@ -22,6 +22,7 @@ class Known(NamedTuple):
     seq: int
     link_id: int | None
     reason: str
+    made_at: datetime | None = None
 
 
 class Row(NamedTuple):
@@ -46,6 +47,12 @@ class Row(NamedTuple):
     run_id: int | None
     rule_id: int
     barred: dict[str, str] | None = None
+    prompted_at: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """When what is being synced changed, at whichever vendor it was."""
+        return max(self.changed_at, self.prompted_at) if self.prompted_at else self.changed_at
 
 
 @dataclass
@@ -58,10 +65,16 @@ class Batch:
     people: int = 0
     contacts: dict[str, ContactRead] = field(default_factory=dict)
     by_email: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, str] = field(default_factory=dict)  # contacts that are not there any more -> how they went
     asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
 
     def of_link(self, link: Link) -> set[int]:
         return self.with_any({row.id for row in self.rows.values() if row.link_id == link.pk})
+
+    def contact_of(self, row: Row) -> str:
+        """The contact of a card's person, "" where there is none (any more)."""
+        link = self.links[row.link_id] if row.link_id else None
+        return link.contact_id if link and not link.gone else ""
 
     def with_any(self, ids: set[int]) -> set[int]:
         """The records that were gathered along with one of these: a contact may pass from one of their people to another."""

@@ -47,8 +47,10 @@ FILTERED = tuple(name for name in FIELDS if name != "tags")
 PROPERTY = re.compile(r"[a-z][a-z0-9_]{0,99}")
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 5, 86_400  # seconds
 LONGEST_FULL_EVERY = 8760  # hours
+LONGEST_SWEEP_EVERY = 10_080  # minutes
+MOST_CARDS_A_DAY = 100_000
 BUDGETS = ("creates", "updates")
-ROW_COLUMNS = ("sansan", "hubspot", "expression", "transform", "table", "others", "policy", "clear", "active")
+ROW_COLUMNS = ("sansan", "hubspot", "expression", "transform", "table", "others", "policy", "clear", "active", "direction", "conflict")
 
 
 class Refused(Exception):
@@ -163,11 +165,9 @@ def rate(node: Node) -> tuple[int | None, float | None]:
 def rule(node: Node) -> RuleSpec:
     node.only(
         "slug", "sansan", "hubspot", "direction", "active", "require_email", "conflict", "filters", "limits", "mappings", "interval", "full_every",
-        "filters_mean"
+        "filters_mean", "when_gone", "companies", "cards_a_day", "marker", "sweep_every",
     )  # fmt: skip
     direction = node.choice("direction", tuple(SyncRule.Direction.values), SyncRule.Direction.TO_HUBSPOT)
-    if direction != SyncRule.Direction.TO_HUBSPOT:
-        node.problem("direction", "only to_hubspot is available in this version.")
     limits = node.node("limits", {})
     limits.only(*BUDGETS)
     filters = node.node("filters", {})
@@ -181,6 +181,11 @@ def rule(node: Node) -> RuleSpec:
         "filters_mean": node.choice("filters_mean", tuple(SyncRule.FiltersMean.values), SyncRule.FiltersMean.LEAVE),
         "interval": int(node.number("interval", 25, SHORTEST_INTERVAL, LONGEST_INTERVAL)),
         "full_every": int(node.number("full_every", 24, most=LONGEST_FULL_EVERY)),
+        "when_gone": node.choice("when_gone", tuple(SyncRule.WhenGone.values), SyncRule.WhenGone.TELL),
+        "companies": node.choice("companies", tuple(SyncRule.Companies.values), SyncRule.Companies.NONE),
+        "card_cap": int(node.number("cards_a_day", 500, most=MOST_CARDS_A_DAY)),
+        "marker": node.text("marker", required=False),
+        "sweep_every": int(node.number("sweep_every", 10, most=LONGEST_SWEEP_EVERY)),
     }
     return RuleSpec(node.slug("slug"), node.text("sansan"), node.text("hubspot"), node.boolean("active", False), node.place, fields, mappings(node))
 
@@ -217,6 +222,8 @@ def default_mappings() -> tuple[dict[str, Any], ...]:
             "policy": FieldMapping.Policy.ALWAYS,
             "clear": sansan == "tags",
             "active": True,
+            "direction": FieldMapping.Direction.BOTH,
+            "conflict": "",
         }
         for sansan, hubspot, transform in DEFAULT_MAPPINGS
     )
@@ -240,6 +247,8 @@ def mapping(row: Node) -> dict[str, Any]:
         "policy": row.choice("policy", tuple(FieldMapping.Policy.values), FieldMapping.Policy.ALWAYS),
         "clear": row.boolean("clear", False),
         "active": row.boolean("active", True),
+        "direction": row.choice("direction", tuple(FieldMapping.Direction.values), FieldMapping.Direction.BOTH),
+        "conflict": row.choice("conflict", ("", *SyncRule.Conflict.values), ""),
     }
 
 

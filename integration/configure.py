@@ -193,6 +193,7 @@ def select_tags(connection: Connection, ids: set[str]) -> bool:
 
 def store_rule(account: Account, spec: RuleSpec, connections: dict[str, Connection], changes: list[str], renewed: bool) -> None:
     values = {**spec.fields, "sansan": connections[spec.sansan], "hubspot": connections[spec.hubspot]}
+    values["marker"] = marker_id(values["marker"], values["sansan"], spec.place)
     rule = SyncRule.objects.filter(slug=spec.slug).first()
     if rule is None:
         rule = SyncRule(account=account, slug=spec.slug, **values)
@@ -204,10 +205,22 @@ def store_rule(account: Account, spec: RuleSpec, connections: dict[str, Connecti
         changed = put(rule, values)
     if store_mappings(rule, spec.mappings):
         changed.append("mappings")
-    if set(changed) - {"made", "interval", "full_every", "limits"}:
+    if set(changed) - {"made", "interval", "full_every", "limits", "card_cap", "marker", "sweep_every"}:
         look_again(rule)
     changed += put_state(rule, spec.active, renewed)
     told(changes, f"rule {spec.slug}", changed)
+
+
+def marker_id(named: str, sansan: Connection, place: str) -> str:
+    """The tag that a file names by its name or its id."""
+    tags = Tag.objects.filter(connection=sansan).exclude(type=Tag.Type.PRIVATE)
+    found = set(tags.filter(external_id=named).values_list("external_id", flat=True)) or set(
+        tags.filter(name=named).values_list("external_id", flat=True)
+    )
+    if named and len(found) != 1:
+        wrong = "names several tags: write its id" if found else "is not a public or shared tag that the key sees"
+        raise Refused([f"{place}.marker: “{named}” {wrong}."])
+    return next(iter(found), "")
 
 
 def put_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
@@ -302,7 +315,7 @@ def connection_as_file(connection: Connection, variable: str) -> dict[str, Any]:
 
 def row_as_file(row: dict[str, Any]) -> dict[str, Any]:
     """Without what says nothing, so that a file stays readable."""
-    quiet = {"expression": "", "table": [], "others": "keep"}
+    quiet = {"expression": "", "table": [], "others": "keep", "direction": "both", "conflict": ""}
     shown = {name: value for name, value in row.items() if name not in quiet or value != quiet[name]}
     if row["expression"]:
         del shown["sansan"]
@@ -324,5 +337,10 @@ def rule_as_file(rule: SyncRule) -> dict[str, Any]:
         "interval": rule.interval,
         "full_every": rule.full_every,
         "filters_mean": rule.filters_mean,
+        "when_gone": rule.when_gone,
+        "companies": rule.companies,
+        "cards_a_day": rule.card_cap,
+        "marker": rule.marker,
+        "sweep_every": rule.sweep_every,
         "mappings": "default" if tuple(rows) == default_mappings() else [row_as_file(row) for row in rows],
     }

@@ -12,7 +12,7 @@ from core.encryption import InvalidToken
 from integration.connectors import registry
 from integration.connectors.base import CardSource, ContactTarget, Reconnect
 from integration.connectors.hubspot.oauth import OAuth
-from integration.limiter import limiter_for
+from integration.limiter import SEARCH, limiter_for
 from integration.models import Connection
 
 # Seconds: no slice begins with a token that ends within it.
@@ -36,7 +36,7 @@ def connector_for(connection: Connection) -> Any:
     limiter = limiter_for(connection)
     if connection.system == Connection.System.SANSAN:
         return registry.sansan(connection.credentials, settings.SANSAN_API_URL, settings.SANSAN_API_VERSION, limiter)
-    return registry.hubspot(connection.credentials, settings.HUBSPOT_API_URL, settings.HUBSPOT_API_VERSION, limiter)
+    return registry.hubspot(connection.credentials, settings.HUBSPOT_API_URL, settings.HUBSPOT_API_VERSION, limiter, limiter_for(connection, SEARCH))
 
 
 def needs_tokens(credentials: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from integration.connectors.hubspot import fields
 from integration.lease import Lease
 from integration.models import FieldMapping, SyncRule, SyncRun, Tag
 from integration.planning.expressions import ExpressionError, names_of
-from integration.planning.rules import TAGS, Filter, MappingRow, Rule
+from integration.planning.rules import CARD_ID, LINK_ID, TAGS, Filter, MappingRow, Rule
 
 # Read for matching and comparing, whatever is mapped.
 CORE_FIELDS = ("lastName", "firstName", "companyName", "email", "countryCode")
@@ -52,6 +52,8 @@ class Desk:
     scopes: dict[int, Scope]  # this rule and those that write to the same HubSpot connection: their cards may be the same people
     private: frozenset[str]
     fields: frozenset[str]
+    watched: tuple[str, ...] = ()  # properties that any rule of the HubSpot connection reads or writes
+    senders: tuple[SyncRule, ...] = ()  # the rules of the HubSpot connection that make cards of contacts
     deadline: float = float("inf")  # by time.monotonic
     stopping: Callable[[], bool] = lambda: False
     known_share: float | None = None
@@ -65,6 +67,16 @@ class Desk:
     @property
     def spent(self) -> bool:
         return time.monotonic() > self.deadline or self.stopping()
+
+    @property
+    def receives(self) -> bool:
+        """Cards drive contacts."""
+        return self.rule.direction != SyncRule.Direction.TO_SANSAN
+
+    @property
+    def sends(self) -> bool:
+        """Contacts without a card become cards."""
+        return self.rule.direction != SyncRule.Direction.TO_HUBSPOT
 
     @property
     def optimistic(self) -> bool:
@@ -109,8 +121,22 @@ def open_desk(run: SyncRun, lease: Lease, source: CardSource, target: ContactTar
         scopes=scopes_of(rule),
         private=frozenset(id for id, type_, _ in tags if type_ == Tag.Type.PRIVATE),
         fields=fields_of(plan_rule),
+        watched=watched_by(rule, plan_rule),
+        senders=senders_on(rule),
         known_share=rule.known_share,
     )
+
+
+def watched_by(rule: SyncRule, plan_rule: Rule) -> tuple[str, ...]:
+    others = FieldMapping.objects.filter(rule__hubspot_id=rule.hubspot_id, active=True).exclude(rule__state=SyncRule.State.DRAFT)
+    names = {*plan_rule.properties, *others.values_list("hubspot", flat=True)}
+    return tuple(sorted(names - ({LINK_ID, CARD_ID} if not plan_rule.link_property else set())))
+
+
+def senders_on(rule: SyncRule) -> tuple[SyncRule, ...]:
+    """A draft sends nothing, but for its own preview."""
+    rules = SyncRule.objects.filter(hubspot_id=rule.hubspot_id).exclude(direction=SyncRule.Direction.TO_HUBSPOT).order_by("pk")
+    return tuple(one for one in rules if one.pk == rule.pk or one.state != SyncRule.State.DRAFT)
 
 
 def scopes_of(rule: SyncRule) -> dict[int, Scope]:
@@ -141,14 +167,14 @@ def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = F
     schema = rule.hubspot.schema
     if preview and schema:
         schema = {**fields.DESCRIBED, **schema}
-    rows = tuple(
-        as_plan_row(row, schema)
-        for row in rule.mappings.all()
-        # A property that HubSpot does not have cannot be written; the run says so, and the other fields go on.
-        if row.active and (not schema or row.hubspot in schema)
-    )
+    # A property that HubSpot does not have cannot be written; the run says so, and the other fields go on.
+    rows = [row for row in rule.mappings.all() if row.active and (not schema or row.hubspot in schema)]
+    sends = rule.direction != SyncRule.Direction.TO_HUBSPOT
     return Rule(
-        mappings=rows,
+        mappings=tuple(as_plan_row(row, schema) for row in rows if row.direction != FieldMapping.Direction.TO_SANSAN),
+        to_cards=tuple(as_plan_row(row, schema) for row in rows if sends and row.direction != FieldMapping.Direction.TO_HUBSPOT),
+        make_again=rule.when_gone == SyncRule.WhenGone.MAKE,
+        owners=rule.hubspot.owners,
         require_email=rule.require_email,
         conflict=rule.conflict,
         filters=filters(rule, "cards"),
@@ -180,6 +206,7 @@ def as_plan_row(row: FieldMapping, schema: Mapping[str, Any]) -> MappingRow:
         expression=row.expression,
         table=tuple((have, value) for have, value in row.table),
         others=row.others,
+        conflict=row.conflict,
     )
 
 

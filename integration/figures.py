@@ -12,7 +12,7 @@ from integration.desk import Desk
 from integration.models import DayFigures
 from integration.planning import latency
 
-COUNTED = ("created", "updated", "linked", "failed")
+COUNTED = ("created", "updated", "linked", "failed", "cards_made", "echoes")
 
 
 class Day(NamedTuple):
@@ -24,6 +24,8 @@ class Day(NamedTuple):
     updated: int = 0
     linked: int = 0
     failed: int = 0
+    cards_made: int = 0
+    echoes: int = 0
     calls_sansan: int = 0
     calls_hubspot: int = 0
     latency: Sequence[int] = ()
@@ -31,7 +33,7 @@ class Day(NamedTuple):
 
 
 def add(desk: Desk, counted: Mapping[str, int], calls: tuple[int, int], took: Sequence[float] = ()) -> None:
-    """``calls`` are those made since the last time; ``took`` the seconds from a change in Sansan to HubSpot's answer."""
+    """``calls`` are those made since the last time; ``took`` the seconds from a change at one vendor to the other one's answer."""
     news = {name: counted.get(name, 0) for name in COUNTED}
     if desk.run.is_preview or not (any(news.values()) or any(calls) or took):
         return

@@ -14,7 +14,8 @@ from core.tenancy import all_accounts
 from integration import ledger
 from integration.batch import Batch, Row, groups
 from integration.desk import Desk
-from integration.models import Bucket, Link, Record
+from integration.models import Bucket, Link, Record, Side
+from integration.planning.decide import Choice
 from integration.planning.filters import failing
 from integration.planning.snapshot import Card, LinkView, Snapshot
 
@@ -144,8 +145,8 @@ class Queue:
 def due(desk: Desk):  # type: ignore[no-untyped-def]
     """The records of the rule that need a decision now; a preview of the whole looks at all that can be seen."""
     if desk.run.is_preview and desk.run.whole:
-        return Record.objects.filter(rule=desk.rule).exclude(bucket=Bucket.UNSEEN)
-    return Record.objects.filter(rule=desk.rule, due_at__lte=desk.now())
+        return Record.objects.filter(rule=desk.rule, side=Side.CARD).exclude(bucket=Bucket.UNSEEN)
+    return Record.objects.filter(rule=desk.rule, side=Side.CARD, due_at__lte=desk.now())
 
 
 def take_up(desk: Desk, rows: Iterable[Row]) -> None:
@@ -179,13 +180,13 @@ def related(rows: Iterable[Row]) -> Iterator[QuerySet[Record]]:
     if links := {row.link_id for row in rows if row.link_id}:
         # A link's records are of its account. Its condition would only lead SQLite to the wrong index (admin/standing.py).
         with all_accounts():
-            of_links = Record.objects.filter(link__in=any_of(links))
+            of_links = Record.objects.filter(link__in=any_of(links), side=Side.CARD)
         # Outside the block: while a generator waits in it, whoever asked would go on without a scope.
         yield of_links
 
 
 def lane_of(desk: Desk, group: list[Row], links: dict[int, Link]) -> str:
-    if any(row.link_id and links[row.link_id].contact_id for row in group):
+    if any(row.link_id and links[row.link_id].contact_id and not links[row.link_id].gone for row in group):
         return KNOWN
     if any(in_scope(desk, row) and (row.email_key or not desk.plan_rule.require_email) for row in group):
         return NEW
@@ -199,11 +200,16 @@ def in_scope(desk: Desk, row: Row) -> bool:
 def contacts(desk: Desk, batch: Batch) -> None:
     """Reads from HubSpot what a plan needs to know; a vendor call, for the pool. Changes nothing but the batch."""
     properties = desk.plan_rule.properties
-    ids = sorted({link.contact_id for link in batch.links.values() if link.contact_id})
+    ids = known_contacts(batch)
     if ids:
         found = desk.target.read(ids, properties)
         # Under the id that was asked for: a merged contact answers with its new one.
         batch.contacts.update(found)
+        missing = set(ids).difference(found)
+        if missing:
+            # What is not in the recycle bin either was deleted for privacy, and must not be made again.
+            binned = desk.target.among_deleted(missing)
+            batch.gone = {id: Link.Gone.DELETED if id in binned else Link.Gone.FORGOTTEN for id in missing}
     batch.asked = addresses(desk, batch)
     if batch.asked:
         for address, contact in desk.target.read(batch.asked, properties, by="email").items():
@@ -212,7 +218,12 @@ def contacts(desk: Desk, batch: Batch) -> None:
 
 
 def asks(desk: Desk, batch: Batch) -> bool:
-    return any(link.contact_id for link in batch.links.values()) or bool(addresses(desk, batch))
+    return bool(known_contacts(batch)) or bool(addresses(desk, batch))
+
+
+def known_contacts(batch: Batch) -> list[str]:
+    """The contacts to read. One that is known to be gone is asked for again, should it have been restored; one gone for privacy is not."""
+    return sorted({link.contact_id for link in batch.links.values() if link.contact_id and link.gone in ("", Link.Gone.DELETED)})
 
 
 def addresses(desk: Desk, batch: Batch) -> list[str]:
@@ -222,18 +233,14 @@ def addresses(desk: Desk, batch: Batch) -> list[str]:
     An address that a linked card carries has its contact already, whoever else shares it; unless it was found to be another's.
     """
     rows = [row for row in batch.rows.values() if row.email_key and in_scope(desk, row)]
-    linked = {row.email_key for row in batch.rows.values() if has_contact(batch, row)}
+    linked = {row.email_key for row in batch.rows.values() if batch.contact_of(row)}
     unknown = {row.email_key for row in rows if not desk.optimistic or row.attempts}
-    doubtful = {row.email_key for row in rows if has_contact(batch, row) and (row.attempts or row.reason == "email_taken")}
+    doubtful = {row.email_key for row in rows if batch.contact_of(row) and (row.attempts or row.reason == "email_taken")}
     return sorted((unknown - linked) | doubtful)
 
 
-def has_contact(batch: Batch, row: Row) -> bool:
-    return bool(row.link_id and batch.links[row.link_id].contact_id)
-
-
 def snapshot(desk: Desk, batch: Batch) -> Snapshot:
-    views = {str(link.key): LinkView(str(link.key), link.contact_id, link.written, link.answered, link.origin) for link in batch.links.values()}
+    views = {str(link.key): as_view(link) for link in batch.links.values()}
     return Snapshot(
         cards=tuple(as_card(desk, row, batch) for row in batch.rows.values()),
         links=views,
@@ -241,6 +248,11 @@ def snapshot(desk: Desk, batch: Batch) -> Snapshot:
         by_email=batch.by_email,
         looked_up=frozenset(batch.asked),
     )
+
+
+def as_view(link: Link) -> LinkView:
+    choices = {name: Choice(one["side"], one["card"], one["contact"]) for name, one in link.choices.items()}
+    return LinkView(str(link.key), link.contact_id, link.written, link.answered, link.gone, link.modified_at, link.awaiting, choices, link.origin)
 
 
 def as_card(desk: Desk, row: Row, batch: Batch) -> Card:
@@ -281,7 +293,7 @@ def belongs(batch: Batch, row: Row, kind: str, value: str | int) -> bool:
     """Whether a contact that was found by this address or this link is the card's; an address does not take a card from its contact."""
     if kind == "link":
         return row.link_id == value
-    return row.email_key == value and not has_contact(batch, row)
+    return row.email_key == value and not batch.contact_of(row)
 
 
 def adopt(desk: Desk, batch: Batch) -> None:
@@ -289,6 +301,7 @@ def adopt(desk: Desk, batch: Batch) -> None:
 
     Then the cards join that person's link, and are planned with all of its cards in the next pass.
     """
+    ledger.note_gone(desk, batch)
     found = {("email", address): id for address, id in batch.by_email.items()}
     moved = {("link", link.pk): batch.contacts[link.contact_id].id for link in batch.links.values() if link.contact_id in batch.contacts}
     found |= {key: id for key, id in moved.items() if id != batch.links[key[1]].contact_id or list(moved.values()).count(id) > 1}

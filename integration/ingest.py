@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import orjson
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -17,11 +18,14 @@ from integration import ledger
 from integration.batch import Known
 from integration.connectors.base import Rejected
 from integration.desk import Desk
-from integration.models import Bucket, Record, Tag
+from integration.models import Bucket, Record, Side, Tag
 from integration.planning import normalize
 from integration.pool import Work
 from integration.records import CardPage, CardRead, Window
 
+log = structlog.get_logger()
+
+MADE = "made"  # the digest of a card that we made, until it is read for the first time
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.get_fixed_timezone(0))
 TAG_TYPES = frozenset(Tag.Type.values)
 # What an unchanged card counts as, by where it stands.
@@ -32,6 +36,7 @@ class Reading(NamedTuple):
     """A card as it is stored: columns of Record."""
 
     rule_id: int
+    side: str
     connection_id: int
     external_id: str
     person_key: str
@@ -52,8 +57,9 @@ class Reading(NamedTuple):
     attempts: int = 0
 
 
+KEY = ("rule", "side", "external_id")
 # A card that is there already keeps its attempts: they end with its success.
-REPLACED = [name for name in Reading._fields if name not in ("rule_id", "connection_id", "external_id", "attempts")]
+REPLACED = [name for name in Reading._fields if name not in ("rule_id", "side", "connection_id", "external_id", "attempts")]
 
 
 def open_window(desk: Desk) -> None:
@@ -69,6 +75,8 @@ def read(desk: Desk) -> Work:
     """Reads the window page by page; each ``yield`` asks Sansan for the next one."""
     run = desk.run
     open_window(desk)
+    if not desk.receives:
+        run.read_done = True
     while not run.read_done and not desk.spent:
         window = Window(run.position or run.window_from, run.window_to)  # type: ignore[arg-type]
         # The whole query stands beside the token, as it was when the token was given.
@@ -85,33 +93,10 @@ def read(desk: Desk) -> Work:
 
 
 def store(desk: Desk, page: CardPage) -> None:
-    run, now = desk.run, desk.now()
-    cards = {card.id: card for card in page.cards}  # a card that changed between two pages can stand on both
+    run = desk.run
     with transaction.atomic():
         desk.lease.renew()
-        known = known_cards(desk, [*cards, *(id for id, _ in page.unreadable if id)])
-        learn_tags(desk, page)
-        rows, counted, retaken = [], Counter[str](), []
-        for card in cards.values():
-            reading = as_reading(desk, card, now)
-            held = known.get(card.id)
-            if held and held.digest == reading.digest and held.bucket != Bucket.UNSEEN:
-                if run.kind == run.Kind.FULL:
-                    retaken.append(held)
-                elif held.due_at is None and held.run_id != run.pk and not (run.is_preview and run.whole):
-                    counted[COUNTED_AS.get(held.bucket, "unchanged")] += 1  # type: ignore[call-overload]
-                continue
-            if not (held and held.due_at and held.run_id == run.pk):
-                counted["read"] += 1
-            if held:
-                reading = reading._replace(seq=held.seq + 1, bucket=keep(held.bucket), reason=held.reason)
-                if held.id in desk.in_flight:
-                    desk.touched.add(held.id)
-            rows.append(reading)
-        counted["read"] += sum(count for name, count in counted.items() if name != "read")
-        counted["read"] += retake(desk, retaken, now)
-        upsert_rows(Record, rows, ("rule", "external_id"), REPLACED, desk.rule.account_id)
-        ledger.set_aside(desk, page.unreadable, known, counted, now)
+        counted = take(desk, page, again=run.kind == run.Kind.FULL)
         if page.cards:
             run.position = max(run.position or page.cards[-1].changed_at, page.cards[-1].changed_at)
         run.page_token, run.read_done = page.next_token, not page.next_token
@@ -120,14 +105,49 @@ def store(desk: Desk, page: CardPage) -> None:
         ledger.count(desk, counted, "position", "page_token", "read_done", "window_from")
 
 
+def take(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
+    """Stores the cards of a page that are new or have changed, ``again`` all others too; returns what is to be counted."""
+    run, now = desk.run, desk.now()
+    cards = {card.id: card for card in page.cards}  # a card that changed between two pages can stand on both
+    known = known_cards(desk, [*cards, *(id for id, _ in page.unreadable if id)])
+    learn_tags(desk, page)
+    rows, counted, retaken, met = [], Counter[str](), [], []
+    for card in cards.values():
+        reading = as_reading(desk, card, now)
+        held = known.get(card.id)
+        if held and held.digest == reading.digest and held.bucket != Bucket.UNSEEN:
+            if again:
+                retaken.append(held)
+            elif held.due_at is None and held.run_id != run.pk and not (run.is_preview and run.whole):
+                counted[COUNTED_AS.get(held.bucket, "unchanged")] += 1  # type: ignore[call-overload]
+            continue
+        if not (held and held.due_at and held.run_id == run.pk):
+            counted["read"] += 1
+        if held:
+            reading = reading._replace(seq=held.seq + 1, bucket=keep(held.bucket), reason=held.reason)
+            if held.id in desk.in_flight:
+                desk.touched.add(held.id)
+            if held.made_at and held.digest == MADE:
+                met.append(card.id)
+        rows.append(reading)
+    counted["read"] += sum(count for name, count in counted.items() if name != "read")
+    counted["read"] += retake(desk, retaken, now)
+    upsert_rows(Record, rows, KEY, REPLACED, desk.rule.account_id)
+    ledger.set_aside(desk, page.unreadable, known, counted, now)
+    if met:
+        log.info("echo", run=run.pk, cards=met, what="cards that we made, met for the first time")
+        counted["echoes"] += len(met)
+    return counted
+
+
 def keep(bucket: str) -> str:
     """A card that changed keeps its place while it waits, unless its place said that it was gone."""
     return Bucket.WAITING if bucket in (Bucket.UNSEEN, Bucket.FAILING) else bucket
 
 
 def known_cards(desk: Desk, ids: list[str]) -> dict[str, Known]:
-    rows = Record.objects.filter(rule=desk.rule, external_id__in=ids)
-    columns = ("external_id", "id", "digest", "due_at", "run_id", "bucket", "seq", "link_id", "reason")
+    rows = Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids)
+    columns = ("external_id", "id", "digest", "due_at", "run_id", "bucket", "seq", "link_id", "reason", "made_at")
     return {external_id: Known(*rest) for external_id, *rest in rows.values_list(*columns)}
 
 
@@ -181,6 +201,7 @@ def as_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
     content = (values, tags, card.person_key, card.exchanged_on, in_scope)
     return Reading(
         rule_id=desk.rule.pk,
+        side=Side.CARD.value,
         connection_id=desk.rule.sansan_id,
         external_id=card.id,
         person_key=card.person_key if in_scope else "",

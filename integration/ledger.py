@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -23,11 +23,9 @@ from integration.models import COUNTERS, AuditEntry, Bucket, Link, Outcome, Reco
 from integration.planning import decisions as d
 from integration.planning.decisions import Decision, Verdict
 from integration.planning.rules import LINK_ID
-from integration.records import Result
 
-# Seconds until a failed record is tried again, by attempt; the last one goes on for ever.
-BACKOFF = (60, 300, 1800, 7200, 21_600, 86_400)
 COUNTER_OF = {d.CREATE: "created", d.UPDATE: "updated", d.LINK: "linked"}
+CARDS_MADE = "cards_made"
 # A card that needed no write counts as what it stands in.
 COUNTED_AS = {"linked": "unchanged", "merged": "merged", "excluded": "excluded", "held": "held", "unseen": "excluded"}
 
@@ -56,7 +54,8 @@ def count(desk: Desk, counted: Mapping[str, int], *also: str, took: Sequence[flo
     """Moves the run's counters and the day's figures, inside the caller's transaction. ``also`` names further fields to save."""
     run = desk.run
     for name, n in counted.items():
-        setattr(run, name, getattr(run, name) + n)
+        if name != CARDS_MADE:  # counted as created, too
+            setattr(run, name, getattr(run, name) + n)
     calls = (desk.source.calls, desk.target.calls, desk.source.rate_limited + desk.target.rate_limited)
     made = (calls[0] - desk.calls_seen[0], calls[1] - desk.calls_seen[1])
     run.calls_sansan += made[0]
@@ -64,7 +63,7 @@ def count(desk: Desk, counted: Mapping[str, int], *also: str, took: Sequence[flo
     run.rate_limited += calls[2] - desk.calls_seen[2]
     desk.calls_seen = calls
     run.progressed_at = desk.now()
-    fields = ("read", *COUNTERS, "calls_sansan", "calls_hubspot", "rate_limited", "reasons", "progressed_at", *also)
+    fields = ("read", *COUNTERS, "echoes", "calls_sansan", "calls_hubspot", "rate_limited", "reasons", "progressed_at", *also)
     update_rows(SyncRun, fields, [(run.pk, *(getattr(run, name) for name in fields))], run.account_id)
     figures.add(desk, counted, made, took)
 
@@ -79,7 +78,7 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
     opened, now = Opened(lane=batch.lane, optimistic=desk.optimistic), desk.now()
     with transaction.atomic():
         desk.lease.renew()
-        left = batch.with_any(desk.touched | asked_meanwhile(batch))
+        left = batch.with_any(desk.touched | asked_again(batch.rows))
         decisions = [one for one in decisions if not any(verdict.record in left for verdict in one.verdicts)]
         if desk.run.is_preview:
             preview(desk, now, batch, decisions)
@@ -115,6 +114,7 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
                 moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], link_after(verdict, row, link), due, attempts))
         insert_rows(entries)
         update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), moved, desk.rule.account_id)
+        update_rows(Link, ("clashes",), clashing(decisions, links), desk.rule.account_id)
         if nobodys:
             Record.objects.filter(pk__in=nobodys).update(run_id=None)
         reasoned(desk.run, reasons)
@@ -124,10 +124,25 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
     return opened
 
 
-def asked_meanwhile(batch: Batch) -> set[int]:
-    """The records that a person wants looked at again, or never synced, and said so after the batch was gathered."""
-    due = Record.objects.filter(pk__in=any_of(list(batch.rows))).values_list("pk", "due_at")
-    return {pk for pk, due_at in due if due_at != batch.rows[pk].due_at}
+def clashing(decisions: Iterable[Decision], links: Mapping[str, Link]) -> list[tuple[int, dict[str, list[str]]]]:
+    """(link, its clashes) of the people whose clashes are others than before."""
+    found = []
+    for one in decisions:
+        link = links.get(one.link)
+        if link and one.contact_id and as_lists(one) != link.clashes:
+            found.append((link.pk, as_lists(one)))
+    return found
+
+
+def as_lists(decision: Decision) -> dict[str, list[str]]:
+    """Property -> [card's value, contact's value, who wins, what decided]."""
+    return {name: [clash.card, clash.contact, clash.winner, clash.by] for name, clash in decision.clashes.items()}
+
+
+def asked_again(rows: Mapping[int, Row]) -> set[int]:
+    """The records that a person wants looked at again, or never synced, and said so after these were read."""
+    due = Record.objects.filter(pk__in=any_of(list(rows))).values_list("pk", "due_at")
+    return {pk for pk, due_at in due if due_at != rows[pk].due_at}
 
 
 def busy(opened: Opened) -> set[int]:
@@ -175,6 +190,7 @@ def intent(desk: Desk, now: datetime, row: Row, decision: Decision, link: Link |
     if desk.plan_rule.link_property and link and decision.kind in (d.CREATE, d.LINK):
         entry.after[LINK_ID] = str(link.key)
     entry.contact_id, entry.sent_at = decision.contact_id, entry.planned_at
+    entry.clashes = as_lists(decision) or None
     return entry
 
 
@@ -183,6 +199,7 @@ def said(desk: Desk, now: datetime, row: Row, decision: Decision, verdict: Verdi
     kind = decision.kind if decision.kind == d.HOLD or verdict.record == decision.card else d.SKIP
     entry = base_entry(desk, now, row, kind, verdict.reason, verdict.detail, link)
     entry.outcome, entry.closed_at, entry.contact_id = outcome, entry.planned_at, decision.contact_id
+    entry.clashes = as_lists(decision) or None
     return entry
 
 
@@ -200,7 +217,7 @@ def base_entry(desk: Desk, now: datetime, row: Row, kind: str, reason: str, deta
         reason=reason,
         detail=detail[:500],
         attempt=row.attempts + 1,
-        changed_at=row.changed_at,
+        changed_at=row.since,
         read_at=row.read_at,
         planned_at=now,
     )
@@ -230,153 +247,6 @@ def preview(desk: Desk, now: datetime, batch: Batch, decisions: Iterable[Decisio
     release(desk, list(batch.rows))
 
 
-def close_entries(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> None:
-    """Outcomes of a batch, by entry id. What went unanswered stays open, to be settled by reading HubSpot back."""
-    now = desk.now()
-    book = Book(desk, now)
-    with transaction.atomic():
-        desk.lease.renew()
-        if opened.writes:
-            planned = max(write.entry.planned_at for write in opened.writes)
-            book.asked = set(Record.objects.filter(pk__in=busy(opened), due_at__gt=planned, due_at__lte=now).values_list("pk", flat=True))
-        owners = links_of(desk, claimed(opened, results))
-        for write in opened.writes:
-            result = results[write.entry.pk]
-            if result.code == "unanswered":
-                desk.unsettled = True
-            elif result.ok:
-                book.succeeded(write, result, owners)
-            elif result.code == "not_written":
-                book.not_written(write, result)
-            elif result.code == "contact_exists" and write.decision.kind == d.CREATE and (result.owner_id or write.entry.attempt == 1):
-                book.conflict(write, result, owners)
-            else:
-                book.failed(write, result)
-        book.write()
-    if opened.lane == "new":
-        learn_known(desk, opened, results)
-    for write in opened.writes:
-        if results[write.entry.pk].code != "unanswered":
-            desk.sending.pop(write.entry.pk, None)
-    release(desk, busy(opened))
-
-
-def claimed(opened: Opened, results: Mapping[int, Result]) -> list[str]:
-    """Contacts that an answer names and that may belong to another link: owners of an address, survivors of a merge."""
-    named = [result.owner_id for result in results.values() if result.owner_id]
-    for write in opened.writes:
-        contact_id = results[write.entry.pk].contact_id
-        if write.entry.contact_id and contact_id not in ("", write.entry.contact_id):
-            named.append(contact_id)
-    return named
-
-
-def learn_known(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> None:
-    """How many of the new people the portal had: found by address, or refused because they exist."""
-    if opened.optimistic:
-        desk.met(sum(result.code == "contact_exists" for result in results.values()), len(results))
-    else:
-        desk.met(sum(write.decision.kind == d.LINK for write in opened.writes), len(opened.writes))
-
-
-class Book:
-    """Collects what a closing transaction writes, so that each table is written once."""
-
-    def __init__(self, desk: Desk, now: datetime) -> None:
-        self.desk, self.now = desk, now
-        self.entries: list[tuple[Any, ...]] = []
-        self.links: list[tuple[Any, ...]] = []
-        self.settled: list[int] = []
-        self.held: list[int] = []  # written, but for an address that another contact has
-        self.older: list[tuple[Any, ...]] = []
-        self.records: list[tuple[Any, ...]] = []
-        self.counted: Counter[str] = Counter()
-        self.reasons: list[str] = []
-        self.took: list[float] = []
-        self.asked: set[int] = set()  # a person wants them looked at again, and said so while the write was under way
-
-    def succeeded(self, write: Write, result: Result, owners: Mapping[str, Link]) -> None:
-        contact_id = result.contact_id or write.entry.contact_id
-        if contact_id in owners and owners[contact_id].pk != write.link.pk:
-            # Merged in HubSpot with another person's contact. The old id still resolves, and two links never share one.
-            contact_id = write.entry.contact_id
-        self._entry(write, Outcome.SUCCEEDED, contact_id, write.entry.reason, write.entry.detail)
-        sent = {name: value for name, value in write.entry.after.items() if name != LINK_ID}
-        written = {**write.link.written, **sent}
-        answered = {name: value for name, value in write.link.answered.items() if name not in sent}
-        answered.update({name: result.values[name] for name, value in sent.items() if result.values.get(name, value) != value})
-        origin = {name: card for name, card in {**write.link.origin, **write.entry.origin}.items() if written.get(name)}
-        self.links.append((write.link.pk, contact_id, written, answered, origin, self.now))
-        if write.decision.reason == "email_taken":
-            self.held.append(write.entry.record_id)
-        self.settled.append(write.entry.record_id)
-        if write.reading and write.reading != write.entry.record_id:
-            self.older.append((write.reading, None, 0))
-        self._count(write, COUNTER_OF[write.decision.kind], write.decision.reason)
-        if self.desk.run.kind == SyncRun.Kind.INCREMENTAL and write.reading and write.entry.changed_at:
-            # A first sync or a full check brings what changed long ago: that says nothing of how fast changes arrive.
-            self.took.append((self.now - write.entry.changed_at).total_seconds())
-
-    def conflict(self, write: Write, result: Result, owners: dict[str, Link]) -> None:
-        """The address has an owner: the person's link points there now, and the next pass reads and updates it."""
-        self._entry(write, Outcome.CONFLICT, result.owner_id, "contact_exists", result.detail)
-        owner = owners.get(result.owner_id)
-        if owner:
-            self.records.append((write.entry.record_id, Bucket.WAITING, "contact_exists", "", owner.pk, self.now, 1))
-            return
-        if result.owner_id:
-            owners[result.owner_id] = write.link
-            self.links.append((write.link.pk, result.owner_id, {}, {}, {}, None))
-        # An attempt is noted, so that the address is looked up even where HubSpot did not name the owner.
-        self.records.append((write.entry.record_id, Bucket.WAITING, "contact_exists", "", write.link.pk, self.now, 1))
-
-    def not_written(self, write: Write, result: Result) -> None:
-        """A write that did not happen: the record is still due, and is planned afresh."""
-        self._entry(write, Outcome.NOT_WRITTEN, write.entry.contact_id, "interrupted", result.detail)
-
-    def failed(self, write: Write, result: Result) -> None:
-        reason = "email_taken" if result.code == "contact_exists" else result.code
-        attempts = write.entry.attempt
-        self._entry(write, Outcome.FAILED, write.entry.contact_id, reason, result.detail)
-        if reason == "contact_gone":
-            again, bucket, counter = None, Bucket.HELD, "held"
-        else:
-            again, bucket, counter = self.now + timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1]), Bucket.FAILING, "failed"
-        if write.entry.record_id in self.desk.touched:
-            again = self.now
-        self.records.append((write.entry.record_id, bucket, reason, result.detail[:500], write.link.pk, again, attempts))
-        if write.reading and write.reading != write.entry.record_id:
-            self.older.append((write.reading, again, attempts))
-        self._count(write, counter, reason)
-
-    def _entry(self, write: Write, outcome: str, contact_id: str, reason: str, detail: str) -> None:
-        self.entries.append((write.entry.pk, outcome, contact_id, reason, detail[:500], self.now))
-
-    def _count(self, write: Write, counter: str, reason: str) -> None:
-        # A card that a newer reading changed meanwhile is counted when that one is settled.
-        if write.reading and write.reading not in self.desk.touched:
-            self.counted[counter] += 1
-            self.reasons.append(reason)
-
-    def write(self) -> None:
-        account_id = self.desk.rule.account_id
-        update_rows(AuditEntry, ("outcome", "contact_id", "reason", "detail", "closed_at"), self.entries, account_id)
-        update_rows(Link, ("contact_id", "written", "answered", "origin", "confirmed_at"), self.links, account_id)
-        update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), self.records, account_id)
-        Record.objects.filter(pk__in=any_of(self.settled)).update(bucket=Bucket.LINKED, reason="in_sync", detail="", attempts=0)
-        if self.held:
-            Record.objects.filter(pk__in=self.held).update(bucket=Bucket.HELD, reason="email_taken")
-        # Where a newer reading is waiting already, it stays due; so does a record that another rule reads.
-        untouched = set(self.settled).difference(self.desk.touched)
-        Record.objects.filter(pk__in=any_of(untouched.difference(self.asked)), rule=self.desk.rule).update(due_at=None)
-        older = [row for row in self.older if row[0] not in self.desk.touched | self.asked]
-        update_rows(Record, ("due_at", "attempts"), older, account_id)
-        if self.asked:
-            Record.objects.filter(pk__in=self.asked, rule=self.desk.rule).update(due_at=self.now, run_id=None)
-        reasoned(self.desk.run, self.reasons)
-        count(self.desk, self.counted, took=self.took)
-
-
 def release(desk: Desk, ids: Iterable[int]) -> None:
     for id in ids:
         desk.in_flight.discard(id)
@@ -396,10 +266,50 @@ def join(desk: Desk, record_ids: Sequence[int], link: Link) -> None:
         Record.objects.filter(pk__in=record_ids).update(link=link)
 
 
+def note_gone(desk: Desk, batch: Batch) -> None:
+    """What the reading of a batch's contacts showed: some are gone, others are there again."""
+    if desk.run.is_preview:
+        for link in batch.links.values():
+            link.gone = batch.gone.get(link.contact_id, "" if link.contact_id in batch.contacts else link.gone)
+        return
+    moved = []
+    for link in batch.links.values():
+        how = batch.gone.get(link.contact_id, "" if link.contact_id in batch.contacts else link.gone)
+        if how and link.gone not in (how, Link.Gone.FORGOTTEN):
+            moved.append(lose(link, how, desk.now()))
+        elif not how and link.gone:
+            moved.append(find_again(link))
+    if moved:
+        with transaction.atomic():
+            desk.lease.renew()
+            update_rows(Link, GONE, moved, desk.rule.account_id)
+
+
+GONE = ("gone", "gone_at", "written", "answered", "clashes", "choices")
+
+
+def lose(link: Link, how: str, now: datetime) -> tuple[Any, ...]:
+    """The row that says that a contact is gone. Of one that was deleted for privacy nothing is kept but that it was."""
+    link.gone, link.gone_at = how, now
+    if how == Link.Gone.FORGOTTEN:
+        link.written, link.answered, link.clashes, link.choices = {}, {}, {}, {}
+    return gone_row(link)
+
+
+def find_again(link: Link) -> tuple[Any, ...]:
+    link.gone, link.gone_at = "", None
+    return gone_row(link)
+
+
+def gone_row(link: Link) -> tuple[Any, ...]:
+    return link.pk, link.gone, link.gone_at, link.written, link.answered, link.clashes, link.choices
+
+
 def found_open(desk: Desk, limit: int = 100) -> list[Write]:
     """Entries that an interrupted slice left open: it is not known whether HubSpot did what they intend."""
     # In the order of the index that holds open entries only; by their ids the database would go through all of the rule's.
-    entries = list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True).order_by("record_id")[:limit])
+    ours = AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True).exclude(reason=d.NEW_CARD)
+    entries = list(ours.order_by("record_id")[:limit])
     links = {link.key: link for link in Link.objects.filter(key__in=[entry.link_key for entry in entries if entry.link_key])}
     read = set(
         Record.objects.filter(pk__in=[entry.record_id for entry in entries], run_id=desk.run.pk, due_at__isnull=False).values_list("pk", flat=True)

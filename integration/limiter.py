@@ -20,14 +20,16 @@ from integration.models import Connection, RateSlot
 
 # (calls, seconds) until the vendor tells. Sansan's 4 a second evenly spaced are 240 a minute, under its 270 too.
 DEFAULTS = {"sansan": (4, 1.0), "hubspot": (100, 10.0)}
+# HubSpot's searches: 5 a second for the whole portal, which its people and other apps use too.
+SEARCH, SEARCHES = "search", (4, 1.0)
 AT_ONCE, MOST_AT_ONCE = 0.3, 6  # seconds of slots that one reservation takes, and how many of them
 LONGEST_WAIT = 20.0  # a longer pause belongs to the engine: a slice must not sit it out
 
 
-def limiter_for(connection: Connection) -> Limiter:
+def limiter_for(connection: Connection, kind: str = "") -> Limiter:
     if connection.rate_calls == 0 or connection.pk is None:  # not stored yet: a few calls that try new credentials
         return Unlimited()
-    return SharedLimiter(connection)
+    return SharedLimiter(connection, kind)
 
 
 def spacing(calls: int, seconds: float) -> tuple[float, int]:
@@ -42,10 +44,10 @@ def spacing(calls: int, seconds: float) -> tuple[float, int]:
 class SharedLimiter:
     """Reserves slots in the database, and sleeps outside any transaction."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.fixed = connection.rate_calls is not None
-        own = (connection.rate_calls, connection.rate_seconds or DEFAULTS[connection.system][1])
+    def __init__(self, connection: Connection, kind: str = "") -> None:
+        self.connection, self.kind = connection, kind
+        self.fixed = connection.rate_calls is not None or kind == SEARCH
+        own = SEARCHES if kind == SEARCH else (connection.rate_calls, connection.rate_seconds or DEFAULTS[connection.system][1])
         learnt = (connection.learnt_calls, connection.learnt_seconds)
         calls, seconds = own if self.fixed else learnt if learnt[0] else DEFAULTS[connection.system]
         self.limit = (int(calls or 1), float(seconds or 1.0))
@@ -101,9 +103,11 @@ class SharedLimiter:
         with in_account(self.connection.account), transaction.atomic():
             slots = self._slots()
             if not slots.update(free_at=Greatest(F("free_at"), Value(now)) + taken):
-                RateSlot.objects.get_or_create(connection=self.connection, defaults={"account": self.connection.account, "free_at": now})
+                RateSlot.objects.get_or_create(
+                    connection=self.connection, kind=self.kind, defaults={"account": self.connection.account, "free_at": now}
+                )
                 slots.update(free_at=Greatest(F("free_at"), Value(now)) + taken)
             return float(slots.values_list("free_at", flat=True).get()) - taken
 
     def _slots(self):  # type: ignore[no-untyped-def]
-        return RateSlot.objects.filter(connection=self.connection)
+        return RateSlot.objects.filter(connection=self.connection, kind=self.kind)

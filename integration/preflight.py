@@ -168,6 +168,17 @@ def options(desk: Desk, decisions: Sequence[Decision]) -> Work:
         remember_options(desk.rule.hubspot, row.hubspot, dict(wanted))
 
 
+def rename_options(desk: Desk) -> Work:
+    """Options whose tag has another name by now. They go by the tag's id, so that no contact is touched; none is ever removed."""
+    names = dict(Tag.objects.filter(connection_id=desk.rule.sansan_id).values_list("external_id", "name"))
+    for row in desk.plan_rule.mappings:
+        known = desk.rule.hubspot.schema.get(row.hubspot, {}).get("options", {}) if row.sansan == (TAGS,) and row.kind == "checkbox" else {}
+        renamed = [(id, names[id]) for id, label in known.items() if names.get(id, label) != label]
+        if renamed:
+            yield lambda name=row.hubspot, renamed=renamed: desk.target.add_options(name, renamed)  # type: ignore[misc]
+            remember_options(desk.rule.hubspot, row.hubspot, dict(renamed))
+
+
 def remember_options(connection: Connection, name: str, added: dict[str, str]) -> None:
     connection.schema.setdefault(name, {}).setdefault("options", {}).update(added)
     connection.save(update_fields=["schema"])

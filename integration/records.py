@@ -52,6 +52,13 @@ class ContactRead:
     id: str
     values: Values
     modified_at: datetime | None
+    was: tuple[str, ...] = ()  # ids of the contacts that were merged into it
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    contacts: tuple[ContactRead, ...]
+    next_token: str  # "" on the last page
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ class Result:
     code: str = ""
     detail: str = ""
     owner_id: str = ""  # the contact that already owns the value, in a conflict
+    modified_at: datetime | None = None  # the contact's time of change after the write
 
     @property
     def ok(self) -> bool:

@@ -13,14 +13,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from integration import ledger, preflight, sync
+from integration import contacts, ledger, preflight, sync
 from integration.batch import Row
 from integration.budget import Held
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater, Unanswered
 from integration.credentials import source_for, target_for
 from integration.desk import Desk, open_desk
 from integration.lease import Lease, LeaseLost, claim
-from integration.models import AuditEntry, Bucket, Connection, Record, SyncRule, SyncRun
+from integration.models import AuditEntry, Bucket, Connection, Record, Side, SyncRule, SyncRun
 
 log = structlog.get_logger()
 
@@ -105,6 +105,7 @@ def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], boo
             done = sync.work(desk)
             if done:
                 look_for_unseen(desk)
+                contacts.fall_behind(desk)
         except (ConnectorError, Held):
             remember(desk)
             raise
@@ -195,7 +196,8 @@ def finish(run: SyncRun) -> None:
 
 
 def eventless(run: SyncRun) -> bool:
-    if run.trigger != SyncRun.Trigger.SCHEDULE or run.kind != SyncRun.Kind.INCREMENTAL or run.failed or run.calls_hubspot:
+    asked = run.trigger in (SyncRun.Trigger.PERSON, SyncRun.Trigger.COMMAND)
+    if asked or run.kind != SyncRun.Kind.INCREMENTAL or run.failed or run.echoes:
         return False
     return (
         not AuditEntry.objects.filter(run=run).exists() and not Record.objects.filter(rule=run.rule_id, run_id=run.pk, due_at__isnull=False).exists()
@@ -211,9 +213,9 @@ def end(run: SyncRun, state: str) -> None:
 def look_for_unseen(desk: Desk) -> None:
     """After a whole read: cards that it did not show. Losing sight of many at once is not deletion."""
     run = desk.run
-    if run.kind != SyncRun.Kind.FULL:
+    if run.kind != SyncRun.Kind.FULL or not desk.receives:
         return
-    cards = Record.objects.filter(rule=desk.rule).exclude(bucket=Bucket.UNSEEN)
+    cards = Record.objects.filter(rule=desk.rule, side=Side.CARD).exclude(bucket=Bucket.UNSEEN)
     # What somebody has just asked for waits for the next run, which takes it up.
     gone = cards.exclude(run_id=run.pk).exclude(run_id__isnull=True, due_at__isnull=False)
     missing, total = gone.count(), cards.count()

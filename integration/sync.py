@@ -1,7 +1,8 @@
 """One slice of a run: ingest, plan, open, apply, close. Read this first.
 
-Two loops meet in the ledger. ``ingest.read`` stores changed cards as Records that are due; ``deliver`` takes due people
-to their contacts. Each ``yield`` hands a vendor call to the pool; between two of them everything runs in one thread.
+The loops meet in the ledger. ``ingest.read`` stores changed cards as Records that are due, ``contacts.read`` makes those due whose
+contact was changed in HubSpot, and ``sweep.read`` those whose tags were; ``deliver`` takes due people to their contacts. When they
+are done ``outgoing.deliver`` makes cards of contacts that have none. Each ``yield`` hands a vendor call to the pool; between two of them everything runs in one thread.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from functools import partial
 
 from django.conf import settings
 
-from integration import apply, budget, gather, ingest, ledger, preflight
+from integration import apply, budget, candidates, closing, contacts, gather, inbox, ingest, ledger, outgoing, preflight, sweep
 from integration.batch import Batch
 from integration.budget import Held
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater
@@ -26,7 +27,9 @@ def work(desk: Desk) -> bool:
     queue, pool = Queue(desk), Pool(settings.SYNC_WORKERS)
     try:
         settle(desk)
-        pool.start(ingest.read(desk))
+        for reading in (ingest.read(desk), contacts.read(desk), sweep.read(desk), candidates.walk(desk)):
+            pool.start(reading)
+        sent = False
         while True:
             idle = not len(pool)
             while len(pool) <= settings.SYNC_WORKERS and queue.open and (batch := queue.next(idle)):
@@ -39,7 +42,14 @@ def work(desk: Desk) -> bool:
             elif desk.spent:
                 queue.leave()
                 return False
-            elif not queue.again():
+            elif queue.again():
+                continue
+            elif not desk.run.is_preview and inbox.waiting(desk.rule.hubspot_id):
+                pool.start(contacts.read(desk))
+            elif not sent:
+                sent = True
+                pool.start(outgoing.deliver(desk))
+            else:
                 return True
     except (ConnectorError, Held):
         desk.deadline = 0.0
@@ -62,7 +72,7 @@ def deliver(desk: Desk, batch: Batch) -> Work:
     opened = ledger.open_entries(desk, batch, decisions)
     if opened.writes:
         sent = yield partial(apply.send, desk.target, opened.writes, key(desk))
-        ledger.close_entries(desk, opened, sent.results)
+        closing.close_entries(desk, opened, sent.results)
         if isinstance(sent.error, (Reconnect, RetryLater)):
             raise sent.error
 
@@ -71,7 +81,7 @@ def settle(desk: Desk) -> None:
     """Entries left open by an interrupted slice, or by an answer that never came: HubSpot is read back, never sent to blindly."""
     desk.unsettled = False
     while writes := ledger.found_open(desk):
-        ledger.close_entries(desk, ledger.Opened(writes), apply.read_back(desk.target, writes, key(desk)))
+        closing.close_entries(desk, ledger.Opened(writes), apply.read_back(desk.target, writes, key(desk)))
     desk.in_flight.clear()
 
 

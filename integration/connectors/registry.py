@@ -14,5 +14,5 @@ def sansan(credentials: Mapping[str, str], url: str, version: str, limiter: Limi
     return Sansan(credentials["api_key"], url, version, limiter)
 
 
-def hubspot(credentials: Mapping[str, str], url: str, version: str, limiter: Limiter) -> ContactTarget:
-    return HubSpot(credentials["access_token"], url, version, limiter)
+def hubspot(credentials: Mapping[str, str], url: str, version: str, limiter: Limiter, searches: Limiter | None = None) -> ContactTarget:
+    return HubSpot(credentials["access_token"], url, version, limiter, searches)

@@ -1,10 +1,12 @@
+from integration.models.company import Company
 from integration.models.connection import Connection, RateSlot
 from integration.models.entry import AuditEntry, Outcome
 from integration.models.figures import DayFigures
 from integration.models.heartbeat import Heartbeat
+from integration.models.inbox import ContactChange
 from integration.models.link import Link
 from integration.models.mapping import FieldMapping
-from integration.models.record import Bucket, Record
+from integration.models.record import Bucket, Record, Side
 from integration.models.rule import SyncRule
 from integration.models.run import COUNTERS, SyncRun
 from integration.models.sample import Sample
@@ -14,7 +16,9 @@ __all__ = [
     "COUNTERS",
     "AuditEntry",
     "Bucket",
+    "Company",
     "Connection",
+    "ContactChange",
     "DayFigures",
     "FieldMapping",
     "Heartbeat",
@@ -23,6 +27,7 @@ __all__ = [
     "RateSlot",
     "Record",
     "Sample",
+    "Side",
     "SyncRule",
     "SyncRun",
     "Tag",

@@ -45,6 +45,21 @@ class Connection(Tracked, AccountOwned):
     schema = models.JSONField(default=dict, editable=False)
     schema_at = models.DateTimeField(null=True, editable=False)
     link_property = models.BooleanField(_("has our link property"), default=False, editable=False)
+    # HubSpot only: changes are read up to here; when they were last asked for, and when a webhook last told of some.
+    changes_to = models.DateTimeField(null=True, editable=False)
+    # The echoes of a run that wrote much, read page by page behind what changes now: {from, to, token}.
+    behind = models.JSONField(default=dict, editable=False)
+    polled_at = models.DateTimeField(_("changes asked for"), null=True, editable=False)
+    heard_at = models.DateTimeField(_("last webhook"), null=True, editable=False)
+    # The look for deleted contacts: when the last one ended, and how far the present one has come.
+    gone_at = models.DateTimeField(null=True, editable=False)
+    gone_after = models.CharField(max_length=64, default="", editable=False)
+    owners = models.JSONField(default=dict, editable=False)  # folded address -> id of the HubSpot user
+    # Whether HubSpot was seen to associate contacts with companies by itself. Null: not known.
+    auto_companies = models.BooleanField(null=True, editable=False)
+    # What the vendor last said of its daily limit: {limit, left, at}.
+    quota = models.JSONField(default=dict, editable=False)
+    tags_at = models.DateTimeField(null=True, editable=False)  # Sansan only: when the tags were last read
     # The lease: one slice at a time writes to a HubSpot connection.
     lease_token = models.CharField(max_length=36, default="", editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
@@ -53,6 +68,7 @@ class Connection(Tracked, AccountOwned):
     history = owned_history(
         "credentials", "health", "health_detail", "tested_at", "remote_id", "remote_name", "cards", "surveyed_at", "survey", "learnt_calls",
         "learnt_seconds", "schema", "schema_at", "link_property", "lease_token", "lease_until", "created_at",
+        "changes_to", "behind", "polled_at", "heard_at", "gone_at", "gone_after", "owners", "auto_companies", "quota", "tags_at",
     )  # fmt: skip
 
     class Meta:
@@ -63,6 +79,8 @@ class Connection(Tracked, AccountOwned):
             models.UniqueConstraint(fields=("account", "slug"), name="connection_slug_once"),
             models.CheckConstraint(condition=models.Q(system__in=["sansan", "hubspot"]), name="connection_system_known"),
         ]
+        # A webhook names a portal, not an account.
+        indexes = [models.Index(fields=("system", "remote_id"), name="connection_remote")]
 
     def __str__(self) -> str:
         return f"{self.get_system_display()}: {self.slug}"
@@ -81,9 +99,12 @@ class Connection(Tracked, AccountOwned):
 class RateSlot(AccountOwned):
     """The next free slot of a connection's rate limit, shared by every process (GCRA). Times are seconds since 1970."""
 
-    connection = models.OneToOneField(Connection, models.CASCADE, related_name="rate_slot")
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
+    # What is counted: "" all calls; HubSpot's searches have a limit of their own.
+    kind = models.CharField(max_length=8, default="")
     free_at = models.FloatField(default=0)
 
     class Meta:
         verbose_name = _("rate slot")
         verbose_name_plural = _("rate slots")
+        constraints = [models.UniqueConstraint(fields=("connection", "kind"), name="slot_once_per_kind")]

@@ -49,6 +49,8 @@ class AuditEntry(AccountOwned):
     after = models.JSONField(_("after"), default=dict)
     # property -> the card whose value won
     origin = models.JSONField(_("taken from"), default=dict)
+    # property -> [card's value, contact's value, who won, what decided], of what HubSpot's people had edited
+    clashes = models.JSONField(null=True)
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
     outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome.choices, default="", blank=True)
     changed_at = models.DateTimeField(_("changed"), null=True)

@@ -8,7 +8,7 @@ from integration.models.rule import SyncRule
 
 
 class DayFigures(AccountOwned):
-    """One row a rule and day (in the account's time zone). Times are seconds from a change in Sansan to HubSpot's answer."""
+    """One row a rule and day (in the account's time zone). Times are seconds from a change at one vendor to the other one's answer."""
 
     rule = models.ForeignKey(SyncRule, models.CASCADE, related_name="+", verbose_name=_("rule"), db_index=False)
     day = models.DateField(_("day"))
@@ -16,6 +16,8 @@ class DayFigures(AccountOwned):
     updated = models.PositiveIntegerField(_("updated"), default=0)
     linked = models.PositiveIntegerField(_("linked"), default=0)
     failed = models.PositiveIntegerField(_("failed"), default=0)
+    cards_made = models.PositiveIntegerField(_("cards made"), default=0)
+    echoes = models.PositiveIntegerField(_("echoes"), default=0)
     calls_sansan = models.PositiveIntegerField(_("Sansan calls"), default=0)
     calls_hubspot = models.PositiveIntegerField(_("HubSpot calls"), default=0)
     # How many changes took how long: counts by the edges of planning/latency.py.

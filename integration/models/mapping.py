@@ -17,6 +17,11 @@ class FieldMapping(Tracked, AccountOwned):
         ON_CREATE = "on_create", _("Only on create")
         APPEND = "append", _("Append")
 
+    class Direction(models.TextChoices):
+        BOTH = "both", _("Both ways")
+        TO_HUBSPOT = "to_hubspot", _("To HubSpot only")
+        TO_SANSAN = "to_sansan", _("To new cards only")
+
     class Others(models.TextChoices):
         KEEP = "keep", _("Keep as they are")
         BLANK = "blank", _("Leave blank")
@@ -31,6 +36,9 @@ class FieldMapping(Tracked, AccountOwned):
     table = models.JSONField(_("value table"), default=list, blank=True)
     others = models.CharField(_("values not in the table"), max_length=8, choices=Others.choices, default=Others.KEEP)
     policy = models.CharField(_("update"), max_length=16, choices=Policy.choices, default=Policy.ALWAYS)
+    direction = models.CharField(_("direction"), max_length=16, choices=Direction.choices, default=Direction.BOTH)
+    # Who wins this property when it was edited in HubSpot; blank: as the rule says.
+    conflict = models.CharField(_("when edited in HubSpot"), max_length=16, choices=SyncRule.Conflict.choices, default="", blank=True)
     clear = models.BooleanField(_("a blank clears"), default=False, help_text=_("Lets an empty card field empty the property."))
     active = models.BooleanField(_("on"), default=True)
     position = models.PositiveSmallIntegerField(_("order"), default=0)

@@ -22,11 +22,22 @@ class Bucket(models.TextChoices):
     UNSEEN = "unseen", _("No longer visible")
 
 
+class Side(models.TextChoices):
+    """Which system the record is of."""
+
+    CARD = "card", _("Card")
+    CONTACT = "contact", _("Contact")
+
+
 class Record(AccountOwned):
-    """A card as one rule sees it. ``due_at`` is set while it needs work: that, not the queue, is what is left to do."""
+    """A card as one rule sees it, or a contact that may become a card.
+
+    ``due_at`` is set while it needs work: that, not the queue, is what is left to do.
+    """
 
     rule = models.ForeignKey(SyncRule, models.PROTECT, related_name="records", verbose_name=_("rule"), db_index=False)
     connection = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name=_("connection"), db_index=False)
+    side = models.CharField(_("side"), max_length=8, choices=Side.choices, default=Side.CARD)
     external_id = models.CharField(_("card"), max_length=64)
     person_key = models.CharField(_("person in Sansan"), max_length=64, default="", blank=True)
     email_key = models.CharField(_("e-mail"), max_length=254, default="", blank=True)
@@ -37,6 +48,10 @@ class Record(AccountOwned):
     exchanged_on = models.DateField(_("exchanged"), null=True)
     changed_at = models.DateTimeField(_("changed in Sansan"))
     read_at = models.DateTimeField(_("read"))
+    # When the contact changed in HubSpot, where that is why the record is due.
+    prompted_at = models.DateTimeField(null=True)
+    swept_at = models.DateTimeField(null=True)  # seen by a sweep by tag
+    made_at = models.DateTimeField(_("made by us"), null=True)  # a card that we made of a contact
     # Grows with every change read, so that settling an older reading cannot clear a newer one.
     seq = models.PositiveIntegerField(default=1)
     due_at = models.DateTimeField(_("due"), null=True)
@@ -53,7 +68,7 @@ class Record(AccountOwned):
     class Meta:
         verbose_name = _("record")
         verbose_name_plural = _("records")
-        constraints = [models.UniqueConstraint(fields=("rule", "external_id"), name="card_once_per_rule")]
+        constraints = [models.UniqueConstraint(fields=("rule", "external_id", "side"), name="record_once_per_rule")]
         indexes = [
             models.Index(fields=("rule", "id"), condition=Q(due_at__isnull=False), name="record_due"),
             models.Index(fields=("account", "email_key"), condition=~Q(email_key=""), name="record_email"),

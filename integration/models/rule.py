@@ -21,6 +21,16 @@ class SyncRule(Tracked, AccountOwned):
         SANSAN = "sansan", _("The card wins")
         HUBSPOT = "hubspot", _("HubSpot's edit stays")
         NEWEST = "newest", _("The newer value wins")
+        HOLD = "hold", _("A person decides")
+
+    class WhenGone(models.TextChoices):
+        TELL = "tell", _("Tell, and make none again")
+        MAKE = "make", _("Make the contact again")
+
+    class Companies(models.TextChoices):
+        NONE = "none", _("Leave companies alone")
+        FIND = "find", _("Associate with a company that exists")
+        MAKE = "make", _("Associate, and make the company where there is none")
 
     class FiltersMean(models.TextChoices):
         LEAVE = "leave", _("Who no longer matches leaves the sync")
@@ -53,10 +63,27 @@ class SyncRule(Tracked, AccountOwned):
         default=FiltersMean.LEAVE,
         help_text=_("Whether a card that is synced already goes on when it no longer meets the filters."),
     )
+    when_gone = models.CharField(_("when a contact is deleted in HubSpot"), max_length=8, choices=WhenGone.choices, default=WhenGone.TELL)
+    companies = models.CharField(_("companies"), max_length=8, choices=Companies.choices, default=Companies.NONE)
+    card_cap = models.PositiveIntegerField(
+        _("cards made in Sansan a day"), default=500, help_text=_("At most. The others wait, in sight, for the next day. Only for HubSpot to Sansan.")
+    )
+    marker = models.CharField(
+        _("tag of the cards we make"), max_length=64, default="", blank=True, help_text=_("Only cards with a selected tag come back into this sync.")
+    )
     filters = models.JSONField(_("filters"), default=dict, blank=True)
     limits = models.JSONField(_("change budget"), default=dict, blank=True)
     interval = models.PositiveIntegerField(_("seconds between checks"), default=25)
     full_every = models.PositiveIntegerField(_("hours between full checks"), default=24, help_text=_("0 means never."))
+    sweep_every = models.PositiveIntegerField(
+        _("minutes between looks at the tags"), default=10, help_text=_("Sansan may not tell of a tag that was put on or taken off. 0 means never.")
+    )
+    # The sweep by tag: {began, tags, token} while it goes on; when the last one began, and how long it took in seconds.
+    sweep = models.JSONField(default=dict, editable=False)
+    swept_at = models.DateTimeField(_("tags looked at"), null=True, editable=False)
+    sweep_took = models.FloatField(default=0, editable=False)
+    # Seconds to the next check: short while things change, growing to ``interval`` while they are quiet.
+    pace = models.FloatField(null=True, editable=False)
     # Everything up to here is stored as Records. Moves only in the transaction that stores them.
     cursor = models.DateTimeField(_("read up to"), null=True, editable=False)
     # Share of new people whom the portal already had, from the last batches: chooses how contacts are found. None: unknown.
@@ -70,8 +97,9 @@ class SyncRule(Tracked, AccountOwned):
     changed_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     history = owned_history(
-        "waived", "state_reason", "cursor", "known_share", "recheck", "due_at", "checked_at", "full_at", "setup_step", "changed_at", "created_at"
-    )
+        "waived", "state_reason", "cursor", "known_share", "recheck", "due_at", "checked_at", "full_at", "setup_step", "changed_at", "created_at",
+        "sweep", "swept_at", "sweep_took", "pace",
+    )  # fmt: skip
 
     class Meta:
         verbose_name = _("rule")

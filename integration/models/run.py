@@ -26,6 +26,7 @@ class SyncRun(AccountOwned):
         SCHEDULE = "schedule", _("Schedule")
         PERSON = "person", _("A person")
         COMMAND = "command", _("Command")
+        WEBHOOK = "webhook", _("A change in HubSpot")
 
     class State(models.TextChoices):
         QUEUED = "queued", _("Queued")
@@ -54,6 +55,11 @@ class SyncRun(AccountOwned):
     # Looks at every card, not only at what changed.
     whole = models.BooleanField(default=False)
     read_done = models.BooleanField(default=False)
+    # The walk through HubSpot's contacts, where contacts become cards.
+    contacts_after = models.CharField(max_length=64, default="", blank=True)
+    contacts_done = models.BooleanField(default=False)
+    # Changes in HubSpot that were our own writes coming back: recognised and dropped.
+    echoes = models.PositiveIntegerField(_("echoes"), default=0)
     read = models.PositiveIntegerField(_("read"), default=0)
     created = models.PositiveIntegerField(_("created"), default=0)
     updated = models.PositiveIntegerField(_("updated"), default=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from integration.planning import diff
 from integration.planning.rules import APPEND, IF_EMPTY, ON_CREATE, MappingRow
@@ -34,35 +35,72 @@ class Times:
     contact: datetime | None
 
 
-def write(row: MappingRow, wanted: str, present: Present, conflict: str, times: Times) -> str | None:
-    """The value to write, or None to leave the property as it is."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person chose for a property: ``side`` wins as long as both values are those that they saw."""
+
+    side: str
+    card: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A property that was edited in HubSpot and differs from the card.
+
+    ``winner`` is sansan, hubspot, or hold while a person has to choose; ``by`` says what decided: rule, field or person.
+    """
+
+    card: str
+    contact: str
+    winner: str
+    by: str
+
+
+class Judged(NamedTuple):
+    """The value to write, None to leave the property as it is; and the clash, where there was one."""
+
+    value: str | None = None
+    clash: Clash | None = None
+
+
+LEAVE = Judged()
+
+
+def judge(row: MappingRow, wanted: str, present: Present, conflict: str, times: Times, choice: Choice | None = None) -> Judged:
+    """What becomes of one property; flat early returns, the first that applies."""
     if not wanted and (row.hubspot in KEYS or not present.value):
-        return None
-    if not wanted:
-        return "" if (present.ours and present.orphaned) or may_clear(row, present, conflict, times) else None
-    if row.policy == APPEND and row.hubspot not in KEYS:
-        return appended(row, wanted, present)
-    if is_same(row, wanted, present):
-        return None
-    if row.policy == ON_CREATE:
-        return None
+        return LEAVE
+    if not wanted and present.ours and present.orphaned:
+        return Judged("")
+    if not wanted and (not row.clear or row.policy in (ON_CREATE, APPEND, IF_EMPTY)):
+        return LEAVE
+    if wanted and row.policy == APPEND and row.hubspot not in KEYS:
+        return Judged(appended(row, wanted, present))
+    if wanted and (row.policy == ON_CREATE or is_same(row, wanted, present)):
+        return LEAVE
     if row.policy == IF_EMPTY:
-        return None if present.value else wanted
+        return Judged(None if present.value else wanted)
     if present.ours or not (present.value or present.written):
-        return wanted
-    return wanted if card_wins(conflict, times) else None
+        return Judged(wanted)
+    clash = Clash(wanted, present.value, *winner(row, wanted, present, conflict, times, choice))
+    return Judged(wanted if clash.winner == "sansan" else None, clash)
+
+
+def winner(row: MappingRow, wanted: str, present: Present, conflict: str, times: Times, choice: Choice | None) -> tuple[str, str]:
+    """(who wins a property that somebody edited in HubSpot, what decided it)."""
+    if choice and (choice.card, choice.contact) == (wanted, present.value):
+        return choice.side, "person"
+    how, by = (row.conflict, "field") if row.conflict else (conflict, "rule")
+    if how == "newest":
+        how = "sansan" if times.contact is None or times.card > times.contact else "hubspot"
+    return how, by
 
 
 def is_same(row: MappingRow, wanted: str, present: Present) -> bool:
     if present.ours and wanted == present.written:
         return True
     return diff.same(row.kind, wanted, present.value, present.ours)
-
-
-def may_clear(row: MappingRow, present: Present, conflict: str, times: Times) -> bool:
-    if not row.clear or row.policy in (ON_CREATE, APPEND, IF_EMPTY):
-        return False
-    return present.ours or card_wins(conflict, times)
 
 
 def appended(row: MappingRow, wanted: str, present: Present) -> str | None:
@@ -72,10 +110,3 @@ def appended(row: MappingRow, wanted: str, present: Present) -> str | None:
     if diff.loosely(wanted, present.value) or wanted in present.value.splitlines():
         return None
     return f"{present.value}\n{wanted}" if present.value else wanted
-
-
-def card_wins(conflict: str, times: Times) -> bool:
-    """Who wins a property that somebody edited in HubSpot."""
-    if conflict == "newest":
-        return times.contact is None or times.card > times.contact
-    return conflict == "sansan"

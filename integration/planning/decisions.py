@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from integration.planning.decide import Clash
 from integration.planning.reasons import REASONS
 from integration.records import Values
 
@@ -12,10 +14,32 @@ WRITES = (CREATE, UPDATE, LINK)
 
 # Reasons of a card that another one stands for, and of one that is out of scope.
 MERGED = ("older_card", "shared_mailbox")
-EXCLUDED = ("no_email", "invalid_email", "no_selected_tag", "filtered", "never_sync", "contact_filtered", "unseen")
+EXCLUDED = (
+    "no_email", "invalid_email", "no_selected_tag", "filtered", "never_sync", "contact_filtered", "unseen", "contact_no_email", "contact_not_chosen",
+    "contact_left",
+)  # fmt: skip
+# Where a card stands once its write has succeeded; for any other reason it is in sync.
+STANDS = {"email_taken": ("held", "email_taken"), "conflict": ("held", "conflict"), "tag_removed": ("excluded", "no_selected_tag")}
+# The entry makes a card in Sansan, not a contact in HubSpot.
+NEW_CARD = "new_card"
 
 
-__all__ = ["CREATE", "EXCLUDED", "HOLD", "LINK", "MERGED", "REASONS", "SKIP", "UPDATE", "WRITES", "Decision", "Verdict"]
+__all__ = [
+    "CREATE",
+    "EXCLUDED",
+    "HOLD",
+    "LINK",
+    "MERGED",
+    "NEW_CARD",
+    "REASONS",
+    "SKIP",
+    "STANDS",
+    "UPDATE",
+    "WRITES",
+    "Clash",
+    "Decision",
+    "Verdict",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +70,8 @@ class Decision:
     before: Values = field(default_factory=dict)
     after: Values = field(default_factory=dict)
     origin: Values = field(default_factory=dict)
+    # What HubSpot's people edited and the card says otherwise, by property.
+    clashes: Mapping[str, Clash] = field(default_factory=dict)
 
     @property
     def writes(self) -> bool:

@@ -10,16 +10,24 @@ from integration.planning.rules import TAGS, MappingRow
 from integration.planning.transforms import TRANSFORMS
 from integration.records import Values
 
+OWNER = "owner"  # the kind of a property that names a HubSpot user
+
 
 class BadMapping(Exception):
     """A row that fails for a card; the message names the property and what is wrong."""
 
 
-def mapped(values: Values, tags: Sequence[str], rows: Iterable[MappingRow], tag_names: Mapping[str, str] | None = None) -> dict[str, str]:
+def mapped(
+    values: Values,
+    tags: Sequence[str],
+    rows: Iterable[MappingRow],
+    tag_names: Mapping[str, str] | None = None,
+    owners: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Property -> wanted value, "" where the card has none. ``tags`` are ids. Raises BadMapping."""
     names = [(tag_names or {}).get(tag, tag) for tag in tags]
     try:
-        return {row.hubspot: value_of(row, values, tags, names) for row in rows}
+        return {row.hubspot: owner_of(row, value_of(row, values, tags, names), owners or {}) for row in rows}
     except ExpressionError:
         raise BadMapping(first_bad(values, names, rows)) from None
 
@@ -39,6 +47,11 @@ def value_of(row: MappingRow, values: Values, tags: Sequence[str], names: Sequen
         return ";".join(sorted(tags))
     text = text_of(row, values, names)
     return looked_up(row, text) if row.table else text
+
+
+def owner_of(row: MappingRow, value: str, owners: Mapping[str, str]) -> str:
+    """The HubSpot user with this address; blank where there is none, so that nothing is overwritten by a guess."""
+    return owners.get(normalize.email(value), "") if row.kind == OWNER else value
 
 
 def text_of(row: MappingRow, values: Values, names: Sequence[str]) -> str:

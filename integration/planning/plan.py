@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from integration.planning import decisions as d
 from integration.planning import normalize
-from integration.planning.decide import Present, Times, is_same, write
+from integration.planning.decide import Clash, Present, Times, judge
 from integration.planning.decisions import Decision, Verdict
 from integration.planning.filters import as_text, failing, failing_contact
 from integration.planning.mapping import BadMapping, mapped
@@ -33,8 +33,11 @@ def plan(snapshot: Snapshot, rule: Rule) -> list[Decision]:
     owner = owners(persons)
     taken = taken_links(persons, owner)
     addresses = {id(person): address_of(person, owner) for person in persons}
+    going = farewells(out, {chosen for chosen in taken.values() if chosen}, snapshot, rule)
     holders = holders_of(snapshot, {taken[id(person)]: addresses[id(person)] for person in persons})
-    return out + [decide(person, addresses[id(person)], taken[id(person)], snapshot, rule, holders) for person in persons]
+    return [going.get(one.card, one) for one in out] + [
+        decide(person, addresses[id(person)], taken[id(person)], snapshot, rule, holders) for person in persons
+    ]
 
 
 def excluded(card: Card, rule: Rule) -> Verdict | None:
@@ -87,7 +90,7 @@ def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule
     values, origin = blend(person)
     origin[TAGS] = head.id
     try:
-        wanted = mapped(values, tags(person), rule.mappings, rule.tag_names)
+        wanted = mapped(values, tags(person), rule.mappings, rule.tag_names, rule.owners)
     except BadMapping as wrong:
         return hold(person, "bad_mapping", str(wrong))
     wanted["email"] = address
@@ -97,11 +100,15 @@ def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule
     if not (address or wanted.get("firstname") or wanted.get("lastname")):
         return hold(person, "nothing_to_identify")
     link = snapshot.links.get(link_key, LinkView(""))
-    contact_id = link.contact_id or snapshot.by_email.get(address, "")
+    contact_id = (link.contact_id if not link.gone else "") or snapshot.by_email.get(address, "")
     contact = snapshot.contacts.get(contact_id)
     source = {row.hubspot: origin[field] for row in rule.mappings for field in row.sansan if field in origin}
-    if contact is None and contact_id:
-        return hold(person, "contact_gone", contact_id)
+    if contact is None and (contact_id or link.gone):
+        if link.gone == "forgotten" or not rule.make_again:
+            return hold(person, "contact_forgotten" if link.gone == "forgotten" else "contact_gone", contact_id or link.contact_id)
+        link = LinkView("")  # under a key of its own: the deleted one may be restored
+    if link.gone and contact:
+        link = LinkView(link.key)  # another contact has the address now: what was written to the one that is gone says nothing of it
     if contact is None:
         return create(person, link, wanted, source, rule) if address or rule.link_property else hold(person, "needs_link_property")
     unmet = None if rule.filters_enter and link.written else failing_contact(contact, rule.contact_filters)
@@ -136,29 +143,51 @@ def update(person: Person, link: LinkView, contact: ContactRead, wanted: dict[st
     first_time = not link.contact_id or (rule.link_property and contact.values.get(LINK_ID, "") != link.key)
     times = Times(max(card.changed_at for card in person), contact.modified_at)
     stands = {card.id for card in standing(person)}
-    after, kept = {}, False
+    after: dict[str, str] = {}
+    clashes: dict[str, Clash] = {}
     for row in rule.mappings:
-        orphaned = link.origin.get(row.hubspot, head.id) not in stands
-        present = Present(contact.values.get(row.hubspot, ""), link.written.get(row.hubspot), link.answered.get(row.hubspot), orphaned)
-        value = write(row, wanted[row.hubspot], present, rule.conflict, times)
-        if taken and row.hubspot == "email":
+        name = row.hubspot
+        orphaned = link.origin.get(name, head.id) not in stands
+        present = Present(contact.values.get(name, ""), link.written.get(name), link.answered.get(name), orphaned)
+        judged = judge(row, wanted[name], present, rule.conflict, times, link.choices.get(name))
+        if taken and name == "email":
             continue
-        if value is not None:
-            after[row.hubspot] = value
-        elif wanted[row.hubspot] and row.policy == "always" and not present.ours and not is_same(row, wanted[row.hubspot], present):
-            kept = True
+        if judged.clash:
+            clashes[name] = judged.clash
+        if judged.value is not None:
+            after[name] = judged.value
+    held = [name for name, clash in clashes.items() if clash.winner == "hold"]
     if rule.link_property and contact.values.get(CARD_ID, "") != head.id:
         after[CARD_ID] = head.id
-    if not after and not first_time and taken:
-        return replace(hold(person, "email_taken", holder), link=link.key, contact_id=contact.id)
+    if not after and not first_time and (taken or held):
+        one = hold(person, "email_taken", holder) if taken else hold(person, "conflict", ", ".join(held))
+        return replace(one, link=link.key, contact_id=contact.id, clashes=clashes)
     if not after and not first_time:
-        reason = "kept_hubspot" if kept else "in_sync"
-        return Decision(d.SKIP, reason, head.record, verdicts(person, reason), "", link.key, contact.id)
+        reason = "kept_hubspot" if clashes else "in_sync"
+        return Decision(d.SKIP, reason, head.record, verdicts(person, reason), "", link.key, contact.id, clashes=clashes)
     before = {name: contact.values.get(name, "") for name in after}
-    kind, reason = (d.LINK, "matched_email") if first_time else (d.UPDATE, "email_taken" if taken else why(after, before, link))
-    return Decision(
-        kind, reason, head.record, verdicts(person, reason), holder if taken else "", link.key, contact.id, before, after, pick(source, after)
-    )
+    reason = "email_taken" if taken else "conflict" if held else "matched_email" if first_time else why(after, before, link)
+    detail = holder if taken else ", ".join(held)
+    kind = d.LINK if first_time else d.UPDATE
+    return Decision(kind, reason, head.record, verdicts(person, reason), detail, link.key, contact.id, before, after, pick(source, after), clashes)
+
+
+def farewells(out: Iterable[Decision], kept: set[str], snapshot: Snapshot, rule: Rule) -> dict[int, Decision]:
+    """Record -> the last write for people all of whose cards have lost their selected tags: our tag property says so, too."""
+    row = next((row for row in rule.mappings if row.sansan == (TAGS,) and not row.expression), None)
+    found: dict[str, Decision] = {}
+    cards = {card.record: card for card in snapshot.cards}
+    for one in out:
+        link, card = snapshot.links.get(one.link), cards[one.card]
+        contact = snapshot.contacts.get(link.contact_id) if link and not link.gone else None
+        if row is None or link is None or contact is None or one.reason != "no_selected_tag" or card.foreign or one.link in kept or one.link in found:
+            continue
+        present = Present(contact.values.get(row.hubspot, ""), link.written.get(row.hubspot), link.answered.get(row.hubspot))
+        value = judge(row, "", present, rule.conflict, Times(card.changed_at, contact.modified_at)).value if link.written.get(row.hubspot) else None
+        if value is not None:
+            before, after = {row.hubspot: present.value}, {row.hubspot: value}
+            found[one.link] = replace(one, kind=d.UPDATE, reason="tag_removed", contact_id=contact.id, before=before, after=after)
+    return {one.card: one for one in found.values()}
 
 
 def why(after: dict[str, str], before: dict[str, str], link: LinkView) -> str:

@@ -18,6 +18,7 @@ class MappingRow:
     """One field mapping. ``kind`` is the property's type in HubSpot, which decides how values compare.
 
     ``sansan`` are the fields that it reads. With an ``expression`` that makes the text, else they are joined by the transform.
+    With the ``kind`` owner the text is an address, looked up in the rule's owners.
     ``table`` is [(card's value, property's value), ...]; what is not in it is kept, or blank where ``others`` says so.
     """
 
@@ -30,6 +31,7 @@ class MappingRow:
     expression: str = ""
     table: tuple[tuple[str, str], ...] = ()
     others: str = "keep"
+    conflict: str = ""  # who wins when it was edited in HubSpot: sansan, hubspot, newest or hold; "" as the rule says
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,15 @@ class Rule:
     # A card that is synced already goes on when it no longer meets the filters.
     filters_enter: bool = False
     tag_names: Mapping[str, str] = field(default_factory=dict)
+    # A contact that was deleted in HubSpot is made again; one that was deleted for privacy never is.
+    make_again: bool = False
+    owners: Mapping[str, str] = field(default_factory=dict)  # folded address -> id of the HubSpot user
+    to_cards: tuple[MappingRow, ...] = ()  # the rows that fill a new card
 
     @property
     def properties(self) -> tuple[str, ...]:
         """Every property that a plan reads or writes."""
         own = (LINK_ID, CARD_ID) if self.link_property else ()
         filtered = (row.field for row in self.contact_filters)
-        return tuple(dict.fromkeys((*(row.hubspot for row in self.mappings), "email", *filtered, *own)))
+        rows = (*self.mappings, *self.to_cards)
+        return tuple(dict.fromkeys((*(row.hubspot for row in rows), "email", *filtered, *own)))

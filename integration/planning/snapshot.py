@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from integration.planning.decide import Choice
 from integration.records import ContactRead, Values
 
 
@@ -47,6 +48,10 @@ class LinkView:
     contact_id: str = ""
     written: Values = field(default_factory=dict)
     answered: Values = field(default_factory=dict)
+    gone: str = ""  # deleted, forgotten (deleted for privacy) or merged
+    modified_at: datetime | None = None  # HubSpot's time of change when we last wrote or looked
+    awaiting: bool = False  # we wrote, and have not met the echo yet
+    choices: Mapping[str, Choice] = field(default_factory=dict)
     origin: Values = field(default_factory=dict)  # property -> id of the card whose value we last wrote
 
 

@@ -58,6 +58,7 @@ class Sandbox:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.hubspot.hooks.close()
         self.server.shutdown()
         self.server.server_close()
 

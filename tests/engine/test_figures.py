@@ -35,7 +35,7 @@ def counted(rule):
     """What the runs add up to. A preview does nothing, so that it does not count."""
     with in_account(rule.account):
         done = list(SyncRun.objects.filter(rule=rule).exclude(kind="preview"))
-    return {name: sum(getattr(run, name) for run in done) for name in (*COUNTED, *CALLS)}
+    return {name: sum(getattr(run, name, 0) for run in done) for name in (*COUNTED, *CALLS)}
 
 
 def arrived(rule):

@@ -46,7 +46,9 @@ def test_a_card_that_loses_its_last_selected_tag_leaves_and_its_contact_stays(sa
     sandbox.sansan.change(record.external_id, {"tags": ["T0005"]})
     sync(rule, full=not bumps)  # without a new update time only the daily full check can see it
     assert stands(rule, record.external_id) == ("excluded", "no_selected_tag")
-    assert contacts_of(sandbox, TOKEN) == contacts
+    left = contacts_of(sandbox, TOKEN)
+    assert "sansan_tags" not in left[record.email_key]  # the removal is carried, and nothing else
+    assert {address: {**one, "sansan_tags": contacts[address]["sansan_tags"]} for address, one in left.items()} == contacts
     sandbox.sansan.change(record.external_id, {"tags": ["T0001"], "title": "戻った"})
     sync(rule, full=not bumps)
     assert stands(rule, record.external_id) == ("linked", "in_sync")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import itertools
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -52,6 +54,35 @@ def token() -> str:
     return f"pat-test-{next(NUMBERS):04d}"
 
 
+class Clock:
+    """A time that stands still until it is put forward."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 10, 1, 3, 0, 0, 123_000, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock(both: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time of HubSpot's portals; to be asked for before anything is done in one."""
+    clock = Clock()
+    monkeypatch.setattr(both.hubspot, "now", clock)
+    return clock
+
+
+def until(holds: Callable[[], Any], seconds: float = 20) -> None:
+    """Returns as soon as it holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to hold"
+        time.sleep(0.005)
+
+
 @pytest.fixture
 def hubspot(both: Sandbox, token: str) -> Caller:
     return Caller(both, {"Authorization": f"Bearer {token}"}, "/crm/objects/2026-03/contacts/")
@@ -65,6 +96,18 @@ def sansan(both: Sandbox) -> Caller:
 @pytest.fixture
 def control(both: Sandbox) -> Caller:
     return Caller(both, {}, "/sandbox/")
+
+
+@pytest.fixture
+def act(control: Caller, token: str) -> Callable[..., Any]:
+    """A verb of the control interface, for the portal."""
+
+    def one(verb: str, **args: Any) -> Any:
+        answer = control("POST", f"hubspot/{verb}", {"token": token, **args})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return one
 
 
 @pytest.fixture
@@ -85,3 +128,15 @@ def unique(hubspot: Caller) -> str:
     body = {"name": "link_id", "label": "Link", "groupName": "contactinformation", "type": "string", "fieldType": "text", "hasUniqueValue": True}
     assert hubspot("POST", "/crm/v3/properties/contacts", body).status_code == 201
     return "link_id"
+
+
+@pytest.fixture
+def company(hubspot: Caller) -> Callable[..., str]:
+    """Makes a company and returns its id."""
+    return lambda name="見本商事", **more: hubspot("POST", "/crm/v3/objects/companies", {"properties": {"name": name, **more}}).json()["id"]
+
+
+@pytest.fixture
+def of(control: Caller, token: str) -> Callable[[str], dict[str, bool]]:
+    """Company -> whether it is the contact's primary one."""
+    return lambda id: control("POST", "hubspot/associations", {"token": token}).json().get(id, {})

@@ -1,4 +1,4 @@
-"""Search in HubSpot's half: operators, sorting, paging, and what is refused."""
+"""Search in HubSpot's half: operators, sorting, paging, what is refused, times, and an index that is behind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import Caller
+from integration.sandbox.server import Sandbox
+from tests.sandbox.conftest import Caller, Clock
 
 
 @pytest.fixture
@@ -105,3 +106,119 @@ ONE = {"propertyName": "email", "operator": "HAS_PROPERTY"}
 )
 def test_what_is_refused(hubspot: Caller, people: dict[str, str], body: dict[str, Any], status: int) -> None:
     assert hubspot("POST", "search", body).status_code == status
+
+
+@pytest.fixture
+def find(both: Sandbox, hubspot: Caller) -> Callable[..., list[dict[str, Any]]]:
+    """Searches without minding the limit of five a second; returns the rows."""
+
+    def one(groups: list[Any] | None = None, **body: Any) -> list[dict[str, Any]]:
+        both.hubspot._search.clear()
+        answer = hubspot("POST", "search", {"filterGroups": groups or [], "limit": 200, **body})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["results"]
+
+    return one
+
+
+def ids(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["id"] for row in rows]
+
+
+CHANGED = "lastmodifieddate"
+NOON = 1_790_000_000_123  # 2026-09-21T14:13:20.123Z, which no float of seconds can tell to the millisecond
+
+
+@pytest.mark.parametrize("at", [str(NOON), "2026-09-21T14:13:20.123Z", "2026-09-21t14:13:20.123z", "2026-09-21T23:13:20.123+09:00"])
+def test_a_time_is_the_same_in_every_writing(control: Caller, token: str, make: Callable[..., str], find: Any, at: str) -> None:
+    early, same, late = (make(firstname=name) for name in "abc")
+    for id, ms in ((early, NOON - 1), (same, NOON), (late, NOON + 1)):
+        assert control("POST", "hubspot/stamp", {"token": token, "ids": [id], "at": ms}).json() == 1
+    for operator, expected in (
+        ("GTE", [same, late]),
+        ("GT", [late]),
+        ("LTE", [early, same]),
+        ("LT", [early]),
+        ("EQ", [same]),
+        ("NEQ", [early, late]),
+    ):
+        assert ids(find(filtered(CHANGED, operator, value=at))) == expected, operator
+    assert ids(find(filtered(CHANGED, "IN", values=[at]))) == [same]
+    assert ids(find(filtered(CHANGED, "BETWEEN", value=at, highValue=str(NOON + 1)))) == [same, late]
+
+
+def test_one_time_is_sorted_by_id_and_ids_are_compared_as_numbers(
+    both: Sandbox, control: Caller, token: str, make: Callable[..., str], find: Any
+) -> None:
+    both.hubspot.portal(token).last_id = 9997
+    made = [make(firstname=name) for name in "abcd"]
+    assert made == ["9998", "9999", "10000", "10001"]
+    control("POST", "hubspot/stamp", {"token": token, "at": "2026-09-21T14:13:20.123Z"})
+    control("POST", "hubspot/stamp", {"token": token, "ids": ["9999"], "at": "2026-09-21T14:13:20.122Z"})
+    assert ids(find(sorts=[{"propertyName": CHANGED, "direction": "ASCENDING"}])) == ["9999", "9998", "10000", "10001"]
+    assert ids(find(filtered("hs_object_id", "GT", value="9999"), sorts=["hs_object_id"])) == ["10000", "10001"]
+
+
+def test_ten_thousand_contacts_of_one_time_are_walked_by_id(both: Sandbox, control: Caller, token: str, find: Any) -> None:
+    contacts = [{"firstname": str(i)} for i in range(10_050)]
+    made = control("POST", "hubspot/create", {"token": token, "contacts": contacts}).json()
+    assert control("POST", "hubspot/stamp", {"token": token, "at": NOON}).json() == 10_050
+    pinned = [{"propertyName": CHANGED, "operator": "EQ", "value": str(NOON)}]
+    seen: list[str] = ["0"]
+    while page := find([{"filters": [*pinned, {"propertyName": "hs_object_id", "operator": "GT", "value": seen[-1]}]}], sorts=["hs_object_id"]):
+        seen += ids(page)
+    assert seen[1:] == made
+    assert {row["updatedAt"] for row in find(sorts=[CHANGED])} == {"2026-09-21T14:13:20.123Z"}
+
+
+def test_the_index_is_behind_with_what_is_new_changed_and_gone(
+    both: Sandbox, clock: Clock, hubspot: Caller, make: Callable[..., str], find: Any
+) -> None:
+    old, gone = make(firstname="old"), make(firstname="gone")
+    before = hubspot("GET", old).json()["updatedAt"]
+    both.hubspot.switches["search_lag"] = 5
+    clock.forward(1)
+    new = make(firstname="new")
+    hubspot("PATCH", old, {"properties": {"firstname": "changed"}})
+    hubspot("DELETE", gone)
+    clock.forward(4)
+    hubspot("PATCH", old, {"properties": {"firstname": "again"}})
+    hubspot("PATCH", new, {"properties": {"firstname": "newer"}})
+    clock.forward(0.5)
+    assert [(row["id"], row["properties"]["firstname"]) for row in find()] == [(old, "old"), (gone, "gone")]
+    assert (find()[0]["updatedAt"], ids(find(filtered("firstname", "EQ", value="again")))) == (before, [])
+    clock.forward(0.5)
+    assert [(row["id"], row["properties"]["firstname"]) for row in find()] == [(old, "changed"), (new, "new")]
+    clock.forward(4)
+    assert [(row["id"], row["properties"]["firstname"]) for row in find()] == [(old, "again"), (new, "newer")]
+    assert hubspot("GET", gone).status_code == 404, "everything but search knows at once"
+
+
+def test_a_refused_batch_leaves_nothing_in_the_index(both: Sandbox, clock: Clock, hubspot: Caller, make: Callable[..., str], find: Any) -> None:
+    both.hubspot.switches["search_lag"] = 5
+    id = make(firstname="old")
+    clock.forward(5)
+    rows = [{"id": id, "properties": {"firstname": "new"}}, {"id": make(firstname="x"), "properties": {"no_such": "x"}}]
+    assert hubspot("POST", "batch/update", {"inputs": rows}).status_code == 400
+    clock.forward(5)
+    assert [row["properties"]["firstname"] for row in find()] == ["old", "x"]
+
+
+def test_a_merge_reaches_the_index_late(both: Sandbox, clock: Clock, hubspot: Caller, make: Callable[..., str], find: Any) -> None:
+    aiko, ben = make(firstname="Aiko"), make(firstname="Ben")
+    both.hubspot.switches["search_lag"] = 5
+    merged = hubspot("POST", "merge", {"primaryObjectId": aiko, "objectIdToMerge": ben}).json()["id"]
+    assert ids(find()) == [aiko, ben]
+    clock.forward(5)
+    assert ids(find()) == [merged]
+
+
+def test_a_fresh_contact_comes_and_goes(both: Sandbox, clock: Clock, hubspot: Caller, make: Callable[..., str], find: Any) -> None:
+    old = make(firstname="old")
+    both.hubspot.switches.update(search_lag=5, search_flap=True)
+    clock.forward(1)
+    fresh = make(firstname="fresh")
+    assert sorted(len(find()) for _ in range(4)) == [1, 1, 2, 2]
+    assert len(find()) != len(find())
+    clock.forward(5)
+    assert [ids(find()) for _ in range(3)] == [[old, fresh]] * 3

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from integration.connectors.base import Gone, Rejected, RetryLater, Unanswered
 from integration.connectors.http import Answer, Http, Limiter, OverHttp, Vendor, seconds_of
-from integration.connectors.hubspot import fields, parse
-from integration.records import Change, ContactRead, Identity, PropertyRead, PropertySpec, Result
+from integration.connectors.hubspot import fields, parse, search
+from integration.records import Change, ContactPage, ContactRead, Identity, PropertyRead, PropertySpec, Result
 
 T = TypeVar("T")
 BATCH = 100
@@ -32,11 +34,11 @@ def wait_after(answer: Answer, attempt: int) -> float:
 VENDOR = Vendor("HubSpot", wait_after, parse.rate_limit)
 
 
-def paths(version: str) -> tuple[str, str, str]:
-    """(contacts, contact properties, account details) under a version."""
+def paths(version: str) -> tuple[str, str, str, str]:
+    """(contacts, contact properties, account details, owners) under a version."""
     if version.startswith("v"):
-        return f"/crm/{version}/objects/contacts", f"/crm/{version}/properties/contacts", f"/account-info/{version}/details"
-    return f"/crm/objects/{version}/contacts", f"/crm/properties/{version}/contacts", f"/account-info/{version}/details"
+        return f"/crm/{version}/objects/contacts", f"/crm/{version}/properties/contacts", f"/account-info/{version}/details", f"/crm/{version}/owners"
+    return f"/crm/objects/{version}/contacts", f"/crm/properties/{version}/contacts", f"/account-info/{version}/details", f"/crm/owners/{version}"
 
 
 def shaped(read: Callable[[Any], T], value: Any, writes: bool = False) -> T:
@@ -52,9 +54,20 @@ def shaped(read: Callable[[Any], T], value: Any, writes: bool = False) -> T:
 class HubSpot(OverHttp):
     """One token. Writes raise Unanswered when it is not known whether they happened."""
 
-    def __init__(self, access_token: str, url: str, version: str, limiter: Limiter) -> None:
-        self._http = Http(VENDOR, url, {"Authorization": f"Bearer {access_token}"}, limiter)
-        self._contacts, self._properties, self._account = paths(version)
+    def __init__(self, access_token: str, url: str, version: str, limiter: Limiter, searches: Limiter | None = None) -> None:
+        """``searches`` is the limit of the searches, which HubSpot counts apart from all other calls."""
+        header = {"Authorization": f"Bearer {access_token}"}
+        self._http = Http(VENDOR, url, header, limiter)
+        self._searches = Http(replace(VENDOR, limit_of=lambda headers: None), url, header, searches or limiter)
+        self._contacts, self._properties, self._account, self._owners = paths(version)
+
+    @property
+    def calls(self) -> int:
+        return self._http.calls + self._searches.calls
+
+    @property
+    def rate_limited(self) -> int:
+        return self._http.rate_limited + self._searches.rate_limited
 
     def check(self) -> Identity:
         return shaped(parse.identity, self._http.read("GET", self._account))
@@ -109,6 +122,43 @@ class HubSpot(OverHttp):
             return one | other, nor or no
         found = shaped(lambda value: parse.contacts_by(parse.rows(value), keys, by), value)
         return {key: found.get(key) for key in keys}, None
+
+    def changed(self, since: datetime, token: str, properties: Sequence[str]) -> ContactPage:
+        """A page of the contacts that changed at or after ``since``, oldest change first. The search lags some seconds behind."""
+        wanted = list(dict.fromkeys((*properties, *ALONG)))
+        page = shaped(parse.page, self._searches.read("POST", f"{self._contacts}/search", body=search.body(since, token, wanted)))
+        return replace(page, next_token=search.after(since, token, page))
+
+    def contacts(self, token: str, properties: Sequence[str]) -> ContactPage:
+        """A page of all contacts, by id. The properties beyond HubSpot's usual ones have to be read by ``read``."""
+        params = {"limit": BATCH, "properties": ",".join(dict.fromkeys((*properties, *ALONG))), **({"after": token} if token else {})}
+        return shaped(parse.page, self._http.read("GET", self._contacts, params))
+
+    def deleted(self, token: str) -> ContactPage:
+        """A page of the contacts in the recycle bin, by id. Those deleted for privacy are not in it."""
+        params = {"limit": BATCH, "archived": "true", **({"after": token} if token else {})}
+        return shaped(parse.page, self._http.read("GET", self._contacts, params))
+
+    def among_deleted(self, ids: Collection[str]) -> set[str]:
+        """Those of the ids that are in the recycle bin."""
+        found: set[str] = set()
+        wanted = sorted(ids)
+        for i in range(0, len(wanted), BATCH):
+            body = {"inputs": [{"id": id} for id in wanted[i : i + BATCH]], "properties": ["hs_object_id"]}
+            value = self._http.read("POST", f"{self._contacts}/batch/read", {"archived": "true"}, body)
+            found.update(read.id for read in shaped(parse.page, value).contacts)
+        return found
+
+    def owners(self) -> Mapping[str, str]:
+        """Folded address -> id, of the users who may own a contact."""
+        found: dict[str, str] = {}
+        after = ""
+        while True:
+            value = self._http.read("GET", self._owners, {"limit": 500, **({"after": after} if after else {})})
+            found |= shaped(parse.owners, value)
+            after = shaped(parse.page, value).next_token
+            if not after:
+                return found
 
     def create(self, changes: Sequence[Change]) -> list[Result]:
         """Plain creation, for contacts that no key property can hold. ``key`` of a change is its e-mail."""

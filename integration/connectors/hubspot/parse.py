@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from integration.records import Change, ContactRead, Identity, PropertyRead, PropertySpec, Result
+from integration.records import Change, ContactPage, ContactRead, Identity, PropertyRead, PropertySpec, Result
 
 # The contact that owns a value, in either of the two sentences that HubSpot uses for it.
 OWNER = re.compile(r"Existing ID:\s*(\d+)|(\d+) already has that value")
@@ -27,7 +27,10 @@ PAIRS = {"hs_merged_object_ids", "hs_additional_emails"}
 
 def contact(row: Mapping[str, Any]) -> ContactRead:
     values = {name: "" if value is None else str(value) for name, value in (row.get("properties") or {}).items()}
-    return ContactRead(str(row.get("id") or values.get("hs_object_id", "")), values, moment(values.get("lastmodifieddate") or row.get("updatedAt")))
+    merged = tuple(split(values.get("hs_merged_object_ids", "")))
+    return ContactRead(
+        str(row.get("id") or values.get("hs_object_id", "")), values, moment(values.get("lastmodifieddate") or row.get("updatedAt")), merged
+    )
 
 
 def moment(value: Any) -> datetime | None:
@@ -54,7 +57,7 @@ def contacts_by(rows: Iterable[Any], keys: Sequence[str], by: str) -> dict[str, 
 
 def names_of(read: ContactRead, by: str) -> list[str]:
     if not by:
-        return [read.id, *split(read.values.get("hs_merged_object_ids", ""))]
+        return [read.id, *read.was]
     if by == "email":
         return [read.values.get("email", ""), *split(read.values.get("hs_additional_emails", ""))]
     return [read.values.get(by, "")]
@@ -85,7 +88,7 @@ def results(value: Mapping[str, Any], changes: Sequence[Change], by: str) -> lis
     written = [row for row in value.get("results") or () if isinstance(row, dict)]
     missing = [change.key for change in changes if change.key not in done]
     for key, read in contacts_by(written, missing, by).items():
-        done[key] = Result(key, read.id, read.values)
+        done[key] = Result(key, read.id, read.values, modified_at=read.modified_at)
     return [done.get(change.key) or Result(change.key, code="not_confirmed", detail="The answer does not mention this row.") for change in changes]
 
 
@@ -146,6 +149,17 @@ def rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(results, list):
         raise TypeError("results is not a list")
     return [row for row in results if isinstance(row, dict)]
+
+
+def page(value: Mapping[str, Any]) -> ContactPage:
+    """A page of a list, with the token that HubSpot gives for the next one."""
+    after = ((value.get("paging") or {}).get("next") or {}).get("after")
+    return ContactPage(tuple(contact(row) for row in rows(value)), str(after or ""))
+
+
+def owners(value: Mapping[str, Any]) -> dict[str, str]:
+    """Folded address -> id of the HubSpot user."""
+    return {str(row["email"]).strip().lower(): str(row["id"]) for row in rows(value) if row.get("email") and row.get("id")}
 
 
 def properties(value: Mapping[str, Any]) -> list[PropertyRead]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from integration.connectors.base import Gone, Reconnect, RetryLater
+from integration.connectors.base import Gone, Reconnect, RetryLater, Unanswered
 from integration.connectors.http import Answer, Http, Limiter, OverHttp, Vendor, seconds_of
 from integration.connectors.sansan import parse
-from integration.records import CardPage, CardRead, Identity, TagSeen, Window
+from integration.records import CardPage, CardRead, Identity, TagSeen, Values, Window
 
 T = TypeVar("T")
 PAGE = 300
+# Which cards are asked for, whatever the call: everybody's, digitised, not those that a newer one has folded away.
+SEEN = {"range": "all", "includeTags": "true", "includePastBizCards": "false", "entryStatus": "completed"}
 # Seconds to wait after a 429 that does not say how long: short for a burst, then as the oldest advice has it.
 UNTOLD = (10.0, 60.0, 300.0)
 
@@ -55,10 +57,7 @@ class Sansan(OverHttp):
         params: dict[str, Any] = {
             "updatedFrom": window.start.isoformat(timespec="seconds"),
             "updatedTo": window.end.isoformat(timespec="seconds"),
-            "range": "all",
-            "includeTags": "true",
-            "includePastBizCards": "false",
-            "entryStatus": "completed",
+            **SEEN,
             "orderBy": "updatedAt",
             "orderDirection": "asc",
             "limit": PAGE,
@@ -66,6 +65,26 @@ class Sansan(OverHttp):
         if token:
             params["nextPageToken"] = token
         return self._parsed(parse.page, self._http.read("GET", "/bizCards", params))
+
+    def tagged(self, tag: str, token: str = "") -> CardPage:
+        """A page of the cards that carry a tag, oldest first; of all cards where ``tag`` is "". For what update times do not tell."""
+        params = {**SEEN, "orderBy": "registeredAt", "orderDirection": "asc", "limit": PAGE, **({"tagId": tag} if tag else {})}
+        return self._parsed(parse.page, self._http.read("GET", "/bizCards/search", {**params, **({"nextPageToken": token} if token else {})}))
+
+    def find(self, email: str = "", name: str = "", company: str = "") -> list[CardRead]:
+        """Cards with exactly this address, or whose name begins so at companies named so: a page of them, newest first."""
+        wanted = {"email": email, "name": name, "companyName": company}
+        # Past cards too, and those still being read: any of them says that there is a card.
+        params = {**SEEN, "includePastBizCards": "true", "orderDirection": "desc", "limit": PAGE}
+        return list(self._parsed(parse.page, self._http.read("GET", "/bizCards/search", {**params, **{k: v for k, v in wanted.items() if v}})).cards)
+
+    def create(self, values: Values, tags: Sequence[str]) -> str:
+        """Makes a card and returns its id. Raises Unanswered where it is not known whether it was made, or which card it is."""
+        answer = self._http.write("POST", "/bizCards", {**values, **({"tagIds": list(tags)} if tags else {})})
+        id = parse.made(answer.value)
+        if not id:
+            raise Unanswered("interrupted", "Sansan made the card without saying which one it is.")
+        return id
 
     def card(self, id: str) -> CardRead:
         """Raises Gone when it was deleted or the key does not see it: Sansan does not tell which."""

@@ -106,6 +106,12 @@ def unwrapped(value: Mapping[str, Any]) -> Any:
     return value.get("item") or value.get("data") or value
 
 
+def made(value: Any) -> str:
+    """The id of a card that was just made, at the top or inside ``item`` or ``data``; "" where the answer does not name it."""
+    one = unwrapped(value) if isinstance(value, dict) else None
+    return str(one.get("id") or "") if isinstance(one, dict) else ""
+
+
 def identity(value: Mapping[str, Any]) -> Identity:
     me = unwrapped(value)
     return Identity(str(me.get("id") or ""), str(me.get("name") or me.get("email") or ""))

@@ -1,4 +1,4 @@
-"""HubSpot's half of the sandbox: the CRM API for contacts and their properties, a portal for each token."""
+"""HubSpot's half of the sandbox: the CRM API for contacts, companies and their properties, owners, webhooks, a portal for each token."""
 
 from integration.sandbox.hubspot.app import HubSpotSandbox
 

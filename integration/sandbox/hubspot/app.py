@@ -9,15 +9,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from integration.sandbox.hubspot import batches, properties, search, shapes
-from integration.sandbox.hubspot.errors import CORRELATION, Problem, burst, not_found, search_burst
-from integration.sandbox.hubspot.oauth import OAuth, portal_of
+from integration.sandbox.hubspot import links, objects, owners, schemas, verbs
+from integration.sandbox.hubspot.errors import CORRELATION, Problem, burst, needs, search_burst
+from integration.sandbox.hubspot.oauth import OAuth
 from integration.sandbox.hubspot.portal import Portal
+from integration.sandbox.hubspot.webhooks import Hooks
 from integration.sandbox.limits import RollingWindow
 from integration.sandbox.wire import Request, Response, json_response
 
-CONTACTS = re.compile(r"^/crm/(?:v3/objects|objects/[\d-]+)/(?:contacts|contact|0-1)(?P<rest>/.*)?$")
-PROPERTIES = re.compile(r"^/crm/(?:v3/properties|properties/[\d-]+)/(?:contacts|contact|0-1)(?P<rest>/.*)?$")
+KIND = r"(?:(?P<contacts>contacts|contact|0-1)|companies|company|0-2)"
+OBJECTS = re.compile(rf"^/crm/(?:v3/objects|objects/[\d-]+)/{KIND}(?P<rest>/.*)?$")
+PROPERTIES = re.compile(rf"^/crm/(?:v3/properties|properties/[\d-]+)/{KIND}(?P<rest>/.*)?$")
+OWNERS = re.compile(r"^/crm/(?:v3/owners|owners/[\d-]+)(?P<rest>/.*)?$")
 ACCOUNT = re.compile(r"^/account-info/(?:v3|[\d-]+)/details$")
 DAILY = 625_000
 REFUSED_WORDS = ("wrong", "invalid", "revoked")
@@ -30,6 +33,11 @@ SWITCHES: dict[str, Any] = {
     "daily_left": None,  # calls until the daily limit; None is a full day's worth
     "full_error_rows": False,  # rows of a 207 with errors and links too: as the OpenAPI file says, unlike the recordings
     "oauth_seconds": 1800,  # how long an access token works
+    "search_lag": 0,  # seconds that the search index is behind
+    "search_flap": False,  # within these seconds a new record is found by every second search
+    "auto_companies": False,  # HubSpot makes and associates companies by the domains of addresses
+    "auto_companies_delay": 0.5,  # seconds
+    "creation_tells_values": False,  # a creation fires propertyChange events too; whether HubSpot does so is not documented
 }
 
 
@@ -46,10 +54,11 @@ class HubSpotSandbox:
         self._windows: dict[str, RollingWindow] = {}
         self._search: dict[str, RollingWindow] = {}
         self._lock = threading.Lock()
+        self.hooks = Hooks(self.portal, now)
 
     @property
     def changes(self) -> int:
-        return sum(portal.changes for portal in self.portals.values())
+        return sum(portal.changes + portal.companies.changes + portal.links.changes for portal in list(self.portals.values()))
 
     def portal(self, token: str) -> Portal:
         with self._lock:
@@ -83,11 +92,12 @@ class HubSpotSandbox:
         return token
 
     def _limited(self, token: str, request: Request, headers: dict[str, str]) -> Response | None:
-        if request.path.endswith("/search"):
-            return search_burst() if self._search.setdefault(token, RollingWindow(5, 1.0)).take() is None else None
         if self.limit is None:
             return None
-        window = self._windows.setdefault(token, RollingWindow(*self.limit))
+        if request.path.endswith("/search"):
+            return search_burst() if self._search.setdefault(token, RollingWindow(5, 1.0)).take() is None else None
+        # Associations have a limit of their own; the sandbox gives it the same size.
+        window = self._windows.setdefault(f"{token} {links.is_one(request.path)}", RollingWindow(*self.limit))
         left = window.take()
         headers.update(
             {
@@ -113,162 +123,40 @@ class HubSpotSandbox:
 
     def _route(self, portal: Portal, request: Request) -> Response:
         with portal.lock:
-            if found := CONTACTS.match(request.path):
-                return self._contacts(portal, request, (found["rest"] or "").strip("/").split("/"))
-            if found := PROPERTIES.match(request.path):
-                return self._properties(portal, request, (found["rest"] or "").strip("/").split("/"))
+            portal.settle()
+            if answer := links.route(portal, request):
+                return answer
+            for pattern, route in ((OBJECTS, objects.route), (PROPERTIES, schemas.route)):
+                if found := pattern.match(request.path):
+                    return route(portal, portal if found["contacts"] else portal.companies, request, parts(found["rest"]))
+            if found := OWNERS.match(request.path):
+                needs(portal.scopes_missing, "crm.objects.owners.read")
+                return owners.route(portal.owners, request, parts(found["rest"]))
         if ACCOUNT.match(request.path):
             return json_response(200, account(portal.id))
         raise Problem(404, "OBJECT_NOT_FOUND", "resource not found")
 
-    def _contacts(self, portal: Portal, request: Request, parts: list[str]) -> Response:
-        writes = request.method in ("PATCH", "DELETE") or (request.method == "POST" and parts[-1] not in ("read", "search"))
-        needs(portal, f"crm.objects.contacts.{'write' if writes else 'read'}")
-        archived = request.one("archived") == "true"
-        names = [name for given in request.many("properties") for name in given.split(",")]
-        match (request.method, *parts):
-            case ("GET", ""):
-                return self._list(portal, request, names, archived)
-            case ("POST", ""):
-                return json_response(201, shapes.written(portal, portal.create(request.json().get("properties") or {})))
-            case ("POST", "search"):
-                return search.search(portal, request.json())
-            case ("POST", "merge"):
-                body = request.json()
-                return json_response(200, shapes.written(portal, portal.merge(str(body["primaryObjectId"]), str(body["objectIdToMerge"]))))
-            case ("POST", "gdpr-delete"):
-                body = request.json()
-                self._purge(portal, str(body["objectId"]), body.get("idProperty") or "")
-                return Response(204)
-            case ("POST", "batch", "read"):
-                return batches.read(portal, request.json(), archived)
-            case ("POST", "batch", "archive"):
-                for row in batches.inputs(request.json()):
-                    if id := portal.find(str(row["id"])):
-                        portal.archive(id)
-                return Response(204)
-            case ("POST", "batch", "create" | "update" | "upsert"):
-                return batches.write(portal, parts[1], request.json())
-            case (method, key):
-                return self._one(portal, method, key, request, names, archived)
-        raise Problem(404, "OBJECT_NOT_FOUND", "resource not found")
-
-    def _one(self, portal: Portal, method: str, key: str, request: Request, names: list[str], archived: bool) -> Response:
-        by = request.one("idProperty") or ""
-        id = (key if key in portal.archived else None) if archived else portal.find(key, by)
-        if id is None and method == "DELETE":
-            return Response(204)
-        if id is None:
-            raise not_found([key])
-        if method == "GET":
-            return json_response(200, shapes.read(portal, id, names, archived))
-        if method == "PATCH":
-            portal.update(id, request.json().get("properties") or {})
-            return json_response(200, shapes.written(portal, id))
-        portal.archive(id)
-        return Response(204)
-
-    def _list(self, portal: Portal, request: Request, names: list[str], archived: bool) -> Response:
-        limit, after = int(request.one("limit") or 10), int(request.one("after") or 0)
-        if not 1 <= limit <= 100:
-            raise Problem(400, "VALIDATION_ERROR", "The limit must be between 1 and 100.")
-        ids = sorted(int(id) for id in (portal.archived if archived else portal.contacts) if int(id) > after)
-        value: dict[str, Any] = {"results": [shapes.read(portal, str(id), names, archived) for id in ids[:limit]]}
-        if len(ids) > limit:
-            value["paging"] = {"next": {"after": str(ids[limit - 1]), "link": "?"}}
-        return json_response(200, value)
-
-    def _purge(self, portal: Portal, key: str, by: str) -> None:
-        id = portal.find(key, by)
-        if id:
-            portal.archive(id)
-            portal.archived.pop(id)
-
-    def _properties(self, portal: Portal, request: Request, parts: list[str]) -> Response:
-        if request.method != "GET" and parts[-1] != "read":
-            needs(portal, "crm.schemas.contacts.write")
-        match (request.method, *parts):
-            case ("GET", ""):
-                return json_response(200, {"results": list(portal.properties.values())})
-            case ("POST", ""):
-                prop = properties.created(request.json())
-                portal.add_property(prop)
-                return json_response(201, prop)
-            case ("GET", "groups"):
-                return json_response(200, {"results": list(portal.groups.values())})
-            case ("POST", "groups"):
-                return json_response(201, portal.add_group(properties.group(request.json())))
-            case ("POST", "batch", "create"):
-                made = [properties.created(row) for row in batches.inputs(request.json())]
-                for prop in made:
-                    portal.add_property(prop)
-                return batches.answer(portal, 201, made, [])
-            case ("POST", "batch", "read"):
-                names = [row["name"] for row in batches.inputs(request.json())]
-                return batches.answer(portal, 200, [portal.properties[name] for name in names if name in portal.properties], [])
-            case (method, name) if name in portal.properties:
-                return self._property(portal, method, portal.properties[name], request)
-        raise Problem(404, "OBJECT_NOT_FOUND", "resource not found")
-
-    def _property(self, portal: Portal, method: str, prop: dict[str, Any], request: Request) -> Response:
-        if method == "DELETE":
-            portal.drop_property(prop["name"])
-            return Response(204)
-        if method == "PATCH":
-            body = request.json()
-            changed = {name: body[name] for name in ("label", "description", "groupName", "type", "fieldType", "hidden") if name in body}
-            if "options" in body:
-                changed["options"] = properties.options(body["options"])
-            prop = {**prop, **changed}
-            portal.set_property(prop)
-        return json_response(200, prop)
-
-    # What people do in HubSpot, for tests and demos
-
     def control(self, verb: str, args: dict[str, Any]) -> Any:
-        token = args.get("token") or next(iter(self.portals), "pat-sandbox-0001")
-        portal = self.portal(portal_of(token) or token)
-        with portal.lock:
-            match verb:
-                case "contacts":
-                    return [*portal.contacts.values(), *({**contact, "archived": "true"} for contact in portal.archived.values())]
-                case "edit":
-                    portal.update(str(args["id"]), args["properties"])
-                case "create":
-                    return [portal.create(values) for values in args.get("contacts") or [args["properties"]]]
-                case "delete":
-                    portal.archive(str(args["id"]))
-                case "restore":
-                    portal.restore(str(args["id"]))
-                case "merge":
-                    return portal.merge(str(args["primary"]), str(args["other"]))
-                case "drop_property":
-                    portal.drop_property(args["name"])
-                case "revoke" | "close":
-                    (self.revoked if verb == "revoke" else self.app.closed).add(args["token"])
-                case "scopes":
-                    portal.scopes_missing = set(args["missing"])
-                case "limit":
-                    self.limit = tuple(args["limit"]) if args["limit"] else None
-                    self._windows.clear()
-                case "switch":
-                    self.switches.update({name: value for name, value in args.items() if name != "token"})
-                case _:
-                    raise ValueError(f"no such verb: {verb}")
-        return {"ok": True}
+        return verbs.control(self, verb, args)
+
+    def forget_limits(self) -> None:
+        self._windows.clear()
 
     def state(self) -> dict[str, Any]:
-        return {token: portal.state() for token, portal in list(self.portals.items())}
+        portals = list(self.portals.items())
+        for _, portal in portals:
+            with portal.lock:
+                portal.settle()
+        return {token: portal.state() for token, portal in portals}
 
     def load(self, state: dict[str, Any]) -> None:
         for token, kept in state.items():
             self.portal(token).load(kept)
 
 
-def needs(portal: Portal, scope: str) -> None:
-    if scope in portal.scopes_missing:
-        errors = [{"message": f"One or more of the following scopes are required: [{scope}]", "context": {"requiredGranularScopes": [scope]}}]
-        raise Problem(403, "MISSING_SCOPES", f"This app hasn't been granted all required scopes to make this call: {scope}.", errors=errors)
+def parts(rest: str | None) -> list[str]:
+    """What follows the kind in a path; [""] where nothing does."""
+    return (rest or "").strip("/").split("/")
 
 
 def account(id: int) -> dict[str, Any]:

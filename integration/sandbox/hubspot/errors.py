@@ -65,16 +65,16 @@ def exists(owner: str) -> Problem:
     return Problem(409, "CONFLICT", f"Contact already exists. Existing ID: {owner}", {"existingId": [owner]})
 
 
-def owned(name: str, value: str, mine: str, owner: str) -> Problem:
+def owned(name: str, value: str, mine: str, owner: str, kind: str = "CONTACT") -> Problem:
     text = (
-        "Cannot set PropertyValueCoordinates{portalId=0, objectTypeId=ObjectTypeId{legacyObjectType=CONTACT}, "
+        f"Cannot set PropertyValueCoordinates{{portalId=0, objectTypeId=ObjectTypeId{{legacyObjectType={kind}}}, "
         f"propertyName={name}, value={value}}} on {mine}. {owner} already has that value."
     )
     return Problem(400, "VALIDATION_ERROR", text)
 
 
-def not_found(ids: list[str]) -> Problem:
-    text = "Could not get some CONTACT objects, they may be deleted or not exist. Check that ids are valid."
+def not_found(ids: list[str], kind: str = "CONTACT") -> Problem:
+    text = f"Could not get some {kind} objects, they may be deleted or not exist. Check that ids are valid."
     return Problem(404, "OBJECT_NOT_FOUND", text, {"ids": ids})
 
 
@@ -96,3 +96,11 @@ def burst(policy: str = "TEN_SECONDLY_ROLLING") -> Response:
 def search_burst() -> Response:
     body = {"status": "error", "message": "You have reached your secondly limit.", "correlationId": CORRELATION, "category": "RATE_LIMITS"}
     return json_response(429, body)
+
+
+def needs(missing: set[str], *scopes: str) -> None:
+    """``missing`` are the scopes that the portal's app was not granted. Raises Problem."""
+    for scope in scopes:
+        if scope in missing:
+            errors = [{"message": f"One or more of the following scopes are required: [{scope}]", "context": {"requiredGranularScopes": [scope]}}]
+            raise Problem(403, "MISSING_SCOPES", f"This app hasn't been granted all required scopes to make this call: {scope}.", errors=errors)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
+from integration.sandbox.hubspot import owners
 from integration.sandbox.hubspot.errors import Problem, value_problem
 
 FIELD_TYPES = {
@@ -75,11 +76,16 @@ def built_in() -> dict[str, dict[str, Any]]:
         "lifecyclestage", "enumeration", "radio", options=[option(stage, stage, i) for i, stage in enumerate(STAGES)]
     )
     found["hs_lead_status"] = definition("hs_lead_status", "enumeration", "select", options=[option("NEW"), option("OPEN")])
-    found["hubspot_owner_id"] = definition("hubspot_owner_id", "enumeration", "select")
+    found[owners.PROPERTY] = owner()
     for name in LOCKED:
         moment = name.endswith("date")
         found[name] = definition(name, "datetime" if moment else "string", "date" if moment else "text", locked=True)
     return found
+
+
+def owner(group: str = "contactinformation") -> dict[str, Any]:
+    """Its options are the portal's owners, and stand in no list."""
+    return {**definition(owners.PROPERTY, "enumeration", "select", groupName=group), "externalOptions": True}
 
 
 def created(body: dict[str, Any]) -> dict[str, Any]:

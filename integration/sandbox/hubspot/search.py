@@ -1,20 +1,45 @@
-"""Search: filters, one sort, pages of 200, ten thousand at most."""
+"""Search: filters, one sort, pages of 200, ten thousand at most, in an index that may be behind."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import isfinite, nan
 from typing import Any
 
-from integration.sandbox.hubspot import shapes
+from integration.sandbox.hubspot import moments, shapes
 from integration.sandbox.hubspot.errors import Problem
-from integration.sandbox.hubspot.portal import Portal
+from integration.sandbox.hubspot.records import Records
 from integration.sandbox.wire import Response, json_response
 
 REACH = 10_000
+Record = dict[str, str]
+Holds = Callable[[Record], bool]
+Order = tuple[int, float, str]
 
 
-def search(portal: Portal, body: dict[str, Any]) -> Response:
+def search(records: Records, body: dict[str, Any]) -> Response:
     limit, after = int(body.get("limit") or 10), int(body.get("after") or 0)
     groups = body.get("filterGroups") or []
+    refuse_too_much(body, groups, limit, after)
+    wanted, words = [[holds(records, row) for row in group.get("filters") or ()] for group in groups], (body.get("query") or "").lower()
+    found = [
+        record
+        for record in records.lag.seen(records.records)
+        if (not wanted or any(all(hold(record) for hold in group) for group in wanted)) and has_text(records, record, words)
+    ]
+    sort = (body.get("sorts") or ["createdate"])[0]
+    name, descending = (
+        (sort.lstrip("-"), sort.startswith("-")) if isinstance(sort, str) else (sort["propertyName"], sort.get("direction") == "DESCENDING")
+    )
+    found.sort(key=lambda record: (order(record.get(name, "")), int(record["hs_object_id"])), reverse=descending)
+    page = found[after : after + limit]
+    value: dict[str, Any] = {"total": len(found), "results": [shapes.seen(records, row, body.get("properties") or ()) for row in page]}
+    if after + limit < len(found):
+        value["paging"] = {"next": {"after": str(after + limit)}}
+    return json_response(200, value)
+
+
+def refuse_too_much(body: dict[str, Any], groups: list[dict[str, Any]], limit: int, after: int) -> None:
     if limit > 200 or after + limit > REACH:
         raise Problem(400, "VALIDATION_ERROR", "Paging through more than 10,000 results, or 200 a page, is not supported.")
     filters = [len(group.get("filters") or ()) for group in groups]
@@ -22,69 +47,72 @@ def search(portal: Portal, body: dict[str, Any]) -> Response:
         raise Problem(400, "VALIDATION_ERROR", "At most 5 groups of 6 filters, 18 in all.")
     if len(body.get("query") or "") > 3000:
         raise Problem(400, "VALIDATION_ERROR", "At most 3000 characters.")
-    found = [contact for contact in portal.contacts.values() if meets(contact, groups) and has_text(contact, body.get("query"))]
-    sort = (body.get("sorts") or ["createdate"])[0]
-    name, descending = (
-        (sort.lstrip("-"), sort.startswith("-")) if isinstance(sort, str) else (sort["propertyName"], sort.get("direction") == "DESCENDING")
-    )
-    found.sort(key=lambda contact: (order(contact.get(name, "")), int(contact["hs_object_id"])), reverse=descending)
-    page = found[after : after + limit]
-    value: dict[str, Any] = {"total": len(found), "results": [shapes.read(portal, c["hs_object_id"], body.get("properties") or ()) for c in page]}
-    if after + limit < len(found):
-        value["paging"] = {"next": {"after": str(after + limit)}}
-    return json_response(200, value)
 
 
-def has_text(contact: dict[str, str], query: str | None) -> bool:
-    return not query or any(query.lower() in contact.get(name, "").lower() for name in ("email", "firstname", "lastname", "company", "phone"))
+def has_text(records: Records, record: Record, words: str) -> bool:
+    return not words or any(words in record.get(name, "").lower() for name in records.TEXTS)
 
 
-def meets(contact: dict[str, str], groups: list[dict[str, Any]]) -> bool:
-    return not groups or any(all(holds(contact, row) for row in group.get("filters") or ()) for group in groups)
+def holds(records: Records, row: dict[str, Any]) -> Holds:
+    """A filter as a function, made once a search."""
+    name, operator, value = row["propertyName"], row["operator"], str(row.get("value", "")).lower()
+    # A time is the same time in either writing; anything else is compared as text.
+    is_time = records.properties.get(name, {}).get("type") in ("date", "datetime")
 
+    def have(record: Record) -> str:
+        return record.get(name, "").lower()
 
-def holds(contact: dict[str, str], row: dict[str, Any]) -> bool:
-    have, value = contact.get(row["propertyName"], "").lower(), str(row.get("value", "")).lower()
-    match row["operator"]:
+    def same(record: Record) -> Any:
+        return order(have(record)) if is_time else have(record)
+
+    def as_same(text: str) -> Any:
+        return order(text) if is_time else text
+
+    least = order(value)
+    match operator:
         case "HAS_PROPERTY":
-            return bool(have)
+            return lambda record: bool(have(record))
         case "NOT_HAS_PROPERTY":
-            return not have
+            return lambda record: not have(record)
         case "EQ":
-            return have == value
+            return lambda record: same(record) == as_same(value)
         case "NEQ":
-            return have != value
-        case "IN":
-            return have in row.get("values", ())
-        case "NOT_IN":
-            return have not in row.get("values", ())
-        case "CONTAINS_TOKEN":
-            return value.strip("*") in have
-        case "NOT_CONTAINS_TOKEN":
-            return value.strip("*") not in have
+            return lambda record: same(record) != as_same(value)
+        case "IN" | "NOT_IN":
+            values = {as_same(text) for text in row.get("values", ())}
+            return lambda record: (same(record) in values) is (operator == "IN")
+        case "CONTAINS_TOKEN" | "NOT_CONTAINS_TOKEN":
+            token = value.strip("*")
+            return lambda record: (token in have(record)) is (operator == "CONTAINS_TOKEN")
         case "BETWEEN":
-            return order(value) <= order(have) <= order(str(row["highValue"]))
-        case "LT" | "LTE" | "GT" | "GTE" as operator:
-            if not have:
-                return False
-            return {
-                "LT": order(have) < order(value),
-                "LTE": order(have) <= order(value),
-                "GT": order(have) > order(value),
-                "GTE": order(have) >= order(value),
-            }[operator]
-    raise Problem(400, "VALIDATION_ERROR", f"{row['operator']} is not an operator.")
+            most = order(str(row["highValue"]))
+            return lambda record: least <= order(have(record)) <= most
+    return compared(operator, have, least)
 
 
-def order(value: str) -> tuple[int, float, str]:
+def compared(operator: str, have: Callable[[Record], str], least: Order) -> Holds:
+    """What has no value is neither less nor more than anything."""
+    match operator:
+        case "LT":
+            return lambda record: bool(have(record)) and order(have(record)) < least
+        case "LTE":
+            return lambda record: bool(have(record)) and order(have(record)) <= least
+        case "GT":
+            return lambda record: bool(have(record)) and order(have(record)) > least
+        case "GTE":
+            return lambda record: bool(have(record)) and order(have(record)) >= least
+    raise Problem(400, "VALIDATION_ERROR", f"{operator} is not an operator.")
+
+
+def order(value: str) -> Order:
     """Numbers and times before texts; a time may be ISO or milliseconds."""
-    from datetime import datetime
-
     try:
-        return 0, float(value), ""
+        number = float(value)
     except ValueError:
-        pass
+        number = nan
+    if isfinite(number):  # a person may be called Nan
+        return 0, number, ""
     try:
-        return 0, datetime.fromisoformat(value.upper()).timestamp() * 1000, ""
+        return 0, moments.milliseconds(moments.parsed(value)), ""
     except ValueError:
         return 1, 0.0, value

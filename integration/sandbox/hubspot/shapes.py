@@ -1,42 +1,41 @@
-"""A stored contact as HubSpot answers it."""
+"""A stored record as HubSpot answers it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from integration.sandbox.hubspot.portal import Portal
+from integration.sandbox.hubspot.records import Records
 
-DEFAULTS = ("createdate", "email", "firstname", "hs_object_id", "lastmodifieddate", "lastname")
-
-
-def read(portal: Portal, id: str, names: Sequence[str], archived: bool = False) -> dict[str, Any]:
-    """Asked properties that exist, unset ones as null; the id is the contact's present one."""
-    contact = (portal.archived if archived else portal.contacts)[id]
-    wanted = (*DEFAULTS, *(name for name in names if name in portal.properties))
-    return envelope(portal, contact, {name: contact.get(name) for name in wanted}, archived)
+Record = dict[str, str]
 
 
-def written(portal: Portal, id: str) -> dict[str, Any]:
+def read(records: Records, id: str, names: Sequence[str], archived: bool = False) -> dict[str, Any]:
+    """Asked properties that exist, unset ones as null; the id is the record's present one."""
+    return seen(records, (records.archived if archived else records.records)[id], names, archived)
+
+
+def seen(records: Records, record: Record, names: Sequence[str], archived: bool = False) -> dict[str, Any]:
+    wanted = (*records.DEFAULTS, *(name for name in names if name in records.properties))
+    return envelope(records, record, {name: record.get(name) for name in wanted}, archived)
+
+
+def written(records: Records, id: str) -> dict[str, Any]:
     """Writes answer everything that is set, and some calculated ones."""
-    contact = portal.contacts[id]
-    values: dict[str, Any] = dict(contact)
-    if "email" in contact:
-        values["hs_email_domain"] = contact["email"].rsplit("@", 1)[-1]
-    values["hs_is_contact"] = "true"
-    return envelope(portal, contact, values)
+    record = records.records[id]
+    return envelope(records, record, {**record, **records.calculated(record)})
 
 
-def envelope(portal: Portal, contact: dict[str, str], values: dict[str, Any], archived: bool = False) -> dict[str, Any]:
-    id = contact["hs_object_id"]
+def envelope(records: Records, record: Record, values: dict[str, Any], archived: bool = False) -> dict[str, Any]:
+    id = record["hs_object_id"]
     row = {
         "id": id,
         "properties": values,
-        "createdAt": contact["createdate"],
-        "updatedAt": contact["lastmodifieddate"],
+        "createdAt": record["createdate"],
+        "updatedAt": record[records.MODIFIED],
         "archived": archived,
-        "url": f"https://app.hubspot.com/contacts/{portal.id}/record/0-1/{id}",
+        "url": f"https://app.hubspot.com/contacts/{records.id}/record/{records.TYPE}/{id}",
     }
     if archived:
-        row["archivedAt"] = contact["lastmodifieddate"]
+        row["archivedAt"] = record[records.MODIFIED]
     return row

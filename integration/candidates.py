@@ -1,0 +1,105 @@
+"""Contacts that may become cards, as records of the rules that make cards; and what a contact nobody knows means for cards that wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import transaction
+
+from core.bulk import any_of, upsert_rows
+from integration import ledger
+from integration.desk import Desk
+from integration.models import Bucket, Link, Record, Side
+from integration.planning.outgoing import address_of
+from integration.pool import Work
+from integration.records import ContactRead
+
+UNKNOWN = "-"  # the digest of a contact whose time of change HubSpot does not tell: it is always looked at
+
+
+class Reading(NamedTuple):
+    """A contact as it is stored. Its values are read when it is decided about: of a contact that stays out nothing is kept."""
+
+    rule_id: int
+    side: str
+    connection_id: int
+    external_id: str
+    values: dict[str, str]
+    tags: list[str]
+    digest: str
+    changed_at: datetime
+    read_at: datetime
+    due_at: datetime | None
+    run_id: int | None
+    seq: int = 1
+    bucket: str = Bucket.WAITING.value
+    attempts: int = 0
+    person_key: str = ""
+    email_key: str = ""
+    name: str = ""
+    reason: str = ""
+    detail: str = ""
+
+
+REPLACED = ("digest", "changed_at", "read_at", "due_at", "run_id")
+
+
+def take(desk: Desk, contacts: Sequence[ContactRead]) -> None:
+    """Contacts without a link: due for the rules that make cards, and for cards whose own contact is gone. In the caller's transaction."""
+    if not contacts:
+        return
+    strays(desk, contacts)
+    now = desk.now()
+    for rule in desk.senders:
+        known = Record.objects.filter(rule=rule, side=Side.CONTACT, external_id__in=[one.id for one in contacts])
+        digests = dict(known.values_list("external_id", "digest"))
+        rows = [
+            Reading(
+                rule.pk, Side.CONTACT, rule.hubspot_id, one.id, {}, [], digest_of(one), one.modified_at or now, now, now, None,
+            )
+            for one in contacts
+            if digests.get(one.id) != digest_of(one) or digest_of(one) == UNKNOWN
+        ]  # fmt: skip
+        upsert_rows(Record, rows, ("rule", "side", "external_id"), REPLACED, rule.account_id)
+
+
+def digest_of(contact: ContactRead) -> str:
+    return contact.modified_at.isoformat(timespec="milliseconds")[:32] if contact.modified_at else UNKNOWN
+
+
+def strays(desk: Desk, contacts: Iterable[ContactRead]) -> None:
+    """Cards that wait for a contact with this address: theirs is gone, or was another's."""
+    addresses = {address_of(one) for one in contacts} - {""}
+    held = Record.objects.filter(email_key__in=any_of(addresses), side=Side.CARD, bucket=Bucket.HELD).exclude(email_key="")
+    due = list(held.values_list("pk", flat=True)) if addresses else []
+    if due:
+        desk.touched.update(desk.in_flight.intersection(due))
+        Record.objects.filter(pk__in=any_of(due)).update(due_at=desk.now(), run_id=None)
+
+
+def leave(desk: Desk, ids: Sequence[str]) -> None:
+    """Contacts without a link that are not there any more."""
+    if ids:
+        waiting = Record.objects.filter(rule__in=[rule.pk for rule in desk.senders], side=Side.CONTACT, external_id__in=ids, link__isnull=True)
+        waiting.update(due_at=desk.now(), run_id=None)
+
+
+def walk(desk: Desk) -> Work:
+    """Every contact of the portal, for a rule that makes cards: at its first run and at full checks. Each ``yield`` asks for a page."""
+    run = desk.run
+    while desk.sends and run.whole and not run.contacts_done and not desk.spent:
+        page = yield lambda: desk.target.contacts(run.contacts_after, ())
+        store(desk, page.contacts, page.next_token)
+
+
+def store(desk: Desk, contacts: Sequence[ContactRead], token: str) -> None:
+    with transaction.atomic():
+        desk.lease.renew()
+        linked = set(
+            Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=[one.id for one in contacts], gone="").values_list("contact_id", flat=True)
+        )
+        take(desk, [one for one in contacts if one.id not in linked])
+        desk.run.contacts_after, desk.run.contacts_done = token, not token
+        ledger.count(desk, {}, "contacts_after", "contacts_done")

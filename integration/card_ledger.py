@@ -1,0 +1,182 @@
+"""The ledger of the cards that we make: intent before the call, outcome after, and never a second card for a contact.
+
+Part of the ledger: besides integration/ledger.py and closing.py the only writer of AuditEntry and Link.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.utils import timezone
+
+from core.bulk import any_of, insert_rows, update_rows, upsert_rows
+from integration import ledger
+from integration.batch import Row
+from integration.closing import BACKOFF
+from integration.desk import Desk
+from integration.ingest import KEY, MADE
+from integration.models import AuditEntry, Bucket, DayFigures, Link, Outcome, Record, Side, SyncRun
+from integration.planning import decisions as d
+from integration.planning import normalize
+from integration.planning.decisions import Decision
+
+SETTLED = ("bucket", "reason", "detail", "name", "due_at", "attempts")
+
+
+class Card(NamedTuple):
+    """A card that we have made, as a record of its rule: columns of Record."""
+
+    rule_id: int
+    side: str
+    connection_id: int
+    external_id: str
+    link_id: int
+    values: Mapping[str, str]
+    tags: list[str]
+    digest: str
+    changed_at: datetime
+    read_at: datetime
+    made_at: datetime
+    name: str
+    email_key: str
+    exchanged_on: str | None = None
+    bucket: str = Bucket.LINKED.value
+    reason: str = d.NEW_CARD
+    person_key: str = ""
+    detail: str = ""
+    seq: int = 1
+    attempts: int = 0
+
+
+def made_today(desk: Desk) -> int:
+    figures = DayFigures.objects.filter(rule=desk.rule, day=today(desk)).values_list("cards_made", flat=True).first()
+    # Those whose making is not settled yet count as made: the cap is never passed.
+    return (figures or 0) + AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=d.NEW_CARD).count()
+
+
+def today(desk: Desk) -> date:
+    return desk.now().astimezone(ZoneInfo(desk.rule.account.timezone)).date()
+
+
+def tomorrow(desk: Desk) -> datetime:
+    """The next midnight of the account."""
+    return datetime.combine(today(desk) + timedelta(days=1), time(), ZoneInfo(desk.rule.account.timezone))
+
+
+def settle(desk: Desk, rows: Mapping[int, Row], decisions: Sequence[Decision], names: Mapping[int, str]) -> None:
+    """Contacts about which was decided without making a card. ``names`` are those of the contacts that may be named."""
+    if not decisions:
+        return
+    now, entries, moved, counted, reasons = desk.now(), [], [], Counter[str](), []
+    with transaction.atomic():
+        desk.lease.renew()
+        asked = ledger.asked_again(rows)
+        for decision in decisions:
+            (verdict,) = decision.verdicts
+            row = rows[verdict.record]._replace(name=names.get(verdict.record, ""))
+            if row.id in asked:
+                continue
+            preview = desk.run.is_preview
+            if verdict.bucket != Bucket.WAITING:
+                counted[ledger.COUNTED_AS[verdict.bucket]] += 1
+            reasons.append(verdict.reason)
+            if ledger.newly_decided(verdict, row):
+                entry = ledger.said(desk, now, row, decision, verdict, None, Outcome.PREVIEW if preview else Outcome.NONE)
+                entry.card_id = decision.detail if verdict.reason == "card_exists" else ""
+                entries.append(entry)
+            due = tomorrow(desk) if verdict.reason == "daily_cap" else None
+            moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], row.name, due, 0))
+        insert_rows(entries)
+        if not desk.run.is_preview:
+            update_rows(Record, SETTLED, moved, desk.rule.account_id)
+        ledger.reasoned(desk.run, reasons)
+        ledger.count(desk, counted)
+
+
+def open_card(desk: Desk, row: Row, decision: Decision, name: str) -> AuditEntry:
+    """The intent is on disk before the call."""
+    now = desk.now()
+    with transaction.atomic():
+        desk.lease.renew()
+        entry = ledger.base_entry(desk, now, row._replace(name=name), d.CREATE, d.NEW_CARD, "", None)
+        entry.card_id, entry.contact_id, entry.email = "", decision.contact_id, normalize.email(decision.after.get("email", ""))
+        entry.after, entry.sent_at = dict(decision.after), now
+        entry.outcome = ""
+        if desk.run.is_preview:
+            entry.sent_at, entry.outcome, entry.closed_at = None, Outcome.PREVIEW, now
+        entry.save()
+        if desk.run.is_preview:
+            ledger.reasoned(desk.run, [d.NEW_CARD])
+            ledger.count(desk, {"created": 1})
+    return entry
+
+
+def made(desk: Desk, entry: AuditEntry, row: Row, card_id: str, written: Mapping[str, str]) -> None:
+    """The card is there: the contact and the card are one person from now on.
+
+    ``written`` are the properties that the card would write as they are: what HubSpot's people change later counts as edited.
+    """
+    now = desk.now()
+    with transaction.atomic():
+        desk.lease.renew()
+        owner = ledger.links_of(desk, [entry.contact_id]).get(entry.contact_id)
+        link = owner or Link(account_id=desk.rule.account_id, hubspot_id=desk.rule.hubspot_id, contact_id=entry.contact_id, created_at=now)
+        if owner is None:
+            link.written, link.origin = dict(written), dict.fromkeys(written, card_id)
+            link.save()
+        close(entry, Outcome.SUCCEEDED, now, card_id=card_id, link_key=link.key)
+        card = Card(
+            desk.rule.pk, Side.CARD, desk.rule.sansan_id, card_id, link.pk, entry.after, [], MADE, now, now, now, entry.name, entry.email
+        )  # fmt: skip
+        upsert_rows(Record, [card], KEY, ("link_id", "made_at"), desk.rule.account_id)
+        update_rows(Record, (*SETTLED, "link"), [(row.id, Bucket.LINKED, d.NEW_CARD, card_id, entry.name, None, 0, link.pk)], desk.rule.account_id)
+        counts = {"created": 1, ledger.CARDS_MADE: 1}
+        took = [(now - entry.changed_at).total_seconds()] if desk.run.kind == SyncRun.Kind.INCREMENTAL and entry.changed_at else []
+        ledger.reasoned(desk.run, [d.NEW_CARD])
+        ledger.count(desk, counts if row.run_id == desk.run.pk else {ledger.CARDS_MADE: 1}, took=took)
+
+
+def refused(desk: Desk, entry: AuditEntry, row: Row, detail: str) -> None:
+    now, attempts = desk.now(), entry.attempt
+    again = now + timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])
+    with transaction.atomic():
+        desk.lease.renew()
+        close(entry, Outcome.FAILED, now, reason="card_refused", detail=detail[:500])
+        update_rows(Record, SETTLED, [(row.id, Bucket.FAILING, "card_refused", detail[:500], entry.name, again, attempts)], desk.rule.account_id)
+        ledger.reasoned(desk.run, ["card_refused"])
+        ledger.count(desk, {"failed": 1})
+
+
+def not_made(desk: Desk, entry: AuditEntry, detail: str) -> None:
+    """Nothing happened: the contact is still due."""
+    with transaction.atomic():
+        desk.lease.renew()
+        close(entry, Outcome.NOT_WRITTEN, desk.now(), reason="interrupted", detail=detail[:500])
+
+
+def close(entry: AuditEntry, outcome: str, now: datetime, **values: Any) -> None:
+    for name, value in {**values, "outcome": outcome, "closed_at": now}.items():
+        setattr(entry, name, value)
+    entry.save(update_fields=[*values, "outcome", "closed_at"])
+
+
+def postpone(desk: Desk, seconds: float) -> None:
+    """Sansan takes no more cards for now: those that are due wait a while, and the cards go on becoming contacts."""
+    now = timezone.now()
+    due = Record.objects.filter(rule=desk.rule, side=Side.CONTACT, due_at__lte=now)
+    due.update(due_at=now + timedelta(seconds=seconds), reason="sansan_unavailable")
+
+
+def unsettled(desk: Desk) -> list[AuditEntry]:
+    """Cards of which it is not known whether they were made."""
+    return list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=d.NEW_CARD).order_by("record_id")[:100])
+
+
+def rows_of(desk: Desk, entries: Sequence[AuditEntry]) -> dict[int, Row]:
+    found = Record.objects.filter(pk__in=any_of([entry.record_id for entry in entries])).values_list(*Row._fields)
+    return {row[0]: Row(*row) for row in found}

@@ -1,0 +1,254 @@
+"""What happened to contacts in HubSpot: heard of by webhook or asked for, and what it means for their people.
+
+Nothing here decides about a value. An echo of our own write is dropped; after anything else the person's cards are due, and
+``sync.deliver`` plans them with the contact as it is then. So the order of events says nothing, nor does a second telling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from core.bulk import any_of, update_rows
+from integration import candidates, inbox, ledger
+from integration.desk import Desk
+from integration.gather import as_view
+from integration.models import AuditEntry, Connection, ContactChange, Link, Outcome, Record, Side
+from integration.planning import decisions as d
+from integration.planning import echo
+from integration.pool import Work
+from integration.records import ContactPage, ContactRead
+
+log = structlog.get_logger()
+
+# While webhooks come in, asking is the net under them.
+HEARING = timedelta(hours=1)
+SELDOM = timedelta(minutes=5)
+# The recycle bin has no order of time, so that the whole of it is looked through.
+BIN_EVERY = timedelta(minutes=5)
+RESTORABLE = timedelta(days=92)
+MUCH = 200  # writes, which is a page of the search
+MET = ("modified_at", "awaiting", "echoes", "echo_at")
+
+
+def read(desk: Desk) -> Work:
+    """Each ``yield`` asks HubSpot for something."""
+    if desk.run.is_preview:
+        return
+    connection = desk.rule.hubspot
+    if connection.changes_to is None:
+        # From now on: what is in the portal already is met when its people are.
+        listen_from(connection, desk.now())
+        return
+    yield from heard(desk)
+    if poll_due(connection, desk.now()):
+        yield from poll(desk)
+    if bin_due(connection, desk.now()):
+        yield from look_into_bin(desk)
+
+
+def listen_from(connection: Connection, now: datetime) -> None:
+    connection.changes_to = connection.polled_at = connection.gone_at = now
+    connection.save(update_fields=["changes_to", "polled_at", "gone_at"])
+
+
+def poll_due(connection: Connection, now: datetime) -> bool:
+    hearing = connection.heard_at is not None and connection.heard_at > now - HEARING
+    return not hearing or connection.polled_at is None or connection.polled_at < now - SELDOM
+
+
+def bin_due(connection: Connection, now: datetime) -> bool:
+    return bool(connection.gone_after) or connection.gone_at is None or connection.gone_at < now - BIN_EVERY
+
+
+def poll(desk: Desk) -> Work:
+    """Asks for the contacts that changed since the last time, less an overlap: the search lags behind, and lets a contact vanish again."""
+    connection, began, token = desk.rule.hubspot, desk.now(), ""
+    since = connection.changes_to - timedelta(seconds=settings.SYNC_OVERLAP_SECONDS)  # type: ignore[operator]
+    if connection.behind:
+        since = max(since, datetime.fromisoformat(connection.behind["to"]))
+    while not desk.spent:
+        page = yield lambda t=token: desk.target.changed(since, t, desk.watched)  # type: ignore[misc]
+        reached = began if not page.next_token else newest(page, connection.changes_to)
+        # Never beyond the moment at which the question was asked: what this run writes meanwhile comes with the next one.
+        token = "" if reached > began else page.next_token
+        with transaction.atomic():
+            desk.lease.renew()
+            mean(desk, page.contacts)
+            connection.changes_to = max(connection.changes_to, min(reached, began))
+            connection.polled_at = began
+            connection.save(update_fields=["changes_to", "polled_at"])
+        if not token:
+            break
+    if "from" in connection.behind and not desk.spent:
+        yield from catch_up(desk)
+
+
+def newest(page: ContactPage, otherwise: datetime) -> datetime:
+    return max((one.modified_at for one in page.contacts if one.modified_at), default=otherwise)
+
+
+def catch_up(desk: Desk) -> Work:
+    """One page of what a large run has written: its echoes must not keep anybody waiting."""
+    connection = desk.rule.hubspot
+    start, end = (datetime.fromisoformat(connection.behind[name]) for name in ("from", "to"))
+    page = yield lambda: desk.target.changed(start, connection.behind["token"], desk.watched)
+    with transaction.atomic():
+        desk.lease.renew()
+        mean(desk, page.contacts)
+        done = not page.next_token or newest(page, start) >= end
+        connection.behind = {"to": connection.behind["to"]} if done else {**connection.behind, "token": page.next_token}
+        connection.save(update_fields=["behind"])
+
+
+def fall_behind(desk: Desk) -> None:
+    """After a run that wrote much: what changes from now on is asked for at once, and the run's own echoes are read bit by bit."""
+    run, connection = desk.run, desk.rule.hubspot
+    wrote = run.created + run.updated + run.linked
+    if run.is_preview or not wrote or (run.kind == run.Kind.INCREMENTAL and wrote <= MUCH) or "from" in connection.behind:
+        return
+    now = desk.now()
+    connection.behind = {"from": min(connection.changes_to or now, run.started_at or now).isoformat(), "to": now.isoformat(), "token": ""}
+    connection.changes_to = now
+    with transaction.atomic():
+        desk.lease.renew()
+        connection.save(update_fields=["behind", "changes_to"])
+
+
+def heard(desk: Desk) -> Work:
+    """Empties the inbox. What is true of each contact now is read from HubSpot."""
+    connection = desk.rule.hubspot
+    while not desk.spent and (changes := inbox.take(connection.pk)):
+        ids = [one.contact_id for one in changes]
+        found = yield lambda ids=ids: desk.target.read(ids, desk.watched)  # type: ignore[misc]
+        missing = set(ids).difference(found)
+        binned = (yield lambda missing=missing: desk.target.among_deleted(missing)) if missing else set()
+        with transaction.atomic():
+            desk.lease.renew()
+            at = {one.contact_id: one.changed_at for one in changes}
+            mean(desk, list(found.values()), {found[id].id: at[id] for id in found})
+            lost(desk, {one.contact_id: how(one, binned) for one in changes if one.contact_id in missing}, at)
+            inbox.settle(changes)
+
+
+def how(change: ContactChange, binned: set[str]) -> str:
+    """How a contact went that cannot be read: deleted for privacy where HubSpot said so, or where the recycle bin does not have it."""
+    return Link.Gone.DELETED if change.contact_id in binned and not change.forgotten else Link.Gone.FORGOTTEN
+
+
+def mean(desk: Desk, contacts: Sequence[ContactRead], at: dict[str, datetime] | None = None) -> None:
+    """What each contact means for its person. ``at`` tells when it changed, where HubSpot's event said so. In the caller's transaction."""
+    links = links_of(desk, [id for one in contacts for id in (one.id, *one.was)])
+    met: list[tuple[Any, ...]] = []
+    edited: dict[int, datetime] = {}
+    strangers: list[ContactRead] = []
+    echoed: list[Link] = []
+    for contact in contacts:
+        own = [links[id] for id in (contact.id, *contact.was) if id in links]
+        link = own[0] if own else None
+        if link is None:
+            strangers.append(contact)
+            continue
+        when = (at or {}).get(contact.id) or contact.modified_at or desk.now()
+        if contact.id != link.contact_id or own[1:]:
+            edited.update(dict.fromkeys(follow(desk, contact, own), when))
+            continue
+        said = echo.EDITED if link.gone else echo.meaning(as_view(link), contact, desk.watched)
+        if said == echo.ECHO:
+            echoed.append(link)
+        if said == echo.EDITED:
+            edited[link.pk] = when
+        if said != echo.OLD:
+            met.append((link.pk, contact.modified_at, False, link.echoes + (said == echo.ECHO), desk.now() if said == echo.ECHO else link.echo_at))
+    update_rows(Link, MET, met, desk.rule.account_id)
+    prompt(desk, edited)
+    candidates.take(desk, strangers)
+    if echoed:
+        log.info("echo", run=desk.run.pk, links=[link.pk for link in echoed], runs=sorted({link.run_id or 0 for link in echoed}))
+    ledger.count(desk, {"echoes": len(echoed)})
+
+
+def links_of(desk: Desk, ids: Iterable[str]) -> dict[str, Link]:
+    """Contact id -> link."""
+    wanted = list(dict.fromkeys(ids))
+    rows = Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=wanted).exclude(contact_id="") if wanted else ()
+    return {link.contact_id: link for link in rows}
+
+
+def follow(desk: Desk, contact: ContactRead, own: Sequence[Link]) -> list[int]:
+    """A contact that others were merged into: one link stands for it, and the cards of the others join that one. Returns the links at work."""
+    first, *others = own
+    said = [one.contact_id for one in own if one.contact_id != contact.id]
+    if first.contact_id != contact.id:
+        Link.objects.filter(pk=first.pk).update(contact_id=contact.id, gone="", gone_at=None)
+    for one in others:
+        Record.objects.filter(link=one).update(link=first)
+    if others:
+        Link.objects.filter(pk__in=[one.pk for one in others]).update(gone=Link.Gone.MERGED, gone_at=desk.now())
+    told(desk, first, f"{', '.join(said)} → {contact.id}", contact.id)
+    return [first.pk]
+
+
+def told(desk: Desk, link: Link, detail: str, contact_id: str) -> None:
+    row = Record.objects.filter(link=link, side=Side.CARD).order_by("-changed_at").first()
+    now = desk.now()
+    AuditEntry.objects.create(
+        account_id=desk.rule.account_id, run=desk.run, rule=desk.rule, record_id=row.pk if row else 0, card_id=row.external_id if row else "",
+        contact_id=contact_id, link_key=link.key, name=row.name if row else "", email=row.email_key if row else "", decision=d.SKIP,
+        reason="contact_merged", detail=detail[:500], outcome=Outcome.NONE, read_at=now, planned_at=now, closed_at=now,
+    )  # fmt: skip
+
+
+def prompt(desk: Desk, edited: dict[int, datetime]) -> None:
+    """The cards of these people are due, of whichever rule they are."""
+    if not edited:
+        return
+    rows = Record.objects.filter(link__in=any_of(list(edited)), side=Side.CARD).values_list("pk", "link_id")
+    now = desk.now()
+    due = [(pk, now, edited[link_id], None) for pk, link_id in rows if link_id]
+    desk.touched.update(desk.in_flight.intersection(pk for pk, *_ in due))
+    update_rows(Record, ("due_at", "prompted_at", "run_id"), due, desk.rule.account_id)
+
+
+def lost(desk: Desk, gone: dict[str, str], at: dict[str, datetime]) -> None:
+    """Contacts that are not there any more: their links say so, and their people are looked at again."""
+    links = links_of(desk, gone)
+    news = [link for id, link in links.items() if link.gone not in (gone[id], Link.Gone.FORGOTTEN)]
+    if news:
+        update_rows(Link, ledger.GONE, [ledger.lose(link, gone[link.contact_id], desk.now()) for link in news], desk.rule.account_id)
+        prompt(desk, {link.pk: at.get(link.contact_id, desk.now()) for link in news})
+    candidates.leave(desk, [id for id in gone if id not in links])
+
+
+def look_into_bin(desk: Desk) -> Work:
+    """Deleted contacts, which no search shows; and those that were restored from there."""
+    connection = desk.rule.hubspot
+    while not desk.spent:
+        page = yield lambda: desk.target.deleted(connection.gone_after)
+        with transaction.atomic():
+            desk.lease.renew()
+            ids = {one.id: Link.Gone.DELETED.value for one in page.contacts}
+            lost(desk, ids, {one.id: one.modified_at for one in page.contacts if one.modified_at})
+            connection.gone_after = page.next_token
+            if not page.next_token:
+                connection.gone_at = desk.now()
+            connection.save(update_fields=["gone_after", "gone_at"])
+        if not page.next_token:
+            yield from look_for_restored(desk)
+            return
+
+
+def look_for_restored(desk: Desk) -> Work:
+    recent = Q(gone=Link.Gone.DELETED, gone_at__gt=desk.now() - RESTORABLE)
+    ids = list(Link.objects.filter(recent, hubspot=desk.rule.hubspot).order_by("-gone_at").values_list("contact_id", flat=True)[:1000])
+    if ids:
+        found = yield lambda: desk.target.read(ids, desk.watched)
+        with transaction.atomic():
+            desk.lease.renew()
+            mean(desk, list(found.values()))

@@ -1,0 +1,179 @@
+"""Contacts become cards: one POST a card, its intent on disk before it, and Sansan searched whenever it is not known what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from integration import card_ledger as book
+from integration import gather
+from integration.batch import Row
+from integration.connectors.base import Rejected, RetryLater, Unanswered
+from integration.desk import Desk
+from integration.models import Bucket, Link, Record, Side
+from integration.planning import normalize, outgoing
+from integration.planning.decisions import Decision
+from integration.planning.mapping import BadMapping, mapped
+from integration.planning.outgoing import Candidate
+from integration.planning.reverse import NAMING
+from integration.pool import Work
+from integration.records import CardRead, ContactRead, Values
+
+log = structlog.get_logger()
+
+FETCH = 100  # HubSpot reads a hundred contacts in a call
+# Whether a card was made whose answer never came: Sansan's search may show it a little later.
+DOUBT = timedelta(seconds=60)
+PAUSE = 900.0  # seconds, where Sansan takes no more cards without saying for how long
+
+
+def deliver(desk: Desk) -> Work:
+    """Each ``yield`` hands over a vendor call; one after the other, because each card counts against the day's cap."""
+    yield from settle(desk)
+    run = desk.run
+    # A preview leaves its rows due, so that it notes how far it has come.
+    position = int(run.contacts_after or 0) if run.is_preview else 0
+    while desk.sends and not desk.spent and (rows := due(desk, position)):
+        position = max(rows)
+        gather.take_up(desk, rows.values())
+        rows = {id: row._replace(run_id=desk.run.pk) for id, row in rows.items()}
+        ids = [row.external_id for row in rows.values()]
+        contacts = yield lambda ids=ids: desk.target.read(ids, desk.plan_rule.properties)  # type: ignore[misc]
+        open_questions = sort_out(desk, rows, contacts)
+        for row, candidate in open_questions:
+            if desk.spent and not run.is_preview:
+                return
+            try:
+                yield from one(desk, row, candidate)
+            except RetryLater as later:
+                # What becomes a contact does not wait for what becomes a card.
+                log.warning("no_more_cards", rule=desk.rule.slug, why=later.detail)
+                book.postpone(desk, max(later.after, PAUSE))
+                return
+        if run.is_preview:
+            run.contacts_after = str(position)
+            run.save(update_fields=["contacts_after"])
+
+
+def due(desk: Desk, after: int) -> dict[int, Row]:
+    """Those in doubt are left out: their entry is open."""
+    rows = Record.objects.filter(rule=desk.rule, side=Side.CONTACT, pk__gt=after)
+    if not (desk.run.is_preview and desk.run.whole):
+        rows = rows.filter(due_at__lte=desk.now())
+    doubtful = [entry.record_id for entry in book.unsettled(desk)]
+    return {row[0]: Row(*row) for row in rows.exclude(pk__in=doubtful).order_by("pk").values_list(*Row._fields)[:FETCH]}
+
+
+def sort_out(desk: Desk, rows: dict[int, Row], contacts: dict[str, ContactRead]) -> list[tuple[Row, Candidate]]:
+    """Settles those that become no card whatever Sansan has; returns the others."""
+    linked = keys_of(desk, [id for row in rows.values() for id in (row.external_id, *ids_of(contacts.get(row.external_id)))])
+    addresses = ours(desk, contacts.values())
+    said, names, left = [], {}, []
+    for row in rows.values():
+        contact = contacts.get(row.external_id)
+        candidate = Candidate(
+            row.id,
+            contact,
+            link=next((linked[id] for id in (row.external_id, *ids_of(contact)) if id in linked), ""),
+            card=addresses.get(outgoing.address_of(contact), "") if contact else "",
+            barred=row.barred["why"] if row.barred else "",
+        )
+        decision = outgoing.refused(candidate, desk.plan_rule) or (outgoing.decide(candidate, desk.plan_rule, 0) if candidate.card else None)
+        if decision is None:
+            left.append((row, candidate))
+            continue
+        said.append(decision)
+        if contact and decision.verdicts[0].bucket != "excluded":
+            names[row.id] = name_of(contact)
+    book.settle(desk, rows, said, names)
+    return left
+
+
+def ids_of(contact: ContactRead | None) -> tuple[str, ...]:
+    return (contact.id, *contact.was) if contact else ()
+
+
+def keys_of(desk: Desk, ids: Sequence[str]) -> dict[str, str]:
+    """Contact id -> key of its link, of those that have a card."""
+    links = Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=ids, records__side=Side.CARD).exclude(contact_id="")
+    return {id: str(key) for id, key in links.values_list("contact_id", "key").distinct()}
+
+
+def ours(desk: Desk, contacts: Iterable[ContactRead]) -> dict[str, str]:
+    """Address -> a card of this rule that has it."""
+    addresses = [address for one in contacts if (address := outgoing.address_of(one))]
+    cards = Record.objects.filter(rule=desk.rule, side=Side.CARD, email_key__in=addresses).exclude(email_key="").exclude(bucket=Bucket.UNSEEN)
+    return dict(cards.values_list("email_key", "external_id")) if addresses else {}
+
+
+def one(desk: Desk, row: Row, candidate: Candidate) -> Work:
+    """One contact, from the last look at Sansan to the card."""
+    assert candidate.contact is not None
+    contact, rule = candidate.contact, desk.plan_rule
+    left = desk.rule.card_cap - (book.made_today(desk) if not desk.run.is_preview else desk.run.created)
+    if left > 0 and not desk.run.is_preview:
+        wanted = outgoing.decide(candidate, rule, left).after
+        found = yield lambda: look_for(desk, wanted)
+        candidate = Candidate(candidate.record, contact, card=found.id if found else "")
+    decision = outgoing.decide(candidate, rule, left)
+    if not decision.writes:
+        book.settle(desk, {row.id: row}, [decision], {row.id: name_of(contact)})
+        return
+    entry = book.open_card(desk, row, dated(desk, decision), name_of(contact))
+    if desk.run.is_preview:
+        return
+    try:
+        card_id = yield lambda: desk.source.create(entry.after, [desk.rule.marker] if desk.rule.marker else [])
+    except Rejected as refused:
+        book.refused(desk, entry, row, refused.detail)
+    except Unanswered:
+        yield from settle(desk)
+    except RetryLater as later:
+        book.not_made(desk, entry, later.detail)
+        raise
+    else:
+        book.made(desk, entry, row, card_id, written(desk, entry.after, contact.values))
+
+
+def dated(desk: Desk, decision: Decision) -> Decision:
+    """The card's exchange date is the day on which it is made."""
+    return replace(decision, after={**decision.after, "exchangeDate": book.today(desk).isoformat()})
+
+
+def look_for(desk: Desk, values: Values) -> CardRead | None:
+    """A card that is there already: with the address, or without one with all the names."""
+    if values.get("email"):
+        return next(iter(desk.source.find(email=values["email"])), None)
+    name = f"{values.get('lastName', '')}{values.get('firstName', '')}"
+    found = desk.source.find(name=name, company=values.get("companyName", ""))
+    same = (card for card in found if all(normalize.text(card.values.get(n, "")) == normalize.text(values.get(n, "")) for n in NAMING))
+    return next((card for card in same if not card.values.get("email")), None)
+
+
+def settle(desk: Desk) -> Work:
+    """Cards in doubt: found in Sansan they are ours, not found after a while they were not made."""
+    entries = [] if desk.run.is_preview else book.unsettled(desk)
+    rows = book.rows_of(desk, entries)
+    for entry in entries:
+        card = yield lambda values=entry.after: look_for(desk, values)  # type: ignore[misc]
+        row = rows[entry.record_id]
+        if card:
+            book.made(desk, entry, row, card.id, {})
+        elif entry.sent_at and entry.sent_at < desk.now() - DOUBT:
+            book.not_made(desk, entry, "Sansan does not have the card.")
+
+
+def written(desk: Desk, card: Values, contact: Values) -> dict[str, str]:
+    """The properties of which the card says what the contact says."""
+    try:
+        says = mapped(card, (), desk.plan_rule.mappings)
+    except BadMapping:
+        return {}
+    return {name: value for name, value in says.items() if value and contact.get(name, "") == value}
+
+
+def name_of(contact: ContactRead) -> str:
+    return f"{contact.values.get('lastname', '')} {contact.values.get('firstname', '')}".strip()[:200]

@@ -1,0 +1,50 @@
+"""Companies. HubSpot does not keep two of them from having one domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from integration.sandbox.hubspot import owners, properties
+from integration.sandbox.hubspot.associations import Associations
+from integration.sandbox.hubspot.records import Records
+
+TEXT = "name domain website phone city state zip country address address2 industry description".split()
+GROUP = "companyinformation"
+
+
+def built_in() -> dict[str, dict[str, Any]]:
+    found = {name: properties.definition(name, groupName=GROUP) for name in TEXT}
+    found["phone"]["fieldType"] = "phonenumber"
+    found["annualrevenue"] = properties.definition("annualrevenue", "number", "number", groupName=GROUP)
+    found[owners.PROPERTY] = properties.owner(GROUP)
+    for name in ("hs_object_id", "createdate", "hs_lastmodifieddate", "hs_merged_object_ids"):
+        moment = name.endswith("date")
+        type_, field = ("datetime", "date") if moment else ("string", "text")
+        found[name] = properties.definition(name, type_, field, groupName=GROUP, locked=True)
+    return found
+
+
+class Companies(Records):
+    TYPE, NAME, SCOPE = "0-2", "COMPANY", "companies"
+    DEFAULTS = ("createdate", "domain", "hs_lastmodifieddate", "hs_object_id", "name")
+    TEXTS = ("name", "domain", "website", "phone")
+    IDENTIFYING = ("name", "domain")
+    GROUP = (GROUP, "Company information")
+    FIRST_ID = 50_000  # another range than that of the contacts, so that a mistaken kind of id meets nothing
+
+    def __init__(self, id: int, now: Callable[[], datetime], switches: dict[str, Any], users: owners.Owners, links: Associations) -> None:
+        super().__init__(id, now, switches, built_in(), users)
+        self.links = links
+
+    def stored(self, name: str, value: str, record: dict[str, str]) -> str:
+        return value.strip().lower() if name == "domain" else super().stored(name, value, record)
+
+    def archive(self, id: str) -> None:
+        super().archive(id)
+        self.links.drop_company(id)
+
+    def of_domain(self, domain: str) -> str | None:
+        """The oldest company with this domain."""
+        return next((id for id, company in self.records.items() if company.get("domain") == domain), None)

@@ -1,0 +1,84 @@
+"""What people do in HubSpot, and how a test sets up a portal: the verbs of POST /sandbox/hubspot/{verb}."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from integration.sandbox.hubspot import events, moments
+from integration.sandbox.hubspot.oauth import portal_of
+from integration.sandbox.hubspot.portal import Portal
+
+if TYPE_CHECKING:
+    from integration.sandbox.hubspot.app import HubSpotSandbox
+
+
+def control(half: HubSpotSandbox, verb: str, args: dict[str, Any]) -> Any:
+    token = args.get("token") or next(iter(half.portals), "pat-sandbox-0001")
+    token = portal_of(token) or token
+    portal = half.portal(token)
+    with portal.lock:
+        portal.settle()
+        with portal.log.by(events.UI):
+            return answer(half, portal, token, verb, args)
+
+
+def answer(half: HubSpotSandbox, portal: Portal, token: str, verb: str, args: dict[str, Any]) -> Any:
+    match verb:
+        case "revoke" | "close":
+            (half.revoked if verb == "revoke" else half.app.closed).add(args["token"])
+        case "limit":
+            half.limit = tuple(args["limit"]) if args["limit"] else None
+            half.forget_limits()
+        case "switch":
+            half.switches.update({name: value for name, value in args.items() if name != "token"})
+        case "webhooks":
+            half.hooks.subscribe(token, args)
+        case "scopes":
+            portal.scopes_missing = set(args["missing"])
+        case "owners":
+            if "owners" in args:
+                portal.set_owners(args["owners"])
+            return list(portal.owners.values())
+        case "drop_property":
+            portal.drop_property(args["name"])
+        case "stamp":
+            return stamp(portal, args)
+        case _:
+            return of_people(portal, verb, args)
+    return {"ok": True}
+
+
+def of_people(portal: Portal, verb: str, args: dict[str, Any]) -> Any:
+    match verb:
+        case "contacts":
+            return [*portal.contacts.values(), *({**contact, "archived": "true"} for contact in portal.archived.values())]
+        case "companies":
+            return list(portal.companies.records.values())
+        case "associations":
+            return portal.links.pairs
+        case "edit":
+            portal.update(str(args["id"]), args["properties"])
+        case "create":
+            return [portal.create(values) for values in args.get("contacts") or [args["properties"]]]
+        case "delete":
+            portal.archive(str(args["id"]))
+        case "restore":
+            portal.restore(str(args["id"]))
+        case "merge":
+            return portal.merge(str(args["primary"]), str(args["other"]))
+        case "purge":
+            portal.purge(str(args["id"]))
+        case _:
+            raise ValueError(f"no such verb: {verb}")
+    return {"ok": True}
+
+
+def stamp(portal: Portal, args: dict[str, Any]) -> int:
+    """Gives contacts (``ids``, or all) one time of change, ``at``; the index knows at once, and no app is told. How many it were."""
+    at = moments.iso(moments.parsed(str(args["at"])))
+    ids = [str(id) for id in args["ids"]] if args.get("ids") is not None else list(portal.contacts)
+    for id in ids:
+        portal.contacts[id][portal.MODIFIED] = at
+        portal.lag.indexed(id)
+    portal.changes += 1
+    return len(ids)

@@ -1,0 +1,98 @@
+"""The sweep by tag. Sansan may not move a card's update time when a tag is put on or taken off, so that cards are looked at by tag, too."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from integration import ingest, ledger, preflight
+from integration.connectors.base import Gone
+from integration.desk import Desk
+from integration.models import Bucket, Record, Side, SyncRule, Tag
+from integration.planning.decisions import EXCLUDED
+from integration.pool import Work
+from integration.records import CardPage
+
+# A sweep leaves most of the rate limit to what changes: nine tenths of the time none is going on.
+REST = 10
+LOOKS = 50  # cards looked at one by one in a slice
+
+
+def due(desk: Desk) -> bool:
+    rule, now = desk.rule, desk.now()
+    if not desk.receives or desk.run.is_preview or desk.run.whole or not rule.sweep_every:
+        return False
+    if rule.sweep:
+        return True
+    pause = max(rule.sweep_every * 60.0, rule.sweep_took * REST)
+    last = max((moment for moment in (rule.swept_at, rule.full_at) if moment), default=None)
+    return last is None or last < now - timedelta(seconds=pause)
+
+
+def read(desk: Desk) -> Work:
+    """Each ``yield`` asks Sansan for a page. The place where it stops is stored with what it found."""
+    if not due(desk):
+        return
+    rule = desk.rule
+    if not rule.sweep:
+        tags = yield desk.source.tags
+        preflight.store_tags(rule.sansan, tags)
+        yield from preflight.rename_options(desk)
+        selected = sorted(Tag.objects.filter(connection=rule.sansan, selected=True).values_list("external_id", flat=True))
+        note(desk, {"began": desk.now().isoformat(), "tags": selected or [""], "token": ""})
+    while rule.sweep["tags"] and not desk.spent:
+        tag, token = rule.sweep["tags"][0], rule.sweep["token"]
+        page = yield lambda tag=tag, token=token: desk.source.tagged(tag, token)  # type: ignore[misc]
+        store(desk, page)
+    yield from unswept(desk)
+
+
+def note(desk: Desk, sweep: dict[str, object], **also: object) -> None:
+    desk.rule.sweep = sweep
+    SyncRule.objects.filter(pk=desk.rule.pk).update(sweep=sweep, **also)
+    for name, value in also.items():
+        setattr(desk.rule, name, value)
+
+
+def store(desk: Desk, page: CardPage) -> None:
+    tags = desk.rule.sweep["tags"]
+    with transaction.atomic():
+        desk.lease.renew()
+        counted = ingest.take(desk, page)
+        # What a sweep sees again is no reading: only what changed counts.
+        for name in ("unchanged", "excluded", "held", "failed"):
+            counted["read"] -= counted.pop(name, 0)
+        ids = [card.id for card in page.cards]
+        Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids).update(swept_at=desk.now())
+        ledger.count(desk, counted)
+        note(desk, {**desk.rule.sweep, "tags": tags if page.next_token else tags[1:], "token": page.next_token})
+
+
+def unswept(desk: Desk) -> Work:
+    """Cards in scope that the sweep has not seen: their tags are gone, or they are. Sansan is asked for each of them."""
+    began = datetime.fromisoformat(desk.rule.sweep["began"])
+    before = Q(swept_at__lt=began) | Q(swept_at__isnull=True)
+    seen = Record.objects.filter(before, rule=desk.rule, side=Side.CARD, changed_at__lt=began, read_at__lt=began)
+    rows = seen.exclude(bucket=Bucket.UNSEEN).exclude(reason__in=EXCLUDED).order_by("pk")
+    for pk, id in rows.values_list("pk", "external_id")[:LOOKS]:
+        if desk.spent:
+            return
+        try:
+            card = yield lambda id=id: desk.source.card(id)  # type: ignore[misc]
+        except Gone:
+            # Whether it was deleted or sight was lost is the full check's to say.
+            Record.objects.filter(pk=pk).update(swept_at=desk.now())
+            continue
+        with transaction.atomic():
+            desk.lease.renew()
+            counted = ingest.take(desk, CardPage((card,), ""))
+            Record.objects.filter(pk=pk).update(swept_at=desk.now())
+            ledger.count(desk, {"read": counted["read"] if not counted["unchanged"] else 0})
+    if not rows.exists():
+        finish(desk, began)
+
+
+def finish(desk: Desk, began: datetime) -> None:
+    note(desk, {}, swept_at=began, sweep_took=(desk.now() - began).total_seconds())

@@ -1,0 +1,135 @@
+"""Both directions at once: cards drive contacts, contacts without a card become cards, and nothing goes round in circles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.tenancy import in_account
+from integration.models import AuditEntry, Link, Record, SyncRule
+from tests.cast import TOKEN, configured, file, sync
+from tests.engine.oracle import contacts_of, expected
+
+pytestmark = pytest.mark.django_db
+PLAIN = {"shared_email_percent": 0, "no_email_percent": 0}
+DAN = {"email": "dan@delta.example.jp", "firstname": "Dan", "lastname": "Delta", "company": "Delta KK", "jobtitle": "Chief", "country": "Japan"}
+
+
+@pytest.fixture
+def sandbox(sandbox_of: Any) -> Any:
+    return sandbox_of(20, **PLAIN)
+
+
+def both(**more: Any) -> SyncRule:
+    return configured(file(direction="both", **more))
+
+
+def person(sandbox: Any, verb: str, **args: Any) -> Any:
+    """Somebody does something in HubSpot."""
+    return sandbox.hubspot.control(verb, {"token": TOKEN, **args})
+
+
+def create(sandbox: Any, **properties: str) -> str:
+    (id,) = person(sandbox, "create", properties={**DAN, **properties})
+    return id
+
+
+def contact(sandbox: Any, id: str) -> dict[str, str]:
+    portal = sandbox.hubspot.portal(TOKEN)
+    return portal.contacts[portal.find(id)]
+
+
+def cards_with(sandbox: Any, email: str) -> list[dict[str, Any]]:
+    return [card for card in sandbox.sansan.cards.values() if card["email"] == email]
+
+
+def quiet(rule: SyncRule, sandbox: Any, most: int = 6) -> int:
+    """Runs until a run writes nothing any more; returns how many it took."""
+    for n in range(most):
+        before = sandbox.sansan.changes, sandbox.hubspot.changes
+        sync(rule)
+        if (sandbox.sansan.changes, sandbox.hubspot.changes) == before:
+            return n
+    raise AssertionError("it does not come to rest")
+
+
+def test_a_new_contact_becomes_a_card_once(sandbox):
+    rule = both(marker="T0001")
+    sync(rule)
+    id = create(sandbox)
+    cards = len(sandbox.sansan.cards)
+    run = sync(rule)
+    (card,) = cards_with(sandbox, DAN["email"])
+    assert (run.created, len(sandbox.sansan.cards)) == (1, cards + 1)
+    assert (card["lastName"], card["title"], card["countryCode"], [tag["id"] for tag in card["tags"]]) == ("Delta", "Chief", "AUTO", ["T0001"])
+    assert quiet(rule, sandbox) <= 2
+    assert len(cards_with(sandbox, DAN["email"])) == 1 and contact(sandbox, id)["sansan_card_id"] == card["id"]
+    with in_account(rule.account):
+        assert Link.objects.get(contact_id=id).records.count() == 2
+
+
+def test_everybody_in_the_portal_at_first_but_not_twice(sandbox):
+    there = next(card for card in sandbox.sansan.cards.values() if card["email"])
+    create(sandbox)
+    create(sandbox, email=there["email"])
+    rule = both()
+    cards = len(sandbox.sansan.cards)
+    run = sync(rule)
+    assert len(sandbox.sansan.cards) == cards + 1 and run.counts["waiting"] == 0
+    quiet(rule, sandbox)
+    assert len(sandbox.sansan.cards) == cards + 1
+
+
+def test_an_edit_in_hubspot_is_overwritten_by_the_card_that_wins(sandbox):
+    rule = both()
+    sync(rule)
+    quiet(rule, sandbox)
+    with in_account(rule.account):
+        link = Link.objects.first()
+    person(sandbox, "edit", id=link.contact_id, properties={"jobtitle": "edited"})
+    run = sync(rule)
+    assert run.updated == 1 and contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
+    with in_account(rule.account):
+        entry = AuditEntry.objects.filter(run=run).get()
+        assert entry.reason == "contact_differs" and entry.clashes["jobtitle"][1:] == ["edited", "sansan", "rule"]
+    assert quiet(rule, sandbox) <= 1
+
+
+def test_every_echo_is_counted(sandbox):
+    rule = both()
+    first = sync(rule)
+    second = sync(rule)
+    assert second.echoes == first.created > 0 and second.updated == second.created == 0
+    with in_account(rule.account):
+        assert not Link.objects.filter(awaiting=True).exists()
+
+
+def test_a_deleted_contact_is_told_and_not_made_again(sandbox, time_machine_later):
+    rule = both()
+    sync(rule)
+    with in_account(rule.account):
+        link = Link.objects.first()
+    person(sandbox, "delete", id=link.contact_id)
+    time_machine_later(minutes=6)
+    run = sync(rule)
+    with in_account(rule.account):
+        record = Record.objects.get(link=link)
+        assert (record.bucket, record.reason, run.held) == ("held", "contact_gone", 1)
+    assert link.contact_id not in sandbox.hubspot.portal(TOKEN).contacts
+    person(sandbox, "restore", id=link.contact_id)
+    time_machine_later(minutes=6)
+    sync(rule)
+    record.refresh_from_db()
+    assert (record.bucket, record.reason) == ("linked", "in_sync")
+
+
+def test_a_deleted_contact_is_made_again_where_the_rule_says_so(sandbox, time_machine_later):
+    rule = both(when_gone="make")
+    sync(rule)
+    with in_account(rule.account):
+        link = Link.objects.first()
+    person(sandbox, "delete", id=link.contact_id)
+    time_machine_later(minutes=6)
+    assert sync(rule).created == 1
+    assert contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
