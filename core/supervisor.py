@@ -16,7 +16,7 @@ import structlog
 
 log = structlog.get_logger()
 
-LOOK_EVERY = 5.0  # seconds
+LOOK_EVERY = 2.0  # seconds
 GRACE = 130.0  # a clean stop waits for running tasks, which the queue ends after 120 s
 PR_SET_PDEATHSIG = 1
 
@@ -43,10 +43,12 @@ class Stop:
         return self._is_set
 
 
-def supervise(command: Sequence[str], stuck: Callable[[], bool], settle: float, stop: Stop | None = None) -> int:
+def supervise(
+    command: Sequence[str], stuck: Callable[[], bool], settle: float, stop: Stop | None = None, pulse: Callable[[], object] = lambda: None
+) -> int:
     """Runs ``command`` until SIGTERM or SIGINT, and again whenever it ends or is stuck.
 
-    ``settle`` seconds must pass after a start before ``stuck`` is asked. Returns the exit status for the caller.
+    ``settle`` seconds must pass after a start before ``stuck`` is asked; ``pulse`` is called at every look. Returns the exit status for the caller.
     """
     stop = stop or Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -55,6 +57,7 @@ def supervise(command: Sequence[str], stuck: Callable[[], bool], settle: float, 
         child = start(command)
         began = time.monotonic()
         while not stop.wait(LOOK_EVERY) and child.poll() is None:
+            answer(pulse)
             if time.monotonic() - began > settle and answer(stuck):
                 log.error("cluster_stuck", pid=child.pid, action="restart")
                 kill(child)
@@ -76,10 +79,10 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def answer(stuck: Callable[[], bool]) -> bool:
+def answer(stuck: Callable[[], object]) -> bool:
     """A question that fails (the database is away) is no reason to restart anything."""
     try:
-        return stuck()
+        return bool(stuck())
     except Exception:
         log.exception("watchdog_blind")
         return False

@@ -1,5 +1,6 @@
 """The admin is the product's face; everything else is its own pages inside it, and the page that an invitation leads to."""
 
+from django.conf import settings
 from django.urls import include, path
 from django.views.generic import RedirectView
 
@@ -10,5 +11,7 @@ urlpatterns = [
     path("admin/", site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("invitation/<str:token>/", InvitationView.as_view(), name="invitation"),
+    # Named in the settings: the platform knows no sync.
+    path("webhooks/", include(settings.WEBHOOK_URLS)),
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
 ]

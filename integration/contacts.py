@@ -19,7 +19,7 @@ from core.bulk import any_of, update_rows
 from integration import candidates, inbox, ledger
 from integration.desk import Desk
 from integration.gather import as_view
-from integration.models import AuditEntry, Connection, ContactChange, Link, Outcome, Record, Side
+from integration.models import AuditEntry, Connection, ContactChange, Link, Outcome, Record, Side, SyncRun
 from integration.planning import decisions as d
 from integration.planning import echo
 from integration.pool import Work
@@ -30,6 +30,7 @@ log = structlog.get_logger()
 # While webhooks come in, asking is the net under them.
 HEARING = timedelta(hours=1)
 SELDOM = timedelta(minutes=5)
+AGAIN = timedelta(seconds=5)
 # The recycle bin has no order of time, so that the whole of it is looked through.
 BIN_EVERY = timedelta(minutes=5)
 RESTORABLE = timedelta(days=92)
@@ -47,7 +48,7 @@ def read(desk: Desk) -> Work:
         listen_from(connection, desk.now())
         return
     yield from heard(desk)
-    if poll_due(connection, desk.now()):
+    if poll_due(desk.run, connection, desk.now()):
         yield from poll(desk)
     if bin_due(connection, desk.now()):
         yield from look_into_bin(desk)
@@ -58,9 +59,13 @@ def listen_from(connection: Connection, now: datetime) -> None:
     connection.save(update_fields=["changes_to", "polled_at", "gone_at"])
 
 
-def poll_due(connection: Connection, now: datetime) -> bool:
+def poll_due(run: SyncRun, connection: Connection, now: datetime) -> bool:
+    """Once a run, and again where it goes on for long. A first run has enough to do: what changes meanwhile is asked for after it."""
+    if run.kind == SyncRun.Kind.INITIAL:
+        return False
     hearing = connection.heard_at is not None and connection.heard_at > now - HEARING
-    return not hearing or connection.polled_at is None or connection.polled_at < now - SELDOM
+    pause = SELDOM if hearing else AGAIN if run.attempts > 1 else timedelta(0)
+    return connection.polled_at is None or connection.polled_at <= now - pause
 
 
 def bin_due(connection: Connection, now: datetime) -> bool:

@@ -60,6 +60,7 @@ def fetch_tokens(connection: Connection) -> str:
             raise
         return connection.secret
     connection.credentials = {
+        **{name: value for name, value in given.items() if name == "webhook_secret"},
         "access_token": tokens.access_token,
         "refresh_token": tokens.refresh_token,
         "expires_at": time.time() + tokens.expires_in,

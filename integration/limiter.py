@@ -32,6 +32,17 @@ def limiter_for(connection: Connection, kind: str = "") -> Limiter:
     return SharedLimiter(connection, kind)
 
 
+def allowance(connection: Connection) -> tuple[int, float]:
+    """(calls, seconds) that the connection may make; (0, 0.0) where nobody counts."""
+    if connection.rate_calls == 0:
+        return 0, 0.0
+    if connection.rate_calls:
+        return connection.rate_calls, connection.rate_seconds or DEFAULTS[connection.system][1]
+    if connection.learnt_calls:
+        return connection.learnt_calls, connection.learnt_seconds or DEFAULTS[connection.system][1]
+    return DEFAULTS[connection.system]
+
+
 def spacing(calls: int, seconds: float) -> tuple[float, int]:
     """(seconds between slots, calls that may go ahead of their slot).
 
@@ -47,10 +58,7 @@ class SharedLimiter:
     def __init__(self, connection: Connection, kind: str = "") -> None:
         self.connection, self.kind = connection, kind
         self.fixed = connection.rate_calls is not None or kind == SEARCH
-        own = SEARCHES if kind == SEARCH else (connection.rate_calls, connection.rate_seconds or DEFAULTS[connection.system][1])
-        learnt = (connection.learnt_calls, connection.learnt_seconds)
-        calls, seconds = own if self.fixed else learnt if learnt[0] else DEFAULTS[connection.system]
-        self.limit = (int(calls or 1), float(seconds or 1.0))
+        self.limit = SEARCHES if kind == SEARCH else allowance(connection)
         self.interval, self.burst = spacing(*self.limit)
         self._ours: deque[float] = deque()  # slots that are reserved for this process, soonest first
         self._lock = threading.Lock()

@@ -20,7 +20,9 @@ from integration.connectors.base import ConnectorError, Reconnect, RetryLater, U
 from integration.credentials import source_for, target_for
 from integration.desk import Desk, open_desk
 from integration.lease import Lease, LeaseLost, claim
-from integration.models import AuditEntry, Bucket, Connection, Record, Side, SyncRule, SyncRun
+from integration.limiter import allowance
+from integration.models import AuditEntry, Bucket, Connection, ContactChange, Record, Side, SyncRule, SyncRun
+from integration.planning.pace import affordable, next_pace
 
 log = structlog.get_logger()
 
@@ -30,6 +32,7 @@ FEW = 10
 # Slices in a row that a vendor's fault may end without any progress, before the run gives up.
 PATIENCE = 4
 CLAIMED = timedelta(seconds=60)
+UNHEARD = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ def finish(run: SyncRun) -> None:
     """The whole window is stored and everybody who was due has an outcome."""
     rule, now = run.rule, timezone.now()
     if not run.is_preview:
+        set_pace(run)
         fields = {"checked_at": now, "waived": False}
         if run.whole:
             fields |= {"full_at": now, "recheck": False}
@@ -193,6 +197,17 @@ def finish(run: SyncRun) -> None:
     if problems:
         run.reason, run.detail = problems[0][0], " ".join(sentence for _, sentence in problems)[:1000]
     end(run, SyncRun.State.PARTIAL if run.failed else SyncRun.State.SUCCEEDED)
+
+
+def set_pace(run: SyncRun) -> None:
+    """When the rule looks again: soon while things change, later and later while they are quiet."""
+    rule = run.rule
+    changed = bool(run.echoes or progress(run) > run.read + run.unchanged or run.failed)
+    sharing = SyncRule.objects.filter(sansan_id=rule.sansan_id, state=SyncRule.State.ACTIVE).count()
+    calls, seconds = allowance(rule.sansan)
+    least = affordable(calls * 60 / seconds, max(sharing, 1)) if calls else 0.0
+    pace = next_pace(rule.pace, changed, float(rule.interval), least)
+    SyncRule.objects.filter(pk=rule.pk).update(pace=pace, due_at=timezone.now() + timedelta(seconds=pace))
 
 
 def eventless(run: SyncRun) -> bool:
@@ -236,6 +251,19 @@ def schedule(rule: SyncRule, now: datetime) -> SyncRun | None:
         return None
     full = bool(rule.full_every and rule.full_at and rule.full_at < now - timedelta(hours=rule.full_every))
     return start(rule, SyncRun.Trigger.SCHEDULE, full=full)
+
+
+def unheard() -> QuerySet[Connection]:
+    """Connections whose inbox nobody empties: the task that a webhook enqueued was lost."""
+    late = ContactChange.objects.filter(heard_at__lt=timezone.now() - UNHEARD).values("connection")
+    busy = SyncRun.objects.filter(state__in=SyncRun.OPEN).values("rule__hubspot")
+    return Connection.objects.filter(pk__in=late, account__active=True).exclude(pk__in=busy)
+
+
+def start_heard(connection: Connection) -> list[SyncRun]:
+    """A run of each active rule of the connection: what a change means for cards of another rule, that rule carries on."""
+    rules = SyncRule.objects.filter(hubspot=connection, state=SyncRule.State.ACTIVE).select_related("account")
+    return [start(rule, SyncRun.Trigger.WEBHOOK) for rule in rules]
 
 
 def claim_open(now: datetime) -> list[SyncRun]:

@@ -65,6 +65,21 @@ def enqueue_tags(connection: Connection) -> None:
     enqueue("tags", connection.account_id, connection.pk)
 
 
+def enqueue_heard(connection: Connection) -> None:
+    enqueue("heard", connection.account_id, connection.pk)
+
+
+def heard(account_id: int, connection_id: int) -> None:
+    """Something changed in HubSpot: the rules of the connection look at once. A run that is open takes it along."""
+    beat()
+    connection = connection_of(account_id, connection_id)
+    if connection is None:
+        return
+    with in_account(connection.account):
+        for run in runs.start_heard(connection):
+            enqueue("work", run.account_id, run.pk)
+
+
 def work(account_id: int, run_id: int) -> None:
     """One slice, and the next one behind everything else that waits: long runs share the workers with short ones."""
     beat()
@@ -158,20 +173,31 @@ def tick() -> None:
     """Every half minute, on one worker of one host: starts what is due, picks up what was lost, and proves that work is done."""
     now = timezone.now()
     beat(ticked_at=now)
+    start_due()
     with all_accounts():
-        due = list(runs.due_rules(now).select_related("account"))
-    for rule in due:
-        with in_account(rule.account):
-            runs.schedule(rule, now)
-    with all_accounts():
-        for run in runs.claim_open(timezone.now()):
-            enqueue("work", run.account_id, run.pk)
         retention.sweep(now)
     for account in Account.objects.filter(leaving_at__isnull=False):
         # What a crash lost. Pieces that meet delete no row twice.
         for departure in Departure.objects.filter(slug=account.slug, ended_at__isnull=True):
             enqueue_departure(departure, account)
     sweep_queue(now)
+
+
+def start_due() -> None:
+    """Starts what is due and takes up what was lost. Asked for every few seconds by each host's watchdog, besides the tick."""
+    now = timezone.now()
+    with all_accounts():
+        due = list(runs.due_rules(now).select_related("account"))
+        unheard = list(runs.unheard().select_related("account"))
+    for rule in due:
+        with in_account(rule.account):
+            runs.schedule(rule, now)
+    for connection in unheard:
+        with in_account(connection.account):
+            runs.start_heard(connection)
+    with all_accounts():
+        for run in runs.claim_open(timezone.now()):
+            enqueue("work", run.account_id, run.pk)
 
 
 def sweep_queue(now: datetime) -> None:

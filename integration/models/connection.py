@@ -90,8 +90,19 @@ class Connection(Tracked, AccountOwned):
         """The one secret string of this system's credentials."""
         return str(self.credentials.get("api_key" if self.system == self.System.SANSAN else "access_token", ""))
 
+    @property
+    def webhook_secret(self) -> str:
+        """What HubSpot signs this portal's webhooks with: the client secret of the customer's own app. "" where there is none."""
+        return str(self.credentials.get("webhook_secret", ""))
+
+    def set_webhook_secret(self, secret: str) -> None:
+        kept = {name: value for name, value in self.credentials.items() if name != "webhook_secret"}
+        self.credentials = {**kept, **({"webhook_secret": secret} if secret else {})}
+
     def set_secret(self, secret: str) -> None:
-        self.credentials = {"api_key" if self.system == self.System.SANSAN else "access_token": secret}
+        """A new key, in place of whatever the connection was signed in with. The secret of its webhooks stays."""
+        kept = {name: value for name, value in (self.credentials or {}).items() if name == "webhook_secret"}
+        self.credentials = {**kept, "api_key" if self.system == self.System.SANSAN else "access_token": secret}
         self.hint = mask(secret)
         self.health, self.health_detail, self.tested_at = self.Health.UNTESTED, "", None
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from integration.planning import normalize
+from integration.planning.mapping import OWNER
 from integration.planning.rules import TAGS, MappingRow
 
 # Property types that take any text. Others take it only where something makes their form.
@@ -30,6 +31,8 @@ def mapping_problem(row: MappingRow, schema: Mapping[str, Any]) -> tuple[str, st
 
 def fits(row: MappingRow, prop: Mapping[str, Any]) -> bool:
     """By what the row is, before any card is looked at. An expression or a value table may make any form."""
+    if prop.get("kind") == OWNER:
+        return row.sansan != (TAGS,) or bool(row.expression)  # the text is an address, looked up among the portal's users
     if prop["type"] in TEXT_TYPES or row.expression or row.table or MAKES.get(row.transform) == prop["type"]:
         return True
     if prop["type"] == "date":
@@ -42,7 +45,7 @@ def fits(row: MappingRow, prop: Mapping[str, Any]) -> bool:
 
 def value_problem(value: str, prop: Mapping[str, Any]) -> str:
     """What is wrong with a value for the property, in a sentence; "" where it fits or is blank."""
-    if not value:
+    if not value or prop.get("kind") == OWNER:  # an address that is nobody's leaves the owner alone
         return ""
     if prop.get("kind") == "email":
         return "" if normalize.is_email(normalize.email(value)) else f"“{short(value)}” is not an address that a contact can have."

@@ -114,12 +114,13 @@ def test_a_preview_counts_nothing(sandbox):
 
 def test_a_quiet_poll_that_leaves_no_row_leaves_its_call(sandbox):
     rule = configured(file())
-    sync(rule)
+    for _ in range(2):
+        sync(rule)  # the second one meets the echoes of the first
     before = kept(rule)
     with in_account(rule.account):
         run = runs.start(rule, SyncRun.Trigger.SCHEDULE)
         assert runs.work_slice(run.pk, 60).done and not SyncRun.objects.filter(pk=run.pk).exists()
-    assert kept(rule) == {**before, "calls_sansan": before["calls_sansan"] + 1}
+    assert kept(rule) == {**before, **{name: before[name] + 1 for name in CALLS}}
 
 
 def test_nothing_done_is_not_a_day(sandbox, monkeypatch):

@@ -24,6 +24,8 @@ def kind(prop: PropertyRead) -> str:
     """The kind that planning/diff.py compares by."""
     if prop.name == "email":
         return "email"
+    if prop.name == "hubspot_owner_id":
+        return "owner"
     if prop.type == "phone_number" or prop.field_type == "phonenumber" or prop.name in ("phone", "mobilephone", "fax"):
         return "phone"
     if prop.field_type == "checkbox":

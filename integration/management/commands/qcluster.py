@@ -27,7 +27,15 @@ class Command(BaseCommand):
             tasks.run_cluster()
             return
         command = [sys.executable, os.path.abspath(sys.argv[0]), "qcluster", "--unwatched"]  # noqa: PTH100
-        sys.exit(supervisor.supervise(command, stuck, settle=SILENCE))
+        sys.exit(supervisor.supervise(command, stuck, settle=SILENCE, pulse=pulse))
+
+
+def pulse() -> None:
+    """Between two ticks, which the queue's schedule brings only twice a minute: what is due starts at once."""
+    try:
+        tasks.start_due()
+    finally:
+        connections.close_all()
 
 
 def stuck() -> bool:

@@ -1,0 +1,107 @@
+"""HubSpot's webhooks: whether a request is HubSpot's, and what it tells. Pure.
+
+Source: HubSpot's guides to webhooks and to request validation (2026). Events come in any order, late, and more than once; they name a
+contact and hardly ever say what is true of it now, so that nothing but the name and the time is taken from them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+MOST_OLD = 300.0  # seconds
+# HubSpot decodes these in the address, and nothing else, before it signs.
+DECODED = {
+    "%3A": ":", "%2F": "/", "%3F": "?", "%40": "@", "%21": "!", "%24": "$", "%27": "'", "%28": "(", "%29": ")", "%2A": "*", "%2C": ",", "%3B": ";",
+}  # fmt: skip
+ENCODED = re.compile("|".join(DECODED), re.IGNORECASE)
+IDS = re.compile(r"[0-9]{1,64}")
+CONTACT_TYPE = "0-1"
+
+
+class Event(NamedTuple):
+    portal: str
+    contact_id: str
+    at: datetime
+    forgotten: bool = False  # deleted for privacy
+
+
+class NotEvents(ValueError):
+    """The body is not what HubSpot sends."""
+
+
+def signature_v3(secret: str, method: str, uri: str, body: bytes, timestamp: str) -> str:
+    """Base64 of HMAC-SHA256 over method, address, raw body and time."""
+    plain = ENCODED.sub(lambda found: DECODED[found.group().upper()], uri)
+    message = method.encode() + plain.encode() + body + timestamp.encode()
+    return base64.b64encode(hmac.new(secret.encode(), message, hashlib.sha256).digest()).decode()
+
+
+def signature_v1(secret: str, body: bytes) -> str:
+    """Hex of SHA256 over secret and raw body: it tells no time, so that a request can be sent again by anybody who saw it."""
+    return hashlib.sha256(secret.encode() + body).hexdigest()
+
+
+def is_genuine(secret: str, headers: Mapping[str, str], method: str, uri: str, body: bytes, now: datetime, v1: bool = False) -> bool:
+    """Whether the request is signed with the secret. Where HubSpot has sent version 3 that one decides; version 1 only where ``v1`` allows it."""
+    given, stamp = headers.get("X-HubSpot-Signature-v3", ""), headers.get("X-HubSpot-Request-Timestamp", "")
+    if given:
+        return is_fresh(stamp, now) and same(given, signature_v3(secret, method, uri, body, stamp))
+    older = headers.get("X-HubSpot-Signature", "")
+    return v1 and bool(older) and headers.get("X-HubSpot-Signature-Version", "v1") == "v1" and same(older, signature_v1(secret, body))
+
+
+def same(given: str, own: str) -> bool:
+    return hmac.compare_digest(given.encode(), own.encode())
+
+
+def is_fresh(stamp: str, now: datetime) -> bool:
+    """Within five minutes, in either direction. ``stamp`` is in milliseconds."""
+    return stamp.isascii() and stamp.isdecimal() and len(stamp) <= 15 and abs(now.timestamp() - int(stamp) / 1000) <= MOST_OLD
+
+
+def events(body: bytes) -> list[Event]:
+    """What is told of contacts; whatever else is in the body is left out. Raises NotEvents."""
+    try:
+        rows = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise NotEvents("the body is not JSON") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise NotEvents("the body is not a list of events")
+    return [event for row in rows for event in of_row(row)]
+
+
+def of_row(row: Mapping[str, Any]) -> list[Event]:
+    kind, portal, at = str(row.get("subscriptionType") or row.get("eventType") or ""), str(row.get("portalId") or ""), moment(row.get("occurredAt"))
+    subject, _, what = kind.partition(".")
+    if not portal or not (subject == "contact" or (subject == "object" and str(row.get("objectTypeId")) == CONTACT_TYPE)):
+        return []
+    return [Event(portal, id, at, what == "privacyDeletion") for id in ids(row, what)]
+
+
+def ids(row: Mapping[str, Any], what: str) -> list[str]:
+    """The contacts that an event is about: of a merge all of them, of an association the one end that is a contact."""
+    if what == "associationChange":
+        kind = str(row.get("associationType") or "")
+        ends = [row.get("fromObjectId")] if kind.startswith("CONTACT_TO") else [row.get("toObjectId")] if kind.endswith("TO_CONTACT") else []
+    elif what == "merge":
+        merged = row.get("mergedObjectIds")
+        ends = [row.get("newObjectId"), row.get("primaryObjectId"), *(merged if isinstance(merged, list) else ())]
+    else:
+        ends = [row.get("objectId")]
+    return list(dict.fromkeys(str(id) for id in ends if isinstance(id, int | str) and IDS.fullmatch(str(id))))
+
+
+def moment(value: Any) -> datetime:
+    """Milliseconds to a time; of what is none, the beginning of time: the contact is looked at all the same."""
+    try:
+        return datetime.fromtimestamp(int(value) / 1000, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return datetime(1970, 1, 1, tzinfo=UTC)

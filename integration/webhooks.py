@@ -1,0 +1,91 @@
+"""Where HubSpot tells of changes. The request is verified, noted and answered; the work is a worker's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from core.encryption import InvalidToken
+from core.tenancy import all_accounts, in_account
+from integration import inbox, tasks
+from integration.connectors.hubspot import webhooks
+from integration.inbox import Heard
+from integration.models import Connection
+
+log = structlog.get_logger()
+
+LONGEST = 2_000_000  # bytes; a hundred events are some fifty thousand
+NOTED = timedelta(seconds=30)  # that webhooks come in is noted so seldom: the row is a busy one
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class HubSpotWebhook(View):
+    """HubSpot's own signature takes the place of a session. One address for all portals: the body says whose it is."""
+
+    http_method_names = ("post",)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if int(request.headers.get("Content-Length") or 0) > LONGEST:
+            return HttpResponse("The body is too long.", status=413, content_type="text/plain")
+        try:
+            events = webhooks.events(request.body)
+        except webhooks.NotEvents as wrong:
+            return HttpResponse(f"Not understood: {wrong}.", status=400, content_type="text/plain")
+        with all_accounts():
+            named = list(connections_of({event.portal for event in events}))
+        connections = genuine(request, named)
+        if connections is None:
+            log.warning("webhook_refused", portals=sorted({event.portal for event in events}))
+            return HttpResponse("The signature does not fit.", status=401, content_type="text/plain")
+        for connection in connections:
+            note(connection, [Heard(event.contact_id, event.at, event.forgotten) for event in events if event.portal == connection.remote_id])
+        return HttpResponse(status=204)
+
+
+def connections_of(portals: Iterable[str]) -> Iterable[Connection]:
+    portals = sorted(portals)[:100]
+    return Connection.objects.select_related("account").filter(system=Connection.System.HUBSPOT, remote_id__in=portals, account__active=True)
+
+
+def genuine(request: HttpRequest, named: list[Connection]) -> list[Connection] | None:
+    """The connections that the request may speak to, None where nobody's secret fits.
+
+    The app's secret speaks for every portal that installed it, a connection's own for that connection alone.
+    """
+    uri = f"{settings.PUBLIC_URL}{request.get_full_path()}" if settings.PUBLIC_URL else request.build_absolute_uri()
+
+    def fits(secret: str) -> bool:
+        return bool(secret) and webhooks.is_genuine(
+            secret, request.headers, request.method or "", uri, request.body, timezone.now(), settings.HUBSPOT_WEBHOOK_V1
+        )
+
+    if fits(settings.HUBSPOT_CLIENT_SECRET):
+        return named
+    return [connection for connection in named if fits(secret_of(connection))] or None
+
+
+def secret_of(connection: Connection) -> str:
+    try:
+        return connection.webhook_secret
+    except InvalidToken:
+        return ""
+
+
+def note(connection: Connection, heard: list[Heard]) -> None:
+    if not heard:
+        return
+    now = timezone.now()
+    with in_account(connection.account):
+        inbox.put(connection, heard, now)
+        stale = Q(heard_at__isnull=True) | Q(heard_at__lt=now - NOTED)
+        Connection.objects.filter(stale, pk=connection.pk).update(heard_at=now)
+        tasks.enqueue_heard(connection)
