@@ -16,7 +16,7 @@ from core.bulk import any_of, update_rows
 from integration import ledger
 from integration.desk import Desk
 from integration.ledger import Opened, Write
-from integration.models import AuditEntry, Bucket, Link, Outcome, Record, SyncRun
+from integration.models import AuditEntry, Bucket, Link, Outcome, Record, SyncRule, SyncRun
 from integration.planning import decisions as d
 from integration.planning.rules import LINK_ID
 from integration.records import Result
@@ -74,8 +74,11 @@ def learn_known(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> No
         desk.met(sum(write.decision.kind == d.LINK for write in opened.writes), len(opened.writes))
 
 
+# What says which company a contact belongs to, and how long HubSpot may take to associate a new contact by itself.
+COMPANY = frozenset({"company", "email", "website"})
+OWN_DOING = timedelta(seconds=60)
 # What a link holds of its contact after a write.
-KEPT = ("contact_id", "written", "answered", "origin", "confirmed_at", "modified_at", "awaiting", "run_id", "gone", "gone_at")
+KEPT = ("contact_id", "written", "answered", "origin", "confirmed_at", "modified_at", "awaiting", "run_id", "gone", "gone_at", "company_due_at")
 
 
 class Book:
@@ -106,7 +109,8 @@ class Book:
         answered = {name: value for name, value in (write.link.answered if kept else {}).items() if name not in sent}
         answered.update({name: result.values[name] for name, value in sent.items() if result.values.get(name, value) != value})
         origin = {name: card for name, card in {**write.link.origin, **write.entry.origin}.items() if written.get(name)}
-        self.links.append((write.link.pk, contact_id, written, answered, origin, self.now, result.modified_at, True, self.desk.run.pk, "", None))
+        kept_of = (result.modified_at, True, self.desk.run.pk, "", None, self._company_due(write))
+        self.links.append((write.link.pk, contact_id, written, answered, origin, self.now, *kept_of))
         if write.decision.reason in d.STANDS:
             self.elsewhere.append((write.entry.record_id, *d.STANDS[write.decision.reason]))
         self.settled.append(write.entry.record_id)
@@ -117,6 +121,14 @@ class Book:
             # A first sync or a full check brings what changed long ago: that says nothing of how fast changes arrive.
             self.took.append((self.now - write.entry.changed_at).total_seconds())
 
+    def _company_due(self, write: Write) -> datetime | None:
+        """When to see to the person's company. A new contact is left to HubSpot for a moment, which may associate it by itself."""
+        if self.desk.rule.companies == SyncRule.Companies.NONE:
+            return None
+        if write.link.company_id and not COMPANY.intersection(write.entry.after):
+            return write.link.company_due_at
+        return self.now + (OWN_DOING if write.decision.kind == d.CREATE else timedelta(0))
+
     def conflict(self, write: Write, result: Result, owners: dict[str, Link]) -> None:
         """The address has an owner: the person's link points there now, and the next pass reads and updates it."""
         self._entry(write, Outcome.CONFLICT, result.owner_id, "contact_exists", result.detail)
@@ -126,7 +138,7 @@ class Book:
             return
         if result.owner_id:
             owners[result.owner_id] = write.link
-            self.links.append((write.link.pk, result.owner_id, {}, {}, {}, None, None, False, None, "", None))
+            self.links.append((write.link.pk, result.owner_id, {}, {}, {}, None, None, False, None, "", None, write.link.company_due_at))
         # An attempt is noted, so that the address is looked up even where HubSpot did not name the owner.
         self.records.append((write.entry.record_id, Bucket.WAITING, "contact_exists", "", write.link.pk, self.now, 1))
 

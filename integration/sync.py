@@ -1,8 +1,9 @@
 """One slice of a run: ingest, plan, open, apply, close. Read this first.
 
-The loops meet in the ledger. ``ingest.read`` stores changed cards as Records that are due, ``contacts.read`` makes those due whose
-contact was changed in HubSpot, and ``sweep.read`` those whose tags were; ``deliver`` takes due people to their contacts. When they
-are done ``outgoing.deliver`` makes cards of contacts that have none. Each ``yield`` hands a vendor call to the pool; between two of them everything runs in one thread.
+The loops meet in the ledger. ``ingest.read`` stores changed cards as Records that are due, ``contacts.read`` makes those due
+whose contact was changed in HubSpot, and ``sweep.read`` those whose tags were; ``deliver`` takes due people to their contacts.
+When they are done ``outgoing.deliver`` makes cards of contacts that have none, and ``companies.deliver`` sees to companies.
+Each ``yield`` hands a vendor call to the pool; between two of them everything runs in one thread.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import partial
 
 from django.conf import settings
 
-from integration import apply, budget, candidates, closing, contacts, gather, inbox, ingest, ledger, outgoing, preflight, sweep
+from integration import apply, budget, candidates, closing, companies, contacts, gather, inbox, ingest, ledger, outgoing, preflight, sweep
 from integration.batch import Batch
 from integration.budget import Held
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater
@@ -29,7 +30,7 @@ def work(desk: Desk) -> bool:
         settle(desk)
         for reading in (ingest.read(desk), contacts.read(desk), sweep.read(desk), candidates.walk(desk)):
             pool.start(reading)
-        sent = False
+        last = [outgoing.deliver, companies.deliver]  # one after the other, when everybody who was due has an outcome
         while True:
             idle = not len(pool)
             while len(pool) <= settings.SYNC_WORKERS and queue.open and (batch := queue.next(idle)):
@@ -46,9 +47,8 @@ def work(desk: Desk) -> bool:
                 continue
             elif not desk.run.is_preview and inbox.waiting(desk.rule.hubspot_id):
                 pool.start(contacts.read(desk))
-            elif not sent:
-                sent = True
-                pool.start(outgoing.deliver(desk))
+            elif last:
+                pool.start(last.pop(0)(desk))
             else:
                 return True
     except (ConnectorError, Held):

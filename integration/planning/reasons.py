@@ -16,6 +16,7 @@ REASONS: dict[str, str] = {
     "card_changed": gettext_noop("The card changed, and the contact follows."),
     "tag_removed": gettext_noop("The card lost its selected tags, and the contact's tag property says so."),
     "new_card": gettext_noop("The contact has no card: one is made in Sansan."),
+    "company_associated": gettext_noop("The contact belongs to the company that the card names."),
     "contact_differs": gettext_noop("The contact differed from the card, and the rule lets the card win."),
     # nothing to write
     "in_sync": gettext_noop("The contact already says what the card says."),
@@ -79,6 +80,7 @@ TO_DO: dict[str, str] = {
     "card_changed": gettext_noop("Nothing to do."),
     "tag_removed": gettext_noop("Nothing to do."),
     "new_card": gettext_noop("Nothing to do."),
+    "company_associated": gettext_noop("Nothing to do."),
     "contact_differs": gettext_noop("Nothing to do. If such edits should stay, choose “HubSpot's edit stays” in the rule."),
     # nothing to write
     "in_sync": gettext_noop("Nothing to do."),

@@ -1,4 +1,4 @@
-"""Configure: direction, who wins, and the mappings, each with what a real card makes of it."""
+"""Configure: the rule's policies, and the mappings, each with what a real card makes of it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from django.utils.translation import gettext_lazy
 from core.admin.base import is_id
 from core.history import because
 from integration import tasks
-from integration.admin.setup.rows import EXPRESSION, FILLED, RowForm, RowSet, tried, typed
+from integration.admin.setup.policies import DECIDES, IN_SYNC, Policies
+from integration.admin.setup.rows import EXPRESSION, FILLED, RowForm, RowSet, for_cards, hint, tried, typed
 from integration.admin.setup.steps import Step
 from integration.configuration import default_mappings
 from integration.connectors.hubspot import fields
-from integration.models import FieldMapping, Sample, SyncRule, Tag
+from integration.models import FieldMapping, Sample, Tag
 
 LONGEST_ID = 64
 
@@ -62,21 +63,27 @@ class Configure(MappingStep):
             return self.put_back()
         if request.POST.get("action") == "sample":
             return self.ask_for_sample(rows, request.POST.get("card", "").strip())
-        conflict, reason = request.POST.get("conflict", ""), request.POST.get("reason", "").replace("\0", "").strip()[:500]
-        problem = "" if conflict in SyncRule.Conflict.values else _("Choose who wins.")
-        schema = self.schema()
-        valid = rows.is_valid()
+        problem = self.rows_problem(rows)
+        policies = Policies(self.rule, request.POST)  # type: ignore[arg-type]
+        if not policies.is_valid():
+            problem = problem or _("Something cannot work as it stands: each place says what.")
+        if problem:
+            return self.show(rows, sample, problem)
+        with transaction.atomic():  # no slice may begin with the new rows before the rule is paused
+            if self.store(rows, policies.columns(), policies.cleaned_data["reason"]):
+                self.changed()
+        return self.onward()
+
+    def rows_problem(self, rows: Any) -> str:
+        """What is said above the page where a row cannot work; each row says what is wrong with it."""
+        schema, valid = self.schema(), rows.is_valid()
         for form in rows.kept():
             form.check(schema)
         self.meet_colleagues(rows)
         if valid and not rows.kept():
-            problem = _("A sync needs at least one mapping.")
-        if not valid or problem or any(form.errors for form in rows.kept()):
-            return self.show(rows, sample, problem or _("Some rows cannot work as they stand: each says why."))
-        with transaction.atomic():  # no slice may begin with the new rows before the rule is paused
-            if self.store(rows, conflict, reason):
-                self.changed()
-        return self.onward()
+            return _("A sync needs at least one mapping.")
+        wrong = not valid or any(form.errors for form in rows.kept())
+        return _("Some rows cannot work as they stand: each says why.") if wrong else ""
 
     def put_back(self) -> HttpResponse:
         """The default rows, shown and not stored: going on stores them."""
@@ -105,8 +112,8 @@ class Configure(MappingStep):
             if form.cleaned_data.get("hubspot") in theirs:
                 form.add_error("hubspot", _("Somebody has mapped it meanwhile: load the page again to see how."))
 
-    def store(self, rows: Any, conflict: str, reason: str) -> bool:
-        """Makes the stored rows these; whether anything changed."""
+    def store(self, rows: Any, columns: dict[str, Any], reason: str) -> bool:
+        """Makes the rule and its stored rows these; whether anything changed that decides about people."""
         assert self.rule is not None
         there = {row.pk: row for row in self.rule.mappings.all()}
         wanted = [{**form.values(), "position": i} for i, form in enumerate(rows.kept())]
@@ -120,7 +127,7 @@ class Configure(MappingStep):
             # Two rows may have swapped their properties, and the database takes one at a time.
             FieldMapping.objects.filter(pk=pk).update(hubspot=f"~{pk}")
         put = [self.put_row(there.get(pk), values, reason) for pk, values in zip(ids, wanted, strict=True)]
-        return self.put_conflict(conflict, reason) or bool(gone) or any(put)
+        return self.put_policies(columns, reason) or bool(gone) or any(put)
 
     def put_row(self, row: FieldMapping | None, values: dict[str, Any], reason: str) -> bool:
         assert self.rule is not None
@@ -132,19 +139,25 @@ class Configure(MappingStep):
         because(row, reason).save()
         return True
 
-    def put_conflict(self, conflict: str, reason: str) -> bool:
+    def put_policies(self, columns: dict[str, Any], reason: str) -> bool:
         assert self.rule is not None
-        if self.rule.conflict == conflict:
-            return False
-        self.rule.conflict = conflict
-        because(self.rule, reason).save(update_fields=["conflict"])
-        return True
+        differs = [name for name, value in columns.items() if getattr(self.rule, name) != value]
+        for name in differs:
+            setattr(self.rule, name, columns[name])
+        if differs:
+            because(self.rule, reason).save(update_fields=differs)
+        return not DECIDES.isdisjoint(differs)
 
     def show(self, rows: Any, asked: str, problem: str = "") -> HttpResponse:
         assert self.rule is not None
         sample, schema = self.sample(asked), self.schema()
         names = self.tag_names(sample)
+        # What was typed and not stored yet stays on the page.
+        policies = Policies(self.rule, self.request.POST if self.request.method == "POST" else None)
         return self.render(
+            policies=policies,
+            radios=policies.radios(),
+            in_sync=IN_SYNC,
             rows=rows,
             shown=[(form, as_tried(form, sample, schema, names)) for form in rows.forms],
             blank=RowForm(prefix="row-__prefix__"),
@@ -155,10 +168,6 @@ class Configure(MappingStep):
             opened=self.request.POST.get("opened") or ",".join(str(pk) for pk in self.rule.mappings.values_list("pk", flat=True)),
             properties=sorted((name, prop) for name, prop in schema.items() if not prop["read_only"]),
             schema_known=bool(schema),
-            directions=SyncRule.Direction,
-            conflicts=SyncRule.Conflict.choices,
-            conflict=self.request.POST.get("conflict", self.rule.conflict),
-            reason=self.request.POST.get("reason", ""),
             problem=problem,
         )
 
@@ -188,20 +197,21 @@ class TryMappings(MappingStep):
         return JsonResponse({"sample": str(sample) if sample else "", "waiting": bool(asked and sample is None), "rows": results})
 
 
-def as_tried(form: RowForm, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> dict[str, str]:
-    """The result beside a row: its value, or the first thing that is wrong with it."""
+def as_tried(form: RowForm, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """What stands beside a row: its value, or the first thing that is wrong with it, and what it does for new cards."""
     prop = schema.get(form["hubspot"].value() or "", {})
     kind = " · ".join(part for part in (prop.get("label", ""), prop.get("type", "")) if part)
     if form.is_bound and form.errors:
-        return {"value": "", "problem": " ".join(str(text) for texts in form.errors.values() for text in texts), "kind": kind}
+        problem = " ".join(str(text) for texts in form.errors.values() for text in texts)
+        return {"value": "", "problem": problem, "kind": kind, "hint": hint(prop), "cards": "", "locked": False}
     row = form.row() if form.is_bound else stored_row(form)
     result = tried(row, sample, schema, names)
-    return {"value": result.value, "problem": result.problem, "kind": kind}
+    return {"value": result.value, "problem": result.problem, "kind": kind, "hint": hint(prop), **for_cards(row, schema)}
 
 
 def stored_row(form: RowForm) -> FieldMapping:
     """A form that was not sent shows a stored row."""
     shown = form.initial
     source = "" if shown["source"] == EXPRESSION else shown["source"]
-    names = ("expression", "hubspot", "transform", "others")
+    names = ("expression", "hubspot", "transform", "others", "active", "direction")
     return FieldMapping(sansan=source, table=shown["pairs"], **{name: shown[name] for name in names})

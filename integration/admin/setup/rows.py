@@ -16,14 +16,23 @@ from integration.admin.rule_form import checked_property
 from integration.configuration import expression_problem, field_problems
 from integration.connectors.sansan.fields import FIELDS
 from integration.desk import as_plan_row
-from integration.models import FieldMapping, Sample
+from integration.models import FieldMapping, Sample, SyncRule
 from integration.planning import fit
 from integration.planning.expressions import ExpressionError
-from integration.planning.mapping import value_of
+from integration.planning.mapping import OWNER, value_of
+from integration.planning.reverse import refusal
 from integration.planning.rules import TAGS
 
 EXPRESSION = "="
 MOST_ROWS = 200
+BOTH, TO_HUBSPOT, TO_SANSAN = FieldMapping.Direction.BOTH, FieldMapping.Direction.TO_HUBSPOT, FieldMapping.Direction.TO_SANSAN
+# Why a row cannot fill a card: the codes of planning/reverse.py.
+LOCKED: dict[str, Any] = {
+    "calculated": gettext_lazy("not for new cards: the value is calculated"),
+    "unwritable": gettext_lazy("not for new cards: Sansan sets this field itself"),
+    "one_way": gettext_lazy("not for new cards: two of the card's values lead to the same"),
+}
+OWNER_HINT = gettext_lazy("The HubSpot user with this address becomes the owner; where there is none, the owner is left alone.")
 
 
 class RowForm(forms.Form):
@@ -45,6 +54,10 @@ class RowForm(forms.Form):
         label=gettext_lazy("Value table"), required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
     )
     others = forms.ChoiceField(label=gettext_lazy("Values not in the table"), required=False, choices=FieldMapping.Others.choices)
+    direction = forms.ChoiceField(label=gettext_lazy("Direction"), required=False, choices=FieldMapping.Direction.choices)
+    conflict = forms.ChoiceField(
+        label=gettext_lazy("When edited in HubSpot"), required=False, choices=[("", gettext_lazy("As the rule says")), *SyncRule.Conflict.choices]
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,6 +71,7 @@ class RowForm(forms.Form):
         choices = [("", "–"), *names, *joined, (EXPRESSION, gettext_lazy("Expression…"))]
         self.fields["source"].widget = forms.Select(choices=choices)
         self.fields["transform"].initial, self.fields["others"].initial = "", FieldMapping.Others.KEEP
+        self.fields["direction"].initial = BOTH
 
     def clean_hubspot(self) -> str:
         return checked_property(self.cleaned_data["hubspot"])
@@ -76,7 +90,14 @@ class RowForm(forms.Form):
             self.told("source", _("Choose a field of the card.") if not names else next(iter(field_problems(names)), ""))
         if source == TAGS and cleaned.get("transform"):
             self.told("transform", _("Tags go as they are: use an expression to make a text of them."))
+        if cleaned.get("active") and cleaned.get("direction") == TO_SANSAN and not self.errors:
+            self.told("direction", self.useless())
         return cleaned
+
+    def useless(self) -> str:
+        """A row that is for new cards only, and can fill none."""
+        locked = LOCKED.get(refusal(as_plan_row(self.row(), {})))
+        return _("This row would do nothing (%(why)s): choose another direction, or switch it off.") % {"why": locked} if locked else ""
 
     def told(self, name: str, problem: str) -> None:
         if problem:
@@ -92,8 +113,9 @@ class RowForm(forms.Form):
         """The columns of FieldMapping."""
         cleaned = self.cleaned_data
         source = "" if cleaned["source"] == EXPRESSION else cleaned["source"]
-        names = ("expression", "hubspot", "transform", "policy", "clear", "active", "table")
-        return {"sansan": source, "others": cleaned["others"] or FieldMapping.Others.KEEP, **{name: cleaned[name] for name in names}}
+        names = ("expression", "hubspot", "transform", "policy", "clear", "active", "table", "conflict")
+        blank = {"others": cleaned["others"] or FieldMapping.Others.KEEP, "direction": cleaned["direction"] or BOTH}
+        return {"sansan": source, **blank, **{name: cleaned[name] for name in names}}
 
     def row(self) -> FieldMapping:
         return FieldMapping(**self.values())
@@ -101,8 +123,8 @@ class RowForm(forms.Form):
     @property
     def opened(self) -> bool:
         """Whether the rarely used part is shown: it holds something, or something in it is wrong."""
-        used = any(self[name].value() for name in ("table", "clear"))
-        return bool(used or {"table", "others", "clear"}.intersection(self.errors))
+        used = any(self[name].value() for name in ("table", "clear", "conflict"))
+        return bool(used or {"table", "others", "clear", "conflict"}.intersection(self.errors))
 
     @property
     def by_expression(self) -> bool:
@@ -134,7 +156,7 @@ RowSet = forms.formset_factory(RowForm, formset=Rows, extra=0, can_delete=True, 
 def typed(row: FieldMapping) -> dict[str, Any]:
     """A stored row as its form shows it."""
     table = "\n".join(f"{escaped(have)} = {escaped(value)}" for have, value in row.table)
-    names = ("id", "expression", "hubspot", "transform", "policy", "clear", "active", "others")
+    names = ("id", "expression", "hubspot", "transform", "policy", "clear", "active", "others", "direction", "conflict")
     return {
         "source": EXPRESSION if row.expression else row.sansan,
         "table": table,
@@ -197,3 +219,23 @@ def tried(row: FieldMapping, sample: Sample | None, schema: dict[str, Any], name
     if prop and prop.get("kind") == "checkbox" and plan_row.sansan == (TAGS,):
         return Tried(shown)  # the options of our tags are made before they are needed
     return Tried(shown, fit.value_problem(value, prop) if prop else "")
+
+
+def for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[str, Any]:
+    """What a row does for new cards, in a few words; ``locked`` where it can do nothing for them."""
+    if not row.active or not (row.sansan or row.expression):
+        return {"cards": "", "locked": False}
+    if row.direction == TO_HUBSPOT:
+        return {"cards": _("not for new cards: this row goes to HubSpot only"), "locked": False}
+    plan_row = as_plan_row(row, schema)
+    locked = LOCKED.get(refusal(plan_row))
+    if locked:
+        return {"cards": str(locked), "locked": True}
+    words = _("fills new cards only") if row.direction == TO_SANSAN else _("also fills new cards")
+    if len(plan_row.sansan) > 1:
+        words = _("%(words)s: “%(field)s” takes the whole text") % {"words": words, "field": CARD_FIELDS[plan_row.sansan[0]]}
+    return {"cards": words, "locked": False}
+
+
+def hint(prop: dict[str, Any]) -> str:
+    return str(OWNER_HINT) if prop.get("kind") == OWNER else ""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from integration.connectors.base import Gone, Rejected, RetryLater, Unanswered
 from integration.connectors.http import Answer, Http, Limiter, OverHttp, Vendor, seconds_of
 from integration.connectors.hubspot import fields, parse, search
+from integration.connectors.hubspot.companies import Companies
 from integration.records import Change, ContactPage, ContactRead, Identity, PropertyRead, PropertySpec, Result
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class HubSpot(OverHttp):
         self._http = Http(VENDOR, url, header, limiter)
         self._searches = Http(replace(VENDOR, limit_of=lambda headers: None), url, header, searches or limiter)
         self._contacts, self._properties, self._account, self._owners = paths(version)
+        self.companies = Companies(self._http, self._searches, version)
 
     @property
     def calls(self) -> int:

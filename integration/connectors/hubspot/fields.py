@@ -13,6 +13,9 @@ DEPARTMENT = PropertySpec("sansan_department", "Department (Sansan)", "string", 
 EXCHANGE_DATE = PropertySpec("sansan_exchange_date", "Exchange date (Sansan)", "date", "date")
 TAGS = PropertySpec("sansan_tags", "Sansan tags", "enumeration", "checkbox")
 
+# A company property, the key of every company that we make.
+COMPANY_KEY = PropertySpec("sansan_company_key", "Sansan company key", "string", "text", unique=True, description="Domain or name of the company.")
+
 KEYS = (LINK_ID, CARD_ID)
 OURS = {spec.name: spec for spec in (LINK_ID, CARD_ID, DEPARTMENT, EXCHANGE_DATE, TAGS)}
 

@@ -111,6 +111,20 @@ function picker(form) {
   show();
 }
 
+// A text that stands there only while there is something to say.
+function told(part, text) {
+  part.textContent = text;
+  part.hidden = !text;
+}
+
+// The warning beside a tag with which cards do not come back: it goes by the group that the tag stands in.
+function outside(warning) {
+  const marker = document.querySelector("[name=marker]");
+  marker.addEventListener("change", () => {
+    warning.hidden = marker.selectedOptions[0].parentElement.label === warning.dataset.outside;
+  });
+}
+
 // Mappings: asks the server what the sampled card becomes, a moment after the last key.
 function tryMappings(form) {
   let timer = 0;
@@ -128,9 +142,12 @@ function tryMappings(form) {
       if (!row) continue;
       row.querySelector("[data-value]").textContent = result.value || "–";
       row.querySelector("[data-kind]").textContent = result.kind;
-      const problem = row.querySelector("[data-problem]");
-      problem.textContent = result.problem;
-      problem.hidden = !result.problem;
+      told(row.querySelector("[data-hint]"), result.hint);
+      const cards = row.querySelector("[data-cards]");
+      cards.textContent = result.cards;
+      cards.parentElement.hidden = !result.cards;
+      cards.parentElement.classList.toggle("mb-locked", result.locked);
+      told(row.querySelector("[data-problem]"), result.problem);
       row.classList.toggle("mb-wrong", Boolean(result.problem));
     }
     if (tried.waiting) timer = setTimeout(ask, 1000);
@@ -154,6 +171,7 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("[data-add]").forEach(rows);
   document.querySelectorAll("form[data-picker]").forEach(picker);
   document.querySelectorAll("form[data-try]").forEach(tryMappings);
+  document.querySelectorAll("[data-outside]").forEach(outside);
   for (const mirror of document.querySelectorAll("[data-mirror]")) {
     const source = document.getElementById(mirror.dataset.mirror);
     source.addEventListener("input", () => (mirror.value = source.value));

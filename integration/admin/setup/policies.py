@@ -1,0 +1,116 @@
+"""What Configure asks of the rule itself: its direction, who wins, and what is made where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from integration.configuration import MOST_CARDS_A_DAY
+from integration.models import SyncRule, Tag
+
+Direction, Conflict, WhenGone, Companies = SyncRule.Direction, SyncRule.Conflict, SyncRule.WhenGone, SyncRule.Companies
+# What decides about people: after a change of any of these every card is looked at again, and the sync is reviewed.
+DECIDES = frozenset({"direction", "conflict", "when_gone", "companies"})
+# What each choice means, in a sentence.
+MEANS: dict[str, dict[str, Any]] = {
+    "direction": {
+        Direction.TO_HUBSPOT: gettext_lazy("Cards become contacts and keep them true. Nothing is written to Sansan."),
+        Direction.TO_SANSAN: gettext_lazy("Contacts without a card become cards. Nothing is written to HubSpot."),
+        Direction.BOTH: gettext_lazy("Cards keep contacts true, and contacts without a card become cards."),
+    },
+    "when_gone": {
+        WhenGone.TELL: gettext_lazy("Its card is held until somebody has looked."),
+        WhenGone.MAKE: gettext_lazy("A new contact is made of the card. One that was deleted for privacy never comes back."),
+    },
+    "companies": {
+        Companies.NONE: gettext_lazy("Only contacts are written."),
+        Companies.FIND: gettext_lazy("Found by web domain, then by name. Where there is none, the contact stays without one."),
+        Companies.MAKE: gettext_lazy("Found by web domain, then by name; made once, however many cards name it."),
+    },
+}
+
+
+class Policies(forms.Form):
+    direction = forms.ChoiceField(
+        label=gettext_lazy("Direction"),
+        choices=Direction.choices,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose one of the three directions.")),
+    )
+    conflict = forms.ChoiceField(
+        label=gettext_lazy("When somebody edited the contact in HubSpot"),
+        choices=Conflict.choices,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose who wins.")),
+        help_text=gettext_lazy("Where a person decides, the contact keeps its value until one of the two is chosen on the record's page."),
+    )
+    when_gone = forms.ChoiceField(
+        label=gettext_lazy("When a contact is deleted in HubSpot"),
+        choices=WhenGone.choices,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose what happens to the card of a deleted contact.")),
+    )
+    companies = forms.ChoiceField(
+        label=gettext_lazy("Companies"),
+        choices=Companies.choices,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose what happens to companies.")),
+    )
+    card_cap = forms.IntegerField(
+        label=gettext_lazy("Cards a day, at most"),
+        min_value=0,
+        max_value=MOST_CARDS_A_DAY,
+        help_text=gettext_lazy("The rest waits, in sight, for the next day."),
+    )
+    marker = forms.ChoiceField(
+        label=gettext_lazy("Tag of these cards"),
+        required=False,
+        help_text=gettext_lazy("Put on each card that is made, so that they are found in Sansan."),
+        error_messages={"invalid_choice": gettext_lazy("Choose one of the tags that the key sees, or none.")},
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("Why (for the history)"), required=False, max_length=500, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, rule: SyncRule, data: Any = None) -> None:
+        super().__init__(data, initial={name: getattr(rule, name) for name in (*DECIDES, "card_cap", "marker")})
+        tags = list(Tag.objects.filter(connection=rule.sansan_id).exclude(type=Tag.Type.PRIVATE).order_by("name", "external_id"))
+        self.selected = {tag.external_id for tag in tags if tag.selected}
+        self.fields["marker"].choices = marker_choices(tags, rule.marker)  # type: ignore[attr-defined]
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of SyncRule."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "reason"}
+
+    def radios(self) -> dict[str, list[dict[str, Any]]]:
+        """Field -> its choices, each with what it means."""
+        return {
+            name: [{"value": value, "label": label, "means": MEANS[name][value]} for value, label in self.fields[name].choices]  # type: ignore[attr-defined]
+            for name in MEANS
+        }
+
+    @property
+    def stays_out(self) -> bool:
+        """Cards with this tag do not come back into the sync."""
+        return bool(self.selected) and self["marker"].value() not in self.selected
+
+    @property
+    def cards_wrong(self) -> bool:
+        return not {"card_cap", "marker"}.isdisjoint(self.errors)
+
+    @property
+    def contacts_wrong(self) -> bool:
+        return not {"conflict", "when_gone", "companies"}.isdisjoint(self.errors)
+
+
+IN_SYNC = gettext_lazy("Selected in this sync")
+
+
+def marker_choices(tags: list[Tag], stored: str) -> list[Any]:
+    """Of tags that share a name each says its id. What is stored and no longer there is kept, and says so."""
+    names = [tag.name for tag in tags]
+    named = {tag.external_id: tag.name if names.count(tag.name) == 1 else f"{tag.name} ({tag.external_id})" for tag in tags}
+    gone = [(stored, _("%(id)s (no longer seen)") % {"id": stored})] if stored and stored not in named else []
+    chosen = [(tag.external_id, named[tag.external_id]) for tag in tags if tag.selected]
+    others = [(tag.external_id, named[tag.external_id]) for tag in tags if not tag.selected]
+    grouped = [(IN_SYNC, chosen), (_("Other tags"), others)] if chosen and others else [(IN_SYNC, chosen)] if chosen else others
+    return [("", _("None")), *gone, *grouped]

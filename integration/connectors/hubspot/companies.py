@@ -1,0 +1,97 @@
+"""Calls about companies and about whose contacts they have. HubSpot itself makes two companies of one domain without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from integration.connectors.base import Rejected
+from integration.connectors.http import Http
+from integration.connectors.hubspot import fields, parse
+
+BATCH = 100
+PAGE = 200  # the most that a search answers
+READ = 1000  # associations
+
+
+class Companies:
+    """Found by domain or by name; made by an upsert on a unique property of ours, so that sending twice makes one."""
+
+    def __init__(self, http: Http, searches: Http, version: str) -> None:
+        dated = not version.startswith("v")
+        self._http, self._searches = http, searches
+        self._companies = f"/crm/objects/{version}/companies" if dated else f"/crm/{version}/objects/companies"
+        self._properties = f"/crm/properties/{version}/companies" if dated else f"/crm/{version}/properties/companies"
+        self._of_contacts = f"/crm/associations/{version}/contact/company/batch" if dated else "/crm/v4/associations/contact/company/batch"
+
+    def ensure_key(self) -> None:
+        """Makes our unique property where it is missing. Raises Reconnect without the right."""
+        have = {prop.name for prop in parse.properties(self._http.read("GET", self._properties))}
+        if fields.COMPANY_KEY.name in have:
+            return
+        groups = parse.rows(self._http.read("GET", f"{self._properties}/groups"))
+        if not any(group.get("name") == fields.GROUP for group in groups):
+            self._http.write("POST", f"{self._properties}/groups", {"name": fields.GROUP, "label": fields.GROUP_LABEL})
+        self._http.write("POST", self._properties, parse.property_body(fields.COMPANY_KEY, fields.GROUP))
+
+    def find(self, by: str, values: Iterable[str]) -> dict[str, str]:
+        """Value (lower case) -> id of the oldest company whose ``by`` (domain or name) it is."""
+        wanted = sorted({value.lower() for value in values})
+        found: dict[str, str] = {}
+        for i in range(0, len(wanted), BATCH):
+            after = ""
+            while True:
+                body = {
+                    "filterGroups": [{"filters": [{"propertyName": by, "operator": "IN", "values": wanted[i : i + BATCH]}]}],
+                    "sorts": [{"propertyName": "createdate", "direction": "ASCENDING"}],
+                    "limit": PAGE,
+                    "properties": [by],
+                    **({"after": after} if after else {}),
+                }
+                page = parse.page(self._searches.read("POST", f"{self._companies}/search", body=body))
+                for company in page.contacts:
+                    found.setdefault(company.values.get(by, "").lower(), company.id)
+                after = page.next_token
+                if not after:
+                    break
+        return found
+
+    def make(self, companies: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """Our key -> id. ``companies`` is our key -> properties. Those that HubSpot refuses are left out."""
+        made: dict[str, str] = {}
+        keys = sorted(companies)
+        for i in range(0, len(keys), BATCH):
+            some = keys[i : i + BATCH]
+            rows = [{"id": key, "idProperty": fields.COMPANY_KEY.name, "properties": dict(companies[key]), "objectWriteTraceId": key} for key in some]
+            try:
+                value: Any = self._http.write("POST", f"{self._companies}/batch/upsert", {"inputs": rows}).value or {}
+            except Rejected:
+                continue
+            for row in value.get("results") or ():
+                key = str((row.get("properties") or {}).get(fields.COMPANY_KEY.name) or "")
+                if key in companies:
+                    made[key] = str(row["id"])
+        return made
+
+    def of(self, contact_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Contact -> its companies, those without any left out."""
+        found: dict[str, list[str]] = {}
+        for i in range(0, len(contact_ids), READ):
+            value = self._http.read("POST", f"{self._of_contacts}/read", body={"inputs": [{"id": id} for id in contact_ids[i : i + READ]]})
+            for row in parse.rows(value):
+                ids = [str(to.get("toObjectId") or "") for to in row.get("to") or () if isinstance(to, dict)]
+                found[str((row.get("from") or {}).get("id") or "")] = [id for id in ids if id]
+        return found
+
+    def associate(self, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Associates (contact, company) each; returns those that HubSpot confirmed. Idempotent: sending twice changes nothing."""
+        done: set[tuple[str, str]] = set()
+        for i in range(0, len(pairs), BATCH):
+            some = pairs[i : i + BATCH]
+            rows = [{"from": {"id": contact}, "to": {"id": company}} for contact, company in some]
+            value: Any = self._http.write("POST", f"{self._of_contacts}/associate/default", {"inputs": rows}).value or {}
+            told = {
+                tuple(str((row.get(end) or {}).get("id")) for end in ("from", "to")) for row in value.get("results") or () if isinstance(row, dict)
+            }
+            done.update(pair for pair in some if pair in told or pair[::-1] in told)
+        return done

@@ -1,0 +1,103 @@
+"""Companies: found by domain, then by name, made once, and HubSpot's own association is not doubled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from core.tenancy import in_account
+from integration.models import AuditEntry, Company, Connection, Link
+from tests.cast import TOKEN, configured, file, sync
+
+pytestmark = pytest.mark.django_db
+PLAIN = {"shared_email_percent": 0, "no_email_percent": 0}
+
+
+@pytest.fixture
+def sandbox(sandbox_of: Any) -> Any:
+    return sandbox_of(12, **PLAIN)
+
+
+def portal(sandbox: Any) -> Any:
+    return sandbox.hubspot.portal(TOKEN)
+
+
+def companies(sandbox: Any) -> dict[str, dict[str, str]]:
+    return portal(sandbox).companies.records
+
+
+def of(sandbox: Any, contact_id: str) -> list[str]:
+    return list(portal(sandbox).links.pairs.get(contact_id, {}))
+
+
+def domain(email: str) -> str:
+    return email.rpartition("@")[2]
+
+
+def settle(rule: Any, later: Any, minutes: int = 2) -> None:
+    sync(rule)
+    later(minutes=minutes)
+    sync(rule)
+
+
+def test_every_contact_gets_its_company_once(sandbox, time_machine_later):
+    rule = configured(file(companies="make"))
+    settle(rule, time_machine_later)
+    with in_account(rule.account):
+        links = list(Link.objects.all())
+        assert links and all(of(sandbox, link.contact_id) == [link.company_id] for link in links)
+    domains = Counter(company["domain"] for company in companies(sandbox).values() if company.get("domain"))
+    assert set(domains.values()) == {1}
+    before = len(companies(sandbox)), sandbox.hubspot.changes
+    time_machine_later(minutes=2)
+    sync(rule)
+    sync(rule, full=True)
+    assert (len(companies(sandbox)), sandbox.hubspot.changes) == before
+
+
+def test_a_company_that_is_there_is_found_by_domain_and_else_by_name(sandbox, time_machine_later):
+    cards = [card for card in sandbox.sansan.cards.values() if card["email"]][:2]
+    by_domain = portal(sandbox).companies.create({"domain": domain(cards[0]["email"]), "name": "Another name"})
+    sandbox.sansan.change(cards[1]["id"], {"email": "somebody@gmail.com", "url": None, "companyName": "名前株式会社"})
+    by_name = portal(sandbox).companies.create({"name": "名前株式会社"})
+    rule = configured(file(companies="find"))
+    settle(rule, time_machine_later)
+    with in_account(rule.account):
+        found = {link.written["email"]: link.company_id for link in Link.objects.all()}
+    assert found[cards[0]["email"]] == by_domain and found["somebody@gmail.com"] == by_name
+    assert len(companies(sandbox)) == 2, "find makes none"
+    with in_account(rule.account):
+        assert AuditEntry.objects.filter(reason="company_associated").count() >= 2
+
+
+def test_what_hubspot_does_by_itself_is_noticed_and_not_doubled(sandbox, time_machine_later):
+    sandbox.hubspot.switches["auto_companies"] = True
+    rule = configured(file(companies="make"))
+    settle(rule, time_machine_later)
+    with in_account(rule.account):
+        links = list(Link.objects.all())
+        assert all(len(of(sandbox, link.contact_id)) == 1 for link in links)
+        assert Connection.objects.get(pk=rule.hubspot_id).auto_companies is True
+        assert not Company.objects.filter(made=True).exists()
+
+
+def test_who_moves_to_another_company_gets_the_new_one_too(sandbox, time_machine_later):
+    rule = configured(file(companies="make"))
+    settle(rule, time_machine_later)
+    card = next(card for card in sandbox.sansan.cards.values() if card["email"])
+    sandbox.sansan.change(card["id"], {"email": "new@moved.example.jp", "companyName": "移動株式会社"})
+    settle(rule, time_machine_later)
+    with in_account(rule.account):
+        link = Link.objects.get(written__email="new@moved.example.jp")
+    assert companies(sandbox)[link.company_id]["domain"] == "moved.example.jp" and link.company_id in of(sandbox, link.contact_id)
+
+
+def test_without_the_right_contacts_go_on(sandbox, time_machine_later):
+    rule = configured(file(companies="make"))
+    portal(sandbox).scopes_missing.add("crm.objects.companies.read")
+    settle(rule, time_machine_later)
+    with in_account(rule.account):
+        assert Link.objects.exclude(contact_id="").count() > 5
+        assert not Link.objects.exclude(company_id="").exists()
