@@ -8,12 +8,12 @@ from typing import Any
 from django.db.models import Case, F, QuerySet, Value, When
 from django.utils import timezone
 
-from integration.models import Bucket, Record, SyncRule
+from integration.models import Bucket, Link, Record, Side, SyncRule
 
 # Where a record waits for something to change. A retry looks at it again at once.
 RETRIED = (Bucket.FAILING, Bucket.HELD, Bucket.EXCLUDED, Bucket.MERGED, Bucket.LINKED, Bucket.WAITING)
 
-# A run that has settled a record reads it once more. One that has it in hand counts that reading first (ledger.Book).
+# A run that has settled a record reads it once more. One that has it in hand counts that reading first (closing.Book).
 UNREAD = Case(When(due_at__isnull=True, then=Value(None)), default=F("run_id"))
 
 
@@ -22,8 +22,29 @@ def retry(records: QuerySet[Any]) -> int:
     return records.filter(bucket__in=RETRIED).update(due_at=timezone.now(), run_id=UNREAD)
 
 
-def retry_reason(rule: SyncRule, bucket: str, reason: str) -> int:
-    return retry(Record.objects.filter(rule=rule, bucket=bucket, reason=reason))
+def retry_reason(rule: SyncRule, side: str, bucket: str, reason: str) -> int:
+    return retry(Record.objects.filter(rule=rule, side=side, bucket=bucket, reason=reason))
+
+
+def choose(link: Link, names: Iterable[str], side: str, who: str) -> int:
+    """Settles clashes of a person: the card's value (``sansan``) or the contact's (``hubspot``) wins, as long as both stay as they are."""
+    at = timezone.now().isoformat(timespec="seconds")
+    chosen = {
+        name: {"side": side, "card": link.clashes[name][0], "contact": link.clashes[name][1], "by": who, "at": at}
+        for name in names
+        if name in link.clashes
+    }
+    if not chosen:
+        return 0
+    Link.objects.filter(pk=link.pk).update(choices={**link.choices, **chosen})
+    return retry(Record.objects.filter(link=link, side=Side.CARD))
+
+
+def choose_all(rule: SyncRule, side: str, who: str) -> int:
+    """The same for everybody of a rule who waits for a choice; returns how many cards are looked at again."""
+    held = Record.objects.filter(rule=rule, side=Side.CARD, bucket=Bucket.HELD, reason="conflict", link__isnull=False)
+    links = Link.objects.filter(pk__in=held.values("link"))
+    return sum(choose(link, [name for name, clash in link.clashes.items() if clash[2] == "hold"], side, who) for link in links.iterator(500))
 
 
 def never_sync(records: Iterable[Record], why: str, who: str) -> int:

@@ -87,7 +87,6 @@ def settle(desk: Desk, rows: Mapping[int, Row], decisions: Sequence[Decision], n
             reasons.append(verdict.reason)
             if ledger.newly_decided(verdict, row):
                 entry = ledger.said(desk, now, row, decision, verdict, None, Outcome.PREVIEW if preview else Outcome.NONE)
-                entry.card_id = decision.detail if verdict.reason == "card_exists" else ""
                 entries.append(entry)
             due = tomorrow(desk) if verdict.reason == "daily_cap" else None
             moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], row.name, due, 0))
@@ -104,7 +103,8 @@ def open_card(desk: Desk, row: Row, decision: Decision, name: str) -> AuditEntry
     with transaction.atomic():
         desk.lease.renew()
         entry = ledger.base_entry(desk, now, row._replace(name=name), d.CREATE, d.NEW_CARD, "", None)
-        entry.card_id, entry.contact_id, entry.email = "", decision.contact_id, normalize.email(decision.after.get("email", ""))
+        # Its card has no id yet: the contact's stands in its place, so that the contact's page finds it.
+        entry.contact_id, entry.email = decision.contact_id, normalize.email(decision.after.get("email", ""))
         entry.after, entry.sent_at = dict(decision.after), now
         entry.outcome = ""
         if desk.run.is_preview:

@@ -103,10 +103,29 @@ def store_schema(connection: Connection, properties: Iterable[PropertyRead]) -> 
     connection.save(update_fields=["schema", "schema_at", "link_property"])
 
 
-def refresh_schema(connection: Connection) -> None:
-    """Reads the portal's properties again when what we know is old."""
+def refresh_schema(rule: SyncRule) -> None:
+    """Reads the portal's properties again when what we know is old, and its users where a mapping names owners."""
+    connection = rule.hubspot
     if connection.schema_at is None or connection.schema_at < timezone.now() - SCHEMA_LIVES:
-        store_schema(connection, target_for(connection).properties())
+        target = target_for(connection)
+        store_schema(connection, target.properties())
+        refresh_owners(rule, target)
+    elif not connection.owners:
+        refresh_owners(rule, None)
+
+
+def refresh_owners(rule: SyncRule, target: ContactTarget | None) -> None:
+    """Without the right to read them nobody's contact gets an owner; everything else goes on."""
+    if not any(row.hubspot == fields.OWNER for row in rule.mappings.all() if row.active):
+        return
+    try:
+        rule.hubspot.owners = dict((target or target_for(rule.hubspot)).owners())
+    except (Reconnect, Rejected, Gone) as refused:
+        if isinstance(refused, Reconnect) and refused.reason != "missing_scope":
+            raise
+        log.warning("no_owners", connection=rule.hubspot.slug, why=refused.detail)
+        rule.hubspot.owners = {"": ""}  # asked for again with the properties, not with every slice
+    rule.hubspot.save(update_fields=["owners"])
 
 
 def lacks_ours(rule: SyncRule) -> bool:

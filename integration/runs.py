@@ -98,7 +98,7 @@ def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], boo
         end(run, SyncRun.State.PARTIAL if progress(run) else SyncRun.State.FAILED)
         return Next(done=True)
     try:
-        preflight.refresh_schema(run.rule.hubspot)
+        preflight.refresh_schema(run.rule)
         if run.attempts == 1 and run.trigger == run.Trigger.PERSON and not run.is_preview and preflight.lacks_ours(run.rule):
             # That a person has asked for the run is the consent. Refused, the rule goes by e-mail and says so.
             preflight.ensure_properties(run.rule)
@@ -147,6 +147,10 @@ def remember(desk: Desk) -> None:
     with transaction.atomic():
         desk.lease.renew()
         SyncRule.objects.filter(pk=desk.rule.pk).update(known_share=desk.known_share)
+        if desk.target.quota:
+            limit, left = desk.target.quota
+            told = {"limit": limit, "left": left, "at": timezone.now().isoformat(timespec="seconds")}
+            Connection.objects.filter(pk=desk.rule.hubspot_id).update(quota=told)
         ledger.count(desk, {})
 
 

@@ -12,7 +12,7 @@ from core.tenancy import all_accounts
 from integration.admin.health import health_url
 from integration.admin.setup.steps import resume_url
 from integration.admin.shown import badge, choice_badge, number, page_url, sentence, to_do, when
-from integration.models import Bucket, Connection, Record, SyncRule
+from integration.models import Bucket, Connection, Record, Side, SyncRule
 
 MOST = 20
 # More rules than this are not gone through for one page.
@@ -52,18 +52,19 @@ def failing_reasons() -> list[dict[str, Any]]:
     rules = {rule.pk: rule for rule in SyncRule.objects.select_related("account").only("slug", "account__name", "account_id")[:MOST_RULES]}
     with all_accounts():
         # The rules were read within the scope; its condition would only lead SQLite to the wrong index (see standing.py).
-        rows = Record.objects.filter(rule__in=list(rules), bucket__in=(Bucket.FAILING, Bucket.HELD)).order_by()
-        counted = list(rows.values_list("rule", "bucket", "reason").annotate(n=Count("pk")).order_by("-n")[:MOST])
+        rows = Record.objects.filter(rule__in=list(rules), side__in=Side.values, bucket__in=(Bucket.FAILING, Bucket.HELD)).order_by()
+        counted = list(rows.values_list("rule", "side", "bucket", "reason").annotate(n=Count("pk")).order_by("-n")[:MOST])
     return [
         {
             "rule": rules[rule],
-            "url": health_url(rules[rule], stand=bucket, reason=reason),
+            "url": health_url(rules[rule], stand=bucket, reason=reason, **({"side": side} if side == Side.CONTACT else {})),
+            "contacts": side == Side.CONTACT,
             "bucket": badge(bucket, Bucket(bucket).label),
             "n": number(n),
             "sentence": sentence(reason) if reason else "",
             "to_do": to_do(reason),
         }
-        for rule, bucket, reason, n in counted
+        for rule, side, bucket, reason, n in counted
     ]
 
 

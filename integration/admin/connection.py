@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -19,6 +21,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from core.admin.base import AccountFilter, ScopedAdmin, ScopedForm, button, display, site
 from core.roles import EDIT
 from integration import tasks
+from integration.admin import rate
 from integration.admin.setup import oauth
 from integration.admin.shown import badge, choice_badge, list_url, number, page_url, when
 from integration.models import Connection, Link, SyncRule, Tag
@@ -44,6 +47,14 @@ class ConnectionForm(ScopedForm):
         help_text=gettext_lazy("Stored encrypted, and never shown again."),
     )
 
+    webhook_secret = forms.CharField(
+        label=gettext_lazy("Secret of its webhooks"),
+        max_length=200,
+        required=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password", "spellcheck": "false"}),
+        help_text=gettext_lazy("The client secret of the HubSpot app that sends them. Leave blank to keep what is stored; “none” takes it away."),
+    )
+
     class Meta:
         model = Connection
         exclude = ("credentials",)
@@ -56,6 +67,9 @@ class ConnectionForm(ScopedForm):
 
     def clean_secret(self) -> str:
         return checked_secret(str(self.cleaned_data["secret"]))
+
+    def clean_webhook_secret(self) -> str:
+        return checked_secret(str(self.cleaned_data["webhook_secret"]))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -77,18 +91,22 @@ class ConnectionAdmin(ScopedAdmin):
     ordering = ("account", "system", "slug")
     fieldsets = (
         (None, {"fields": ("account", "system", "slug", "secret")}),
-        (gettext_lazy("Rate limit"), {"fields": ("rate_calls", "rate_seconds")}),
+        (gettext_lazy("Rate limit"), {"fields": ("budget", "speed", ("rate_calls", "rate_seconds"))}),
+        (gettext_lazy("Changes in HubSpot"), {"fields": ("webhook_secret", "hears", "by_itself")}),
         (gettext_lazy("What we saw"), {"fields": (("health_badge", "tested"), "health_detail", ("remote_id", "sees"))}),
     )
-    readonly_fields = ("health_badge", "tested", "health_detail", "remote_id", "sees")
+    readonly_fields = ("health_badge", "tested", "health_detail", "remote_id", "sees", "budget", "speed", "hears", "by_itself")
     buttons = ("test_connection", "refresh_tags", "sign_in")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Before a first test there is nothing seen."""
-        fieldsets = super().get_fieldsets(request, obj)
-        if not self.has_change_permission(request, obj):
-            fieldsets = [(title, {**options, "fields": [f for f in options["fields"] if f != "secret"]}) for title, options in fieldsets]
-        return fieldsets if obj else list(fieldsets)[:2]
+        fieldsets = list(super().get_fieldsets(request, obj))
+        hidden = set() if self.has_change_permission(request, obj) else {"secret", "webhook_secret"}
+        if obj is None:
+            return [fieldsets[0], (fieldsets[1][0], {"fields": ("rate_calls", "rate_seconds")})]
+        if obj.system != Connection.System.HUBSPOT:
+            del fieldsets[2]
+        return [(title, {**options, "fields": [name for name in options["fields"] if name not in hidden]}) for title, options in fieldsets]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """A key of one system says nothing to the other."""
@@ -106,8 +124,12 @@ class ConnectionAdmin(ScopedAdmin):
         secret = form.cleaned_data.get("secret")
         if secret:
             obj.set_secret(secret)
+        hook = form.cleaned_data.get("webhook_secret")
+        if hook:
+            obj.set_webhook_secret("" if hook == "none" else hook)
         # Only what the form asked for: workers write the other columns at the same time.
-        fields = [name for name in form.changed_data if name != "secret"] + (SECRET_FIELDS if secret else [])
+        fields = [name for name in form.changed_data if name not in ("secret", "webhook_secret")] + (SECRET_FIELDS if secret else [])
+        fields += ["credentials"] if hook and not secret else []
         obj.save(update_fields=fields if change else None)
         if secret:
             tasks.enqueue_check(obj)
@@ -139,6 +161,34 @@ class ConnectionAdmin(ScopedAdmin):
         if name == "sign_in":
             return obj.system == Connection.System.HUBSPOT and oauth.offered()
         return name != "refresh_tags" or obj.system == Connection.System.SANSAN
+
+    @display(description=gettext_lazy("calls today"))
+    def budget(self, obj: Connection) -> Any:
+        return rate.shown(obj)
+
+    @display(description=gettext_lazy("speed"))
+    def speed(self, obj: Connection) -> str:
+        return rate.speed(obj)
+
+    @display(description=gettext_lazy("heard of"))
+    def hears(self, obj: Connection) -> Any:
+        """How changes come in, and what to enter in HubSpot so that they come at once."""
+        address = f"{settings.PUBLIC_URL or 'https://…'}{reverse('hubspot_webhook')}"
+        if obj.heard_at:
+            return format_html("{} {}", _("By webhook, last"), when(obj.heard_at))
+        asked = format_html("{} {}", _("Asked for, last"), when(obj.polled_at)) if obj.polled_at else _("Not yet: it begins with the first run.")
+        return format_html(
+            '<span class="mb-two"><span>{}</span><small>{} <code>{}</code></small></span>', asked, _("For webhooks, enter in HubSpot's app:"), address
+        )
+
+    @display(description=gettext_lazy("companies"))
+    def by_itself(self, obj: Connection) -> str:
+        known = {
+            True: _("HubSpot associates contacts with companies by itself."),
+            False: "–",
+            None: _("Not seen that HubSpot associates contacts by itself."),
+        }
+        return str(known[obj.auto_companies])
 
     @display(description=gettext_lazy("system"), ordering="system")
     def system_badge(self, obj: Connection) -> SafeString:

@@ -18,7 +18,7 @@ from unfold.widgets import INPUT_CLASSES
 
 from core.admin.base import is_id
 from integration.admin.shown import sentence
-from integration.models import Bucket, Connection, SyncRule, SyncRun
+from integration.models import Bucket, Connection, Side, SyncRule, SyncRun
 from integration.planning.reasons import REASONS
 
 
@@ -73,7 +73,7 @@ class RecordReasonFilter(ReasonFilter):
     """The index of records begins with the rule, so that a reason alone asks each rule of the scope."""
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(reason=self.value(), bucket__in=Bucket.values, rule__in=rule_ids()) if self.value() else rows
+        return rows.filter(reason=self.value(), side__in=Side.values, bucket__in=Bucket.values, rule__in=rule_ids()) if self.value() else rows
 
 
 class BucketFilter(DropdownFilter):
@@ -84,7 +84,18 @@ class BucketFilter(DropdownFilter):
         return Bucket.choices
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(bucket=self.value(), rule__in=rule_ids()) if self.value() else rows
+        return rows.filter(bucket=self.value(), side__in=Side.values, rule__in=rule_ids()) if self.value() else rows
+
+
+class SideFilter(DropdownFilter):
+    title = _("side")
+    parameter_name = "side"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+        return Side.choices
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(side=self.value(), rule__in=rule_ids()) if self.value() else rows
 
 
 class RunFilter(TextFilter):

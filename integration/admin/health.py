@@ -29,7 +29,7 @@ from integration.admin.chart import DAYS, chart, summary
 from integration.admin.setup.steps import resume_url, step_url
 from integration.admin.shown import TONES, choice_badge, list_url, number, page_url, sentence, to_do, when
 from integration.admin.standing import standings
-from integration.models import Bucket, DayFigures, Record, SyncRule
+from integration.models import Bucket, DayFigures, Record, Side, SyncRule
 
 TABS = (Bucket.LINKED, Bucket.EXCLUDED, Bucket.FAILING, Bucket.MERGED, Bucket.HELD, Bucket.WAITING, Bucket.UNSEEN)
 PER_PAGE = 25
@@ -51,18 +51,20 @@ class HealthMixin:
 
 class Health(View):
     page: Any = None
+    side: str = Side.CARD
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
         self.rule: SyncRule = self.page.get_object(request, str(kwargs["rule_id"]))
         if self.rule is None or not may(request.user, self.rule.account_id, VIEW):
             raise Http404
+        self.side = Side.CONTACT if request.GET.get("side") == Side.CONTACT else Side.CARD
         self.bucket = asked_stand(request.GET.get("stand", ""))
         self.reason = request.GET.get("reason", "")[:64].replace("\0", "")
         self.term = request.GET.get("q", "").replace("\0", "").strip()[:200]
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        stand = standings([self.rule.pk]).get(self.rule.pk, {})
+        stand = standings([self.rule.pk], self.side).get(self.rule.pk, {})
         bucket = self.bucket or first_to_look_at(stand)
         records = self.records(bucket)
         days = self.days()
@@ -74,6 +76,9 @@ class Health(View):
             "state_badge": choice_badge(self.rule, "state"),
             "setup_url": resume_url(self.rule) if self.rule.state == SyncRule.State.DRAFT else step_url("review", self.rule),
             "checked": when(self.rule.checked_at),
+            "sides": self.sides(),
+            "contacts": self.side == Side.CONTACT,
+            "side": self.side,
             "tabs": self.tabs(stand, bucket),
             "total": sum(stand.values()),
             "bucket": bucket,
@@ -88,7 +93,8 @@ class Health(View):
             "chart": chart(days, self.today()),
             "latency": summary(days),
             "days": DAYS,
-            "list_url": list_url(Record, rule=self.rule.pk, bucket=bucket),
+            "list_url": list_url(Record, rule=self.rule.pk, bucket=bucket, side=self.side.value),
+            "made_today": self.made_today(days),
         }
         return TemplateResponse(request, "admin/integration/health.html", context)
 
@@ -98,6 +104,21 @@ class Health(View):
     def days(self) -> list[DayFigures]:
         return list(DayFigures.objects.filter(rule=self.rule, day__gt=self.today() - timedelta(days=DAYS)))
 
+    def sides(self) -> list[dict[str, Any]]:
+        """Cards, and contacts that may become cards; for a rule of one direction there is nothing to choose."""
+        if self.rule.direction == SyncRule.Direction.TO_HUBSPOT:
+            return []
+        labels = ((Side.CARD, _("Cards to contacts")), (Side.CONTACT, _("Contacts to cards")))
+        return [{"label": label, "url": f"?{urlencode({'side': side.value})}", "current": side == self.side} for side, label in labels]
+
+    def made_today(self, days: list[DayFigures]) -> int:
+        return next((one.cards_made for one in days if one.day == self.today()), 0)
+
+    def asked(self, **shown: str) -> str:
+        """The query of this page with other things shown."""
+        side = {"side": self.side.value} if self.side == Side.CONTACT else {}
+        return f"?{urlencode({**side, **shown})}"
+
     def tabs(self, stand: dict[str, int], current: str) -> list[dict[str, Any]]:
         return [
             {
@@ -106,7 +127,7 @@ class Health(View):
                 "n": number(stand.get(tab, 0)),
                 "zero": not stand.get(tab, 0),
                 "tone": TONES.get(tab, "plain"),
-                "url": f"?{urlencode({'stand': tab.value})}",
+                "url": self.asked(stand=tab.value),
                 "current": tab == current and not self.term,
             }
             for tab in TABS
@@ -115,7 +136,7 @@ class Health(View):
     def rows(self, bucket: str) -> QuerySet[Any]:
         """The rule was found within the scope. Its condition would only lead SQLite to the wrong index (see standing.py)."""
         with all_accounts():
-            return Record.objects.filter(rule=self.rule, bucket=bucket)
+            return Record.objects.filter(rule=self.rule, side=self.side, bucket=bucket)
 
     def reasons(self, bucket: str) -> list[dict[str, Any]]:
         rows = self.rows(bucket).order_by().values("reason").annotate(n=Count("pk"))
@@ -128,7 +149,7 @@ class Health(View):
                 "people": number(people[reason]) if reason in people else number(n) if bucket == Bucket.LINKED else "",
                 "sentence": sentence(reason) if reason else _("Not looked at yet."),
                 "to_do": to_do(reason),
-                "url": f"?{urlencode({'stand': bucket, 'reason': reason})}",
+                "url": self.asked(stand=bucket, reason=reason),
                 "current": reason == self.reason,
             }
             for reason, n in found
@@ -150,7 +171,7 @@ class Health(View):
         """One more than a page, to know whether there is another. In the order of the index that finds them."""
         if self.term:
             ids = list(search.find(self.request, self.term))
-            rows = Record.objects.filter(rule=self.rule, pk__in=ids).order_by("pk")[: PER_PAGE + 1]
+            rows = Record.objects.filter(rule=self.rule, side=self.side, pk__in=ids).order_by("pk")[: PER_PAGE + 1]
         else:
             rows = self.rows(bucket)
             if self.reason:
@@ -172,7 +193,7 @@ class Health(View):
             return ""
         last = records[-1]["record"]
         kept = {"stand": bucket, "reason": self.reason, "after": f"{last.reason}|{last.pk}"}
-        return f"?{urlencode({name: value for name, value in kept.items() if value})}"
+        return self.asked(**{name: value for name, value in kept.items() if value})
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not may(request.user, self.rule.account_id, OPERATE):
@@ -180,7 +201,10 @@ class Health(View):
         if not self.rule.account.active:
             messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": self.rule.account})
         elif request.POST.get("action") == "retry_reason":
-            self.told(attention.retry_reason(self.rule, asked_stand(request.POST.get("stand", "")), request.POST.get("reason", "").replace("\0", "")))
+            stand, reason = asked_stand(request.POST.get("stand", "")), request.POST.get("reason", "").replace("\0", "")
+            self.told(attention.retry_reason(self.rule, self.side, stand, reason))
+        elif request.POST.get("action") in ("choose_sansan", "choose_hubspot"):
+            self.told(attention.choose_all(self.rule, request.POST["action"].removeprefix("choose_"), request.user.get_username()))
         elif request.POST.get("action") == "retry":
             chosen = [int(pk) for pk in request.POST.getlist("record") if is_id(pk)]
             self.told(attention.retry(Record.objects.filter(rule=self.rule, pk__in=chosen)))

@@ -53,7 +53,7 @@ class LinkAdmin(PanelAdmin):
         cards: dict[int, list[str]] = {}
         # The links were read within the scope; its condition would only lead SQLite to the wrong index (see standing.py).
         with all_accounts():
-            rows = Record.objects.filter(link__in=[link.pk for link in changelist.result_list]).order_by("exchanged_on", "pk")
+            rows = Record.objects.filter(link__in=[link.pk for link in changelist.result_list], side="card").order_by("exchanged_on", "pk")
             for link, name in rows.values_list("link", "name"):
                 cards.setdefault(link, []).append(name)
         for link in changelist.result_list:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from core.tenancy import all_accounts
 from integration.admin.shown import choice_badge, page_url
 from integration.desk import as_plan_rule
-from integration.models import Bucket, Link, Record, SyncRule, Tag
+from integration.models import Bucket, Link, Record, Side, SyncRule, Tag
 from integration.planning.expressions import ExpressionError
 from integration.planning.mapping import value_of
 from integration.planning.rules import TAGS, MappingRow
@@ -52,8 +52,8 @@ def cards_of(record: Record) -> list[Record]:
     """The record and the other cards of its person, the one that stands first."""
     with all_accounts():
         # A link's records are of its account; the scope's condition would only lead SQLite to the wrong index (see standing.py).
-        others = list(Record.objects.filter(link=record.link_id).select_related("rule")[:50]) if record.link_id else []
-    found = {one.pk: one for one in (*others, record)}
+        others = list(Record.objects.filter(link=record.link_id, side=Side.CARD).select_related("rule")[:50]) if record.link_id else []
+    found = {one.pk: one for one in (*others, *([record] if record.side == Side.CARD else []))}
     return sorted(found.values(), key=lambda one: as_card(one).rank, reverse=True)
 
 
@@ -70,7 +70,8 @@ def as_card(record: Record) -> Card:
 
 def side_by_side(record: Record, rule: SyncRule, link: Link | None) -> dict[str, Any]:
     found = cards_of(record)
-    records = found[:MOST_CARDS] if record in found[:MOST_CARDS] else [*found[: MOST_CARDS - 1], record]
+    shown = found[:MOST_CARDS]
+    records = shown if record in shown or record.side != Side.CARD else [*found[: MOST_CARDS - 1], record]
     cards = [as_card(one) for one in records]
     names = tag_names(records)
     counted = [card for one, card in zip(records, cards, strict=True) if one.bucket not in LEFT_OUT and not one.barred]

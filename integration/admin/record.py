@@ -10,27 +10,27 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from core.admin.base import AccountFilter, PanelAdmin, display, site
 from core.roles import OPERATE
 from integration.admin import filters, search
 from integration.admin.entry import brief
-from integration.admin.filters import BucketFilter, RecordReasonFilter, RuleFilter
+from integration.admin.filters import BucketFilter, RecordReasonFilter, RuleFilter, SideFilter
 from integration.admin.health import health_url
 from integration.admin.labels import CARD_FIELDS
 from integration.admin.person import side_by_side
 from integration.admin.record_buttons import RecordButtons
 from integration.admin.shown import choice_badge, list_url, page_url, sentence, to_do, when
 from integration.connectors.sansan.fields import FIELDS
-from integration.models import AuditEntry, Record, Tag
+from integration.models import AuditEntry, Bucket, Link, Record, Side, Tag
 
 
 @admin.register(Record, site=site)
 class RecordAdmin(RecordButtons, PanelAdmin):
     empty_text = gettext_lazy("Our copy of each card stands here, from the first run on.")
-    list_display = ("person", "account", "rule_name", "bucket_badge", "why", "changed", "read")
-    list_filter = (RuleFilter, BucketFilter, RecordReasonFilter, AccountFilter)
+    list_display = ("person", "account", "rule_name", "side_name", "bucket_badge", "why", "changed", "read")
+    list_filter = (RuleFilter, SideFilter, BucketFilter, RecordReasonFilter, AccountFilter)
     # The box is shown for these; what it asks is in get_search_results.
     search_fields = ("external_id",)
     search_help_text = search.HELP
@@ -52,14 +52,20 @@ class RecordAdmin(RecordButtons, PanelAdmin):
     def page_context(self, request: HttpRequest, obj: Record) -> dict[str, Any]:
         names = dict(Tag.objects.filter(connection=obj.connection_id, external_id__in=obj.tags).values_list("external_id", "name"))
         person = side_by_side(obj, obj.rule, obj.link)
-        entries = AuditEntry.objects.filter(account=obj.account_id, card_id=obj.external_id, rule=obj.rule_id)
+        # The entry that made the card of a contact goes by that card.
+        ids = [obj.external_id, *([obj.detail] if obj.side == Side.CONTACT and obj.bucket == Bucket.LINKED and obj.detail else [])]
+        entries = AuditEntry.objects.filter(account=obj.account_id, card_id__in=ids, rule=obj.rule_id)
         return {
             "record": obj,
             "bucket": self.bucket_badge(obj),
             "sentence": sentence(obj.reason) if obj.reason else "",
             "to_do": to_do(obj.reason),
             "person": person,
-            "health_url": health_url(obj.rule, stand=obj.bucket, **({"reason": obj.reason} if obj.reason else {})),
+            "is_card": obj.side == Side.CARD,
+            "health_url": health_url(obj.rule, **side_of(obj), stand=obj.bucket, **({"reason": obj.reason} if obj.reason else {})),
+            "clashes": clashes(obj),
+            "choose_url": reverse("admin:integration_record_choose", args=[obj.pk]),
+            "heard": heard(obj.link) if obj.link else [],
             "may_operate": self.allowed(request, obj, OPERATE),
             "never_url": reverse("admin:integration_record_never", args=[obj.pk]),
             "values": [(CARD_FIELDS.get(name, name), name, obj.values[name]) for name in sorted(obj.values, key=place)],
@@ -74,6 +80,10 @@ class RecordAdmin(RecordButtons, PanelAdmin):
     @display(description=gettext_lazy("person"))
     def person(self, obj: Record) -> SafeString:
         return format_html('<span class="mb-two">{}<small>{}</small></span>', obj.name or obj.external_id, obj.email_key or obj.external_id)
+
+    @display(description=gettext_lazy("side"))
+    def side_name(self, obj: Record) -> str:
+        return obj.get_side_display()
 
     @display(description=gettext_lazy("rule"))
     def rule_name(self, obj: Record) -> str:
@@ -102,6 +112,66 @@ def place(name: str) -> tuple[int, str]:
     return (order.index(name) if name in order else len(order), name)
 
 
+def side_of(record: Record) -> dict[str, str]:
+    return {"side": record.side} if record.side == Side.CONTACT else {}
+
+
+WINS = {
+    "sansan": gettext_lazy("The card wins"),
+    "hubspot": gettext_lazy("HubSpot's edit stays"),
+    "hold": gettext_lazy("Waits for your choice"),
+}
+DECIDED_BY = {
+    "rule": gettext_lazy("the rule says so"),
+    "field": gettext_lazy("this field's mapping says so"),
+    "person": gettext_lazy("chosen by %(who)s on %(day)s"),
+}
+
+
+def clashes(record: Record) -> list[dict[str, Any]]:
+    """What was edited in HubSpot and the card says otherwise: both values, who wins, and what decided it."""
+    link = record.link
+    if link is None or record.side != Side.CARD:
+        return []
+    schema = record.rule.hubspot.schema
+    return [
+        {
+            "property": name,
+            "label": schema.get(name, {}).get("label", ""),
+            "card": card,
+            "contact": contact,
+            "winner": winner,
+            "wins": WINS.get(winner, winner),
+            "by": decided_by(by, link.choices.get(name)),
+        }
+        for name, (card, contact, winner, by) in sorted(link.clashes.items())
+    ]
+
+
+def decided_by(by: str, choice: dict[str, str] | None) -> str:
+    said = str(DECIDED_BY.get(by, by))
+    return said % {"who": choice["by"], "day": choice["at"][:10]} if by == "person" and choice else said
+
+
+def heard(link: Link) -> list[tuple[Any, Any]]:
+    """What came back from HubSpot."""
+    found: list[tuple[Any, Any]] = []
+    if link.gone:
+        found.append((link.get_gone_display(), when(link.gone_at)))
+    if link.echoes:
+        said = gettext("%(n)s in all, last of run %(run)s") % {"n": link.echoes, "run": link.run_id or "–"}
+        text = format_html("{} <small>{}</small>", when(link.echo_at), said)
+        found.append((gettext_lazy("Our own write came back, and was dropped"), text))
+    if link.company_id or link.company_note:
+        found.append((gettext_lazy("Company in HubSpot"), link.company_id or link.company_note))
+    return found
+
+
 def times(record: Record) -> list[tuple[Any, Any]]:
-    found = [(gettext_lazy("Changed in Sansan"), record.changed_at), (gettext_lazy("Read"), record.read_at)]
+    changed = gettext_lazy("Changed in Sansan") if record.side == Side.CARD else gettext_lazy("Changed in HubSpot")
+    found = [(changed, record.changed_at), (gettext_lazy("Read"), record.read_at)]
+    if record.prompted_at:
+        found.append((gettext_lazy("Contact changed in HubSpot"), record.prompted_at))
+    if record.made_at:
+        found.append((gettext_lazy("Made by us of a contact"), record.made_at))
     return [*found, (gettext_lazy("Tried again"), record.due_at)] if record.due_at else found

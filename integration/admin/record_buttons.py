@@ -44,11 +44,29 @@ class RecordButtons:
             messages.warning(request, _("The rule is not active: this card is looked at as soon as it is."))
 
     def button_urls(self) -> list[URLPattern]:
-        never = path("<int:object_id>/never/", self.admin_site.admin_view(self.never), name="integration_record_never")  # type: ignore[attr-defined]
-        return [never, *super().button_urls()]  # type: ignore[misc]
+        view = self.admin_site.admin_view  # type: ignore[attr-defined]
+        never = path("<int:object_id>/never/", view(self.never), name="integration_record_never")
+        choose = path("<int:object_id>/choose/", view(self.choose), name="integration_record_choose")
+        return [never, choose, *super().button_urls()]  # type: ignore[misc]
 
-    def never(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Like a button, but it asks why."""
+    def choose(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Left or right: whose value stands where somebody edited the contact."""
+        obj = self.asked_for(request, object_id)
+        if isinstance(obj, HttpResponse):
+            return obj
+        side, name = request.POST.get("side", ""), request.POST.get("property", "").replace("\0", "")
+        if not obj.account.active:
+            messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": obj.account})
+        elif side not in ("sansan", "hubspot") or obj.link is None:
+            messages.error(request, _("Choose the card's value or HubSpot's."))
+        elif attention.choose(obj.link, [name], side, request.user.get_username()):  # type: ignore[union-attr]
+            self.told(request, obj, 1)
+        else:
+            messages.info(request, _("There is nothing to choose any more: the values have changed meanwhile."))
+        return redirect(page_url(obj))
+
+    def asked_for(self, request: HttpRequest, object_id: int) -> Any:
+        """The record of a button that asks for something, or the answer that refuses."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         obj: Any = self.get_object(request, str(object_id))  # type: ignore[attr-defined]
@@ -56,6 +74,13 @@ class RecordButtons:
             raise Http404
         if not self.allowed(request, obj, OPERATE):  # type: ignore[attr-defined]
             raise PermissionDenied
+        return obj
+
+    def never(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Like a button, but it asks why."""
+        obj = self.asked_for(request, object_id)
+        if isinstance(obj, HttpResponse):
+            return obj
         why = request.POST.get("why", "").replace("\0", "").strip()
         if not obj.account.active:
             messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": obj.account})

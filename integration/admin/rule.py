@@ -31,6 +31,7 @@ from integration.models import Connection, FieldMapping, SyncRule, SyncRun
 
 State = SyncRule.State
 BUDGET = ("limit_creates", "limit_updates")
+SENDING = ("card_cap", "marker")
 
 
 @admin.register(SyncRule, site=site)
@@ -46,9 +47,11 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
     list_before_template = "admin/integration/rule_begin.html"
     fieldsets = (
         (None, {"fields": ("account", "slug", ("sansan", "hubspot"), "direction")}),
-        (gettext_lazy("Which people, and who wins"), {"fields": ("require_email", "conflict", "filters")}),
+        (gettext_lazy("Which people"), {"fields": ("require_email", "filters")}),
+        (gettext_lazy("Conflicts"), {"fields": ("conflict", "when_gone", "companies")}),
+        (gettext_lazy("HubSpot to Sansan"), {"fields": SENDING}),
         (gettext_lazy("Change budget"), {"fields": BUDGET}),
-        (gettext_lazy("How often"), {"fields": ("interval", "full_every")}),
+        (gettext_lazy("How often"), {"fields": ("interval", "full_every", "sweep_every")}),
     )
 
     def get_urls(self) -> list[URLPattern]:
@@ -64,9 +67,11 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
         return self.inlines if obj else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The change budget's two fields exist in the form only."""
+        """The change budget's two fields exist in the form only; a tag can be chosen once the connection is."""
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or self.has_change_permission(request, obj):
+        if obj is None:
+            return [(title, {**options, "fields": ("card_cap",)} if options["fields"] == SENDING else options) for title, options in fieldsets]
+        if self.has_change_permission(request, obj):
             return fieldsets
         return [(title, {**options, "fields": ["budget"]} if tuple(options["fields"]) == BUDGET else options) for title, options in fieldsets]
 

@@ -15,7 +15,16 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 
 from core.admin.base import ScopedForm, TabularInline
 from integration.admin.labels import CARD_FIELDS, TRANSFORM_CHOICES
-from integration.configuration import LONGEST_FULL_EVERY, LONGEST_INTERVAL, SHORTEST_INTERVAL, filter_row, property_problem
+from integration.admin.setup.policies import DECIDES, marker_choices, markers
+from integration.configuration import (
+    LONGEST_FULL_EVERY,
+    LONGEST_INTERVAL,
+    LONGEST_SWEEP_EVERY,
+    MOST_CARDS_A_DAY,
+    SHORTEST_INTERVAL,
+    filter_row,
+    property_problem,
+)
 from integration.connectors.sansan.fields import FIELDS
 from integration.models import FieldMapping, SyncRule
 from integration.node import Node
@@ -25,7 +34,7 @@ from integration.planning.rules import TAGS
 NO_FILTERS: dict[str, list[dict[str, str]]] = {"cards": [], "contacts": []}
 EXAMPLE = '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}], "contacts": []}'
 # What decides which cards become what: a change of any of these means looking at every card again.
-DECISIVE = {"sansan", "hubspot", "require_email", "conflict", "filters"}
+DECISIVE = DECIDES | {"sansan", "hubspot", "require_email", "filters"}
 
 
 class Criteria(forms.JSONField):
@@ -75,16 +84,18 @@ class RuleForm(ScopedForm):
         super().__init__(*args, **kwargs)
         self.initial.setdefault("limit_creates", self.instance.limits.get("creates"))
         self.initial.setdefault("limit_updates", self.instance.limits.get("updates"))
+        if "marker" in self.fields:
+            self.fields["marker"] = self.marker_field()
         if "filters" in self.fields:
             self.initial["filters"] = {**NO_FILTERS, **self.instance.filters}
             words = {"example": EXAMPLE, "operators": ", ".join(OPERATORS)}
             self.fields["filters"].help_text = _("All must hold. Example: %(example)s. Operators: %(operators)s.") % words
 
-    def clean_direction(self) -> str:
-        direction = str(self.cleaned_data["direction"])
-        if direction != SyncRule.Direction.TO_HUBSPOT:
-            raise ValidationError(_("This direction is not available yet: only Sansan to HubSpot is."))
-        return direction
+    def marker_field(self) -> forms.ChoiceField:
+        """The tags that the key sees and others see, too."""
+        asked = self.fields["marker"]
+        choices = marker_choices(list(markers(self.instance.sansan_id)), self.instance.marker)
+        return forms.ChoiceField(label=asked.label, help_text=asked.help_text, required=False, choices=choices, widget=UnfoldAdminSelectWidget())
 
     def clean_interval(self) -> int:
         interval = int(self.cleaned_data["interval"])
@@ -99,6 +110,18 @@ class RuleForm(ScopedForm):
         if hours > LONGEST_FULL_EVERY:
             raise ValidationError(_("At most %(n)s hours, or 0 for never.") % {"n": LONGEST_FULL_EVERY})
         return hours
+
+    def clean_sweep_every(self) -> int:
+        minutes = int(self.cleaned_data["sweep_every"])
+        if minutes > LONGEST_SWEEP_EVERY:
+            raise ValidationError(_("At most %(n)s minutes, which is a week, or 0 for never.") % {"n": LONGEST_SWEEP_EVERY})
+        return minutes
+
+    def clean_card_cap(self) -> int:
+        cards = int(self.cleaned_data["card_cap"])
+        if cards > MOST_CARDS_A_DAY:
+            raise ValidationError(_("At most %(n)s cards a day.") % {"n": MOST_CARDS_A_DAY})
+        return cards
 
     def clean_filters(self) -> dict[str, Any]:
         """Read as the configuration file reads them, so that both take the same and say the same."""
@@ -116,9 +139,15 @@ class RuleForm(ScopedForm):
         for name in ("sansan", "hubspot"):
             if cleaned.get(name) and cleaned[name].system != name:
                 self.add_error(name, _("This is a connection to %(system)s.") % {"system": cleaned[name].get_system_display()})
+        if self.marker_of_another(cleaned):
+            self.add_error("marker", _("This is a tag of the connection before: choose None, save, and choose one of the new connection's."))
         limits = {"creates": cleaned.get("limit_creates"), "updates": cleaned.get("limit_updates")}
         self.instance.limits = {name: limit for name, limit in limits.items() if limit is not None}
         return cleaned
+
+    def marker_of_another(self, cleaned: dict[str, Any]) -> bool:
+        marker, sansan = cleaned.get("marker"), cleaned.get("sansan")
+        return bool(marker and sansan and "sansan" in self.changed_data) and not markers(sansan.pk).filter(external_id=marker).exists()
 
     @property
     def decisive(self) -> bool:
@@ -147,10 +176,23 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=TRANSFORM_CHOICES,
         widget=UnfoldAdminSelectWidget(),
     )
+    direction = forms.ChoiceField(
+        label=gettext_lazy("direction"),
+        required=False,
+        choices=FieldMapping.Direction.choices,
+        initial=FieldMapping.Direction.BOTH,
+        widget=UnfoldAdminSelectWidget(),
+    )
+    conflict = forms.ChoiceField(
+        label=gettext_lazy("when edited in HubSpot"),
+        required=False,
+        choices=[("", gettext_lazy("As the rule says")), *SyncRule.Conflict.choices],
+        widget=UnfoldAdminSelectWidget(),
+    )
 
     class Meta:
         model = FieldMapping
-        fields = ("sansan", "hubspot", "transform", "policy", "clear", "active", "position")
+        fields = ("sansan", "hubspot", "direction", "transform", "policy", "conflict", "clear", "active", "position")
         widgets = {
             "sansan": UnfoldAdminTextInputWidget(attrs={"list": "mb-card-fields", "autocomplete": "off", "spellcheck": "false"}),
             "hubspot": UnfoldAdminTextInputWidget(attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}),
@@ -180,6 +222,9 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_hubspot(self) -> str:
         return checked_property(self.cleaned_data["hubspot"])
+
+    def clean_direction(self) -> str:
+        return self.cleaned_data["direction"] or FieldMapping.Direction.BOTH
 
 
 class MappingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
@@ -212,7 +257,7 @@ class MappingInline(TabularInline):
     model = FieldMapping
     form = MappingForm
     formset = OrderedMappingFormSet
-    fields = ("sansan", "hubspot", "transform", "policy", "clear", "active", "position")
+    fields = ("sansan", "hubspot", "direction", "transform", "policy", "conflict", "clear", "active", "position")
     ordering_field = "position"
     hide_ordering_field = True
     hide_title = True

@@ -11,18 +11,18 @@ from django.utils.safestring import SafeString
 
 from core.tenancy import all_accounts
 from integration.admin.shown import TONES, list_url, number
-from integration.models import Bucket, Record, SyncRule
+from integration.models import Bucket, Record, Side, SyncRule
 
 
-def standings(rules: Iterable[int]) -> dict[int, dict[str, int]]:
-    """Rule -> bucket -> records. One pass over an index that holds nothing else.
+def standings(rules: Iterable[int], side: str = Side.CARD) -> dict[int, dict[str, int]]:
+    """Rule -> bucket -> cards, or contacts that may become cards. One pass over an index that holds nothing else.
 
     The rules were read within the scope. Its condition on the account is left out here, because SQLite would take the index
     of accounts for it and read every row (2 s in a million, where this takes 0.1).
     """
     found: dict[int, dict[str, int]] = {}
     with all_accounts():
-        rows = Record.objects.filter(rule__in=list(rules)).order_by().values_list("rule", "bucket").annotate(n=Count("pk"))
+        rows = Record.objects.filter(rule__in=list(rules), side=side).order_by().values_list("rule", "bucket").annotate(n=Count("pk"))
         for rule, bucket, n in rows:
             found.setdefault(rule, {})[bucket] = n
     return found
@@ -34,7 +34,12 @@ def tiles(rule: SyncRule) -> dict[str, Any]:
     return {
         "total": sum(stand.values()),
         "buckets": [
-            {"label": label, "n": stand.get(code, 0), "tone": TONES.get(code, "plain"), "url": list_url(Record, rule=rule.pk, bucket=code)}
+            {
+                "label": label,
+                "n": stand.get(code, 0),
+                "tone": TONES.get(code, "plain"),
+                "url": list_url(Record, rule=rule.pk, bucket=code, side="card"),
+            }
             for code, label in Bucket.choices
         ],
     }
@@ -46,5 +51,7 @@ def waiting_failing(rule: int, stand: dict[str, int]) -> SafeString:
     for bucket in (Bucket.WAITING, Bucket.FAILING):
         n = stand.get(bucket, 0)
         tone = TONES[bucket] if n else "muted"
-        parts.append(format_html('<a class="mb-text-{}" href="{}">{}</a>', tone, list_url(Record, rule=rule, bucket=bucket.value), number(n)))
+        parts.append(
+            format_html('<a class="mb-text-{}" href="{}">{}</a>', tone, list_url(Record, rule=rule, bucket=bucket.value, side="card"), number(n))
+        )
     return format_html('<span class="mb-pair">{} / {}</span>', *parts)

@@ -93,19 +93,27 @@ def row(*cells: str) -> str:
 class Product:
     """The product as its user runs it: commands, with an environment of their own."""
 
-    def __init__(self, home: Path, url: str, scene: Scene, database_url: str) -> None:
+    def __init__(self, home: Path, url: str, scene: Scene, database_url: str, rule: dict[str, Any] | None = None, rated: bool = False) -> None:
+        """``rule`` are more settings of the rule; ``rated``: Sansan's own limit is kept, too."""
         self.environment = {
             **os.environ, "DEBUG": "0", "SECRET_KEY": "bench-" + "x" * 50, "FERNET_KEYS": "bench-" + "y" * 32,
             "SANSAN_API_URL": url, "HUBSPOT_API_URL": url, "DATABASE_URL": database_url or f"sqlite:///{home / 'bench.sqlite3'}",
         }  # fmt: skip
         self.file = home / "bench.yaml"
         connections: list[dict[str, Any]] = [
-            {"slug": "sansan", "system": "sansan", "credentials": {"api_key": "BenchKey0123456789abcdefABCDEF01"}, "rate": False},
+            {
+                "slug": "sansan",
+                "system": "sansan",
+                "credentials": {"api_key": "BenchKey0123456789abcdefABCDEF01"},
+                **({} if rated else {"rate": False}),
+            },
             {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": TOKEN}},
         ]
         if not scene.limit:
             connections[1]["rate"] = False
-        self.file.write_text(yaml.safe_dump({"account": {"slug": "bench", "name": "Bench"}, "connections": connections, "rules": [RULE]}))
+        self.file.write_text(
+            yaml.safe_dump({"account": {"slug": "bench", "name": "Bench"}, "connections": connections, "rules": [{**RULE, **(rule or {})}]})
+        )
 
     def run(self, *command: str) -> tuple[bytes, float]:
         """(standard output, peak memory in MB)."""
@@ -160,10 +168,14 @@ def sandbox(scene: Scene) -> Iterator[str]:
         process.wait(30)
 
 
+def get(url: str, path: str) -> Any:
+    with urllib.request.urlopen(url + path) as answer:  # noqa: S310
+        return orjson.loads(answer.read())
+
+
 def know(url: str) -> None:
     """Gives the portal a contact for every address on a card."""
-    with urllib.request.urlopen(f"{url}/sandbox/state") as answer:  # noqa: S310
-        cards = orjson.loads(answer.read())["sansan"]["cards"]
+    cards = get(url, "/sandbox/state")["sansan"]["cards"]
     addresses = sorted({card["email"] for card in cards if card["email"]})
     post(url, "/sandbox/hubspot/create", {"token": TOKEN, "contacts": [{"email": address} for address in addresses]})
 

@@ -23,12 +23,17 @@ from integration.records import (
 
 
 class Connector(Protocol):
-    """A connection to one vendor. ``calls`` counts requests sent, ``rate_limited`` answers that said to slow down."""
+    """A connection to one vendor. ``calls`` counts requests sent, ``rate_limited`` answers that said to slow down.
+
+    ``quota`` is (calls a day, calls left of them) as the vendor last told it, None where it does not tell.
+    """
 
     @property
     def calls(self) -> int: ...
     @property
     def rate_limited(self) -> int: ...
+    @property
+    def quota(self) -> tuple[int, int] | None: ...
 
     def check(self) -> Identity: ...
 

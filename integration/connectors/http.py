@@ -46,6 +46,7 @@ class Vendor:
     name: str
     wait_after: Callable[[Answer, int], float]
     limit_of: Callable[[Mapping[str, str]], tuple[int, float] | None] = lambda headers: None
+    quota_of: Callable[[Mapping[str, str]], tuple[int, int] | None] = lambda headers: None  # (calls a day, calls left of them)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Http:
         self.base_url = base_url.rstrip("/")
         self.limiter = limiter
         self.calls = 0
+        self.quota: tuple[int, int] | None = None  # as the vendor last told it
         self.rate_limited = 0
         self._headers = {header: value.strip() for header, value in headers.items()}
         # A key pasted with full-width letters or a line break would fail inside the HTTP library, which quotes it.
@@ -125,6 +127,7 @@ class Http:
         limit = self.vendor.limit_of(response.headers)
         if limit:
             self.limiter.learn(*limit)
+        self.quota = self.vendor.quota_of(response.headers) or self.quota
         return Answer(response.status_code, self._decode(response), response.headers)
 
     def _decode(self, response: requests.Response) -> Any:
@@ -193,6 +196,10 @@ class OverHttp:
     @property
     def rate_limited(self) -> int:
         return self._http.rate_limited
+
+    @property
+    def quota(self) -> tuple[int, int] | None:
+        return self._http.quota
 
 
 def backoff(attempt: int) -> float:

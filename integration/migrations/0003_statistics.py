@@ -14,7 +14,7 @@ ROWS = 1_000_000
 FEW = {"record_due": 10_000, "one_open_entry_per_record": 200}
 # Share of the rows that one value of a column leaves; of any other column it is one in a million.
 SHARE = {
-    "account_id": 0.1, "rule_id": 0.05, "hubspot_id": 0.1, "connection_id": 0.05, "run_id": 0.001, "bucket": 0.3, "reason": 0.2,
+    "account_id": 0.1, "rule_id": 0.05, "hubspot_id": 0.1, "connection_id": 0.05, "run_id": 0.001, "side": 0.5, "bucket": 0.3, "reason": 0.2,
     "outcome": 0.3, "state": 0.3,
 }  # fmt: skip
 

@@ -73,7 +73,7 @@ class Record(AccountOwned):
             models.Index(fields=("rule", "id"), condition=Q(due_at__isnull=False), name="record_due"),
             models.Index(fields=("account", "email_key"), condition=~Q(email_key=""), name="record_email"),
             models.Index(fields=("account", "person_key"), condition=~Q(person_key=""), name="record_person"),
-            models.Index(fields=("rule", "bucket", "reason"), name="record_bucket"),
+            models.Index(fields=("rule", "side", "bucket", "reason"), name="record_bucket"),
             models.Index(fields=("account", "-id"), name="record_account"),
             # How a name begins: PostgreSQL's own order of text knows no such range.
             models.Index(fields=("account", "name"), name="record_name", opclasses=("int8_ops", "varchar_pattern_ops")),

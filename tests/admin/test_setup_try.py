@@ -84,7 +84,8 @@ def test_another_card_is_tried(acme, aiko, draft, queued):
     assert tasks == [("integration.tasks.sample", (acme.account.pk, acme.sansan.pk, "C3"))]
     assert aiko.post(url("try", draft.pk), form | {"sample": "C3"}).json()["waiting"] is True
     sampled(acme, "C3", {"lastName": "辻"}, [])
-    assert aiko.post(url("try", draft.pk), form | {"sample": "C3"}).json() | {"rows": {}} == {"sample": "辻", "waiting": False, "rows": {}}
+    answer = aiko.post(url("try", draft.pk), form | {"sample": "C3"}).json()
+    assert (answer["sample"], answer["waiting"]) == ("辻", False)
 
 
 def test_asking_for_a_card_keeps_what_was_typed(acme, aiko, draft):

@@ -117,7 +117,7 @@ def test_all_of_a_reason_are_tried_and_nobody_else(db):
     ):
         rows.record(of_rule, f"C{n}", bucket=bucket, reason=reason, due_at=hour)
     with in_account(account):
-        assert attention.retry_reason(rule, "failing", "rejected") == 2
+        assert attention.retry_reason(rule, "card", "failing", "rejected") == 2
         assert set(Record.objects.filter(due_at__lt=hour).values_list("external_id", flat=True)) == {"C0", "C1"}
 
 
@@ -125,8 +125,8 @@ def test_of_a_reason_that_nobody_has_nobody_is_tried(db):
     rule = rows.rule(rows.account())
     rows.record(rule, "C1", bucket="failing", reason="rejected")
     with in_account(rule.account):
-        assert attention.retry_reason(rule, "failing", "no_such") == attention.retry_reason(rule, "nowhere", "rejected") == 0
-        assert attention.retry_reason(rule, "unseen", "unseen") == 0
+        assert attention.retry_reason(rule, "card", "failing", "no_such") == attention.retry_reason(rule, "card", "nowhere", "rejected") == 0
+        assert attention.retry_reason(rule, "card", "unseen", "unseen") == 0
 
 
 def test_a_held_card_is_looked_at_again(aiko_and_ben):
@@ -401,7 +401,7 @@ def test_records_of_other_accounts_are_left_as_they_are(db):
     mine, theirs = rows.rule(rows.account()), rows.rule(rows.account("birch"))
     one = rows.record(theirs, "C1", bucket="failing", reason="rejected")
     with in_account(mine.account):
-        assert attention.retry(Record.objects.filter(pk=one.pk)) == attention.retry_reason(theirs, "failing", "rejected") == 0
+        assert attention.retry(Record.objects.filter(pk=one.pk)) == attention.retry_reason(theirs, "card", "failing", "rejected") == 0
         assert attention.never_sync([one], WHY, "ben") == attention.sync_again([one]) == 0
     left = of(theirs, {"id": "C1"})
     assert (left.due_at, left.barred) == (None, None)

@@ -129,7 +129,7 @@ def test_a_search_by_how_a_name_begins_reads_few_records(rule):
 
 def test_trying_a_reason_again_touches_its_cards_only(rule):
     with in_account(rule.account):
-        found = plans(lambda: attention.retry_reason(rule, "failing", "r2"))
+        found = plans(lambda: attention.retry_reason(rule, "card", "failing", "r2"))
         assert len(found) == 1 and not wide(found), wide(found)
         one = Record.objects.filter(rule=rule).first()
         for act in (lambda: attention.never_sync([one], "x", "ben"), lambda: attention.sync_again([one])):

@@ -159,7 +159,7 @@ class Configure(MappingStep):
             radios=policies.radios(),
             in_sync=IN_SYNC,
             rows=rows,
-            shown=[(form, as_tried(form, sample, schema, names)) for form in rows.forms],
+            shown=[(form, as_tried(form, sample, schema, names), noted(form, schema)) for form in rows.forms],
             blank=RowForm(prefix="row-__prefix__"),
             sample=sample,
             asked=asked,
@@ -194,19 +194,30 @@ class TryMappings(MappingStep):
         for form in rows.kept() if valid else ():
             form.check(schema)
         results = {form.prefix: as_tried(form, sample, schema, names) for form in rows.forms}
-        return JsonResponse({"sample": str(sample) if sample else "", "waiting": bool(asked and sample is None), "rows": results})
+        notes = {form.prefix: noted(form, schema) for form in rows.forms}
+        return JsonResponse({"sample": str(sample) if sample else "", "waiting": bool(asked and sample is None), "rows": results, "notes": notes})
 
 
-def as_tried(form: RowForm, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """What stands beside a row: its value, or the first thing that is wrong with it, and what it does for new cards."""
+def as_tried(form: RowForm, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> dict[str, str]:
+    """The result beside a row: its value, or the first thing that is wrong with it."""
     prop = schema.get(form["hubspot"].value() or "", {})
     kind = " · ".join(part for part in (prop.get("label", ""), prop.get("type", "")) if part)
     if form.is_bound and form.errors:
-        problem = " ".join(str(text) for texts in form.errors.values() for text in texts)
-        return {"value": "", "problem": problem, "kind": kind, "hint": hint(prop), "cards": "", "locked": False}
-    row = form.row() if form.is_bound else stored_row(form)
-    result = tried(row, sample, schema, names)
-    return {"value": result.value, "problem": result.problem, "kind": kind, "hint": hint(prop), **for_cards(row, schema)}
+        return {"value": "", "problem": " ".join(str(text) for texts in form.errors.values() for text in texts), "kind": kind}
+    result = tried(row_of(form), sample, schema, names)
+    return {"value": result.value, "problem": result.problem, "kind": kind}
+
+
+def noted(form: RowForm, schema: dict[str, Any]) -> dict[str, Any]:
+    """What is said of a row whatever the card: what it does for new cards, and who becomes the owner."""
+    said = hint(schema.get(form["hubspot"].value() or "", {}))
+    if form.is_bound and form.errors:
+        return {"hint": said, "cards": "", "locked": False}
+    return {"hint": said, **for_cards(row_of(form), schema)}
+
+
+def row_of(form: RowForm) -> FieldMapping:
+    return form.row() if form.is_bound else stored_row(form)
 
 
 def stored_row(form: RowForm) -> FieldMapping:

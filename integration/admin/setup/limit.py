@@ -37,6 +37,25 @@ ALONE = ("blank", "not_blank")
 DATES = ("on_or_after", "on_or_before")
 
 
+Direction = SyncRule.Direction
+MEETS = gettext_lazy("Which cards take part: a card must meet all of these.")
+# What the criteria decide, by the rule's direction.
+CARDS_MEAN = {
+    Direction.TO_HUBSPOT: MEETS,
+    Direction.BOTH: MEETS,
+    Direction.TO_SANSAN: gettext_lazy("This sync only makes cards and follows none: criteria for cards are kept for when its direction changes."),
+}
+CONTACTS_MEAN = {
+    Direction.TO_HUBSPOT: gettext_lazy(
+        "Which existing contacts may be touched: a contact that is there already must meet all of these to be changed."
+    ),
+    Direction.TO_SANSAN: gettext_lazy("Which contacts of HubSpot may become cards: a contact must meet all of these."),
+    Direction.BOTH: gettext_lazy(
+        "Which contacts of HubSpot may become cards, and which existing contacts may be touched: a contact must meet all of these for either."
+    ),
+}
+
+
 class CriterionForm(forms.Form):
     field = forms.CharField(label=gettext_lazy("Field"), max_length=100)
     op = forms.ChoiceField(label=gettext_lazy("Condition"), choices=[(name, OPERATOR_NAMES[name]) for name in OPERATORS])
@@ -82,7 +101,7 @@ class RuleLimits(forms.Form):
     require_email = forms.BooleanField(
         label=gettext_lazy("Only people with a valid e-mail address"),
         required=False,
-        help_text=gettext_lazy("Unticked, people without one become contacts too; only our own key keeps them from being made twice."),
+        help_text=gettext_lazy("Unticked, people without one are synced too; only our own key keeps them from being made twice."),
     )
     filters_mean = forms.ChoiceField(label=gettext_lazy("What a criterion means"), choices=SyncRule.FiltersMean.choices, widget=forms.RadioSelect)
     limit_creates = forms.IntegerField(label=gettext_lazy("New contacts in one run, at most"), required=False, min_value=0, max_value=2_000_000_000)
@@ -107,7 +126,7 @@ class RuleLimits(forms.Form):
 
 class Limit(Step):
     name = "limit"
-    lead = gettext_lazy("Without criteria, every card in scope takes part. A card that is left out is listed with its reason, never dropped.")
+    lead = gettext_lazy("Without criteria, everybody takes part. Whoever is left out is listed with the reason, never dropped.")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         rule = self.rule
@@ -155,12 +174,17 @@ class Limit(Step):
         return self.render(
             form=form,
             sets=[
-                {"rows": cards, "blank": CardForm(prefix="card-__prefix__"), "title": _("Cards"), "note": _("A card must meet all of these.")},
+                {
+                    "rows": cards,
+                    "blank": CardForm(prefix="card-__prefix__"),
+                    "title": _("Cards"),
+                    "note": CARDS_MEAN[self.rule.direction],  # type: ignore[union-attr]
+                },
                 {
                     "rows": contacts,
                     "blank": ContactForm(prefix="contact-__prefix__"),
                     "title": _("Contacts"),
-                    "note": _("A contact that exists already must meet all of these to be changed."),
+                    "note": CONTACTS_MEAN[self.rule.direction],  # type: ignore[union-attr]
                 },
             ],
             properties=sorted(schema.items()),

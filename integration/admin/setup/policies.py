@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -73,7 +74,7 @@ class Policies(forms.Form):
 
     def __init__(self, rule: SyncRule, data: Any = None) -> None:
         super().__init__(data, initial={name: getattr(rule, name) for name in (*DECIDES, "card_cap", "marker")})
-        tags = list(Tag.objects.filter(connection=rule.sansan_id).exclude(type=Tag.Type.PRIVATE).order_by("name", "external_id"))
+        tags = list(markers(rule.sansan_id))
         self.selected = {tag.external_id for tag in tags if tag.selected}
         self.fields["marker"].choices = marker_choices(tags, rule.marker)  # type: ignore[attr-defined]
 
@@ -100,6 +101,11 @@ class Policies(forms.Form):
     @property
     def contacts_wrong(self) -> bool:
         return not {"conflict", "when_gone", "companies"}.isdisjoint(self.errors)
+
+
+def markers(connection: int) -> QuerySet[Tag]:
+    """The tags that may be put on a card."""
+    return Tag.objects.filter(connection=connection).exclude(type=Tag.Type.PRIVATE).order_by("name", "external_id")
 
 
 IN_SYNC = gettext_lazy("Selected in this sync")

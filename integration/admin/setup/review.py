@@ -16,33 +16,44 @@ from django.utils.translation import gettext_lazy
 from core.history import noted
 from integration import preflight, tasks
 from integration.admin.diff import pieces
+from integration.admin.labels import CARD_FIELDS
 from integration.admin.run import WORDS, live
 from integration.admin.setup.steps import State, Step
 from integration.admin.shown import TONES, number, page_url, sentence
 from integration.models import AuditEntry, Connection, SyncRule, SyncRun
-from integration.planning.decisions import EXCLUDED, MERGED
+from integration.planning.decisions import EXCLUDED, MERGED, NEW_CARD
 
 PER_PAGE = 25
+DAILY_CAP = "daily_cap"
 RUNNING = gettext_lazy("This sync is running with what you see here. A preview says what its next run would do.")
-# Counter -> the entries that are behind it.
+SAME = ("in_sync", "kept_hubspot", "has_card", "card_exists", "contact_merged")
+# Tile -> the entries that are behind it.
 BEHIND = {
-    "created": Q(decision="create"),
+    "created": Q(decision="create") & ~Q(reason=NEW_CARD),
+    "cards": Q(decision="create", reason=NEW_CARD),
     "updated": Q(decision="update"),
     "linked": Q(decision="link"),
     "merged": Q(decision="skip", reason__in=MERGED),
-    "excluded": Q(decision="skip") & ~Q(reason__in=(*MERGED, "in_sync", "kept_hubspot")),
+    "excluded": Q(decision="skip") & ~Q(reason__in=(*MERGED, *SAME, DAILY_CAP)),
     "held": Q(decision="hold"),
-    "unchanged": Q(decision="skip", reason__in=("in_sync", "kept_hubspot")),
+    "unchanged": Q(decision="skip", reason__in=SAME),
+    "waiting": Q(decision="skip", reason=DAILY_CAP),
 }
 MEANS = {
     "created": gettext_lazy("New contacts"),
+    "cards": gettext_lazy("Cards to be made in Sansan"),
     "updated": gettext_lazy("Contacts that change"),
     "linked": gettext_lazy("Contacts that exist and are linked"),
     "merged": gettext_lazy("Further cards of a person"),
     "excluded": gettext_lazy("Left out"),
     "held": gettext_lazy("Held for a person"),
     "unchanged": gettext_lazy("Already as they should be"),
+    "waiting": gettext_lazy("Cards that wait for the following days"),
 }
+# The two kinds of "created", told apart where there are both.
+CREATED = {"created": gettext_lazy("new contacts"), "cards": gettext_lazy("new cards")}
+# Shown only where there are some.
+RARE = ("cards", "waiting", "failed")
 
 
 def latest(rule: SyncRule) -> SyncRun | None:
@@ -56,7 +67,7 @@ def finished(preview: SyncRun | None) -> bool:
 
 class Review(Step):
     name = "review"
-    lead = gettext_lazy("A dry run over all cards. Nothing has been written yet, in either system.")
+    lead = gettext_lazy("A dry run over everybody who takes part. Nothing has been written yet, in either system.")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         assert self.rule is not None
@@ -69,7 +80,9 @@ class Review(Step):
             preview=preview,
             ready=finished(preview),
             state=state_of(preview),
-            tiles=tiles(preview) if finished(preview) else [],
+            tiles=tiles(preview, sends(self.rule)) if finished(preview) else [],
+            sends=sends(self.rule),
+            beyond_cap=number(preview.reasons.get(DAILY_CAP, 0)) if preview and preview.reasons.get(DAILY_CAP) else "",
             shown=shown,
             shown_means=MEANS.get(shown, ""),
             entries=entries,
@@ -139,13 +152,26 @@ def state_of(preview: SyncRun | None) -> dict[str, Any]:
     }
 
 
-def tiles(preview: SyncRun | None) -> list[dict[str, Any]]:
+def sends(rule: SyncRule) -> bool:
+    return rule.direction != SyncRule.Direction.TO_HUBSPOT
+
+
+def tiles(preview: SyncRun | None, sends: bool) -> list[dict[str, Any]]:
+    """The parts of what was read, which they add up to. Of a sync in both directions the new cards stand by themselves."""
     assert preview is not None
-    counts = preview.counts
+    counts, cards = preview.counts, preview.reasons.get(NEW_CARD, 0)
+    counts = {**counts, "created": counts["created"] - cards, "cards": cards}
+    words = {**WORDS, **CREATED} if sends else WORDS
     return [
-        {"name": name, "word": WORDS[name], "n": number(counts[name]), "zero": not counts[name], "tone": TONES.get(name, "plain")}
+        {
+            "name": name,
+            "word": words[name],
+            "n": number(counts[name]),
+            "zero": not counts[name],
+            "tone": TONES.get(name, "good" if name == "cards" else "plain"),
+        }
         for name in (*BEHIND, "failed")
-        if counts[name] or name != "failed"
+        if counts[name] or name not in RARE or (name == "cards" and sends)
     ]
 
 
@@ -153,21 +179,24 @@ def behind(preview: SyncRun, shown: str) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(BEHIND[shown], run=preview).order_by("-id")
 
 
+REASONS_OF = {"merged": MERGED, "unchanged": SAME, "excluded": EXCLUDED}
+
+
 def reasons_of(preview: SyncRun, shown: str) -> list[dict[str, Any]]:
     """The reasons behind a counter, from the run's own count: no row is read for it."""
-    merged, same = set(MERGED), {"in_sync", "kept_hubspot"}
-    kinds = {"merged": merged, "unchanged": same}
-    wanted = kinds.get(shown, set(EXCLUDED) if shown == "excluded" else set())
     return [
         {"code": code, "n": number(n), "sentence": sentence(code)}
         for code, n in sorted(preview.reasons.items(), key=lambda pair: -int(pair[1]))
-        if code in wanted
+        if code in REASONS_OF.get(shown, ())
     ]
 
 
 def entry_row(entry: AuditEntry) -> dict[str, Any]:
+    """``card``: what changes are fields of a card, which have names; else properties of a contact."""
+    card = entry.reason == NEW_CARD
     return {
         "entry": entry,
+        "card": card,
         "sentence": sentence(entry.reason),
-        "changes": [(name, *pieces(before or "", after or "")) for name, before, after in entry.changes],
+        "changes": [(CARD_FIELDS.get(name, name) if card else name, *pieces(before or "", after or "")) for name, before, after in entry.changes],
     }

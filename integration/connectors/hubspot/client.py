@@ -32,7 +32,7 @@ def wait_after(answer: Answer, attempt: int) -> float:
     return {423: 2.5, 477: 3600.0}.get(answer.status, 2.0 * attempt)
 
 
-VENDOR = Vendor("HubSpot", wait_after, parse.rate_limit)
+VENDOR = Vendor("HubSpot", wait_after, parse.rate_limit, parse.quota)
 
 
 def paths(version: str) -> tuple[str, str, str, str]:

@@ -20,6 +20,8 @@ KEYS = (LINK_ID, CARD_ID)
 OURS = {spec.name: spec for spec in (LINK_ID, CARD_ID, DEPARTMENT, EXCHANGE_DATE, TAGS)}
 
 
+OWNER = "hubspot_owner_id"  # the property that says which user has a contact
+
 OPTIONS = 200  # of a property's options, that many are kept
 
 
@@ -27,7 +29,7 @@ def kind(prop: PropertyRead) -> str:
     """The kind that planning/diff.py compares by."""
     if prop.name == "email":
         return "email"
-    if prop.name == "hubspot_owner_id":
+    if prop.name == OWNER:
         return "owner"
     if prop.type == "phone_number" or prop.field_type == "phonenumber" or prop.name in ("phone", "mobilephone", "fax"):
         return "phone"

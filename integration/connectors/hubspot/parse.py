@@ -206,6 +206,14 @@ def identity(value: Mapping[str, Any]) -> Identity:
     return Identity(portal, f"{portal} ({kind})" if kind else portal)
 
 
+def quota(headers: Mapping[str, str]) -> tuple[int, int] | None:
+    """(calls a day, calls left of them); HubSpot tells it to static keys only, and not with a search."""
+    try:
+        return int(headers["X-HubSpot-RateLimit-Daily"]), int(headers["X-HubSpot-RateLimit-Daily-Remaining"])
+    except (KeyError, ValueError):
+        return None
+
+
 def rate_limit(headers: Mapping[str, str]) -> tuple[int, float] | None:
     """(calls, seconds) that the headers tell; None where they do not."""
     try:

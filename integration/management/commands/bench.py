@@ -5,13 +5,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from integration.bench import pages, runs
+from integration.bench import latency, pages, runs
 
-SCENES = {"runs": runs, "pages": pages}
+SCENES = {"runs": runs, "pages": pages, "latency": latency}
 
 
 class Command(BaseCommand):
-    help = "Measures runs against the sandbox, or the admin's pages over a long history, each in a database of its own."
+    help = (
+        "Measures runs against the sandbox, how long changes take to arrive, or the admin's pages over a long history, each in a database of its own."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

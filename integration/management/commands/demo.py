@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from argparse import ArgumentParser
 from typing import Any
 
@@ -26,13 +28,14 @@ HOME = settings.BASE_DIR / ".demo"
 # Set by the first of two processes: settings are read once, and the vendors' addresses are among them.
 READY = "MEISHI_DEMO"
 KEY, TOKEN = "SandboxKey0123456789abcdefABCDEF", "pat-sandbox-0001"
+SECRET = "demo-app-only"
 CONFIGURATION = {
     "account": {"slug": "demo", "name": "Demo KK", "timezone": "Asia/Tokyo"},
     "connections": [
         {"slug": "sansan", "system": "sansan", "credentials": {"api_key": KEY}},
         {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": TOKEN}},
     ],
-    "rules": [{"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "active": True}],
+    "rules": [{"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "direction": "both", "active": True}],
 }
 
 
@@ -71,7 +74,8 @@ class Command(BaseCommand):
                 # The sandbox has a consent page, and shows one card or contact.
                 "HUBSPOT_APP_URL": url,
                 "HUBSPOT_CLIENT_ID": "demo-app",
-                "HUBSPOT_CLIENT_SECRET": "demo-app-only",
+                "HUBSPOT_CLIENT_SECRET": SECRET,
+                "PUBLIC_URL": f"http://127.0.0.1:{port}",
                 "SANSAN_CARD_URL": f"{url}/cards/{{id}}",
                 "DEBUG": "1",
                 "BROKER_URL": "",
@@ -102,10 +106,12 @@ class Command(BaseCommand):
                 return
             self.children.remove(sync)
         self.start("manage.py", "qcluster")
-        self.stdout.write("  Workers look for changes every 30 s. To change a few cards, run in another terminal:")
-        self.stdout.write(
-            f"    curl -X POST {url}/sandbox/sansan/churn -d '{{\"percent\": 1}}'\n  Ctrl-C ends everything; a second start goes on from here.\n"
-        )
+        told(url, "webhooks", {"token": TOKEN, "url": f"{address}webhooks/hubspot/", "secret": SECRET})
+        new = '{"properties": {"email": "new@new.example.jp", "lastname": "New", "company": "New KK"}}'
+        self.stdout.write("  Changes arrive within seconds, both ways. To change a few cards, or to make a contact that becomes a card:")
+        self.stdout.write(f"    curl -X POST {url}/sandbox/sansan/churn -d '{{\"percent\": 1}}'")
+        self.stdout.write(f"    curl -X POST {url}/sandbox/hubspot/create -d '{new}'")
+        self.stdout.write("  Ctrl-C ends everything; a second start goes on from here.\n")
         while not stop.wait(0.5):
             ended = next((child for child in self.children if child.poll() is not None), None)
             if ended:
@@ -140,6 +146,12 @@ def prepare() -> SyncRule:
     Membership.objects.get_or_create(user=user, account=account, defaults={"role": Role.OWNER})
     with in_account(account):
         return SyncRule.objects.select_related("account").get(slug="cards")
+
+
+def told(url: str, verb: str, body: dict[str, Any]) -> None:
+    """Tells the sandbox's HubSpot something that its people would."""
+    request = urllib.request.Request(f"{url}/sandbox/hubspot/{verb}", json.dumps(body).encode())  # noqa: S310
+    urllib.request.urlopen(request).close()  # noqa: S310
 
 
 def asked_port() -> int:

@@ -142,11 +142,12 @@ function tryMappings(form) {
       if (!row) continue;
       row.querySelector("[data-value]").textContent = result.value || "–";
       row.querySelector("[data-kind]").textContent = result.kind;
-      told(row.querySelector("[data-hint]"), result.hint);
+      const note = tried.notes[prefix];
+      told(row.querySelector("[data-hint]"), note.hint);
       const cards = row.querySelector("[data-cards]");
-      cards.textContent = result.cards;
-      cards.parentElement.hidden = !result.cards;
-      cards.parentElement.classList.toggle("mb-locked", result.locked);
+      cards.textContent = note.cards;
+      cards.parentElement.hidden = !note.cards;
+      cards.parentElement.classList.toggle("mb-locked", note.locked);
       told(row.querySelector("[data-problem]"), result.problem);
       row.classList.toggle("mb-wrong", Boolean(result.problem));
     }

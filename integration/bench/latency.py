@@ -1,0 +1,160 @@
+"""How long a change takes to arrive, over the whole product: workers, a sandbox with real limits, changes on both sides.
+
+By polling, and by webhook. What is measured is what the product measures itself: from the change at one vendor to the other one's answer.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from integration.bench import runs
+from integration.bench.runs import TOKEN, Product, Scene, post
+
+Say = Callable[[str], None]
+SECRET = "bench-app-secret"  # noqa: S105  (the sandbox signs with any)
+WIDTHS = (-44, 9, 9, 9, 9)
+# What an entry is about, by its reason; everything else that is sent is counted together.
+SORTS = {
+    "card_changed": "a card changed, its contact follows",
+    "new_person": "a new card, its contact is made",
+    "contact_differs": "an edit in HubSpot, the card wins",
+    "new_card": "a new contact, its card is made",
+    "matched_email": "a card that we made, its contact is marked",
+}
+SETTLES = 90.0  # seconds that the last changes are waited for
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--minutes", type=float, default=3, help="how long changes are made, for the scene latency")
+    parser.add_argument("--changes", type=int, default=200, help="changes on each side, for the scene latency")
+    parser.add_argument("--people", type=int, default=2000, help="cards at first, for the scene latency")
+    parser.add_argument("--only", choices=("polling", "webhook"), help="one of the two ways, for the scene latency")
+
+
+def run(options: dict[str, Any], say: Say) -> None:
+    say(row("", "changes", "p50 s", "p95 s", "max s"))
+    for way in ("polling", "webhook"):
+        if options["only"] in (None, way):
+            play(way, options, say)
+
+
+def play(way: str, options: dict[str, Any], say: Say) -> None:
+    scene = Scene(way, options["people"], options["latency_ms"], options["limit"])
+    with tempfile.TemporaryDirectory() as home, runs.sandbox(scene) as url:
+        post(url, "/sandbox/switches", {"sansan": {"limits": True, "post_cap": 100_000}, "hubspot": {"search_lag": 2}}, "PATCH")
+        product = Product(Path(home), url, scene, "", {"direction": "both", "cards_a_day": 100_000}, rated=True)
+        port = free_port()
+        product.environment |= {
+            "PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "HUBSPOT_CLIENT_SECRET": SECRET,
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "SECURE_SSL_REDIRECT": "0",
+        }
+        product.run("migrate", "-v0")
+        product.run("configure", str(product.file))
+        product.sync()
+        with running(product, "manage.py", "qcluster"):
+            if way == "webhook":
+                with running(product, "-m", "gunicorn", "core.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "error"):
+                    wait_for(port)
+                    post(url, "/sandbox/hubspot/webhooks", {"token": TOKEN, "url": f"http://127.0.0.1:{port}/webhooks/hubspot/", "secret": SECRET})
+                    began = change(url, options)
+            else:
+                began = change(url, options)
+        for line in lines(way, entries(Path(home) / "bench.sqlite3", began)):
+            say(line)
+
+
+def change(url: str, options: dict[str, Any]) -> str:
+    """Makes changes on both sides, evenly spread, and waits until the last ones can have arrived. Returns when it began."""
+    rng, began, pause = random.Random(1), time.time(), options["minutes"] * 60 / options["changes"]
+    time.sleep(10)  # the echoes of the first run are read
+    start = time.monotonic()
+    state = runs.get(url, "/sandbox/state")
+    cards = [card["id"] for card in state["sansan"]["cards"]]
+    contacts = list(state["hubspot"][TOKEN]["contacts"])
+    for n in range(options["changes"]):
+        post(url, f"/sandbox/sansan/cards/{rng.choice(cards)}", {"title": f"部長{n}"}, "PATCH")
+        if n % 5:
+            post(url, "/sandbox/hubspot/edit", {"token": TOKEN, "id": rng.choice(contacts), "properties": {"jobtitle": f"Edited {n}"}})
+        else:
+            person = {"email": f"new{n}@new{n}.example.jp", "lastname": f"New{n}", "firstname": "Person", "company": "New KK"}
+            post(url, "/sandbox/hubspot/create", {"token": TOKEN, "properties": person})
+        time.sleep(max(0.0, start + (n + 1) * pause - time.monotonic()))
+    time.sleep(SETTLES)
+    return datetime.fromtimestamp(began).astimezone().isoformat()
+
+
+def entries(database: Path, began: str) -> dict[str, list[float]]:
+    """Reason -> seconds from the change to the answer, of all that was written after ``began``."""
+    found: dict[str, list[float]] = defaultdict(list)
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT e.reason, e.changed_at, e.closed_at FROM integration_auditentry e JOIN integration_syncrun r ON r.id = e.run_id "
+            "WHERE r.kind = 'incremental' AND e.outcome = 'succeeded' AND e.sent_at IS NOT NULL"
+        )
+        for reason, changed, closed in rows:
+            if datetime.fromisoformat(f"{changed}+00:00") >= datetime.fromisoformat(began):
+                found[reason].append((datetime.fromisoformat(closed) - datetime.fromisoformat(changed)).total_seconds())
+    return found
+
+
+def lines(way: str, took: dict[str, list[float]]) -> Iterator[str]:
+    everything = sorted(seconds for some in took.values() for seconds in some)
+    yield line(f"{way}: all", everything)
+    for reason, some in sorted(took.items()):
+        yield line(f"{way}: {SORTS.get(reason, reason)}", sorted(some))
+
+
+def line(title: str, took: Sequence[float]) -> str:
+    if not took:
+        return row(title, "0", "-", "-", "-")
+    return row(title, f"{len(took):,}", *(f"{took[min(len(took) - 1, int(len(took) * share))]:.1f}" for share in (0.5, 0.95)), f"{took[-1]:.1f}")
+
+
+def row(*cells: str) -> str:
+    return "".join(f"{cell:>{width}}" if width > 0 else f"{cell:{-width}}" for cell, width in zip(cells, WIDTHS, strict=True))
+
+
+@contextmanager
+def running(product: Product, *command: str) -> Iterator[None]:
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, *command], cwd=settings.BASE_DIR, env=product.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise SystemExit("The web server did not start.")
