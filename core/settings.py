@@ -188,6 +188,8 @@ SYNC_WORKERS: int = number("SYNC_WORKERS", 4)
 SYNC_SLICE_SECONDS: int = number("SYNC_SLICE_SECONDS", 20)
 SYNC_LEASE_SECONDS: int = number("SYNC_LEASE_SECONDS", 90)
 SYNC_OVERLAP_SECONDS: int = number("SYNC_OVERLAP_SECONDS", 300, least=0)
+# HubSpot's search shows a change some seconds late, and may let a fresh contact vanish again.
+SYNC_SEARCH_OVERLAP_SECONDS: int = number("SYNC_SEARCH_OVERLAP_SECONDS", 60, least=0)
 SYNC_MAX_TAGS: int = number("SYNC_MAX_TAGS", 300)
 AUDIT_RETENTION_DAYS: int = number("AUDIT_RETENTION_DAYS", 400, least=30)
 

@@ -75,7 +75,7 @@ def bin_due(connection: Connection, now: datetime) -> bool:
 def poll(desk: Desk) -> Work:
     """Asks for the contacts that changed since the last time, less an overlap: the search lags behind, and lets a contact vanish again."""
     connection, began, token = desk.rule.hubspot, desk.now(), ""
-    since = connection.changes_to - timedelta(seconds=settings.SYNC_OVERLAP_SECONDS)  # type: ignore[operator]
+    since = connection.changes_to - timedelta(seconds=settings.SYNC_SEARCH_OVERLAP_SECONDS)  # type: ignore[operator]
     if connection.behind:
         since = max(since, datetime.fromisoformat(connection.behind["to"]))
     while not desk.spent:

@@ -202,7 +202,7 @@ def contacts(desk: Desk, batch: Batch) -> None:
     properties = desk.plan_rule.properties
     ids = known_contacts(batch)
     if ids:
-        found = desk.target.read(ids, properties)
+        found = desk.target.read(ids, properties, history=desk.plan_rule.timed)
         # Under the id that was asked for: a merged contact answers with its new one.
         batch.contacts.update(found)
         missing = set(ids).difference(found)

@@ -60,12 +60,10 @@ def play(way: str, options: dict[str, Any], say: Say) -> None:
         post(url, "/sandbox/switches", {"sansan": {"limits": True, "post_cap": 100_000}, "hubspot": {"search_lag": 2}}, "PATCH")
         product = Product(Path(home), url, scene, "", {"direction": "both", "cards_a_day": 100_000}, rated=True)
         port = free_port()
+        address = f"http://127.0.0.1:{port}"
         product.environment |= {
-            "PUBLIC_URL": f"http://127.0.0.1:{port}",
-            "HUBSPOT_CLIENT_SECRET": SECRET,
-            "ALLOWED_HOSTS": "127.0.0.1",
-            "SECURE_SSL_REDIRECT": "0",
-        }
+            "PUBLIC_URL": address, "HUBSPOT_CLIENT_SECRET": SECRET, "ALLOWED_HOSTS": "127.0.0.1", "SECURE_SSL_REDIRECT": "0",
+        }  # fmt: skip
         product.run("migrate", "-v0")
         product.run("configure", str(product.file))
         product.sync()
@@ -73,7 +71,7 @@ def play(way: str, options: dict[str, Any], say: Say) -> None:
             if way == "webhook":
                 with running(product, "-m", "gunicorn", "core.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "error"):
                     wait_for(port)
-                    post(url, "/sandbox/hubspot/webhooks", {"token": TOKEN, "url": f"http://127.0.0.1:{port}/webhooks/hubspot/", "secret": SECRET})
+                    post(url, "/sandbox/hubspot/webhooks", {"token": TOKEN, "url": f"{address}/webhooks/hubspot/", "secret": SECRET})
                     began = change(url, options)
             else:
                 began = change(url, options)

@@ -100,20 +100,15 @@ class Product:
             "SANSAN_API_URL": url, "HUBSPOT_API_URL": url, "DATABASE_URL": database_url or f"sqlite:///{home / 'bench.sqlite3'}",
         }  # fmt: skip
         self.file = home / "bench.yaml"
-        connections: list[dict[str, Any]] = [
-            {
-                "slug": "sansan",
-                "system": "sansan",
-                "credentials": {"api_key": "BenchKey0123456789abcdefABCDEF01"},
-                **({} if rated else {"rate": False}),
-            },
+        key: dict[str, Any] = {"slug": "sansan", "system": "sansan", "credentials": {"api_key": "BenchKey0123456789abcdefABCDEF01"}}
+        connections = [
+            key if rated else {**key, "rate": False},
             {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": TOKEN}},
         ]
         if not scene.limit:
             connections[1]["rate"] = False
-        self.file.write_text(
-            yaml.safe_dump({"account": {"slug": "bench", "name": "Bench"}, "connections": connections, "rules": [{**RULE, **(rule or {})}]})
-        )
+        content = {"account": {"slug": "bench", "name": "Bench"}, "connections": connections, "rules": [{**RULE, **(rule or {})}]}
+        self.file.write_text(yaml.safe_dump(content))
 
     def run(self, *command: str) -> tuple[bytes, float]:
         """(standard output, peak memory in MB)."""

@@ -141,7 +141,7 @@ def update(person: Person, link: LinkView, contact: ContactRead, wanted: dict[st
     """``holder`` is the contact that has the address. Where it is another one, this contact keeps its own, and the rest is written."""
     head, taken = person[0], bool(holder) and holder != contact.id
     first_time = not link.contact_id or (rule.link_property and contact.values.get(LINK_ID, "") != link.key)
-    times = Times(max(card.changed_at for card in person), contact.modified_at)
+    changed_at = max(card.changed_at for card in person)
     stands = {card.id for card in standing(person)}
     after: dict[str, str] = {}
     clashes: dict[str, Clash] = {}
@@ -149,6 +149,7 @@ def update(person: Person, link: LinkView, contact: ContactRead, wanted: dict[st
         name = row.hubspot
         orphaned = link.origin.get(name, head.id) not in stands
         present = Present(contact.values.get(name, ""), link.written.get(name), link.answered.get(name), orphaned)
+        times = Times(changed_at, contact.changed.get(name, contact.modified_at))
         judged = judge(row, wanted[name], present, rule.conflict, times, link.choices.get(name))
         if taken and name == "email":
             continue

@@ -60,6 +60,11 @@ class Rule:
     to_cards: tuple[MappingRow, ...] = ()  # the rows that fill a new card
 
     @property
+    def timed(self) -> tuple[str, ...]:
+        """Properties of which the newer value wins, so that it must be known when they were edited."""
+        return tuple(row.hubspot for row in self.mappings if (row.conflict or self.conflict) == "newest" and row.policy == ALWAYS)
+
+    @property
     def properties(self) -> tuple[str, ...]:
         """Every property that a plan reads or writes."""
         own = (LINK_ID, CARD_ID) if self.link_property else ()

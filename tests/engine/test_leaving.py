@@ -25,7 +25,7 @@ from core.history import Frozen, because
 from core.models import Account, Departure, Invitation, Membership, User
 from core.tenancy import all_accounts, in_account
 from integration import leaving
-from integration.models import AuditEntry, Connection, DayFigures, Link, RateSlot, Record, Sample, SyncRun, Tag
+from integration.models import AuditEntry, Company, Connection, ContactChange, DayFigures, Link, RateSlot, Record, Sample, SyncRun, Tag
 from integration.sheet import FORMULA
 from tests.admin.world import SECRET, entry, furnish
 from tests.cast import member
@@ -43,6 +43,8 @@ def world(slug: str, owner: str) -> Any:
     account, now = own.account, timezone.now()
     with in_account(account):
         RateSlot.objects.get_or_create(account=account, connection=own.hubspot)
+        Company.objects.get_or_create(account=account, connection=own.hubspot, key=f"{slug}.example.jp")
+        ContactChange.objects.get_or_create(account=account, connection=own.hubspot, contact_id="7", changed_at=now, heard_at=now)
         Sample.objects.get_or_create(account=account, connection=own.sansan, external_id=f"{slug}-C7", defaults={"read_at": now})
         DayFigures.objects.get_or_create(account=account, rule=own.rule, day=now.date(), defaults={"created": 3, "latency": [1, 2]})
         own.rule.interval = 77

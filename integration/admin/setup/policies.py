@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -32,6 +33,9 @@ MEANS: dict[str, dict[str, Any]] = {
         Companies.MAKE: gettext_lazy("Found by web domain, then by name; made once, however many cards name it."),
     },
 }
+
+
+CARDS_A_DAY = format_lazy(gettext_lazy("Write a number of cards from 0 to {most}."), most=MOST_CARDS_A_DAY)
 
 
 class Policies(forms.Form):
@@ -61,6 +65,7 @@ class Policies(forms.Form):
         min_value=0,
         max_value=MOST_CARDS_A_DAY,
         help_text=gettext_lazy("The rest waits, in sight, for the next day."),
+        error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), CARDS_A_DAY),
     )
     marker = forms.ChoiceField(
         label=gettext_lazy("Tag of these cards"),

@@ -14,7 +14,7 @@ from integration.connectors.hubspot.companies import Companies
 from integration.records import Change, ContactPage, ContactRead, Identity, PropertyRead, PropertySpec, Result
 
 T = TypeVar("T")
-BATCH = 100
+BATCH, BATCH_WITH_HISTORY = 100, 50
 # Always read along: they tell old ids and secondary addresses.
 ALONG = ("email", "hs_additional_emails", "hs_merged_object_ids", "lastmodifieddate")
 
@@ -99,28 +99,34 @@ class HubSpot(OverHttp):
         if wanted != current:
             self._http.write("PATCH", f"{self._properties}/{name}", parse.options_body(list(wanted.items())))
 
-    def read(self, keys: Sequence[str], properties: Sequence[str], by: str = "") -> dict[str, ContactRead]:
-        """Key -> contact, for the keys that exist. ``by`` is a unique property, "" for record ids."""
-        wanted = list(dict.fromkeys((*properties, *ALONG)))
+    def read(self, keys: Sequence[str], properties: Sequence[str], by: str = "", history: Sequence[str] = ()) -> dict[str, ContactRead]:
+        """Key -> contact, for the keys that exist. ``by`` is a unique property, "" for record ids.
+
+        Of the properties ``history`` it is told when they got their values; that halves what a call takes.
+        """
+        wanted: dict[str, object] = {"properties": list(dict.fromkeys((*properties, *ALONG)))}
+        if history:
+            wanted["propertiesWithHistory"] = list(history)
+        size = BATCH_WITH_HISTORY if history else BATCH
         found: dict[str, ContactRead] = {}
-        for i in range(0, len(keys), BATCH):
-            part, refused = self._read(keys[i : i + BATCH], wanted, by)
+        for i in range(0, len(keys), size):
+            part, refused = self._read(keys[i : i + size], wanted, by)
             if refused and not part:
                 # A question that is refused whatever is asked about says nothing of who exists.
                 raise refused
             found.update({key: contact for key, contact in part.items() if contact})
         return found
 
-    def _read(self, keys: Sequence[str], properties: Sequence[str], by: str) -> tuple[dict[str, ContactRead | None], Rejected | None]:
+    def _read(self, keys: Sequence[str], wanted: Mapping[str, object], by: str) -> tuple[dict[str, ContactRead | None], Rejected | None]:
         """(answered key -> contact or None, the last refusal). A key that HubSpot refuses to look up must not hide the others."""
-        body: dict[str, object] = {"inputs": [{"id": key} for key in keys], "properties": properties}
+        body: dict[str, object] = {"inputs": [{"id": key} for key in keys], **wanted}
         try:
             value = self._http.read("POST", f"{self._contacts}/batch/read", body={**body, "idProperty": by} if by else body)
         except Rejected as refused:
             if len(keys) == 1:
                 return {}, refused
             half = len(keys) // 2
-            (one, no), (other, nor) = self._read(keys[:half], properties, by), self._read(keys[half:], properties, by)
+            (one, no), (other, nor) = self._read(keys[:half], wanted, by), self._read(keys[half:], wanted, by)
             return one | other, nor or no
         found = shaped(lambda value: parse.contacts_by(parse.rows(value), keys, by), value)
         return {key: found.get(key) for key in keys}, None

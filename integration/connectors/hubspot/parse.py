@@ -28,9 +28,18 @@ PAIRS = {"hs_merged_object_ids", "hs_additional_emails"}
 def contact(row: Mapping[str, Any]) -> ContactRead:
     values = {name: "" if value is None else str(value) for name, value in (row.get("properties") or {}).items()}
     merged = tuple(split(values.get("hs_merged_object_ids", "")))
-    return ContactRead(
-        str(row.get("id") or values.get("hs_object_id", "")), values, moment(values.get("lastmodifieddate") or row.get("updatedAt")), merged
-    )
+    id, modified = str(row.get("id") or values.get("hs_object_id", "")), moment(values.get("lastmodifieddate") or row.get("updatedAt"))
+    return ContactRead(id, values, modified, merged, changes(row.get("propertiesWithHistory")))
+
+
+def changes(history: Any) -> dict[str, datetime]:
+    """Property -> when it got its present value, from the versions that HubSpot tells."""
+    found = {}
+    for name, versions in history.items() if isinstance(history, dict) else ():
+        times = [moment(one.get("timestamp")) for one in versions if isinstance(one, dict)] if isinstance(versions, list) else []
+        if known := [time for time in times if time]:
+            found[str(name)] = max(known)
+    return found
 
 
 def moment(value: Any) -> datetime | None:

@@ -28,7 +28,7 @@ HOME = settings.BASE_DIR / ".demo"
 # Set by the first of two processes: settings are read once, and the vendors' addresses are among them.
 READY = "MEISHI_DEMO"
 KEY, TOKEN = "SandboxKey0123456789abcdefABCDEF", "pat-sandbox-0001"
-SECRET = "demo-app-only"
+SECRET = "demo-app-only"  # noqa: S105  (the sandbox signs with it)
 CONFIGURATION = {
     "account": {"slug": "demo", "name": "Demo KK", "timezone": "Asia/Tokyo"},
     "connections": [

@@ -27,7 +27,8 @@ def read(records: Records, body: Row, archived: bool) -> Response:
         if id is None:
             missing.append(key)
         else:
-            results.append(shapes.read(records, id, body.get("properties") or (), archived))
+            seen = shapes.read(records, id, body.get("properties") or (), archived)
+            results.append(seen | shapes.history(records, id, body.get("propertiesWithHistory") or ()))
     errors = [not_found(missing, records.NAME).row(None, records.switches["full_error_rows"])] if missing else []
     return answer(records, 200, results, errors)
 

@@ -31,6 +31,7 @@ class Records(Schema):
         self.moved: dict[str, str] = {}  # id of a merged record -> id of what it became
         self.lag = Lag(now, switches)
         self.last_id = self.FIRST_ID
+        self.since: dict[str, dict[str, str]] = {}  # record -> property -> when it got its present value
 
     def stamp(self) -> str:
         return moments.iso(self.now())
@@ -69,6 +70,7 @@ class Records(Schema):
         record.update((name, value) for name, value in clean.items() if value)
         self.lag.remember(id, None)
         self.records[id] = record
+        self.since[id] = dict.fromkeys(clean, stamp)
         self.index(id, record)
         self.changes += 1
         self.made(id)
@@ -87,6 +89,7 @@ class Records(Schema):
             else:
                 record.pop(name, None)
         record[self.MODIFIED] = self.stamp()
+        self.since.setdefault(id, {}).update(dict.fromkeys(changed, record[self.MODIFIED]))
         self.index(id, record)
         self.changes += 1
         self.changed(id, changed)

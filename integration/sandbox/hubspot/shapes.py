@@ -20,6 +20,17 @@ def seen(records: Records, record: Record, names: Sequence[str], archived: bool 
     return envelope(records, record, {name: record.get(name) for name in wanted}, archived)
 
 
+def history(records: Records, id: str, names: Sequence[str]) -> dict[str, Any]:
+    """The present value of each property and when it came; what was before is not kept."""
+    record, since = (records.records.get(id) or records.archived[id]), records.since.get(id, {})
+    told = {
+        name: [{"value": record.get(name, ""), "timestamp": since.get(name, record["createdate"]), "sourceType": "CRM_UI"}]
+        for name in names
+        if name in records.properties and (name in record or name in since)
+    }
+    return {"propertiesWithHistory": told} if names else {}
+
+
 def written(records: Records, id: str) -> dict[str, Any]:
     """Writes answer everything that is set, and some calculated ones."""
     record = records.records[id]
