@@ -69,6 +69,7 @@ class ConnectionSpec:
     tags: tuple[str, ...]
     rate: tuple[int | None, float | None]
     place: str
+    webhook_secret: str = ""  # "": what is stored stays
 
 
 @dataclass(frozen=True)
@@ -143,11 +144,11 @@ def connection(node: Node) -> ConnectionSpec:
     system = node.choice("system", tuple(SECRETS))
     credentials = node.node("credentials")
     name = SECRETS.get(system, "api_key")
-    credentials.only(name)
+    credentials.only(name, *(["webhook_secret"] if system == "hubspot" else []))
     tags = node.strings("tags")
     if tags and system == "hubspot":
         node.problem("tags", "belong to a Sansan connection.")
-    return ConnectionSpec(node.slug("slug"), system, credentials.text(name), tags, rate(node), node.place)
+    return ConnectionSpec(node.slug("slug"), system, credentials.text(name), tags, rate(node), node.place, credentials.text("webhook_secret", required=False))
 
 
 def rate(node: Node) -> tuple[int | None, float | None]:

@@ -164,6 +164,10 @@ def store_connection(account: Account, spec: ConnectionSpec, seen: Seen, changes
             connection.save()
             changed.append("credentials")
             renewed.add(spec.slug)
+    if spec.webhook_secret and spec.webhook_secret != connection.webhook_secret:
+        connection.set_webhook_secret(spec.webhook_secret)
+        connection.save(update_fields=["credentials"])
+        changed.append("webhook secret")
     preflight.seen_well(connection, seen.identity, seen.tags, seen.properties)
     if spec.system == Connection.System.SANSAN and select_tags(connection, selected_ids(spec, seen.tags)):
         changed.append("tags")

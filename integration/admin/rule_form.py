@@ -184,7 +184,7 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminSelectWidget(),
     )
     conflict = forms.ChoiceField(
-        label=gettext_lazy("when edited in HubSpot"),
+        label=gettext_lazy("who wins"),
         required=False,
         choices=[("", gettext_lazy("As the rule says")), *SyncRule.Conflict.choices],
         widget=UnfoldAdminSelectWidget(),

@@ -82,7 +82,7 @@ class Review(Step):
             state=state_of(preview),
             tiles=tiles(preview, sends(self.rule)) if finished(preview) else [],
             sends=sends(self.rule),
-            beyond_cap=number(preview.reasons.get(DAILY_CAP, 0)) if preview and preview.reasons.get(DAILY_CAP) else "",
+            beyond_cap=preview.reasons.get(DAILY_CAP, 0) if preview else 0,
             shown=shown,
             shown_means=MEANS.get(shown, ""),
             entries=entries,
