@@ -148,7 +148,8 @@ def connection(node: Node) -> ConnectionSpec:
     tags = node.strings("tags")
     if tags and system == "hubspot":
         node.problem("tags", "belong to a Sansan connection.")
-    return ConnectionSpec(node.slug("slug"), system, credentials.text(name), tags, rate(node), node.place, credentials.text("webhook_secret", required=False))
+    secret, hook = credentials.text(name), credentials.text("webhook_secret", required=False)
+    return ConnectionSpec(node.slug("slug"), system, secret, tags, rate(node), node.place, hook)
 
 
 def rate(node: Node) -> tuple[int | None, float | None]:

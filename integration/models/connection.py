@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from core.encryption import EncryptedJSONField, mask
+from core.encryption import EncryptedJSONField, InvalidToken, mask
 from core.history import Tracked
 from core.tenancy import AccountOwned, owned_history
 
@@ -100,8 +100,11 @@ class Connection(Tracked, AccountOwned):
         self.credentials = {**kept, **({"webhook_secret": secret} if secret else {})}
 
     def set_secret(self, secret: str) -> None:
-        """A new key, in place of whatever the connection was signed in with. The secret of its webhooks stays."""
-        kept = {name: value for name, value in (self.credentials or {}).items() if name == "webhook_secret"}
+        """A new key, in place of whatever the connection was signed in with. The secret of its webhooks stays, where it can be read."""
+        try:
+            kept = {name: value for name, value in (self.credentials or {}).items() if name == "webhook_secret"}
+        except InvalidToken:
+            kept = {}
         self.credentials = {**kept, "api_key" if self.system == self.System.SANSAN else "access_token": secret}
         self.hint = mask(secret)
         self.health, self.health_detail, self.tested_at = self.Health.UNTESTED, "", None

@@ -220,7 +220,8 @@ def calm(journal: Journal, later: Callable[..., None]) -> None:
 
 
 def visible(sandbox: Any) -> list[dict[str, Any]]:
-    cards = [card for card in sandbox.sansan.cards.values() if not card["hidden"]]
+    # A card that we made has the country AUTO, which says that Sansan is to work it out.
+    cards = [{**card, "countryCode": card["countryCode"].replace("AUTO", "")} for card in sandbox.sansan.cards.values() if not card["hidden"]]
     return sorted(cards, key=oracle.rank, reverse=True)
 
 
@@ -276,7 +277,7 @@ def everybody_has_a_place(journal: Journal) -> None:
 
 
 def nothing_twice(journal: Journal) -> None:
-    addresses = [address for one in journal.world.portal.contacts.values() for address in addresses_of(one)]
+    addresses = [address for one in journal.world.portal.contacts.values() for address in set(addresses_of(one))]
     assert not [address for address, n in Counter(addresses).items() if n > 1]
     with in_account(journal.rule.account):
         made = Counter(AuditEntry.objects.filter(reason="new_card", outcome="succeeded").values_list("contact_id", flat=True))
@@ -325,5 +326,6 @@ def test_what_still_differs_is_what_the_link_says(sandbox, time_machine_later, s
     with in_account(journal.rule.account):
         links = Link.objects.filter(gone="", records__side=Side.CARD, records__bucket__in=(*SEEN, "held")).distinct()
         told = {(link.contact_id, name): (clash[0], clash[1]) for link in links for name, clash in link.clashes.items() if clash[2] != "sansan"}
-    assert differences(journal).keys() == told.keys()
+    found = differences(journal)
+    assert ({one: found[one] for one in found.keys() - told.keys()}, {one: told[one] for one in told.keys() - found.keys()}) == ({}, {})
     nothing_twice(journal)
