@@ -63,6 +63,8 @@ def poll_due(run: SyncRun, connection: Connection, now: datetime) -> bool:
     """Once a run, and again where it goes on for long. A first run has enough to do: what changes meanwhile is asked for after it."""
     if run.kind == SyncRun.Kind.INITIAL:
         return False
+    if "walk" in connection.behind:
+        return True
     hearing = connection.heard_at is not None and connection.heard_at > now - HEARING
     pause = SELDOM if hearing else AGAIN if run.attempts > 1 else timedelta(0)
     return connection.polled_at is None or connection.polled_at <= now - pause
@@ -74,9 +76,12 @@ def bin_due(connection: Connection, now: datetime) -> bool:
 
 def poll(desk: Desk) -> Work:
     """Asks for the contacts that changed since the last time, less an overlap: the search lags behind, and lets a contact vanish again."""
-    connection, began, token = desk.rule.hubspot, desk.now(), ""
+    connection = desk.rule.hubspot
+    # A walk that the last slice could not finish goes on where it stopped: more may be stamped with one time than a slice can read.
+    walk = connection.behind.get("walk")
+    began, token = (datetime.fromisoformat(walk["began"]), walk["token"]) if walk else (desk.now(), "")
     since = connection.changes_to - timedelta(seconds=settings.SYNC_SEARCH_OVERLAP_SECONDS)  # type: ignore[operator]
-    if connection.behind:
+    if "to" in connection.behind:
         since = max(since, datetime.fromisoformat(connection.behind["to"]))
     while not desk.spent:
         page = yield lambda t=token: desk.target.changed(since, t, desk.watched)  # type: ignore[misc]
@@ -87,8 +92,10 @@ def poll(desk: Desk) -> Work:
             desk.lease.renew()
             mean(desk, page.contacts)
             connection.changes_to = max(connection.changes_to, min(reached, began))
-            connection.polled_at = began
-            connection.save(update_fields=["changes_to", "polled_at"])
+            connection.polled_at = desk.now()
+            rest = {name: value for name, value in connection.behind.items() if name != "walk"}
+            connection.behind = {**rest, "walk": {"began": began.isoformat(), "token": token}} if token else rest
+            connection.save(update_fields=["changes_to", "polled_at", "behind"])
         if not token:
             break
     if "from" in connection.behind and not desk.spent:
@@ -149,13 +156,16 @@ def how(change: ContactChange, binned: set[str]) -> str:
 
 def mean(desk: Desk, contacts: Sequence[ContactRead], at: dict[str, datetime] | None = None) -> None:
     """What each contact means for its person. ``at`` tells when it changed, where HubSpot's event said so. In the caller's transaction."""
+    # A merge is told with all its ids, and each of them leads to the one that is left.
+    contacts = list({one.id: one for one in contacts}.values())
     links = links_of(desk, [id for one in contacts for id in (one.id, *one.was)])
     met: list[tuple[Any, ...]] = []
     edited: dict[int, datetime] = {}
     strangers: list[ContactRead] = []
     echoed: list[Link] = []
     for contact in contacts:
-        own = [links[id] for id in (contact.id, *contact.was) if id in links]
+        # A link that was merged before is nobody's any more; its cards have joined another one's.
+        own = [links[id] for id in (contact.id, *contact.was) if id in links and links[id].gone != Link.Gone.MERGED]
         link = own[0] if own else None
         if link is None:
             strangers.append(contact)
@@ -238,8 +248,8 @@ def look_into_bin(desk: Desk) -> Work:
         page = yield lambda: desk.target.deleted(connection.gone_after)
         with transaction.atomic():
             desk.lease.renew()
-            ids = {one.id: Link.Gone.DELETED.value for one in page.contacts}
-            lost(desk, ids, {one.id: one.modified_at for one in page.contacts if one.modified_at})
+            # A contact in the bin tells when it was last edited, which says nothing of when it was deleted.
+            lost(desk, {one.id: Link.Gone.DELETED.value for one in page.contacts}, {})
             connection.gone_after = page.next_token
             if not page.next_token:
                 connection.gone_at = desk.now()
@@ -256,4 +266,4 @@ def look_for_restored(desk: Desk) -> Work:
         found = yield lambda: desk.target.read(ids, desk.watched)
         with transaction.atomic():
             desk.lease.renew()
-            mean(desk, list(found.values()))
+            mean(desk, list(found.values()), {one.id: desk.now() for one in found.values()})

@@ -34,17 +34,20 @@ class HubSpotWebhook(View):
     http_method_names = ("post",)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if int(request.headers.get("Content-Length") or 0) > LONGEST:
+        length = request.headers.get("Content-Length") or "0"
+        if not (length.isascii() and length.isdecimal()):
+            return HttpResponse("The length is none.", status=400, content_type="text/plain")
+        if len(length) > 15 or int(length) > LONGEST:
             return HttpResponse("The body is too long.", status=413, content_type="text/plain")
         try:
-            events = webhooks.events(request.body)
+            events, portals = webhooks.events(request.body), webhooks.portals(request.body)
         except webhooks.NotEvents as wrong:
             return HttpResponse(f"Not understood: {wrong}.", status=400, content_type="text/plain")
         with all_accounts():
-            named = list(connections_of({event.portal for event in events}))
+            named = list(connections_of(portals))
         connections = genuine(request, named)
         if connections is None:
-            log.warning("webhook_refused", portals=sorted({event.portal for event in events}))
+            log.warning("webhook_refused", portals=sorted(portals)[:10])
             return HttpResponse("The signature does not fit.", status=401, content_type="text/plain")
         for connection in connections:
             note(connection, [Heard(event.contact_id, event.at, event.forgotten) for event in events if event.portal == connection.remote_id])

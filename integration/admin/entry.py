@@ -24,7 +24,7 @@ from core.admin.base import AccountFilter, PanelAdmin, display, site
 from core.admin.paginator import CAP
 from core.roles import EXPORT, may
 from core.switcher import seen_accounts
-from integration.admin import filters, search
+from integration.admin import clash, filters, search
 from integration.admin.diff import pieces
 from integration.admin.export import as_csv
 from integration.admin.filters import DaysFilter, ReasonFilter, RuleFilter, RunFilter
@@ -107,6 +107,7 @@ class AuditEntryAdmin(PanelAdmin):
             "outcome": self.outcome_badge(obj),
             "sentence": sentence(obj.reason),
             "changes": changes(obj),
+            "clashes": clash.lines(obj.clashes, {}, {}),
             "stages": stages(obj),
             "rule_url": page_url(obj.rule),
             "record_url": page_url(record) if record else "",
@@ -157,11 +158,11 @@ def changes(entry: AuditEntry) -> list[dict[str, Any]]:
 def stages(entry: AuditEntry) -> list[dict[str, Any]]:
     """When the entry came through each stage, and how long it took from the one before."""
     moments = (
-        (_("Changed in Sansan"), entry.changed_at),
+        (_("Changed"), entry.changed_at),
         (_("Read"), entry.read_at),
         (_("Planned"), entry.planned_at),
-        (_("Sent to HubSpot"), entry.sent_at),
-        (_("Closed"), entry.closed_at),
+        (_("Sent"), entry.sent_at),
+        (_("Confirmed"), entry.closed_at),
     )
     rows: list[dict[str, Any]] = []
     last: datetime | None = None

@@ -48,7 +48,7 @@ def shown(connection: Connection) -> SafeString:
     said = _("%(used)s used today by the syncs, %(allotted)s allotted a day, %(left)s left") % {
         "used": number(one["used"]), "allotted": number(one["allotted"]), "left": number(one["left"]),
     }  # fmt: skip
-    source = _("as HubSpot told %(when)s") % {"when": when(one["told_at"])} if one["told_at"] else _("as the limit below allows")
+    source = format_html("{} {}", _("as HubSpot told"), when(one["told_at"])) if one["told_at"] else _("as the limit below allows")
     tone = "bad" if share >= 90 else "warn" if share >= 70 else "good"
     return format_html(
         '<span class="mb-two"><span class="mb-gauge" role="meter" aria-valuenow="{0}" aria-valuemin="0" aria-valuemax="100" aria-label="{1}">'

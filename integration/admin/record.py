@@ -14,7 +14,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from core.admin.base import AccountFilter, PanelAdmin, display, site
 from core.roles import OPERATE
-from integration.admin import filters, search
+from integration.admin import clash, filters, search
 from integration.admin.entry import brief
 from integration.admin.filters import BucketFilter, RecordReasonFilter, RuleFilter, SideFilter
 from integration.admin.health import health_url
@@ -116,41 +116,11 @@ def side_of(record: Record) -> dict[str, str]:
     return {"side": record.side} if record.side == Side.CONTACT else {}
 
 
-WINS = {
-    "sansan": gettext_lazy("The card wins"),
-    "hubspot": gettext_lazy("HubSpot's edit stays"),
-    "hold": gettext_lazy("Waits for your choice"),
-}
-DECIDED_BY = {
-    "rule": gettext_lazy("the rule says so"),
-    "field": gettext_lazy("this field's mapping says so"),
-    "person": gettext_lazy("chosen by %(who)s on %(day)s"),
-}
-
-
 def clashes(record: Record) -> list[dict[str, Any]]:
-    """What was edited in HubSpot and the card says otherwise: both values, who wins, and what decided it."""
     link = record.link
     if link is None or record.side != Side.CARD:
         return []
-    schema = record.rule.hubspot.schema
-    return [
-        {
-            "property": name,
-            "label": schema.get(name, {}).get("label", ""),
-            "card": card,
-            "contact": contact,
-            "winner": winner,
-            "wins": WINS.get(winner, winner),
-            "by": decided_by(by, link.choices.get(name)),
-        }
-        for name, (card, contact, winner, by) in sorted(link.clashes.items())
-    ]
-
-
-def decided_by(by: str, choice: dict[str, str] | None) -> str:
-    said = str(DECIDED_BY.get(by, by))
-    return said % {"who": choice["by"], "day": choice["at"][:10]} if by == "person" and choice else said
+    return clash.lines(link.clashes, link.choices, record.rule.hubspot.schema)
 
 
 def heard(link: Link) -> list[tuple[Any, Any]]:
@@ -161,7 +131,7 @@ def heard(link: Link) -> list[tuple[Any, Any]]:
     if link.echoes:
         said = gettext("%(n)s in all, last of run %(run)s") % {"n": link.echoes, "run": link.run_id or "–"}
         text = format_html("{} <small>{}</small>", when(link.echo_at), said)
-        found.append((gettext_lazy("Our own write came back, and was dropped"), text))
+        found.append((gettext_lazy("Echo of our write, dropped"), text))
     if link.company_id or link.company_note:
         found.append((gettext_lazy("Company in HubSpot"), link.company_id or link.company_note))
     return found

@@ -70,7 +70,7 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
         """The change budget's two fields exist in the form only; a tag can be chosen once the connection is."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
-            return [(title, {**options, "fields": ("card_cap",)} if options["fields"] == SENDING else options) for title, options in fieldsets]
+            return [(title, {**options, "fields": ["card_cap"]} if tuple(options["fields"]) == SENDING else options) for title, options in fieldsets]
         if self.has_change_permission(request, obj):
             return fieldsets
         return [(title, {**options, "fields": ["budget"]} if tuple(options["fields"]) == BUDGET else options) for title, options in fieldsets]

@@ -81,7 +81,7 @@ def judge(row: MappingRow, wanted: str, present: Present, conflict: str, times: 
         return LEAVE
     if row.policy == IF_EMPTY:
         return Judged(None if present.value else wanted)
-    if present.ours or not (present.value or present.written):
+    if as_left(row, present) or not (present.value or present.written):
         return Judged(wanted)
     clash = Clash(wanted, present.value, *winner(row, wanted, present, conflict, times, choice))
     return Judged(wanted if clash.winner == "sansan" else None, clash)
@@ -97,6 +97,11 @@ def winner(row: MappingRow, wanted: str, present: Present, conflict: str, times:
     return how, by
 
 
+def as_left(row: MappingRow, present: Present) -> bool:
+    """Whether the property means what we wrote: HubSpot may order options its own way, and that is no edit."""
+    return present.ours or (present.written is not None and bool(present.value) and diff.same(row.kind, present.value, present.written, True))
+
+
 def is_same(row: MappingRow, wanted: str, present: Present) -> bool:
     if present.ours and wanted == present.written:
         return True
@@ -107,6 +112,12 @@ def appended(row: MappingRow, wanted: str, present: Present) -> str | None:
     if row.kind == "checkbox":
         union = set(filter(None, present.value.split(";"))) | set(wanted.split(";"))
         return None if diff.sets(";".join(union), present.value) else ";".join(sorted(union))
-    if diff.loosely(wanted, present.value) or wanted in present.value.splitlines():
+    if diff.loosely(wanted, present.value) or has_lines(present.value, wanted):
         return None
     return f"{present.value}\n{wanted}" if present.value else wanted
+
+
+def has_lines(value: str, wanted: str) -> bool:
+    """Whether the lines of ``wanted`` are there, one after the other: a text may be of several."""
+    have, lines = value.splitlines(), wanted.splitlines()
+    return any(have[i : i + len(lines)] == lines for i in range(len(have) - len(lines) + 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from integration.planning.rules import LINK_ID
 from integration.planning.snapshot import LinkView
 from integration.records import ContactRead
 
@@ -28,4 +29,6 @@ def meaning(link: LinkView, contact: ContactRead, watched: Iterable[str]) -> str
 
 def ours(link: LinkView, name: str, value: str) -> bool:
     """Whether a property is as we left it: what we wrote, that in HubSpot's spelling, or blank where we wrote nothing."""
+    if name == LINK_ID:  # the link's own name is not among what it has written
+        return value == link.key
     return value in (link.written.get(name, ""), link.answered.get(name))

@@ -37,6 +37,7 @@ def schema() -> dict[str, Any]:
         PropertyRead("annualrevenue", "number", "number"),
         PropertyRead("createdate", "datetime", "date", read_only=True),
         PropertyRead("hs_lead_status", "enumeration", "select", (("NEW", "New"), ("OPEN", "Open"))),
+        PropertyRead("hubspot_owner_id", "enumeration", "select"),
     ]
     return {prop.name: fields.described(prop) for prop in made}
 

@@ -95,6 +95,7 @@ def bodies(own: SimpleNamespace, url: str) -> list[dict[str, Any]]:
     row = {"id": own.mappings[0].pk, "active": "on", "source": "title", "hubspot": "jobtitle", "policy": "always", "others": "keep"}
     opened = ",".join(str(one.pk) for one in own.mappings)
     mappings = {"opened": opened, "row-TOTAL_FORMS": 1, "row-INITIAL_FORMS": 0, **{f"row-0-{name}": value for name, value in row.items()}}
+    policies = {"direction": "both", "conflict": "newest", "when_gone": "make", "companies": "find", "card_cap": 5, "marker": own.tags[0].external_id}
     criteria = {"card-TOTAL_FORMS": 0, "card-INITIAL_FORMS": 0, "contact-TOTAL_FORMS": 0, "contact-INITIAL_FORMS": 0}
     ends = {"account": own.account.pk, "sansan": own.sansan.pk, "hubspot": own.hubspot.pk}
     key = {"sansan-label": f"{own.slug}-new", "sansan-secret": "another-key-0001"}
@@ -105,8 +106,8 @@ def bodies(own: SimpleNamespace, url: str) -> list[dict[str, Any]]:
         "/setup/connect/": connect,
         "/setup/tags/": [{"tag": [own.tags[0].external_id, own.tags[1].external_id]}, {"every": 1}, {"action": "count"}],
         "/setup/configure/": [
-            {"conflict": "newest", "reason": "because", "sample": own.sample.external_id, **mappings},
-            {"conflict": "newest", "sample": own.sample.external_id},
+            {**policies, "reason": "because", "sample": own.sample.external_id, **mappings},
+            {**policies, "sample": own.sample.external_id},
             {"action": "default"},
             {"action": "sample", "card": f"{own.slug}C1", **mappings},
         ],

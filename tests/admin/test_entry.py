@@ -166,7 +166,7 @@ def test_the_stages_tell_the_time_between(acme, aiko):
 def test_an_open_entry_is_shown_as_one(acme, aiko):
     one = entry(acme.run, acme.record, outcome="", closed_at=None)
     seen = aiko.get(page(one))
-    assert ">Open</span>" in body(seen) and seen.context["stages"][4] == {"label": "Closed", "time": "–", "delay": "", "done": False}
+    assert ">Open</span>" in body(seen) and seen.context["stages"][4] == {"label": "Confirmed", "time": "–", "delay": "", "done": False}
 
 
 def test_other_entries_of_the_card_are_at_hand(acme, aiko):

@@ -439,16 +439,16 @@ def test_the_timeline_has_the_stages_and_how_long_each_took(acme, rule, two, aik
     entry(acme.run, two[0], **{name: start + timedelta(seconds=after) for name, after in at.items()})
     (line,) = aiko.get(page(two[0])).context["entries"]
     assert [(stage["label"], stage["delay"]) for stage in line["stages"]] == [
-        ("Changed in Sansan", ""), ("Read", "+12 s"), ("Planned", "+1.0 s"), ("Sent to HubSpot", "+0.5 s"), ("Closed", "+1.0 s"),
+        ("Changed", ""), ("Read", "+12 s"), ("Planned", "+1.0 s"), ("Sent", "+0.5 s"), ("Confirmed", "+1.0 s"),
     ]  # fmt: skip
     seen = body(aiko.get(page(two[0])))
-    assert all(f"{label}" in seen for label in ("Changed in Sansan", "Sent to HubSpot", "Closed", "+12 s"))
+    assert all(f"{label}" in seen for label in ("Changed", "Sent", "Confirmed", "+12 s"))
 
 
 def test_an_entry_that_is_under_way_shows_the_stages_that_it_has_passed(acme, two, aiko):
     entry(acme.run, two[0], closed_at=None, outcome="")
     (line,) = aiko.get(page(two[0])).context["entries"]
-    assert [stage["label"] for stage in line["stages"]][-1] == "Sent to HubSpot"
+    assert [stage["label"] for stage in line["stages"]][-1] == "Sent"
 
 
 def test_what_needed_no_write_has_no_stages(acme, two, aiko):

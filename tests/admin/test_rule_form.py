@@ -37,10 +37,20 @@ NUMBERS = {
     "a budget in words": ("limit_creates", "few", "whole number"),
     "a budget under zero": ("limit_updates", "-1", "or equal to 0"),
     "half a contact": ("limit_creates", "1.5", "whole number"),
-    "a direction that is not there yet": ("direction", "both", "not available yet"),
+    "looks in words": ("sweep_every", "often", "whole number"),
+    "cards in words": ("card_cap", "some", "whole number"),
+    "fewer cards than none": ("card_cap", "-1", "or equal to 0"),
+    "more cards than anybody needs": ("card_cap", "100001", "At most 100000 cards a day"),
+    "a private tag": ("marker", "acme-T2", "not one of the available choices"),
+    "a tag of others": ("marker", "birch-T0", "not one of the available choices"),
+    "something else for a contact that is gone": ("when_gone", "cry", "not one of the available choices"),
+    "something else for companies": ("companies", "buy", "not one of the available choices"),
     "a direction that is none": ("direction", "up", "not one of the available choices"),
     "a conflict rule that is none": ("conflict", "coin", "not one of the available choices"),
 }
+
+
+CHOSEN = ("direction", "conflict", "marker", "when_gone", "companies")
 
 
 @pytest.mark.parametrize(("field", "typed", "said"), NUMBERS.values(), ids=NUMBERS)
@@ -48,15 +58,51 @@ def test_a_field_that_cannot_be_is_told_at_the_field(acme, aiko, field, typed, s
     response = send(aiko, page(acme.draft), slug="renamed", **{field: typed})
     assert errors(response).keys() == {field} and said in str(errors(response)[field])
     kept = form_of(response)
-    assert kept["slug"] == "renamed" and (kept[field] == typed or field in ("direction", "conflict"))
+    assert kept["slug"] == "renamed" and (kept[field] == typed or field in CHOSEN)
     assert stored(acme.draft).slug == "acme-draft"
 
 
-@pytest.mark.parametrize("field", ["interval", "full_every"])
+@pytest.mark.parametrize("field", ["interval", "full_every", "sweep_every"])
 @pytest.mark.parametrize("typed", ["999999999999", "9000000000000000000"])
 def test_no_time_between_checks_is_beyond_every_calendar(acme, aiko, field, typed):
     """The tick adds it to the time of day: where that overflows, no rule of any account is started any more."""
     assert field in errors(send(aiko, page(acme.draft), **{field: typed}))
+
+
+BOTH_WAYS = {"direction": "both", "conflict": "hold", "when_gone": "make", "companies": "find"}
+
+
+@pytest.mark.parametrize(("field", "typed"), BOTH_WAYS.items())
+def test_what_decides_about_people_is_kept_and_everybody_is_looked_at_again(acme, aiko, field, typed):
+    send(aiko, page(acme.rule), **{field: typed})
+    assert getattr(stored(acme.rule), field) == typed and stored(acme.rule).recheck
+    assert form_of(aiko.get(page(acme.rule)))[field] == typed
+
+
+@pytest.mark.parametrize(("field", "typed"), [("card_cap", "0"), ("marker", "acme-T1"), ("sweep_every", "0")])
+def test_what_decides_about_nobody_is_kept_and_nobody_is_looked_at_again(acme, aiko, field, typed):
+    send(aiko, page(acme.rule), **{field: typed})
+    assert str(getattr(stored(acme.rule), field)) == typed and not stored(acme.rule).recheck
+    assert form_of(aiko.get(page(acme.rule)))[field] == typed
+
+
+def test_a_tag_of_the_connection_before_is_told(acme, aiko):
+    """Tags belong to a connection, and the list of the page is that of the stored one."""
+    other = rows.connection(acme.account, "sansan", slug="second")
+    response = send(aiko, page(acme.draft), sansan=str(other.pk), marker="acme-T1")
+    assert errors(response).keys() == {"marker"} and "the connection before" in str(errors(response)["marker"])
+    assert stored(acme.draft).sansan_id == acme.sansan.pk
+    send(aiko, page(acme.draft), sansan=str(other.pk), marker="")
+    assert stored(acme.draft).sansan_id == other.pk
+
+
+def test_a_new_rule_has_its_directions_too_and_its_tag_later(acme, aiko):
+    form = form_of(aiko.get(address(SyncRule, "add")))
+    assert "marker" not in form and form["card_cap"] == "500"
+    send(aiko, address(SyncRule, "add"), slug="made", sansan=str(acme.sansan.pk), hubspot=str(acme.hubspot.pk), direction="to_sansan", card_cap="3")
+    with in_account(acme.account):
+        made = SyncRule.objects.get(slug="made")
+    assert (made.direction, made.card_cap, made.state) == ("to_sansan", 3, "draft")
 
 
 # Filters
@@ -143,6 +189,8 @@ BAD_MAPPINGS = {
     "a property of more letters than a column": ({"sansan": "city", "hubspot": "a" * 101}, "hubspot", "100"),
     "a property that is mapped above": ({"sansan": "city", "hubspot": "jobtitle"}, "hubspot", "Mapped twice"),
     "a transform that is none": ({"sansan": "city", "hubspot": "city", "transform": "rot13"}, "transform", "not one of the available"),
+    "a direction that is none": ({"sansan": "city", "hubspot": "city", "direction": "up"}, "direction", "not one of the available"),
+    "a conflict rule that is none": ({"sansan": "city", "hubspot": "city", "conflict": "coin"}, "conflict", "not one of the available"),
 }
 
 
@@ -169,6 +217,13 @@ def test_a_new_mapping_comes_last(acme, aiko):
     with in_account(acme.account):
         made = FieldMapping.objects.get(hubspot="address")
         assert (made.account_id, made.transform, made.active) == (acme.account.pk, "joined", True)
+
+
+def test_a_mapping_has_a_direction_and_a_conflict_rule_of_its_own(acme, aiko):
+    send(aiko, page(acme.rule), **row(0, direction="to_sansan", conflict="hold"), **added(acme, sansan="city", hubspot="city"))
+    with in_account(acme.account):
+        assert list(acme.rule.mappings.values_list("direction", "conflict")) == [("to_sansan", "hold"), ("both", ""), ("both", ""), ("both", "")]
+    assert stored(acme.rule).recheck
 
 
 def test_a_mapping_is_removed(acme, aiko):

@@ -8,8 +8,10 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration.models import Connection, FieldMapping, SyncRule
-from tests.admin.setup_pages import add_row, again, begun, form_of, mapped, problems, send, url
+from integration.admin.setup.policies import MEANS
+from integration.models import Connection, FieldMapping, SyncRule, Tag
+from tests.admin.pages import body
+from tests.admin.setup_pages import add_row, again, begun, form_of, mapped, previewed, problems, sampled, send, url
 
 pytestmark = pytest.mark.django_db
 
@@ -100,13 +102,232 @@ def test_a_table_of_a_configuration_file_survives_the_page(acme, aiko, draft, ta
     assert row_of(draft, "jobtitle").table == table
 
 
-@pytest.mark.parametrize("conflict", ["sansan", "hubspot", "newest"])
+@pytest.mark.parametrize("conflict", ["sansan", "hubspot", "newest", "hold"])
 def test_who_wins_is_kept(acme, aiko, draft, conflict):
     send(aiko, "configure", draft, conflict=conflict, reason="asked for")
     assert again(draft).conflict == conflict and new(draft) == (conflict != "sansan")
     if new(draft):
         with in_account(acme.account):
             assert draft.history.values_list("conflict", "history_change_reason").first() == (conflict, "asked for")
+
+
+CHOICES = [(name, value) for name, means in MEANS.items() for value in means]
+
+
+@pytest.mark.parametrize(("name", "value"), CHOICES)
+def test_each_choice_is_explained_and_kept(acme, aiko, draft, name, value):
+    before = getattr(draft, name)
+    assert str(MEANS[name][value]) in body(aiko.get(url("configure", draft.pk)))
+    send(aiko, "configure", draft, **{name: value}, reason="asked for")
+    assert getattr(again(draft), name) == value and new(draft) == (value != before)
+    assert form_of(aiko.get(url("configure", draft.pk)))[name] == [value]
+    if value != before:
+        with in_account(acme.account):
+            assert draft.history.values_list(name, "who", "history_change_reason").first() == (value, "aiko", "asked for")
+
+
+DECIDING = {"direction": "both", "conflict": "hold", "when_gone": "make", "companies": "find", "row": ""}
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_what_decides_about_people_pauses_a_running_sync(acme, aiko, name):
+    rule = begun(acme, slug="running", state="active")
+    n = place(aiko, rule, "jobtitle")
+    send(aiko, "configure", rule, **({f"row-{n}-direction": "to_hubspot"} if name == "row" else {name: DECIDING[name]}))
+    assert again(rule).state == "paused" and new(rule)
+
+
+@pytest.mark.parametrize("sent", [{"card_cap": "7"}, {"marker": "acme-T1"}], ids=repr)
+def test_how_many_cards_a_day_and_their_tag_need_no_new_review(acme, aiko, sent):
+    rule = begun(acme, slug="running", state="active", direction="both")
+    previewed(rule)
+    send(aiko, "configure", rule, **sent, reason="asked for")
+    ((name, value),) = sent.items()
+    assert str(getattr(again(rule), name)) == value and again(rule).state == "active" and not new(rule)
+    with in_account(acme.account):
+        assert rule.history.values_list("who", "history_change_reason").first() == ("aiko", "asked for")
+    assert form_of(aiko.get(url("configure", rule.pk)))[name] == [value]
+
+
+WRONG = {
+    "no direction": ("direction", None, "Choose one of the three directions."),
+    "another direction": ("direction", "up", "Choose one of the three directions."),
+    "another conflict rule": ("conflict", "coin", "Choose who wins."),
+    "nothing for a contact that is gone": ("when_gone", None, "the card of a deleted contact"),
+    "something else for a contact that is gone": ("when_gone", "cry", "the card of a deleted contact"),
+    "something else for companies": ("companies", "buy", "Choose what happens to companies."),
+    "no number of cards": ("card_cap", "", "a number of cards from 0 to 100000"),
+    "fewer cards than none": ("card_cap", "-1", "a number of cards from 0 to 100000"),
+    "more cards than anybody needs": ("card_cap", "100001", "a number of cards from 0 to 100000"),
+    "half a card": ("card_cap", "1.5", "a number of cards from 0 to 100000"),
+    "cards in words": ("card_cap", "some", "a number of cards from 0 to 100000"),
+    "cards beyond a column": ("card_cap", "9" * 30, "a number of cards from 0 to 100000"),
+    "a private tag": ("marker", "acme-T2", "one of the tags that the key sees"),
+    "a tag of others": ("marker", "birch-T0", "one of the tags that the key sees"),
+    "a tag that is none": ("marker", "x" * 500, "one of the tags that the key sees"),
+}
+
+
+@pytest.mark.parametrize(("name", "typed", "said"), WRONG.values(), ids=WRONG)
+def test_what_cannot_be_is_told_at_its_place_and_what_was_typed_stays(acme, birch, aiko, draft, name, typed, said):
+    others = {"direction": "both", "conflict": "hold", "companies": "make", "card_cap": "77", "reason": "kept"}
+    answer = send(aiko, "configure", draft, **others | {name: typed})
+    assert answer.status_code == 200 and said in problems(answer)
+    shown = form_of(answer)
+    assert {field: shown[field] for field in others if field != name} == {field: [value] for field, value in others.items() if field != name}
+    assert name != "card_cap" or shown["card_cap"] == [typed]
+    stored = again(draft)
+    assert (stored.direction, stored.conflict, stored.companies, stored.card_cap) == ("to_hubspot", "sansan", "none", 500) and not new(draft)
+
+
+@pytest.mark.parametrize(("name", "part"), [("card_cap", "mb-sends"), ("conflict", "mb-receives")])
+def test_a_part_that_is_hidden_is_shown_while_it_is_wrong(acme, aiko, draft, name, part):
+    """What stands behind another direction is hidden by the style sheet."""
+    assert f'mb-card {part}"' in body(aiko.get(url("configure", draft.pk)))
+    assert f'mb-card {part} mb-wrong"' in body(send(aiko, "configure", draft, **{name: "x"}))
+
+
+def test_what_was_typed_stays_when_the_default_rows_are_shown(acme, aiko, draft):
+    answer = send(aiko, "configure", draft, action="default", direction="to_sansan", card_cap="9", companies="find")
+    assert {name: form_of(answer)[name] for name in ("direction", "card_cap", "companies")} == {
+        "direction": ["to_sansan"], "card_cap": ["9"], "companies": ["find"],
+    }  # fmt: skip
+
+
+# The tag of the cards that are made
+
+
+def warned(answer):
+    """Whether it is said that such cards do not come back; None where that is no question."""
+    page = body(answer)
+    return "hidden" not in page.split("data-outside")[1].split(">")[0] if "data-outside" in page else None
+
+
+def test_the_tags_that_others_see_can_be_put_on_cards(acme, birch, aiko, draft):
+    page = body(aiko.get(url("configure", draft.pk)))
+    options = page.split('name="marker"')[1].split("</select>")[0]
+    assert "acme-T0" in options and "acme-T1" in options and "acme-T2" not in options and "birch" not in options and "<script>" not in options
+    assert "optgroup" not in options and warned(aiko.get(url("configure", draft.pk))) is None
+
+
+@pytest.mark.parametrize(("marker", "said"), [("", True), ("acme-T0", True), ("acme-T1", False)])
+def test_a_tag_with_which_cards_do_not_come_back_is_warned_of(acme, aiko, draft, marker, said):
+    with in_account(acme.account):
+        Tag.objects.filter(pk=acme.tags[1].pk).update(selected=True)
+        SyncRule.objects.filter(pk=draft.pk).update(marker=marker, direction="both")
+    assert warned(aiko.get(url("configure", draft.pk))) is said
+    with in_account(acme.account):
+        SyncRule.objects.filter(pk=draft.pk).update(marker="", direction="both")
+    assert warned(send(aiko, "configure", draft, marker=marker, card_cap="x")) is said
+    options = body(aiko.get(url("configure", draft.pk))).split('name="marker"')[1].split("</select>")[0]
+    assert options.index("Selected in this sync") < options.index("acme-T1") < options.index("Other tags") < options.index("acme-T0")
+
+
+def test_tags_of_the_same_name_are_told_apart(acme, aiko, draft):
+    with in_account(acme.account):
+        acme.sansan.tags.update(name="VIP")
+    page = body(aiko.get(url("configure", draft.pk)))
+    assert "VIP (acme-T0)" in page and "VIP (acme-T1)" in page
+
+
+def test_a_tag_that_is_no_longer_seen_stays_until_another_is_chosen(acme, aiko, draft):
+    with in_account(acme.account):
+        SyncRule.objects.filter(pk=draft.pk).update(marker="acme-T2", direction="both")
+    assert "acme-T2 (no longer seen)" in body(aiko.get(url("configure", draft.pk)))
+    assert send(aiko, "configure", draft).status_code == 302 and again(draft).marker == "acme-T2"
+    assert send(aiko, "configure", draft, marker="").status_code == 302 and again(draft).marker == ""
+
+
+# Rows in both directions
+
+
+def test_a_row_has_a_direction_and_a_conflict_rule_of_its_own(acme, aiko, draft):
+    n = place(aiko, draft, "jobtitle")
+    send(aiko, "configure", draft, **{f"row-{n}-direction": "to_sansan", f"row-{n}-conflict": "newest"})
+    row = row_of(draft, "jobtitle")
+    assert (row.direction, row.conflict) == ("to_sansan", "newest") and new(draft)
+    shown = form_of(aiko.get(url("configure", draft.pk)))
+    assert (shown[f"row-{n}-direction"], shown[f"row-{n}-conflict"]) == (["to_sansan"], ["newest"])
+    send(aiko, "configure", draft, **{f"row-{n}-direction": "both", f"row-{n}-conflict": ""})
+    row = row_of(draft, "jobtitle")
+    assert (row.direction, row.conflict) == ("both", "")
+
+
+def test_a_row_without_a_direction_goes_both_ways(acme, aiko, draft):
+    aiko.post(url("configure", draft.pk), add_row(aiko, "configure", draft, source="memo", hubspot="salutation"))
+    assert (row_of(draft, "salutation").direction, row_of(draft, "salutation").conflict) == ("both", "")
+
+
+# What a row does for new cards
+
+NOTES = {
+    "a field": ({"source": "title"}, "also fills new cards", False),
+    "another spelling": ({"source": "title", "transform": "upper"}, "also fills new cards", False),
+    "fields that are joined": ({"source": "street,building"}, "also fills new cards: “Street” takes the whole text", False),
+    "an expression": ({"source": "=", "expression": "{{ title }}"}, "not for new cards: the value is calculated", True),
+    "a transform": ({"source": "url", "transform": "domain"}, "not for new cards: the value is calculated", True),
+    "tags": ({"source": "tags"}, "not for new cards: Sansan sets this field itself", True),
+    "a field of Sansan's own": ({"source": "ownerName"}, "not for new cards: Sansan sets this field itself", True),
+    "a table both ways": ({"source": "title", "table": "部長 = Manager"}, "also fills new cards", False),
+    "a table one way": ({"source": "title", "table": "部長 = Manager\n課長 = Manager"}, "not for new cards: two of the card's values lead", True),
+    "to HubSpot only": ({"source": "title", "direction": "to_hubspot"}, "not for new cards: this row goes to HubSpot only", False),
+    "to new cards only": ({"source": "title", "direction": "to_sansan"}, "fills new cards only", False),
+    "off": ({"source": "title", "active": ""}, "", False),
+    "nothing yet": ({"source": ""}, "", False),
+}
+
+
+@pytest.mark.parametrize(("typed", "said", "locked"), NOTES.values(), ids=NOTES)
+def test_each_row_says_what_it_does_for_new_cards(acme, aiko, draft, typed, said, locked):
+    form = add_row(aiko, "configure", draft, hubspot="salutation", **typed)
+    note = list(aiko.post(url("try", draft.pk), {name: value for name, value in form.items() if value}).json()["notes"].values())[-1]
+    assert note["cards"].startswith(said) and bool(note["cards"]) == bool(said) and note["locked"] is locked
+
+
+def test_the_stored_rows_say_it_too_with_a_lock(acme, aiko, draft):
+    page = body(aiko.get(url("configure", draft.pk)))
+    row = page.split('value="sansan_tags"')[1].split("</li>")[0]
+    assert (
+        "not for new cards: Sansan sets this field itself" in row and "mb-locked" in row and ">lock</span>" in row and "no call to change one" in row
+    )
+    row = page.split('value="jobtitle"')[1].split("</li>")[0]
+    assert "also fills new cards" in row and "mb-locked" not in row
+    assert "an edit in HubSpot never changes a card" in page
+
+
+USELESS = {
+    "calculated": {"source": "=", "expression": "{{ title }}"},
+    "unwritable": {"source": "ownerName"},
+    "one way": {"source": "title", "table": "部長 = Manager\n課長 = Manager"},
+}
+
+
+@pytest.mark.parametrize("typed", USELESS.values(), ids=USELESS)
+def test_a_row_that_would_do_nothing_is_told(acme, aiko, draft, typed):
+    form = add_row(aiko, "configure", draft, hubspot="salutation", direction="to_sansan", **typed)
+    answer = aiko.post(url("configure", draft.pk), form)
+    assert answer.status_code == 200 and "This row would do nothing (not for new cards" in problems(answer) and "salutation" not in mapped(draft)
+    off = {name: value for name, value in form.items() if name != f"row-{len(mapped(draft))}-active"}
+    assert aiko.post(url("configure", draft.pk), off).status_code == 302
+
+
+# The owner of a contact
+
+
+def test_the_owner_may_be_mapped(acme, aiko, draft):
+    form = add_row(aiko, "configure", draft, source="ownerEmail", hubspot="hubspot_owner_id")
+    sampled(acme, "A1", {"lastName": "森", "ownerEmail": "ken@acme.example.jp"}, [])
+    n = len(mapped(draft))
+    seen = aiko.post(url("try", draft.pk), form).json()
+    assert (seen["rows"][f"row-{n}"]["value"], seen["rows"][f"row-{n}"]["problem"]) == ("ken@acme.example.jp", "")
+    assert "where there is none, the owner is left alone" in seen["notes"][f"row-{n}"]["hint"] and seen["notes"]["row-0"]["hint"] == ""
+    assert aiko.post(url("configure", draft.pk), form).status_code == 302 and mapped(draft)["hubspot_owner_id"] == "ownerEmail"
+    assert "becomes the owner" in body(aiko.get(url("configure", draft.pk)))
+
+
+def test_tags_are_no_owner(acme, aiko, draft):
+    answer = aiko.post(url("configure", draft.pk), add_row(aiko, "configure", draft, source="tags", hubspot="hubspot_owner_id"))
+    assert answer.status_code == 200 and "does not take the text of tags" in problems(answer)
 
 
 def test_the_default_rows_are_shown_and_not_stored(acme, aiko, draft):
@@ -160,6 +381,8 @@ BAD = {
     "no policy": ({"source": "title", "hubspot": "salutation", "policy": ""}, "required"),
     "a table without =": ({"source": "title", "hubspot": "salutation", "table": "部長 = Manager\n課長"}, "Line 2:"),
     "a table too long": ({"source": "title", "hubspot": "salutation", "table": "x" * 20_001}, "at most 20000"),
+    "another direction": ({"source": "title", "hubspot": "salutation", "direction": "up"}, "Select a valid choice"),
+    "another conflict rule": ({"source": "title", "hubspot": "salutation", "conflict": "coin"}, "Select a valid choice"),
     "other values of a table": ({"source": "title", "hubspot": "salutation", "others": "guess"}, "Select a valid choice"),
     "a control sign": ({"source": "=", "expression": "a\x00b", "hubspot": "salutation"}, "Null characters"),
     "an id that is none": ({"source": "title", "hubspot": "salutation", "id": "x"}, ""),

@@ -42,6 +42,23 @@ def test_a_criterion_for_cards_and_one_for_contacts(acme, aiko, draft):
     assert shown["filters_mean"] == ["enter"]
 
 
+TOLD = {
+    "to_hubspot": ("a card must meet all of these", "Which existing contacts may be touched", "may become cards", False),
+    "to_sansan": ("This sync only makes cards", "Which contacts of HubSpot may become cards", "may be touched", True),
+    "both": ("a card must meet all of these", "may become cards, and which existing contacts may be touched", "This sync only makes", True),
+}
+
+
+@pytest.mark.parametrize("direction", TOLD)
+def test_what_the_criteria_decide_is_told_by_the_direction(acme, aiko, draft, direction):
+    with in_account(acme.account):
+        SyncRule.objects.filter(pk=draft.pk).update(direction=direction)
+    seen = body(aiko.get(url("limit", draft.pk)))
+    cards, contacts, other, sends = TOLD[direction]
+    assert cards in seen and contacts in seen and other not in seen
+    assert ("Cards made in Sansan have a limit of their own" in seen) == sends
+
+
 def test_a_criterion_is_taken_away(acme, aiko, draft):
     aiko.post(url("limit", draft.pk), add_row(aiko, "limit", draft, "card", field="title", op="blank"))
     send(aiko, "limit", draft, **{"card-0-DELETE": "on"})

@@ -210,6 +210,71 @@ def test_each_number_opens_its_cards(acme, aiko, draft, preview, shown, n):
     assert len(answer.context["entries"].rows) == n and "<script>made()" not in body(answer)
 
 
+@pytest.fixture
+def both(acme):
+    """A preview in both directions: two new contacts, three new cards, and four more that wait."""
+    draft = begun(acme, direction="both", card_cap=3)
+    run = previewed(draft, read=13, created=5, excluded=1, unchanged=3, reasons={"new_person": 2, "new_card": 3, "daily_cap": 4, "has_card": 2})
+    for n in range(2):
+        planned(run, n, decision="create", reason="new_person", after={"lastname": f"name {n}"})
+    for n in range(2, 5):
+        card = {"lastName": f"name {n}", "companyName": f"company {n}", "shoeSize": "42"}
+        planned(run, n, decision="create", reason="new_card", after=card, card_id="", contact_id=f"9{n}")
+    for n in range(5, 9):
+        planned(run, n, decision="skip", reason="daily_cap", card_id="", contact_id=f"9{n}")
+    for n, reason in enumerate(("in_sync", "has_card", "card_exists"), 9):
+        planned(run, n, decision="skip", reason=reason)
+    planned(run, 12, decision="skip", reason="contact_not_chosen")
+    return draft
+
+
+def tiles_of(answer):
+    return {tile["name"]: int(tile["n"]) for tile in answer.context["tiles"] if not tile["zero"]}
+
+
+def test_new_cards_are_counted_beside_new_contacts(acme, aiko, both):
+    answer = aiko.get(url("review", both.pk))
+    assert tiles_of(answer) == {"created": 2, "cards": 3, "excluded": 1, "unchanged": 3, "waiting": 4} and sum(tiles_of(answer).values()) == 13
+    assert "new contacts" in body(answer) and "new cards" in body(answer) and "Preview done: 13 cards and contacts" in body(answer)
+
+
+@pytest.mark.parametrize(("shown", "n"), [("created", 2), ("cards", 3), ("excluded", 1), ("unchanged", 3), ("waiting", 4)])
+def test_each_of_them_opens_its_own_rows(acme, aiko, both, shown, n):
+    answer = aiko.get(url("review", both.pk), {"show": shown})
+    assert len(answer.context["entries"].rows) == n and "<script>made()" not in body(answer)
+
+
+def test_a_new_card_is_shown_by_the_names_of_its_fields(acme, aiko, both):
+    answer = aiko.get(url("review", both.pk), {"show": "cards"})
+    seen = body(answer).split('id="rows"')[1]
+    assert (
+        "Cards to be made in Sansan" in seen and "<td>Last name</td>" in seen and "<td>Company</td>" in seen and "<code>lastName</code>" not in seen
+    )
+    assert "3 fields of the card" in seen and "Field of the card" in seen and "<td>shoeSize</td>" in seen and "Contact 92" in seen
+    seen = body(aiko.get(url("review", both.pk), {"show": "created"})).split('id="rows"')[1]
+    assert "<code>lastname</code>" in seen and "1 property" in seen
+
+
+def test_cards_beyond_those_of_a_day_are_warned_of(acme, aiko, both):
+    seen = body(aiko.get(url("review", both.pk)))
+    assert "At most 3 cards are made a day: 4 wait for the following days." in seen and "?show=waiting#rows" in seen
+    with in_account(acme.account):
+        SyncRun.objects.filter(rule=both).update(reasons={"daily_cap": 1})
+    assert "1 waits for the next day." in body(aiko.get(url("review", both.pk)))
+    with in_account(acme.account):
+        SyncRun.objects.filter(rule=both).update(reasons={})
+    assert "cards are made a day" not in body(aiko.get(url("review", both.pk)))
+
+
+def test_the_reasons_of_what_stays_as_it_is(acme, aiko, both):
+    assert [one["code"] for one in aiko.get(url("review", both.pk), {"show": "unchanged"}).context["reasons"]] == ["has_card"]
+
+
+def test_no_cards_are_counted_where_none_are_made(acme, aiko, draft, preview):
+    answer = aiko.get(url("review", draft.pk))
+    assert "cards" not in {tile["name"] for tile in answer.context["tiles"]} and "new cards" not in body(answer)
+
+
 def test_a_change_is_shown_before_and_after(acme, aiko, draft, preview):
     seen = body(aiko.get(url("review", draft.pk), {"show": "updated"}))
     assert "jobtitle" in seen and "<del>old</del>" in seen and "<ins>new</ins>" in seen and "42" in seen

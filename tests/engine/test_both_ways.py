@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.tenancy import in_account
+from integration import attention
 from integration.models import AuditEntry, Link, Record, SyncRule
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected
@@ -133,3 +134,52 @@ def test_a_deleted_contact_is_made_again_where_the_rule_says_so(sandbox, time_ma
     time_machine_later(minutes=6)
     assert sync(rule).created == 1
     assert contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
+
+
+def held(rule: SyncRule) -> list[Record]:
+    with in_account(rule.account):
+        return list(Record.objects.filter(rule=rule, bucket="held").select_related("link"))
+
+
+def test_a_person_chooses_and_the_choice_holds_while_both_values_stay(sandbox):
+    rule = both(conflict="hold")
+    sync(rule)
+    with in_account(rule.account):
+        link = Link.objects.filter(written__has_key="phone").first()
+        card = Record.objects.get(link=link)
+    person(sandbox, "edit", id=link.contact_id, properties={"phone": "03-9999-9999", "company": "Edited KK"})
+    sandbox.sansan.change(card.external_id, {"title": "新しい肩書"})
+    sync(rule)
+    (one,) = held(rule)
+    assert (one.reason, sorted(one.link.clashes)) == ("conflict", ["company", "phone"])
+    assert contact(sandbox, link.contact_id)["jobtitle"] == "新しい肩書", "all else is written"
+    assert quiet(rule, sandbox) == 0, "who waits for a person is not written again and again"
+    with in_account(rule.account):
+        attention.choose(one.link, ["phone"], "sansan", "aiko")
+        one.link.refresh_from_db()
+        attention.choose(one.link, ["company"], "hubspot", "aiko")
+    sync(rule)
+    kept = contact(sandbox, link.contact_id)
+    assert kept["phone"] == card.values["tel"] and kept["company"] == "Edited KK" and held(rule) == []
+    sandbox.sansan.change(card.external_id, {"companyName": "別の会社"})
+    sync(rule)
+    assert [one.link.clashes["company"][2] for one in held(rule)] == ["hold"], "the card says something else now: the choice is void"
+
+
+def test_newest_goes_by_the_property_and_not_by_the_contact(sandbox, time_machine_later):
+    rule = both(conflict="newest")
+    sync(rule)
+    with in_account(rule.account):
+        link = Link.objects.filter(written__has_key="phone").first()
+        card = Record.objects.get(link=link)
+    person(sandbox, "edit", id=link.contact_id, properties={"phone": "03-1111-1111"})
+    time_machine_later(seconds=30)
+    sandbox.sansan.change(card.external_id, {"tel": "03-2222-2222"})
+    time_machine_later(seconds=30)
+    person(sandbox, "edit", id=link.contact_id, properties={"lifecyclestage": "customer"})
+    sync(rule)
+    assert contact(sandbox, link.contact_id)["phone"] == "03-2222-2222", "the edit is older than the card, whatever moved the contact since"
+    time_machine_later(seconds=30)
+    person(sandbox, "edit", id=link.contact_id, properties={"phone": "03-3333-3333"})
+    sync(rule)
+    assert contact(sandbox, link.contact_id)["phone"] == "03-3333-3333"

@@ -18,6 +18,7 @@ from integration.models import AuditEntry, Link, Record, Side, SyncRule, SyncRun
 from integration.planning import normalize
 from integration.sandbox.hubspot.errors import Problem
 from integration.sandbox.hubspot.portal import addresses as addresses_of
+from integration.sandbox.people import hex_id
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine import oracle
 
@@ -37,6 +38,7 @@ class World:
         sandbox.sansan.switches["tag_bumps_updated"] = tag_bumps
         self.portal = sandbox.hubspot.portal(TOKEN)
         self.deleted: list[str] = []
+        self.ever_deleted: set[str] = set()
         self.touched: set[str] = set()  # contacts that people did something to since the last run
         self.n = 0
 
@@ -46,9 +48,12 @@ class World:
 
     # Sansan
 
+    def add(self, **values: Any) -> None:
+        ids = {name: hex_id(self.rng) for name in ("id", "personId")}
+        self.sandbox.sansan.add({**ids, **values})
+
     def card(self) -> dict[str, Any]:
-        seen = [card for card in self.sandbox.sansan.cards.values() if not card["hidden"]]
-        return self.rng.choice(sorted(seen, key=lambda card: card["id"]))
+        return self.rng.choice([card for card in self.sandbox.sansan.cards.values() if not card["hidden"]])
 
     def in_sansan(self) -> None:
         getattr(self, self.rng.choices(list(SANSAN), list(SANSAN.values()))[0])()
@@ -64,14 +69,16 @@ class World:
 
     def new_card(self) -> None:
         known = [one["email"] for one in self.portal.contacts.values() if one.get("email")]
-        email = self.rng.choice([f"{self.fresh('card')}@new.example.jp", f"{self.fresh('card')}@new.example.jp", None, self.rng.choice(sorted(known))])
-        self.sandbox.sansan.add({"lastName": self.fresh("新"), "firstName": "子", "email": email, "companyName": "新社", "exchangeDate": "2026-10-01"})
+        email = self.rng.choice(
+            [f"{self.fresh('card')}@new.example.jp", f"{self.fresh('card')}@new.example.jp", None, self.rng.choice(sorted(known))]
+        )
+        self.add(lastName=self.fresh("新"), firstName="子", email=email, companyName="新社", exchangeDate="2026-10-01")
 
     def another_card(self) -> None:
         """Somebody hands over a card again, with a new title."""
         one = self.card()
         same = {name: one[name] for name in ("lastName", "firstName", "email", "companyName", "personId", "mobile")}
-        self.sandbox.sansan.add({**same, "title": self.fresh("昇"), "exchangeDate": "2026-11-01"})
+        self.add(**same, title=self.fresh("昇"), exchangeDate="2026-11-01")
 
     def address(self) -> None:
         self.sandbox.sansan.change(self.card()["id"], {"email": self.rng.choice([f"{self.fresh('moved')}@new.example.jp", None])})
@@ -103,7 +110,9 @@ class World:
 
     def edit(self) -> None:
         name = self.rng.choice(("jobtitle", "company", "mobilephone", "fax", "sansan_department", "lifecyclestage"))
-        value = {"lifecyclestage": "customer"}.get(name) or (f"03-2222-{self.rng.randrange(9999):04d}" if name in ("mobilephone", "fax") else self.fresh("ed"))
+        value = {"lifecyclestage": "customer"}.get(name) or (
+            f"03-2222-{self.rng.randrange(9999):04d}" if name in ("mobilephone", "fax") else self.fresh("ed")
+        )
         self.person("edit", id=self.contact(), properties={name: "" if self.rng.random() < 0.1 else value})
 
     def new_contact(self) -> None:
@@ -121,6 +130,7 @@ class World:
         id = self.contact()
         self.person("delete", id=id)
         self.deleted.append(id)
+        self.ever_deleted.add(id)
 
     def restore(self) -> None:
         if self.deleted:
@@ -199,7 +209,8 @@ def storm(sandbox: Any, later: Callable[..., None], seed: int, tag_bumps: bool, 
 def calm(journal: Journal, later: Callable[..., None]) -> None:
     """At most a handful of runs still write: the bin is looked into, the tags are swept, everything is checked once."""
     wrote = []
-    for full in (False, False, True, False, False, False):
+    # What a full check no longer finds counts for the others of its person from the next one on.
+    for full in (False, False, True, True, False, False):
         later(minutes=11)
         before = journal.changes
         journal.run(full=full)
@@ -242,7 +253,8 @@ def differences(journal: Journal) -> dict[tuple[str, str], tuple[str, str]]:
     people: dict[str, list[dict[str, Any]]] = {}
     for card in cards:
         if card["id"] in linked:
-            people.setdefault(linked[card["id"]].link.contact_id, []).append(card)
+            people.setdefault(portal.find(linked[card["id"]].link.contact_id) or "", []).append(card)
+    assert "" not in people, people[""]
     found = {}
     for id, person in people.items():
         have = portal.contacts[id]
@@ -260,7 +272,7 @@ def everybody_has_a_place(journal: Journal) -> None:
     with in_account(journal.rule.account):
         rows = {row.external_id: row for row in Record.objects.filter(side=Side.CARD).select_related("link")}
         candidates = {row.external_id: row for row in Record.objects.filter(side=Side.CONTACT)}
-        links = set(Link.objects.filter(gone="", records__side=Side.CARD).values_list("contact_id", flat=True))
+        links = {portal.find(id) for id in Link.objects.filter(gone="", records__side=Side.CARD).values_list("contact_id", flat=True)}
     for card in visible(sandbox):
         row = rows[card["id"]]
         assert (row.bucket, row.reason) != ("waiting", "") and row.due_at is None, (card["id"], row.bucket, row.reason)
@@ -269,11 +281,11 @@ def everybody_has_a_place(journal: Journal) -> None:
         if row.reason == "contact_gone":
             assert oracle.email(card) not in portal.by_email, ("a contact with the address is there", card["email"])
         if row.bucket == "linked":
-            assert row.link.contact_id in portal.contacts and not row.link.gone
+            assert portal.find(row.link.contact_id) and not row.link.gone
     for id, one in portal.contacts.items():
         if one.get("email") and id not in links:
             row = candidates[id]
-            assert (row.bucket, row.reason) in (("held", "nameless"), ("linked", "has_card"), ("linked", "card_exists")), (id, row.bucket, row.reason)
+            assert row.bucket == "linked" or row.reason == "nameless", (id, row.bucket, row.reason)
 
 
 def nothing_twice(journal: Journal) -> None:
@@ -291,13 +303,17 @@ def every_write_was_recognised(journal: Journal) -> None:
     """Each run that wrote to a contact is met once, as an echo, by the next; unless a person changed the contact in between."""
     with in_account(journal.rule.account):
         links = {str(link.key): link for link in Link.objects.all()}
+        # A contact that was in the recycle bin while its echo was due comes back without a new time of change.
+        gone = journal.world.ever_deleted
+        links = {key: link for key, link in links.items() if link.contact_id not in gone}
         assert not [link.contact_id for link in links.values() if link.awaiting and not link.gone]
         cards = Record.objects.filter(side=Side.CARD, made_at__isnull=False).exclude(digest="made").count()
+        met = sum(Link.objects.values_list("echoes", flat=True))
     for key, link in links.items():
         wrote, superseded = journal.wrote[key], journal.unmet[key]
         if not link.gone:
             assert wrote - superseded <= link.echoes <= wrote, (link.contact_id, wrote, superseded, link.echoes)
-    assert sum(run.echoes for run in journal.runs) == sum(link.echoes for link in links.values()) + cards
+    assert sum(run.echoes for run in journal.runs) == met + cards
 
 
 @pytest.fixture
@@ -327,5 +343,7 @@ def test_what_still_differs_is_what_the_link_says(sandbox, time_machine_later, s
         links = Link.objects.filter(gone="", records__side=Side.CARD, records__bucket__in=(*SEEN, "held")).distinct()
         told = {(link.contact_id, name): (clash[0], clash[1]) for link in links for name, clash in link.clashes.items() if clash[2] != "sansan"}
     found = differences(journal)
+    # Of several addresses of a person any is right; which of them is the card's is planning's to say.
+    told = {one: said for one, said in told.items() if one[1] != "email" or one in found}
     assert ({one: found[one] for one in found.keys() - told.keys()}, {one: told[one] for one in told.keys() - found.keys()}) == ({}, {})
     nothing_twice(journal)

@@ -7,11 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from core.models import Account
 from core.tenancy import in_account
-from integration import attention, card_ledger, configuration, configure, outgoing
+from integration import attention, card_ledger, configuration, configure, inbox, outgoing
+from integration.connectors.base import Rejected
+from integration.connectors.sansan.client import Sansan
+from integration.inbox import Heard
 from integration.models import AuditEntry, Link, Outcome, Record, Side, SyncRule
+from integration.sandbox import sansan
 from tests.cast import KEY, TOKEN, configured, file, sync
 from tests.engine.test_both_ways import DAN, both, cards_with, contact, create, person, quiet
 
@@ -99,16 +104,14 @@ def test_what_is_over_the_cap_waits_in_sight_and_comes_after_midnight_in_tokyo(s
 def test_a_cap_that_is_lowered_in_mid_day(rule, sandbox):
     people(sandbox, 3)
     assert sync(rule).created == 3
-    with in_account(rule.account):
-        SyncRule.objects.filter(pk=rule.pk).update(card_cap=2)
+    allow(rule, 2)
     people(sandbox, 2, start=3)
     run = sync(rule)
     assert (run.created, run.reasons.get("daily_cap")) == (0, 2)
 
 
 def test_a_cap_of_none_makes_none(rule, sandbox, time_machine_later):
-    with in_account(rule.account):
-        SyncRule.objects.filter(pk=rule.pk).update(card_cap=0)
+    allow(rule, 0)
     people(sandbox, 2)
     for _ in range(3):
         sync(rule)
@@ -134,8 +137,7 @@ def test_each_rule_has_a_cap_of_its_own(sandbox):
 
 
 def test_a_failed_attempt_does_not_count_against_the_cap(rule, sandbox):
-    with in_account(rule.account):
-        SyncRule.objects.filter(pk=rule.pk).update(card_cap=2)
+    allow(rule, 2)
     sandbox.faults.arm("sansan", "status", match=POST, status=400)
     people(sandbox, 3)
     run = sync(rule)
@@ -173,8 +175,6 @@ def die_at(patch: pytest.MonkeyPatch, point: str) -> None:
         case "before the intent":
             patch.setattr(card_ledger, "open_card", dying)
         case "before the call" | "after the call":
-            from integration.connectors.sansan.client import Sansan
-
             made = Sansan.create
 
             def create_card(self: Sansan, *args: Any) -> None:
@@ -205,6 +205,24 @@ def test_a_card_whose_answer_does_not_come(sandbox, time_machine_later, kind, em
     assert outcomes(rule) == ([Outcome.SUCCEEDED] if done else [Outcome.NOT_WRITTEN, Outcome.SUCCEEDED])
 
 
+@pytest.mark.parametrize("email", [DAN["email"], ""], ids=["with an address", "without one"])
+def test_a_search_that_is_behind_when_the_answer_did_not_come(sandbox, monkeypatch, time_machine_later, email):
+    """The card is among the changed ones before the search finds it: it must not become a contact of its own."""
+    rule = both(require_email=False)
+    sync(rule)
+    sandbox.faults.arm("sansan", "reset_after", match=POST)
+    id = create(sandbox, email=email)
+    with monkeypatch.context() as patch:
+        patch.setattr(outgoing, "look_for", lambda desk, values: None)
+        sync(rule)
+    for _ in range(4):
+        sync(rule)
+        time_machine_later(minutes=10)
+    cards = [card for card in sandbox.sansan.cards.values() if card["lastName"] == "Delta"]
+    contacts = [one["hs_object_id"] for one in sandbox.hubspot.portal(TOKEN).contacts.values() if one.get("lastname") == "Delta"]
+    assert (len(cards), contacts) == (1, [id]) and none_open(rule)
+
+
 def test_sansan_that_fails_at_every_card_is_not_asked_again_and_again(rule, sandbox):
     """One look at Sansan for each card, and one more for each whose answer did not come; not one for each pair of them."""
     people(sandbox, 30)
@@ -230,8 +248,6 @@ def test_more_cards_in_doubt_than_one_look_takes(rule, sandbox, monkeypatch, tim
 
 
 def test_an_answer_without_an_id(rule, sandbox, monkeypatch):
-    from integration.sandbox import sansan
-
     answer = sansan.json_response
     monkeypatch.setattr(sansan, "json_response", lambda status, value: answer(status, {} if status == 201 else value))
     id = create(sandbox)
@@ -269,11 +285,19 @@ def test_a_person_has_a_failing_one_tried_again_at_once(rule, sandbox):
     one_person(rule, sandbox, id)
 
 
-def test_a_search_that_is_refused_costs_no_other_contact_its_turn(rule, sandbox, time_machine_later):
-    sandbox.faults.arm("sansan", "status", match="bizCards/search", status=400, times=1)
+def test_a_search_that_is_refused_costs_no_other_contact_its_turn(rule, sandbox, monkeypatch, time_machine_later):
+    find = Sansan.find
+
+    def picky(self: Sansan, email: str = "", **more: str) -> Any:
+        if email.startswith("dan0"):
+            raise Rejected("rejected", "Sansan refused the request (400).", 400)
+        return find(self, email, **more)
+
     people(sandbox, 3)
-    run = sync(rule)
-    assert run.created == 2 and none_open(rule)
+    with monkeypatch.context() as patch:
+        patch.setattr(Sansan, "find", picky)
+        run = sync(rule)
+    assert (run.state, run.created, run.failed) == ("partial", 2, 1) and none_open(rule)
     time_machine_later(minutes=2)
     assert sync(rule).created == 1
 
@@ -316,7 +340,9 @@ def test_sansans_own_daily_limit_lets_the_other_direction_go_on(rule, sandbox, t
 def test_an_address_that_sansan_has_already_gets_no_second_card(sandbox, how):
     rule = configured(file(direction="both", tags=["T0001"]))
     sync(rule)
-    card = sandbox.sansan.add({"lastName": "Delta", "email": DAN["email"], "tags": ["T0002" if how == "other tags" else "T0001"], "past": how == "past"})
+    card = sandbox.sansan.add(
+        {"lastName": "Delta", "email": DAN["email"], "tags": ["T0002" if how == "other tags" else "T0001"], "past": how == "past"}
+    )
     id = create(sandbox)
     sync(rule)
     quiet(rule, sandbox)
@@ -340,8 +366,7 @@ def test_a_card_made_by_hand_while_the_contact_waits(sandbox, time_machine_later
     id = create(sandbox)
     sync(rule)
     sandbox.sansan.add({"lastName": "Delta", "firstName": "Dan", "email": DAN["email"]})
-    with in_account(rule.account):
-        SyncRule.objects.filter(pk=rule.pk).update(card_cap=5)
+    allow(rule, 5)
     time_machine_later(days=1)
     sync(rule)
     one_person(rule, sandbox, id)
@@ -358,9 +383,12 @@ def waiting(sandbox: Any) -> tuple[SyncRule, str]:
     id = create(sandbox)
     sync(rule)
     assert stands(rule) == [("waiting", "daily_cap")]
-    with in_account(rule.account):
-        SyncRule.objects.filter(pk=rule.pk).update(card_cap=5)
     return rule, id
+
+
+def allow(rule: SyncRule, cards: int) -> None:
+    with in_account(rule.account):
+        SyncRule.objects.filter(pk=rule.pk).update(card_cap=cards)
 
 
 def test_deleted_while_it_waits(waiting, sandbox, time_machine_later):
@@ -385,6 +413,7 @@ def test_a_contact_that_is_gone_is_not_looked_at_again_every_few_minutes(waiting
 def test_deleted_and_restored_while_it_waits(waiting, sandbox, time_machine_later, full):
     """Found out by its next edit, or by the full check at the latest."""
     rule, id = waiting
+    allow(rule, 5)
     person(sandbox, "delete", id=id)
     time_machine_later(minutes=6)
     sync(rule)
@@ -398,6 +427,7 @@ def test_deleted_and_restored_while_it_waits(waiting, sandbox, time_machine_late
 
 def test_edited_while_it_waits(waiting, sandbox, time_machine_later):
     rule, id = waiting
+    allow(rule, 5)
     person(sandbox, "edit", id=id, properties={"jobtitle": "Chair", "email": "dan.new@delta.example.jp"})
     time_machine_later(days=1)
     sync(rule)
@@ -407,6 +437,7 @@ def test_edited_while_it_waits(waiting, sandbox, time_machine_later):
 
 def test_merged_while_it_waits_into_a_contact_that_has_a_card(waiting, sandbox, time_machine_later):
     rule, id = waiting
+    allow(rule, 5)
     with in_account(rule.account):
         owner = Link.objects.exclude(contact_id="").first().contact_id
     person(sandbox, "merge", primary=owner, other=id)
@@ -420,6 +451,7 @@ def test_merged_while_both_wait(waiting, sandbox, time_machine_later):
     rule, id = waiting
     other = create(sandbox, email="eve@delta.example.jp", lastname="Eve")
     sync(rule)
+    allow(rule, 5)
     merged = person(sandbox, "merge", primary=id, other=other)
     time_machine_later(days=1)
     sync(rule)
@@ -430,6 +462,7 @@ def test_merged_while_both_wait(waiting, sandbox, time_machine_later):
 
 def test_never_sync_on_a_contact(waiting, sandbox, time_machine_later):
     rule, id = waiting
+    allow(rule, 5)
     with in_account(rule.account):
         attention.never_sync(Record.objects.filter(side=Side.CONTACT), "a supplier", "Aiko")
     assert sync(rule).created == 0 and stands(rule) == [("excluded", "never_sync")]
@@ -497,7 +530,7 @@ def test_a_country_that_sansan_works_out_is_no_country_of_the_contact(rule, sand
 
 
 def test_to_sansan_only_never_writes_to_hubspot(sandbox, time_machine_later):
-    rule = both_to_sansan()
+    rule = to_sansan()
     sync(rule)
     id = create(sandbox)
     before = sandbox.hubspot.changes
@@ -516,7 +549,7 @@ def test_to_sansan_only_never_writes_to_hubspot(sandbox, time_machine_later):
 
 def test_to_sansan_only_makes_each_card_once(sandbox, time_machine_later):
     people(sandbox, 4)
-    rule = both_to_sansan()
+    rule = to_sansan()
     assert sync(rule).created == 4
     for full in (False, True, False, True):
         time_machine_later(minutes=11)
@@ -524,7 +557,33 @@ def test_to_sansan_only_makes_each_card_once(sandbox, time_machine_later):
     assert len(sandbox.sansan.cards) == 3 + 4
 
 
-def both_to_sansan() -> SyncRule:
+def test_a_quiet_run_to_sansan_does_not_walk_through_the_portal(sandbox, time_machine_later):
+    """Its first run reads every contact; from then on what changed is asked for."""
+    people(sandbox, 4)
+    rule = to_sansan()
+    assert sync(rule).kind == "initial"
+    people(sandbox, 120, start=4)
+    assert sync(rule).created == 120
+    run = sync(rule)
+    assert (run.kind, run.calls_sansan, run.calls_hubspot) == ("incremental", 0, 1)
+
+
+def test_to_sansan_an_edit_that_was_heard_of_is_left_alone(sandbox):
+    rule = to_sansan()
+    sync(rule)
+    id = create(sandbox)
+    sync(rule)
+    person(sandbox, "edit", id=id, properties={"jobtitle": "Chair"})
+    with in_account(rule.account):
+        inbox.put(rule.hubspot, [Heard(id, timezone.now())], timezone.now())
+    before = sandbox.hubspot.changes
+    sync(rule)
+    assert sandbox.hubspot.changes == before and contact(sandbox, id)["jobtitle"] == "Chair"
+    with in_account(rule.account):
+        assert not Record.objects.filter(due_at__isnull=False).exists()
+
+
+def to_sansan() -> SyncRule:
     return configured(file(direction="to_sansan"))
 
 
@@ -556,8 +615,7 @@ def test_a_previews_cap_is_of_cards_not_of_contacts(sandbox_of):
 
 
 def test_a_preview_knows_what_was_made_today(rule, sandbox):
-    with in_account(rule.account):
-        SyncRule.objects.filter(pk=rule.pk).update(card_cap=3)
+    allow(rule, 3)
     people(sandbox, 2)
     sync(rule)
     people(sandbox, 2, start=2)

@@ -121,7 +121,9 @@ def test_the_other_policies_make_no_clash(name, how, present):
     assert judge(title(policy=name), "部長", present, how, CARD_NEWER).clash is None
 
 
-@pytest.mark.parametrize(("key", "how", "name", "choice"), list(product(sorted(KEYS), SIDES, POLICIES, [None, Choice("sansan", "", "x@acme.example.jp")])))
+@pytest.mark.parametrize(
+    ("key", "how", "name", "choice"), list(product(sorted(KEYS), SIDES, POLICIES, [None, Choice("sansan", "", "x@acme.example.jp")]))
+)
 def test_a_key_is_never_blanked_whatever_is_chosen(key, how, name, choice):
     for present in (Present("x@acme.example.jp", "x@acme.example.jp"), Present("x@acme.example.jp", "y@acme.example.jp", orphaned=True)):
         judged = judge(row("email", key, clear=True, policy=name, conflict=how, kind="email"), "", present, how, CARD_NEWER, choice)
@@ -290,7 +292,9 @@ def test_a_contact_met_for_the_first_time_is_linked_and_waits():
 
 def test_an_address_that_another_contact_has_is_no_clash():
     others = contact("102", email="new@acme.example.jp")
-    (one,) = plan(snapshot(aikos(email="new@acme.example.jp"), links=(LINK,), contacts=(hers(email="edited@acme.example.jp"), others)), rule(conflict="hold"))
+    (one,) = plan(
+        snapshot(aikos(email="new@acme.example.jp"), links=(LINK,), contacts=(hers(email="edited@acme.example.jp"), others)), rule(conflict="hold")
+    )
     assert (one.kind, one.reason, one.detail, dict(one.clashes)) == ("hold", "email_taken", "102", {})
 
 
@@ -370,7 +374,15 @@ TAGGED = {**WRITTEN, "sansan_tags": "t1;t2"}
 BYE = policy("sansan_tags", "always", clear=True)
 
 
-def parted(*cards, tags: str = "t1;t2", written: dict[str, str] | None = None, rows=BYE, links: tuple[LinkView, ...] | None = None, contacts=None, **members: object):
+def parted(
+    *cards,
+    tags: str = "t1;t2",
+    written: dict[str, str] | None = None,
+    rows=BYE,
+    links: tuple[LinkView, ...] | None = None,
+    contacts=None,
+    **members: object,
+):
     links = links if links is not None else (replace(LINK, written=TAGGED if written is None else written),)
     contacts = contacts if contacts is not None else (hers(sansan_tags=tags),)
     return plan(snapshot(*cards, links=links, contacts=contacts), rule(*rows, **members))

@@ -100,7 +100,7 @@ def test_a_second_telling_is_never_news(values, moment, awaiting):
     first = meaning(link, contact, WATCHED)
     met = link if first == OLD else replace(link, modified_at=moment, awaiting=False)
     again = meaning(met, contact, WATCHED)
-    assert again != ECHO or first == OLD
+    assert again != ECHO or first == OLD, "no echo is counted twice"
     if moment is not None and first != OLD:
         assert again == OLD
 

@@ -43,7 +43,14 @@ CASES = {
     "no address": (dan(email=""), {}, "skip", "contact_no_email", "excluded", ""),
     "an address that is none": (dan(email="dan@delta"), {}, "skip", "contact_no_email", "excluded", ""),
     "no address, where none is asked for": (dan(email=""), {"require_email": False}, "create", "new_card", "linked", ""),
-    "outside a criterion": (dan(), {"contact_filters": only("company", "contains", "Beta")}, "skip", "contact_not_chosen", "excluded", "company contains Beta"),
+    "outside a criterion": (
+        dan(),
+        {"contact_filters": only("company", "contains", "Beta")},
+        "skip",
+        "contact_not_chosen",
+        "excluded",
+        "company contains Beta",
+    ),
     "inside a criterion": (dan(), {"contact_filters": only("company", "contains", "delta")}, "create", "new_card", "linked", ""),
     "a criterion of the cards": (dan(), {"filters": only("companyName", "contains", "Beta")}, "create", "new_card", "linked", ""),
     "nameless": (dan(lastname="", firstname=" ", company=""), {}, "hold", "nameless", "held", ""),
@@ -83,7 +90,9 @@ def test_no_more_than_may_be_made_today(left, reason):
     assert decision.verdicts[0].bucket == ("waiting" if reason == "daily_cap" else "linked")
 
 
-@pytest.mark.parametrize(("one", "reason"), [(replace(dan(), card="C9"), "card_exists"), (dan(email=""), "contact_no_email"), (Candidate(7, None), "contact_left")])
+@pytest.mark.parametrize(
+    ("one", "reason"), [(replace(dan(), card="C9"), "card_exists"), (dan(email=""), "contact_no_email"), (Candidate(7, None), "contact_left")]
+)
 def test_the_cap_is_no_reason_for_those_who_make_no_card(one, reason):
     assert decide(one, made(), 0).reason == reason
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,7 +42,7 @@ def test_quiet_it_grows_to_the_rules_own_interval_and_stays_there():
         pace = next_pace(pace, False, 60.0, 0.0)
         seen.append(pace)
     assert seen[0] == FASTEST and seen[-1] == seen[-2] == 60.0
-    assert seen == sorted(seen) and all(later <= earlier * SLOWER for earlier, later in zip(seen, seen[1:], strict=False))
+    assert seen == sorted(seen) and all(later <= earlier * SLOWER for earlier, later in pairwise(seen))
 
 
 def test_a_change_brings_it_back_at_once():

@@ -177,11 +177,15 @@ text = st.text(max_size=30)
 @given(values=st.dictionaries(st.sampled_from([one.hubspot for one in PLAIN]), text))
 def test_plain_rows_give_back_the_contacts_own_text(values):
     filled = card_values(values, PLAIN)
-    assert {name: said for name, said in mapped(filled, (), PLAIN).items() if said} == {name: one.strip() for name, one in values.items() if one.strip()}
+    assert {name: said for name, said in mapped(filled, (), PLAIN).items() if said} == {
+        name: one.strip() for name, one in values.items() if one.strip()
+    }
 
 
 @quick
-@given(value=text, name=st.sampled_from(["street+building", "city+street+building", "departmentName+title"]), transform=st.sampled_from(["", "joined"]))
+@given(
+    value=text, name=st.sampled_from(["street+building", "city+street+building", "departmentName+title"]), transform=st.sampled_from(["", "joined"])
+)
 def test_joined_rows_give_it_back_too(value, name, transform):
     one = row(name, "address", transform=transform)
     assert mapped(card_values({"address": value}, [one]), (), [one])["address"] == value.strip()

@@ -69,17 +69,32 @@ def is_fresh(stamp: str, now: datetime) -> bool:
 
 def events(body: bytes) -> list[Event]:
     """What is told of contacts; whatever else is in the body is left out. Raises NotEvents."""
+    return [event for row in rows_of(body) for event in of_row(row)]
+
+
+def portals(body: bytes) -> set[str]:
+    """The portals that the body speaks of, whatever it tells of them. Raises NotEvents."""
+    return {portal for row in rows_of(body) if (portal := portal_of(row))}
+
+
+def rows_of(body: bytes) -> list[dict[str, Any]]:
     try:
         rows = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise NotEvents("the body is not JSON") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise NotEvents("the body is not a list of events")
-    return [event for row in rows for event in of_row(row)]
+    return rows
+
+
+def portal_of(row: Mapping[str, Any]) -> str:
+    """ "" where it is no number: it is looked up before anybody knows who has sent it."""
+    portal = row.get("portalId")
+    return str(portal) if isinstance(portal, int | str) and portal and IDS.fullmatch(str(portal)) else ""
 
 
 def of_row(row: Mapping[str, Any]) -> list[Event]:
-    kind, portal, at = str(row.get("subscriptionType") or row.get("eventType") or ""), str(row.get("portalId") or ""), moment(row.get("occurredAt"))
+    kind, portal, at = str(row.get("subscriptionType") or row.get("eventType") or ""), portal_of(row), moment(row.get("occurredAt"))
     subject, _, what = kind.partition(".")
     if not portal or not (subject == "contact" or (subject == "object" and str(row.get("objectTypeId")) == CONTACT_TYPE)):
         return []

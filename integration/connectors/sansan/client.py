@@ -73,10 +73,17 @@ class Sansan(OverHttp):
 
     def find(self, email: str = "", name: str = "", company: str = "") -> list[CardRead]:
         """Cards with exactly this address, or whose name begins so at companies named so: a page of them, newest first."""
-        wanted = {"email": email, "name": name, "companyName": company}
+        wanted = {name: text for name, text in (("email", email), ("name", name), ("companyName", company)) if text}
         # Past cards too, and those still being read: any of them says that there is a card.
-        params = {**SEEN, "includePastBizCards": "true", "orderDirection": "desc", "limit": PAGE}
-        return list(self._parsed(parse.page, self._http.read("GET", "/bizCards/search", {**params, **{k: v for k, v in wanted.items() if v}})).cards)
+        params = {**SEEN, "includePastBizCards": "true", "orderDirection": "desc", "limit": PAGE, **wanted}
+        found: list[CardRead] = []
+        for state in ("completed", "processing"):  # one value a name: how several are written is not known
+            page = self._parsed(parse.page, self._http.read("GET", "/bizCards/search", {**params, "entryStatus": state}))
+            if page.unreadable:
+                # It may be the very card: taken for none, a second one would be made beside it.
+                raise RetryLater("sansan_unavailable", f"Sansan has a card that cannot be read: {page.unreadable[0][1]}.")
+            found += page.cards
+        return found
 
     def create(self, values: Values, tags: Sequence[str]) -> str:
         """Makes a card and returns its id. Raises Unanswered where it is not known whether it was made, or which card it is."""
