@@ -226,9 +226,9 @@ def prompt(desk: Desk, edited: dict[int, datetime]) -> None:
         return
     rows = Record.objects.filter(link__in=any_of(list(edited)), side=Side.CARD).values_list("pk", "link_id")
     now = desk.now()
-    due = [(pk, now, edited[link_id], None) for pk, link_id in rows if link_id]
+    due = [(pk, now, edited[link_id], now, None) for pk, link_id in rows if link_id]
     desk.touched.update(desk.in_flight.intersection(pk for pk, *_ in due))
-    update_rows(Record, ("due_at", "prompted_at", "run_id"), due, desk.rule.account_id)
+    update_rows(Record, ("due_at", "prompted_at", "read_at", "run_id"), due, desk.rule.account_id)
 
 
 def lost(desk: Desk, gone: dict[str, str], at: dict[str, datetime]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sys
+from functools import partial
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -10,10 +12,17 @@ from django.db import DatabaseError, transaction
 from core.tenancy import in_account
 from integration.connectors.sansan import client
 from integration.models import AuditEntry, Record, SyncRun
+from tests import cast
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(params=["to_hubspot", "both"], autouse=True)
+def direction(request, monkeypatch):
+    """Each invariant holds with cards driving contacts, and again with contacts becoming cards besides."""
+    monkeypatch.setattr(sys.modules[__name__], "file", partial(cast.file, direction=request.param))
 
 
 def steps(sandbox, rule, seed):
