@@ -146,12 +146,16 @@ def heard(desk: Desk) -> Work:
             at = {one.contact_id: one.changed_at for one in changes}
             mean(desk, list(found.values()), {found[id].id: at[id] for id in found})
             lost(desk, {one.contact_id: how(one, binned) for one in changes if one.contact_id in missing}, at)
+            told = [one.contact_id for one in changes if one.forgotten and one.contact_id in found]
+            Link.objects.filter(hubspot=connection, contact_id__in=told, gone="").update(gone_at=desk.now())
             inbox.settle(changes)
 
 
 def how(change: ContactChange, binned: set[str]) -> str:
-    """How a contact went that cannot be read: deleted for privacy where HubSpot said so, or where the recycle bin does not have it."""
-    return Link.Gone.DELETED if change.contact_id in binned and not change.forgotten else Link.Gone.FORGOTTEN
+    """How a contact went that cannot be read."""
+    if change.forgotten:
+        return Link.Gone.FORGOTTEN
+    return Link.Gone.DELETED if change.contact_id in binned else Link.Gone.MISSING
 
 
 def mean(desk: Desk, contacts: Sequence[ContactRead], at: dict[str, datetime] | None = None) -> None:
@@ -234,10 +238,10 @@ def prompt(desk: Desk, edited: dict[int, datetime]) -> None:
 def lost(desk: Desk, gone: dict[str, str], at: dict[str, datetime]) -> None:
     """Contacts that are not there any more: their links say so, and their people are looked at again."""
     links = links_of(desk, gone)
-    news = [link for id, link in links.items() if link.gone not in (gone[id], Link.Gone.FORGOTTEN)]
+    news = {link.pk: (link, how) for id, link in links.items() if (how := ledger.goes(link, gone[id], desk.now()))}
     if news:
-        update_rows(Link, ledger.GONE, [ledger.lose(link, gone[link.contact_id], desk.now()) for link in news], desk.rule.account_id)
-        prompt(desk, {link.pk: at.get(link.contact_id, desk.now()) for link in news})
+        update_rows(Link, ledger.GONE, [ledger.lose(link, how, desk.now()) for link, how in news.values()], desk.rule.account_id)
+        prompt(desk, {pk: at.get(link.contact_id, desk.now()) for pk, (link, _) in news.items()})
     candidates.leave(desk, [id for id in gone if id not in links])
 
 
@@ -260,7 +264,7 @@ def look_into_bin(desk: Desk) -> Work:
 
 
 def look_for_restored(desk: Desk) -> Work:
-    recent = Q(gone=Link.Gone.DELETED, gone_at__gt=desk.now() - RESTORABLE)
+    recent = Q(gone__in=(Link.Gone.DELETED, Link.Gone.MISSING), gone_at__gt=desk.now() - RESTORABLE)
     ids = list(Link.objects.filter(recent, hubspot=desk.rule.hubspot).order_by("-gone_at").values_list("contact_id", flat=True)[:1000])
     if ids:
         found = yield lambda: desk.target.read(ids, desk.watched)

@@ -207,9 +207,9 @@ def contacts(desk: Desk, batch: Batch) -> None:
         batch.contacts.update(found)
         missing = set(ids).difference(found)
         if missing:
-            # What is not in the recycle bin either was deleted for privacy, and must not be made again.
+            # What is not in the recycle bin either may have been deleted for privacy, and must not be made again.
             binned = desk.target.among_deleted(missing)
-            batch.gone = {id: Link.Gone.DELETED if id in binned else Link.Gone.FORGOTTEN for id in missing}
+            batch.gone = {id: Link.Gone.DELETED if id in binned else Link.Gone.MISSING for id in missing}
     batch.asked = addresses(desk, batch)
     if batch.asked:
         for address, contact in desk.target.read(batch.asked, properties, by="email").items():
@@ -223,7 +223,8 @@ def asks(desk: Desk, batch: Batch) -> bool:
 
 def known_contacts(batch: Batch) -> list[str]:
     """The contacts to read. One that is known to be gone is asked for again, should it have been restored; one gone for privacy is not."""
-    return sorted({link.contact_id for link in batch.links.values() if link.contact_id and link.gone in ("", Link.Gone.DELETED)})
+    asked = ("", Link.Gone.DELETED, Link.Gone.MISSING)
+    return sorted({link.contact_id for link in batch.links.values() if link.contact_id and link.gone in asked})
 
 
 def addresses(desk: Desk, batch: Batch) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -274,18 +274,29 @@ def note_gone(desk: Desk, batch: Batch) -> None:
         return
     moved = []
     for link in batch.links.values():
-        how = batch.gone.get(link.contact_id, "" if link.contact_id in batch.contacts else link.gone)
-        if how and link.gone not in (how, Link.Gone.FORGOTTEN):
-            moved.append(lose(link, how, desk.now()))
-        elif not how and link.gone:
+        if link.contact_id in batch.contacts and link.gone:
             moved.append(find_again(link))
+        elif (how := batch.gone.get(link.contact_id, "")) and (news := goes(link, how, desk.now())):
+            moved.append(lose(link, news, desk.now()))
     if moved:
         with transaction.atomic():
             desk.lease.renew()
             update_rows(Link, GONE, moved, desk.rule.account_id)
 
 
+# A contact that is neither there nor in the recycle bin for so long was deleted for privacy: until then it may be a vendor's fault.
+DOUBT = timedelta(days=1)
 GONE = ("gone", "gone_at", "written", "answered", "clashes", "choices")
+
+
+def goes(link: Link, how: str, now: datetime) -> str:
+    """How a contact is gone that was looked for and not found; "" where that is known."""
+    gone = Link.Gone
+    if link.gone == gone.FORGOTTEN or (link.gone, how) == (gone.DELETED, gone.MISSING):  # the bin is emptied after 90 days
+        return ""
+    if how == gone.MISSING and link.gone in ("", gone.MISSING) and link.gone_at and (not link.gone or link.gone_at < now - DOUBT):
+        return gone.FORGOTTEN.value
+    return "" if link.gone == how else how
 
 
 def lose(link: Link, how: str, now: datetime) -> tuple[Any, ...]:

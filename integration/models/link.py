@@ -15,6 +15,7 @@ class Link(AccountOwned):
 
     class Gone(models.TextChoices):
         DELETED = "deleted", _("Deleted in HubSpot")
+        MISSING = "missing", _("Not in HubSpot, nor in its recycle bin")
         FORGOTTEN = "forgotten", _("Deleted in HubSpot for privacy")
         MERGED = "merged", _("Merged into another contact")
 
@@ -34,6 +35,7 @@ class Link(AccountOwned):
     echoes = models.PositiveIntegerField(_("echoes"), default=0)
     echo_at = models.DateTimeField(_("last echo"), null=True)
     gone = models.CharField(_("gone"), max_length=16, choices=Gone.choices, default="", blank=True)
+    # With ``gone`` blank: HubSpot has told of a privacy deletion, and still shows the contact.
     gone_at = models.DateTimeField(_("gone since"), null=True)
     # Property -> [card's value, contact's value, who wins, what decided]: where they differ because HubSpot was edited.
     clashes = models.JSONField(default=dict)

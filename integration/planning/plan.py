@@ -17,6 +17,8 @@ from integration.planning.snapshot import Card, LinkView, Snapshot
 from integration.planning.survivors import blend, standing, tags
 from integration.records import ContactRead
 
+# How a contact is gone -> why it is not made again, whatever the rule says.
+LOST = {"forgotten": "contact_forgotten", "missing": "contact_missing"}
 LONGEST_VALUE = 65_536  # characters in a HubSpot text property
 
 
@@ -104,8 +106,9 @@ def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule
     contact = snapshot.contacts.get(contact_id)
     source = {row.hubspot: origin[field] for row in rule.mappings for field in row.sansan if field in origin}
     if contact is None and (contact_id or link.gone):
-        if link.gone == "forgotten" or not rule.make_again:
-            return hold(person, "contact_forgotten" if link.gone == "forgotten" else "contact_gone", contact_id or link.contact_id)
+        reason = LOST.get(link.gone, "contact_gone")
+        if reason != "contact_gone" or not rule.make_again:
+            return hold(person, reason, contact_id or link.contact_id)
         link = LinkView("")  # under a key of its own: the deleted one may be restored
     if link.gone and contact:
         link = LinkView(link.key)  # another contact has the address now: what was written to the one that is gone says nothing of it

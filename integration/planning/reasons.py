@@ -41,6 +41,9 @@ REASONS: dict[str, str] = {
     # held
     "contact_gone": gettext_noop("The contact was deleted in HubSpot; it is not made again by itself."),
     "contact_forgotten": gettext_noop("The contact was deleted in HubSpot for privacy. It is never made again."),
+    "contact_missing": gettext_noop(
+        "The contact is neither in HubSpot nor in its recycle bin. It may have been deleted for privacy, so it is not made again."
+    ),
     "conflict": gettext_noop("Somebody edited in HubSpot what the card says otherwise, and the rule leaves the choice to a person."),
     "nameless": gettext_noop("The contact has neither a name nor a company, and Sansan makes no card without one."),
     "too_long_for_card": gettext_noop("A value is longer than Sansan takes on a card."),
@@ -105,6 +108,9 @@ TO_DO: dict[str, str] = {
     # held
     "contact_gone": gettext_noop("Restore the contact in HubSpot and retry, or set the record to “Never sync”."),
     "contact_forgotten": gettext_noop("Delete the card in Sansan too, if the person asked for that, or set the record to “Never sync”."),
+    "contact_missing": gettext_noop(
+        "Look in HubSpot. If the person should have a contact, make it there with the card's address: it is linked by itself."
+    ),
     "conflict": gettext_noop("Choose the card's or the contact's value on the record's page."),
     "nameless": gettext_noop("Enter a name or a company on the contact in HubSpot."),
     "too_long_for_card": gettext_noop("Shorten the value in HubSpot, or switch the mapping off for new cards."),

@@ -48,7 +48,7 @@ class LinkView:
     contact_id: str = ""
     written: Values = field(default_factory=dict)
     answered: Values = field(default_factory=dict)
-    gone: str = ""  # deleted, forgotten (deleted for privacy) or merged
+    gone: str = ""  # deleted, missing, forgotten (deleted for privacy) or merged
     modified_at: datetime | None = None  # HubSpot's time of change when we last wrote or looked
     awaiting: bool = False  # we wrote, and have not met the echo yet
     choices: Mapping[str, Choice] = field(default_factory=dict)

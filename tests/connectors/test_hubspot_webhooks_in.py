@@ -366,7 +366,8 @@ IDS = {
     "arabic": ("٣٠١", []),
     "a path": ("301/../302", []),
     "SQL": ("301' OR '1'='1", []),
-    "too long to be one": ("9" * 65, []),
+    "too long to be one": ("9" * 20, []),
+    "much too long": ("9" * 65, []),
     "a number beyond all bounds": (10**80, []),
     "NUL": ("301\x00", []),
 }

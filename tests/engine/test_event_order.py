@@ -159,7 +159,7 @@ def test_an_event_heard_twice_costs_no_entry(sandbox_of):
     sync(rule)
     quiet(rule, sandbox)
     telling = Telling(rule, sandbox, ORDERS["doubled"])
-    person(sandbox, "edit", id=linked(rule)[0], properties={"jobtitle": "edited"})
+    person(sandbox, "edit", id=linked(rule)[0], properties={"company": "edited"})
     telling.tell()
     with in_account(rule.account):
         assert AuditEntry.objects.filter(reason="contact_differs").count() == 1

@@ -296,7 +296,7 @@ def nothing_twice(journal: Journal) -> None:
         assert made and max(made.values()) == 1
         assert not AuditEntry.objects.filter(closed_at__isnull=True).exists()
         whole = Link.objects.filter(records__side=Side.CARD, gone="")
-        assert whole.count() >= whole.values("contact_id").distinct().count() == len({id for id in whole.values_list("contact_id", flat=True)})
+        assert whole.count() >= whole.values("contact_id").distinct().count() == len(set(whole.values_list("contact_id", flat=True)))
 
 
 def every_write_was_recognised(journal: Journal) -> None:

@@ -195,7 +195,7 @@ def by_slices(rule: SyncRule) -> int:
     with in_account(rule.account):
         run = runs.start(rule, SyncRun.Trigger.COMMAND, "test")
         for n in range(1, 200):
-            if runs.work_slice(run.pk, 0.004).done:
+            if runs.work_slice(run.pk, 0.015).done:
                 ended = SyncRun.objects.get(pk=run.pk)
                 assert ended.state == "succeeded", (ended.reason, ended.detail)
                 return n

@@ -1,0 +1,159 @@
+"""Invariant 3 with both directions on: killed at any call or statement, and started again, as in test_kill.py.
+
+Cards become contacts, contacts become cards, tags are swept, and people edit in HubSpot meanwhile.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections import Counter
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from integration.sandbox.server import Sandbox
+from tests.cast import TOKEN, file
+from tests.engine.test_kill import Command, template
+
+__all__ = ["template"]
+CASES = [(kind, seed) for kind in ("before", "after", "statement") for seed in range(2)]
+# A kill leaves cards in doubt: after these seconds Sansan not having one means that it was not made.
+DOUBT = "2000-01-01"
+
+
+def person(sandbox: Any, verb: str, **args: Any) -> Any:
+    return sandbox.hubspot.control(verb, {"token": TOKEN, **args})
+
+
+def before(sandbox: Sandbox) -> None:
+    """Contacts that are there at first: new people, and some whom a card names."""
+    known = [card["email"] for card in sandbox.sansan.cards.values() if card["email"]]
+    for i in range(25):
+        person(sandbox, "create", properties={"email": f"new{i}@contact.example.jp", "lastname": f"New{i}", "company": "New KK", "country": "JP"})
+    for i in range(5):
+        person(sandbox, "create", properties={"lastname": f"Mailless{i}", "company": "New KK", "country": "JP"})
+    for address in sorted(set(known))[:5]:
+        person(sandbox, "create", properties={"email": address, "lastname": "Known"})
+
+
+def meanwhile(sandbox: Sandbox) -> None:
+    """What people do between two syncs."""
+    portal = sandbox.hubspot.portal(TOKEN)
+    mailed = sorted((one["email"], id) for id, one in portal.contacts.items() if one.get("email"))
+    ids = [id for _, id in mailed]
+    for id in ids[:20]:
+        person(sandbox, "edit", id=id, properties={"jobtitle": "edited"})
+    person(sandbox, "merge", primary=ids[30], other=ids[31])
+    for i in range(20):
+        person(sandbox, "create", properties={"email": f"later{i}@contact.example.jp", "lastname": f"Later{i}", "company": "New KK", "country": "JP"})
+    for i, card in enumerate(sorted(sandbox.sansan.cards.values(), key=lambda card: (card["email"] or "", card["lastName"]))[:40]):
+        sandbox.sansan.change(card["id"], {"title": f"新{i}"} if i % 2 else {"tags": ["T0005"]})
+
+
+class World:
+    """A sandbox, and the product as a command with a database of its own."""
+
+    def __init__(self, sandbox: Sandbox, home: Any, template: bytes) -> None:
+        self.sandbox, self.command = sandbox, Command(home, sandbox.url)
+        self.command.database.write_bytes(template)
+        (home / "acme.yaml").write_text(yaml.safe_dump(file(direction="both", require_email=False)))
+        done = self.command.run("configure", str(home / "acme.yaml"))
+        assert done.returncode == 0, done.stderr.decode()
+
+    def sync(self, kill_at: int = 0, kind: str = "none", *how: str) -> Any:
+        self.hurry()
+        return self.command.run("sync", "acme/cards", "--format", "json", *how, kill_at=kill_at, kind=kind)
+
+    def hurry(self) -> None:
+        """Makes due what waits for time to pass: doubts, sweeps, the look into the recycle bin."""
+        with sqlite3.connect(self.command.database) as database:
+            # The database lets nobody change an entry that is closed; these are open.
+            database.execute("UPDATE integration_auditentry SET sent_at = ? WHERE closed_at IS NULL AND reason = 'new_card'", [DOUBT])
+            database.execute("UPDATE integration_syncrule SET swept_at = ?", [DOUBT])
+            database.execute("UPDATE integration_syncrule SET full_at = ? WHERE full_at IS NOT NULL", [DOUBT])
+            database.execute("UPDATE integration_record SET due_at = ? WHERE due_at IS NOT NULL", [DOUBT])
+            database.execute("UPDATE integration_connection SET gone_at = ? WHERE gone_at IS NOT NULL", [DOUBT])
+
+    def whole(self, rng: random.Random | None, kind: str) -> int:
+        """A sync to its end, killed on the way as often as luck has it; returns how often."""
+        kills = 0
+        for _ in range(60 if rng else 0):
+            assert rng
+            done = self.sync(rng.randint(1, 12 if kind != "statement" else 260), kind)
+            if done.returncode == 0:
+                return kills
+            assert done.returncode == -9, done.stderr.decode()[-2000:]
+            kills += 1
+        done = self.sync()
+        assert done.returncode == 0, done.stderr.decode()[-2000:]
+        counts = orjson.loads(done.stdout)["counts"]
+        assert counts.pop("read") == sum(counts.values()) and counts["waiting"] == 0
+        return kills
+
+    def settle(self) -> None:
+        for how in ((), (), ("--full",), ()):
+            done = self.sync(0, "none", *how)
+            assert done.returncode == 0, done.stderr.decode()[-2000:]
+
+
+def state(sandbox: Sandbox) -> tuple[dict[str, Any], Counter[Any]]:
+    """Both vendors, without what is given out at random."""
+    ours = ("sansan_link_id", "sansan_card_id", "lastmodifieddate", "createdate", "hs_object_id", "hs_merged_object_ids")
+    portal = sandbox.hubspot.portal(TOKEN)
+    contacts = Counter(
+        tuple(sorted((name, ";".join(sorted(value.split(";")))) for name, value in one.items() if name not in ours))
+        for one in portal.contacts.values()
+    )
+    cards = Counter(
+        (card["lastName"], card["firstName"], card["email"], card["title"], card["companyName"], tuple(sorted(tag["id"] for tag in card["tags"])))
+        for card in sandbox.sansan.cards.values()
+    )
+    return contacts, cards
+
+
+def played(home: Any, template: bytes, seed: int, kind: str = "", rng: random.Random | None = None) -> tuple[Any, int]:
+    home.mkdir()
+    with Sandbox(cards=120, seed=seed, limits=False, shared_email_percent=10) as sandbox:
+        before(sandbox)
+        world = World(sandbox, home, template)
+        kills = world.whole(rng, kind)
+        world.settle()
+        meanwhile(sandbox)
+        kills += world.whole(rng, kind)
+        world.settle()
+        assert world.command.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [(0,)]
+        assert world.command.rows("SELECT count(*) FROM integration_link WHERE awaiting AND gone = ''") == [(0,)]
+        quiet = sandbox.sansan.changes, sandbox.hubspot.changes
+        world.settle()
+        assert (sandbox.sansan.changes, sandbox.hubspot.changes) == quiet
+        portal = sandbox.hubspot.portal(TOKEN)
+        addresses = Counter(one["email"] for one in portal.contacts.values() if one.get("email"))
+        assert max(addresses.values()) == 1
+        made = Counter(card["email"] or card["lastName"] for card in sandbox.sansan.cards.values() if (card["companyName"] or "") == "New KK")
+        assert max(made.values()) == 1 and len(made) == 25 + 5 + 20, made.most_common(3)
+        return state(sandbox), kills
+
+
+@pytest.fixture(scope="module")
+def unharmed(tmp_path_factory, template):
+    """Seed -> how it ends where nothing is killed."""
+    known: dict[int, Any] = {}
+
+    def ends(seed: int) -> Any:
+        if seed not in known:
+            known[seed], _ = played(tmp_path_factory.mktemp("unharmed") / "home", template, seed)
+        return known[seed]
+
+    return ends
+
+
+@pytest.mark.parametrize(("kind", "seed"), CASES)
+def test_3_killed_at_any_moment_with_both_directions_on(tmp_path, template, unharmed, kind, seed):
+    wanted = unharmed(seed)
+    (contacts, cards), kills = played(tmp_path / "home", template, seed, kind, random.Random(f"{kind}{seed}"))
+    assert kills >= 2
+    assert (contacts - wanted[0], wanted[0] - contacts) == (Counter(), Counter())
+    assert (cards - wanted[1], wanted[1] - cards) == (Counter(), Counter())
