@@ -17,6 +17,7 @@ from django.db.models import Q
 
 from core.bulk import any_of, update_rows
 from integration import candidates, inbox, ledger
+from integration.connectors.base import Rejected
 from integration.desk import Desk
 from integration.gather import as_view
 from integration.models import AuditEntry, Connection, ContactChange, Link, Outcome, Record, Side, SyncRun
@@ -138,7 +139,14 @@ def heard(desk: Desk) -> Work:
     connection = desk.rule.hubspot
     while not desk.spent and (changes := inbox.take(connection.pk)):
         ids = [one.contact_id for one in changes]
-        found = yield lambda ids=ids: desk.target.read(ids, desk.watched)  # type: ignore[misc]
+        try:
+            found = yield lambda ids=ids: desk.target.read(ids, desk.watched)  # type: ignore[misc]
+        except Rejected as refused:
+            # What is in the inbox must not keep everybody else from being delivered.
+            log.warning("inbox_refused", connection=connection.slug, contacts=ids, why=refused.detail)
+            desk.deaf = True
+            inbox.forget(changes, desk.now())
+            return
         missing = set(ids).difference(found)
         binned = (yield lambda missing=missing: desk.target.among_deleted(missing)) if missing else set()
         with transaction.atomic():

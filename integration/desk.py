@@ -61,6 +61,7 @@ class Desk:
     touched: set[int] = field(default_factory=set)  # in flight and changed by a newer reading meanwhile
     known_tags: set[str] = field(default_factory=set)  # tags of the cards read so far, which are stored by now
     sending: dict[int, str] = field(default_factory=dict)  # open entry -> its decision, while its write is under way
+    deaf: bool = False  # HubSpot refuses to read what is in the inbox: it is left to the next run
     unsettled: bool = False  # a write went unanswered: read back before anything else
     calls_seen: tuple[int, int, int] = (0, 0, 0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection as database
@@ -12,6 +12,7 @@ from django.db import transaction
 from core.tenancy import check_write
 from integration.models import Connection, ContactChange
 
+PATIENCE = timedelta(hours=1)
 PIECE = 100  # HubSpot reads a hundred contacts in a call
 
 
@@ -59,6 +60,11 @@ def waiting(connection_id: int) -> bool:
 
 def take(connection_id: int) -> list[ContactChange]:
     return list(ContactChange.objects.filter(connection=connection_id).order_by("pk")[:PIECE])
+
+
+def forget(changes: Sequence[ContactChange], now: datetime) -> None:
+    """What nobody could read for an hour leaves the inbox: the full check meets its people all the same."""
+    settle([one for one in changes if one.heard_at < now - PATIENCE])
 
 
 def settle(changes: Sequence[ContactChange]) -> None:

@@ -75,8 +75,8 @@ def read(desk: Desk) -> Work:
     """Reads the window page by page; each ``yield`` asks Sansan for the next one."""
     run = desk.run
     open_window(desk)
-    if not desk.receives:
-        run.read_done = True
+    if not desk.receives and not run.read_done:
+        pass_over(desk)
     while not run.read_done and not desk.spent:
         window = Window(run.position or run.window_from, run.window_to)  # type: ignore[arg-type]
         # The whole query stands beside the token, as it was when the token was given.
@@ -90,6 +90,16 @@ def read(desk: Desk) -> Work:
             run.page_token, run.window_from = "", run.position
             continue
         store(desk, page)
+
+
+def pass_over(desk: Desk) -> None:
+    """Contacts become cards and nothing else: no card is read, and the window counts as read."""
+    desk.run.read_done = True
+    with transaction.atomic():
+        desk.lease.renew()
+        if not desk.run.is_preview:
+            move_cursor(desk)
+        ledger.count(desk, {}, "read_done")
 
 
 def store(desk: Desk, page: CardPage) -> None:

@@ -45,7 +45,7 @@ def work(desk: Desk) -> bool:
                 return False
             elif queue.again():
                 continue
-            elif not desk.run.is_preview and inbox.waiting(desk.rule.hubspot_id):
+            elif not (desk.run.is_preview or desk.deaf) and inbox.waiting(desk.rule.hubspot_id):
                 pool.start(contacts.read(desk))
             elif last:
                 pool.start(last.pop(0)(desk))

@@ -64,8 +64,8 @@ def looked_up(table: Iterable[tuple[str, str]], text: str, others: str) -> str:
 
 def country(text: str) -> str:
     """Two letters, or AUTO."""
-    code = normalize.text(text).upper()
-    return code if len(code) == 2 and code.isascii() and code.isalpha() else AUTO
+    code = normalize.text(text)
+    return code.upper() if len(code) == 2 and code.isascii() and code.isalpha() else AUTO
 
 
 def too_long(card: Mapping[str, str]) -> str:

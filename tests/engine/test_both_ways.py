@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from core.tenancy import in_account
-from integration import attention
+from integration import attention, inbox
 from integration.models import AuditEntry, Link, Record, SyncRule
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected
@@ -183,3 +184,34 @@ def test_newest_goes_by_the_property_and_not_by_the_contact(sandbox, time_machin
     person(sandbox, "edit", id=link.contact_id, properties={"phone": "03-3333-3333"})
     sync(rule)
     assert contact(sandbox, link.contact_id)["phone"] == "03-3333-3333"
+
+
+def test_what_hubspot_refuses_to_read_stops_nobody_and_leaves_after_an_hour(sandbox, time_machine_later):
+    rule = both()
+    sync(rule)
+    with in_account(rule.account):
+        inbox.put(rule.hubspot, [inbox.Heard("77", timezone.now())], timezone.now())
+    body = {"status": "error", "category": "VALIDATION_ERROR", "message": "no"}
+    sandbox.faults.arm("hubspot", "status", match="batch/read", times=1, status=400, body=body)
+    card = sandbox.sansan.add({"lastName": "新", "email": "new@new.example.jp"})
+    run = sync(rule)
+    assert run.state == "succeeded" and card["email"] in contacts_of(sandbox, TOKEN)
+    with in_account(rule.account):
+        assert inbox.waiting(rule.hubspot_id), "it is tried once more"
+        time_machine_later(hours=2)
+        sandbox.faults.arm("hubspot", "status", match="batch/read", times=1, status=400, body=body)
+        sync(rule)
+        assert not inbox.waiting(rule.hubspot_id)
+
+
+def test_one_way_only_reads_no_card_and_looks_at_what_changed(sandbox):
+    create(sandbox)
+    rule = configured(file(direction="to_sansan"))
+    first = sync(rule)
+    assert (first.kind, first.created) == ("initial", 1) and len(cards_with(sandbox, DAN["email"])) == 1
+    sandbox.reset_calls()
+    create(sandbox, email="second@delta.example.jp")
+    second = sync(rule)
+    assert (second.kind, second.created) == ("incremental", 1)
+    assert not any("bizCards 200" in call and "GET" in call and "search" not in call for call in sandbox.calls["by_call"])
+    assert "sansan_link_id" not in contact(sandbox, "9001"), "nothing is written to HubSpot"

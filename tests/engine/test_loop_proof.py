@@ -33,10 +33,11 @@ SEEN = ("linked", "merged")
 class World:
     """Everything that people do on both sides, at random."""
 
-    def __init__(self, sandbox: Any, seed: int, tag_bumps: bool) -> None:
+    def __init__(self, sandbox: Any, seed: int, tag_bumps: bool, without: str = "") -> None:
         self.sandbox, self.rng, self.struck = sandbox, random.Random(seed), 0
         sandbox.sansan.switches["tag_bumps_updated"] = tag_bumps
         self.portal = sandbox.hubspot.portal(TOKEN)
+        self.sansan = {name: weight for name, weight in SANSAN.items() if name != without}
         self.deleted: list[str] = []
         self.ever_deleted: set[str] = set()
         self.touched: set[str] = set()  # contacts that people did something to since the last run
@@ -56,7 +57,7 @@ class World:
         return self.rng.choice([card for card in self.sandbox.sansan.cards.values() if not card["hidden"]])
 
     def in_sansan(self) -> None:
-        getattr(self, self.rng.choices(list(SANSAN), list(SANSAN.values()))[0])()
+        getattr(self, self.rng.choices(list(self.sansan), list(self.sansan.values()))[0])()
 
     def field(self) -> None:
         name = self.rng.choice(("title", "departmentName", "mobile", "companyName", "fax"))
@@ -184,9 +185,9 @@ class Journal:
         return self.world.sandbox.sansan.changes, self.world.sandbox.hubspot.changes
 
 
-def storm(sandbox: Any, later: Callable[..., None], seed: int, tag_bumps: bool, **rule: Any) -> Journal:
+def storm(sandbox: Any, later: Callable[..., None], seed: int, tag_bumps: bool, without: str = "", **rule: Any) -> Journal:
     """Changes on both sides, between and before runs, and the clock moving on; then runs until nothing is written."""
-    world = World(sandbox, seed, tag_bumps)
+    world = World(sandbox, seed, tag_bumps, without)
     for _ in range(40):
         world.new_contact()
     for _ in range(10):
@@ -272,7 +273,8 @@ def everybody_has_a_place(journal: Journal) -> None:
     with in_account(journal.rule.account):
         rows = {row.external_id: row for row in Record.objects.filter(side=Side.CARD).select_related("link")}
         candidates = {row.external_id: row for row in Record.objects.filter(side=Side.CONTACT)}
-        links = {portal.find(id) for id in Link.objects.filter(gone="", records__side=Side.CARD).values_list("contact_id", flat=True)}
+        # A person whose cards Sansan has united may have two contacts: one stands for all of them, the other is left as it is.
+        links = {portal.find(id) for id in Link.objects.filter(gone="").values_list("contact_id", flat=True)}
     for card in visible(sandbox):
         row = rows[card["id"]]
         assert (row.bucket, row.reason) != ("waiting", "") and row.due_at is None, (card["id"], row.bucket, row.reason)
@@ -338,7 +340,7 @@ def test_every_write_of_ours_is_recognised(sandbox, time_machine_later, seed):
 @pytest.mark.parametrize("conflict", ["hubspot", "newest", "hold"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_still_differs_is_what_the_link_says(sandbox, time_machine_later, seed, conflict):
-    journal = storm(sandbox, time_machine_later, seed, tag_bumps=False, conflict=conflict)
+    journal = storm(sandbox, time_machine_later, seed, tag_bumps=False, without="persons", conflict=conflict)
     with in_account(journal.rule.account):
         links = Link.objects.filter(gone="", records__side=Side.CARD, records__bucket__in=(*SEEN, "held")).distinct()
         told = {(link.contact_id, name): (clash[0], clash[1]) for link in links for name, clash in link.clashes.items() if clash[2] != "sansan"}

@@ -22,7 +22,7 @@ DECODED = {
     "%3A": ":", "%2F": "/", "%3F": "?", "%40": "@", "%21": "!", "%24": "$", "%27": "'", "%28": "(", "%29": ")", "%2A": "*", "%2C": ",", "%3B": ";",
 }  # fmt: skip
 ENCODED = re.compile("|".join(DECODED), re.IGNORECASE)
-IDS = re.compile(r"[0-9]{1,64}")
+IDS = re.compile(r"[0-9]{1,19}")  # 64 bits: an id that HubSpot refuses to look up would stay in the inbox for ever
 CONTACT_TYPE = "0-1"
 
 
