@@ -197,7 +197,8 @@ def mean(desk: Desk, contacts: Sequence[ContactRead], at: dict[str, datetime] | 
     prompt(desk, edited)
     candidates.take(desk, strangers)
     if echoed:
-        log.info("echo", run=desk.run.pk, links=[link.pk for link in echoed], runs=sorted({link.run_id or 0 for link in echoed}))
+        runs = sorted({link.run_id or 0 for link in echoed})
+        log.info("echo", run=desk.run.pk, n=len(echoed), of_runs=runs, contacts=[link.contact_id for link in echoed])
     ledger.count(desk, {"echoes": len(echoed)})
 
 

@@ -15,7 +15,7 @@ from integration.connectors.base import Rejected, RetryLater, Unanswered
 from integration.desk import Desk
 from integration.models import Bucket, Link, Record, Side
 from integration.planning import normalize, outgoing
-from integration.planning.decisions import Decision
+from integration.planning.decisions import NEW_CARD, Decision
 from integration.planning.mapping import BadMapping, mapped
 from integration.planning.outgoing import Candidate
 from integration.planning.reverse import NAMING
@@ -113,7 +113,8 @@ def one(desk: Desk, row: Row, candidate: Candidate) -> Work:
     """One contact, from the last look at Sansan to the card."""
     assert candidate.contact is not None
     contact, rule = candidate.contact, desk.plan_rule
-    left = desk.rule.card_cap - (book.made_today(desk) if not desk.run.is_preview else desk.run.created)
+    planned = desk.run.reasons.get(NEW_CARD, 0) if desk.run.is_preview else 0
+    left = desk.rule.card_cap - book.made_today(desk) - planned
     if left > 0 and not desk.run.is_preview:
         wanted = outgoing.decide(candidate, rule, left).after
         found = yield lambda: look_for(desk, wanted)

@@ -94,6 +94,9 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
     def save_model(self, request: HttpRequest, obj: SyncRule, form: Any, change: bool) -> None:
         # Only what the form asked for: workers move the cursor and the state at the same time.
         obj.save(update_fields=form.columns if change else None)
+        if change and "direction" in form.changed_data and changes.pause_to_change(obj, request.user):
+            # What is made in Sansan cannot be taken back: nobody switches that on without having looked.
+            messages.warning(request, _("The rule is paused, because its direction was changed: review it, then save and sync."))
         if not change:
             create_many([FieldMapping(account_id=obj.account_id, rule=obj, position=i, **row) for i, row in enumerate(default_mappings())])
 

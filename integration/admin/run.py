@@ -146,11 +146,11 @@ def status(run: SyncRun, settled: int) -> str:
     if run.state == SyncRun.State.QUEUED:
         return _("Queued: a worker takes it up in a moment.")
     if run.is_open and not run.read_done:
-        return _("Reading cards from Sansan: %(read)s so far, %(settled)s settled.") % numbers
+        return _("Reading: %(read)s so far, %(settled)s settled.") % numbers
     if run.is_open:
-        return _("All cards are read; %(settled)s of %(read)s settled.") % numbers
+        return _("All is read; %(settled)s of %(read)s settled.") % numbers
     if run.is_preview:
-        return _("Preview: this is what would happen. Nothing was written to HubSpot.")
+        return _("Preview: this is what would happen. Nothing was written anywhere.")
     return _("%(settled)s of %(read)s records settled.") % numbers
 
 

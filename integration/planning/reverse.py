@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from integration.planning import normalize
+from integration.planning.mapping import OWNER
 from integration.planning.rules import TAGS, MappingRow
 from integration.records import Values
 
@@ -26,10 +27,10 @@ SPELLING = frozenset({"", "text", "email", "phone", "upper", "lower", "capitals"
 
 def refusal(row: MappingRow) -> str:
     """Why a row cannot fill a card, or "": ``calculated`` (an expression), ``unwritable`` (Sansan sets the field itself), ``one_way``."""
-    if row.expression or row.transform not in SPELLING:
-        return "calculated"
-    if not row.sansan or row.sansan == (TAGS,) or any(field not in LONGEST for field in row.sansan):
+    if not row.expression and (not row.sansan or row.sansan == (TAGS,) or any(field not in LONGEST for field in row.sansan)):
         return "unwritable"
+    if row.expression or row.transform not in SPELLING or row.kind == OWNER:
+        return "calculated"
     if row.table and not backwards(row.table):
         return "one_way"
     return ""

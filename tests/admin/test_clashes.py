@@ -56,11 +56,23 @@ def test_a_choice_is_kept_with_what_was_seen_and_by_whom(clash, aiko, side):
     response = aiko.post(choose(clash.record), {"property": "jobtitle", "side": side})
     assert response.status_code == 302 and is_due(clash)
     kept = chosen(clash)["jobtitle"]
-    assert {name: kept[name] for name in ("side", "card", "contact", "by")} == {"side": side, "card": "部長", "contact": "Head of sales", "by": "aiko"}
+    assert {name: kept[name] for name in ("side", "card", "contact", "by")} == {
+        "side": side,
+        "card": "部長",
+        "contact": "Head of sales",
+        "by": "aiko",
+    }
 
 
 @pytest.mark.parametrize(
-    "data", [{}, {"property": "jobtitle"}, {"property": "jobtitle", "side": "left"}, {"property": "phone", "side": "sansan"}, {"property": "\0", "side": "sansan"}]
+    "data",
+    [
+        {},
+        {"property": "jobtitle"},
+        {"property": "jobtitle", "side": "left"},
+        {"property": "phone", "side": "sansan"},
+        {"property": "\0", "side": "sansan"},
+    ],
 )
 def test_nonsense_chooses_nothing_and_is_told(clash, aiko, data):
     response = aiko.post(choose(clash.record), data, follow=True)

@@ -228,7 +228,9 @@ def test_the_list_shows_how_rules_stand(acme, aiko):
     assert [one.slug for one in rows_on(seen)] == ["acme-cards", "acme-draft"]
     assert "acme-sansan → acme-hubspot" in body(seen)
     for bucket, n in (("waiting", 1), ("failing", 1)):
-        assert re.search(rf'href="{re.escape(listed(Record, rule=acme.rule.pk, bucket=bucket)).replace("&", "&amp;")}">{n}</a>', body(seen))
+        assert re.search(
+            rf'href="{re.escape(listed(Record, rule=acme.rule.pk, bucket=bucket, side="card")).replace("&", "&amp;")}">{n}</a>', body(seen)
+        )
 
 
 @pytest.mark.parametrize(("query", "found"), [({"state__exact": "draft"}, ["acme-draft"]), ({"q": "card"}, ["acme-cards"]), ({"q": "birch"}, [])])
@@ -246,3 +248,12 @@ def test_more_rules_need_no_more_queries(acme, aiko):
     for n in range(5):
         rows.record(rows.rule(acme.account, f"rule-{n}"), f"acme-n{n}")
     assert asked() == first
+
+
+def test_another_direction_pauses_a_rule_that_runs(acme, aiko):
+    """What is made in Sansan cannot be taken back."""
+    with in_account(acme.account):
+        SyncRule.objects.filter(pk=acme.rule.pk).update(state="active")
+    seen = body(send(aiko, page(acme.rule), direction="both"))
+    acme.rule.refresh_from_db()
+    assert (acme.rule.direction, acme.rule.state) == ("both", "paused") and "its direction was changed" in seen

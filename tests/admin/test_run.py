@@ -102,10 +102,10 @@ def test_a_poll_is_cheap(acme, aiko):
 
 STATUS = {
     "queued": ({"state": "queued", "read": 0, "created": 0}, "Queued: a worker takes it up in a moment."),
-    "reading": ({}, "Reading cards from Sansan: 5 so far, 2 settled."),
-    "delivering": ({"read_done": True}, "All cards are read; 2 of 5 settled."),
+    "reading": ({}, "Reading: 5 so far, 2 settled."),
+    "delivering": ({"read_done": True}, "All is read; 2 of 5 settled."),
     "ended": ({"state": "succeeded", "read_done": True}, "2 of 5 records settled."),
-    "previewed": ({"state": "succeeded", "kind": "preview"}, "Nothing was written to HubSpot."),
+    "previewed": ({"state": "succeeded", "kind": "preview"}, "Nothing was written anywhere."),
 }
 
 
