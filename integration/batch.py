@@ -23,6 +23,7 @@ class Known(NamedTuple):
     link_id: int | None
     reason: str
     made_at: datetime | None = None
+    changed_at: datetime | None = None
 
 
 class Row(NamedTuple):

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from core.bulk import any_of, upsert_rows
 from integration import ledger
+from integration.attention import UNREAD
 from integration.desk import Desk
 from integration.models import Bucket, Link, Record, Side
 from integration.planning.outgoing import address_of
@@ -43,26 +44,36 @@ class Reading(NamedTuple):
     detail: str = ""
 
 
+HELD = ("external_id", "digest", "reason", "due_at", "run_id")
 REPLACED = ("digest", "changed_at", "read_at", "due_at", "run_id")
 
 
-def take(desk: Desk, contacts: Sequence[ContactRead]) -> None:
-    """Contacts without a link: due for the rules that make cards, and for cards whose own contact is gone. In the caller's transaction."""
+def take(desk: Desk, contacts: Sequence[ContactRead], again: bool = False) -> None:
+    """Contacts without a link: due for the rules that make cards, and for cards whose own contact is gone. In the caller's transaction.
+
+    ``again``: the rule of this run looks at those that have not changed, too.
+    """
     if not contacts:
         return
     strays(desk, contacts)
     now = desk.now()
     for rule in desk.senders:
         known = Record.objects.filter(rule=rule, side=Side.CONTACT, external_id__in=[one.id for one in contacts])
-        digests = dict(known.values_list("external_id", "digest"))
+        held = {id: (digest, reason, due_at and run_id) for id, digest, reason, due_at, run_id in known.values_list(*HELD)}
         rows = [
             Reading(
-                rule.pk, Side.CONTACT, rule.hubspot_id, one.id, {}, [], digest_of(one), one.modified_at or now, now, now, None,
+                rule.pk, Side.CONTACT, rule.hubspot_id, one.id, {}, [], digest_of(one), one.modified_at or now, now, now,
+                held[one.id][2] if one.id in held else None,
             )
             for one in contacts
-            if digests.get(one.id) != digest_of(one) or digest_of(one) == UNKNOWN
+            if is_news(one, *held.get(one.id, ("", "", None))[:2]) or (again and rule.pk == desk.rule.pk)
         ]  # fmt: skip
         upsert_rows(Record, rows, ("rule", "side", "external_id"), REPLACED, rule.account_id)
+
+
+def is_news(contact: ContactRead, digest: str, reason: str) -> bool:
+    """Not as it was; or there again as it was, after it had been deleted."""
+    return digest != digest_of(contact) or digest == UNKNOWN or reason == "contact_left"
 
 
 def digest_of(contact: ContactRead) -> str:
@@ -76,14 +87,14 @@ def strays(desk: Desk, contacts: Iterable[ContactRead]) -> None:
     due = list(held.values_list("pk", flat=True)) if addresses else []
     if due:
         desk.touched.update(desk.in_flight.intersection(due))
-        Record.objects.filter(pk__in=any_of(due)).update(due_at=desk.now(), run_id=None)
+        Record.objects.filter(pk__in=any_of(due)).update(due_at=desk.now(), run_id=UNREAD)
 
 
 def leave(desk: Desk, ids: Sequence[str]) -> None:
     """Contacts without a link that are not there any more."""
     if ids:
         waiting = Record.objects.filter(rule__in=[rule.pk for rule in desk.senders], side=Side.CONTACT, external_id__in=ids, link__isnull=True)
-        waiting.update(due_at=desk.now(), run_id=None)
+        waiting.exclude(reason="contact_left", due_at__isnull=True).update(due_at=desk.now(), run_id=UNREAD)
 
 
 def walk(desk: Desk) -> Work:
@@ -100,6 +111,6 @@ def store(desk: Desk, contacts: Sequence[ContactRead], token: str) -> None:
         linked = set(
             Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=[one.id for one in contacts], gone="").values_list("contact_id", flat=True)
         )
-        take(desk, [one for one in contacts if one.id not in linked])
+        take(desk, [one for one in contacts if one.id not in linked], again=desk.run.kind == desk.run.Kind.FULL)
         desk.run.contacts_after, desk.run.contacts_done = token, not token
         ledger.count(desk, {}, "contacts_after", "contacts_done")

@@ -51,6 +51,7 @@ class Card(NamedTuple):
     detail: str = ""
     seq: int = 1
     attempts: int = 0
+    run_id: int | None = None  # a full check does not miss what it made itself
 
 
 def made_today(desk: Desk) -> int:
@@ -131,7 +132,8 @@ def made(desk: Desk, entry: AuditEntry, row: Row, card_id: str, written: Mapping
             link.save()
         close(entry, Outcome.SUCCEEDED, now, card_id=card_id, link_key=link.key)
         card = Card(
-            desk.rule.pk, Side.CARD, desk.rule.sansan_id, card_id, link.pk, entry.after, [], MADE, now, now, now, entry.name, entry.email
+            desk.rule.pk, Side.CARD, desk.rule.sansan_id, card_id, link.pk, entry.after, [], MADE, now, now, now, entry.name, entry.email,
+            run_id=desk.run.pk,
         )  # fmt: skip
         upsert_rows(Record, [card], KEY, ("link_id", "made_at"), desk.rule.account_id)
         update_rows(Record, (*SETTLED, "link"), [(row.id, Bucket.LINKED, d.NEW_CARD, card_id, entry.name, None, 0, link.pk)], desk.rule.account_id)
@@ -174,7 +176,11 @@ def postpone(desk: Desk, seconds: float) -> None:
 
 def unsettled(desk: Desk) -> list[AuditEntry]:
     """Cards of which it is not known whether they were made."""
-    return list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=d.NEW_CARD).order_by("record_id")[:100])
+    return list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=d.NEW_CARD).order_by("record_id"))
+
+
+def is_open(entry: AuditEntry) -> bool:
+    return AuditEntry.objects.filter(pk=entry.pk, closed_at__isnull=True).exists()
 
 
 def rows_of(desk: Desk, entries: Sequence[AuditEntry]) -> dict[int, Row]:

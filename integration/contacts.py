@@ -20,7 +20,7 @@ from integration import candidates, inbox, ledger
 from integration.connectors.base import Rejected
 from integration.desk import Desk
 from integration.gather import as_view
-from integration.models import AuditEntry, Connection, ContactChange, Link, Outcome, Record, Side, SyncRun
+from integration.models import AuditEntry, Connection, ContactChange, Link, Outcome, Record, Side, SyncRule, SyncRun
 from integration.planning import decisions as d
 from integration.planning import echo
 from integration.pool import Work
@@ -237,9 +237,11 @@ def prompt(desk: Desk, edited: dict[int, datetime]) -> None:
     """The cards of these people are due, of whichever rule they are."""
     if not edited:
         return
-    rows = Record.objects.filter(link__in=any_of(list(edited)), side=Side.CARD).values_list("pk", "link_id")
+    cards = Record.objects.filter(link__in=any_of(list(edited)), side=Side.CARD).exclude(rule__direction=SyncRule.Direction.TO_SANSAN)
+    rows = cards.values_list("pk", "link_id", "due_at", "run_id")
     now = desk.now()
-    due = [(pk, now, edited[link_id], now, None) for pk, link_id in rows if link_id]
+    # What this run has read already, and not settled yet, is not read once more.
+    due = [(pk, now, edited[link_id], now, run_id if due_at else None) for pk, link_id, due_at, run_id in rows if link_id]
     desk.touched.update(desk.in_flight.intersection(pk for pk, *_ in due))
     update_rows(Record, ("due_at", "prompted_at", "read_at", "run_id"), due, desk.rule.account_id)
 

@@ -144,6 +144,8 @@ class Queue:
 
 def due(desk: Desk):  # type: ignore[no-untyped-def]
     """The records of the rule that need a decision now; a preview of the whole looks at all that can be seen."""
+    if not desk.receives:
+        return Record.objects.none()  # its cards drive no contact
     if desk.run.is_preview and desk.run.whole:
         return Record.objects.filter(rule=desk.rule, side=Side.CARD).exclude(bucket=Bucket.UNSEEN)
     return Record.objects.filter(rule=desk.rule, side=Side.CARD, due_at__lte=desk.now())
@@ -235,8 +237,11 @@ def addresses(desk: Desk, batch: Batch) -> list[str]:
     """
     rows = [row for row in batch.rows.values() if row.email_key and in_scope(desk, row)]
     linked = {row.email_key for row in batch.rows.values() if batch.contact_of(row)}
-    unknown = {row.email_key for row in rows if not desk.optimistic or row.attempts}
-    doubtful = {row.email_key for row in rows if batch.contact_of(row) and (row.attempts or row.reason == "email_taken")}
+    # Nor does anybody whose contact is gone get one by trying: another one may have the address by now.
+    unknown = {row.email_key for row in rows if not desk.optimistic or row.attempts or (row.link_id and batch.links[row.link_id].gone)}
+    # Of the whole person: the card that failed need not be the one with the address.
+    troubled = {row.link_id for row in batch.rows.values() if row.attempts or row.reason == "email_taken"}
+    doubtful = {row.email_key for row in rows if batch.contact_of(row) and row.link_id in troubled}
     return sorted((unknown - linked) | doubtful)
 
 

@@ -125,6 +125,8 @@ def take(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
     for card in cards.values():
         reading = as_reading(desk, card, now)
         held = known.get(card.id)
+        if held and held.changed_at and card.changed_at < held.changed_at and held.digest not in (MADE, "unreadable"):
+            continue  # a page that was answered before the one that told of the last change
         if held and held.digest == reading.digest and held.bucket != Bucket.UNSEEN:
             if again:
                 retaken.append(held)
@@ -157,7 +159,7 @@ def keep(bucket: str) -> str:
 
 def known_cards(desk: Desk, ids: list[str]) -> dict[str, Known]:
     rows = Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids)
-    columns = ("external_id", "id", "digest", "due_at", "run_id", "bucket", "seq", "link_id", "reason", "made_at")
+    columns = ("external_id", "id", "digest", "due_at", "run_id", "bucket", "seq", "link_id", "reason", "made_at", "changed_at")
     return {external_id: Known(*rest) for external_id, *rest in rows.values_list(*columns)}
 
 

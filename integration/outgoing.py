@@ -11,7 +11,7 @@ import structlog
 from integration import card_ledger as book
 from integration import gather
 from integration.batch import Row
-from integration.connectors.base import Rejected, RetryLater, Unanswered
+from integration.connectors.base import Gone, Reconnect, Rejected, RetryLater, Unanswered
 from integration.desk import Desk
 from integration.models import Bucket, Link, Record, Side
 from integration.planning import normalize, outgoing
@@ -25,6 +25,7 @@ from integration.records import CardRead, ContactRead, Values
 log = structlog.get_logger()
 
 FETCH = 100  # HubSpot reads a hundred contacts in a call
+FETCH_TO_PREVIEW = 20  # a preview looks through what it has fetched, whatever the time: that it can go on from there
 # Whether a card was made whose answer never came: Sansan's search may show it a little later.
 DOUBT = timedelta(seconds=60)
 PAUSE = 900.0  # seconds, where Sansan takes no more cards without saying for how long
@@ -51,7 +52,7 @@ def deliver(desk: Desk) -> Work:
             except RetryLater as later:
                 # What becomes a contact does not wait for what becomes a card.
                 log.warning("no_more_cards", rule=desk.rule.slug, why=later.detail)
-                book.postpone(desk, max(later.after, PAUSE))
+                book.postpone(desk, later.after if later.reason == "interrupted" else max(later.after, PAUSE))
                 return
         if run.is_preview:
             run.contacts_after = str(position)
@@ -64,7 +65,8 @@ def due(desk: Desk, after: int) -> dict[int, Row]:
     if not (desk.run.is_preview and desk.run.whole):
         rows = rows.filter(due_at__lte=desk.now())
     doubtful = [entry.record_id for entry in book.unsettled(desk)]
-    return {row[0]: Row(*row) for row in rows.exclude(pk__in=doubtful).order_by("pk").values_list(*Row._fields)[:FETCH]}
+    most = FETCH_TO_PREVIEW if desk.run.is_preview else FETCH
+    return {row[0]: Row(*row) for row in rows.exclude(pk__in=doubtful).order_by("pk").values_list(*Row._fields)[:most]}
 
 
 def sort_out(desk: Desk, rows: dict[int, Row], contacts: dict[str, ContactRead]) -> list[tuple[Row, Candidate]]:
@@ -115,9 +117,16 @@ def one(desk: Desk, row: Row, candidate: Candidate) -> Work:
     contact, rule = candidate.contact, desk.plan_rule
     planned = desk.run.reasons.get(NEW_CARD, 0) if desk.run.is_preview else 0
     left = desk.rule.card_cap - book.made_today(desk) - planned
-    if left > 0 and not desk.run.is_preview:
+    if left > 0:
         wanted = outgoing.decide(candidate, rule, left).after
-        found = yield lambda: look_for(desk, wanted)
+        try:
+            found = yield lambda: look_for(desk, wanted)
+        except Rejected as refused:
+            if not desk.run.is_preview:
+                book.refused(
+                    desk, book.open_card(desk, row, dated(desk, outgoing.decide(candidate, rule, left)), name_of(contact)), row, refused.detail
+                )
+            return
         candidate = Candidate(candidate.record, contact, card=found.id if found else "")
     decision = outgoing.decide(candidate, rule, left)
     if not decision.writes:
@@ -128,10 +137,16 @@ def one(desk: Desk, row: Row, candidate: Candidate) -> Work:
         return
     try:
         card_id = yield lambda: desk.source.create(entry.after, [desk.rule.marker] if desk.rule.marker else [])
-    except Rejected as refused:
+    except (Rejected, Gone) as refused:
         book.refused(desk, entry, row, refused.detail)
-    except Unanswered:
-        yield from settle(desk)
+    except Reconnect as refused:
+        book.not_made(desk, entry, refused.detail)
+        raise
+    except Unanswered as broken:
+        yield from settle(desk, entry.pk)
+        if book.is_open(entry):
+            # Not made, or not to be found yet: the others wait until that is known, instead of following it into the dark.
+            raise RetryLater(broken.reason, broken.detail, DOUBT.total_seconds()) from None
     except RetryLater as later:
         book.not_made(desk, entry, later.detail)
         raise
@@ -154,9 +169,9 @@ def look_for(desk: Desk, values: Values) -> CardRead | None:
     return next((card for card in same if not card.values.get("email")), None)
 
 
-def settle(desk: Desk) -> Work:
+def settle(desk: Desk, only: int = 0) -> Work:
     """Cards in doubt: found in Sansan they are ours, not found after a while they were not made."""
-    entries = [] if desk.run.is_preview else book.unsettled(desk)
+    entries = [] if desk.run.is_preview else [entry for entry in book.unsettled(desk) if only in (0, entry.pk)]
     rows = book.rows_of(desk, entries)
     for entry in entries:
         card = yield lambda values=entry.after: look_for(desk, values)  # type: ignore[misc]

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import structlog
 from django.db import transaction
 from django.db.models import Q
 
 from integration import ingest, ledger, preflight
-from integration.connectors.base import Gone
+from integration.connectors.base import Gone, Reconnect, Rejected
 from integration.desk import Desk
 from integration.models import Bucket, Record, Side, SyncRule, Tag
 from integration.planning.decisions import EXCLUDED
 from integration.pool import Work
 from integration.records import CardPage
 
+log = structlog.get_logger()
+
 # A sweep leaves most of the rate limit to what changes: nine tenths of the time none is going on.
 REST = 10
+LONGEST = 6 * 3600.0
 LOOKS = 50  # cards looked at one by one in a slice
 
 
@@ -26,7 +30,8 @@ def due(desk: Desk) -> bool:
         return False
     if rule.sweep:
         return True
-    pause = max(rule.sweep_every * 60.0, rule.sweep_took * REST)
+    # A sweep that lay about because its rule was paused did not take that long.
+    pause = max(rule.sweep_every * 60.0, min(rule.sweep_took * REST, LONGEST))
     last = max((moment for moment in (rule.swept_at, rule.full_at) if moment), default=None)
     return last is None or last < now - timedelta(seconds=pause)
 
@@ -39,14 +44,30 @@ def read(desk: Desk) -> Work:
     if not rule.sweep:
         tags = yield desk.source.tags
         preflight.store_tags(rule.sansan, tags)
-        yield from preflight.rename_options(desk)
+        yield from rename(desk)
         selected = sorted(Tag.objects.filter(connection=rule.sansan, selected=True).values_list("external_id", flat=True))
         note(desk, {"began": desk.now().isoformat(), "tags": selected or [""], "token": ""})
     while rule.sweep["tags"] and not desk.spent:
         tag, token = rule.sweep["tags"][0], rule.sweep["token"]
-        page = yield lambda tag=tag, token=token: desk.source.tagged(tag, token)  # type: ignore[misc]
+        try:
+            page = yield lambda tag=tag, token=token: desk.source.tagged(tag, token)  # type: ignore[misc]
+        except (Rejected, Gone) as refused:
+            # A token that has ended: the tag is begun anew. A tag that is refused from its first page on has no cards.
+            log.warning("not_swept", rule=desk.rule.slug, tag=tag, why=refused.detail)
+            note(desk, {**desk.rule.sweep, "tags": rule.sweep["tags"] if token else rule.sweep["tags"][1:], "token": ""})
+            continue
         store(desk, page)
     yield from unswept(desk)
+
+
+def rename(desk: Desk) -> Work:
+    """An old label is no reason to stop anything."""
+    try:
+        yield from preflight.rename_options(desk)
+    except (Rejected, Gone, Reconnect) as refused:
+        if isinstance(refused, Reconnect) and refused.reason != "missing_scope":
+            raise
+        log.warning("options_not_renamed", rule=desk.rule.slug, why=refused.detail)
 
 
 def note(desk: Desk, sweep: dict[str, object], **also: object) -> None:
@@ -66,7 +87,8 @@ def store(desk: Desk, page: CardPage) -> None:
             counted["read"] -= counted.pop(name, 0)
         ids = [card.id for card in page.cards]
         Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids).update(swept_at=desk.now())
-        ledger.count(desk, counted)
+        desk.run.idle = 0  # a page of a sweep is progress, though it counts nothing
+        ledger.count(desk, counted, "idle")
         note(desk, {**desk.rule.sweep, "tags": tags if page.next_token else tags[1:], "token": page.next_token})
 
 

@@ -8,6 +8,7 @@ Each ``yield`` hands a vendor call to the pool; between two of them everything r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from django.conf import settings
@@ -28,9 +29,12 @@ def work(desk: Desk) -> bool:
     queue, pool = Queue(desk), Pool(settings.SYNC_WORKERS)
     try:
         settle(desk)
+        # A card that was made and not noted yet must be ours before it is read as anybody's.
+        pool.start(outgoing.settle(desk))
+        pool.drain()
         for reading in (ingest.read(desk), contacts.read(desk), sweep.read(desk), candidates.walk(desk)):
             pool.start(reading)
-        last = [outgoing.deliver, companies.deliver]  # one after the other, when everybody who was due has an outcome
+        last = [outgoing.deliver, companies.deliver]
         while True:
             idle = not len(pool)
             while len(pool) <= settings.SYNC_WORKERS and queue.open and (batch := queue.next(idle)):
@@ -45,10 +49,8 @@ def work(desk: Desk) -> bool:
                 return False
             elif queue.again():
                 continue
-            elif not (desk.run.is_preview or desk.deaf) and inbox.waiting(desk.rule.hubspot_id):
-                pool.start(contacts.read(desk))
-            elif last:
-                pool.start(last.pop(0)(desk))
+            elif more := afterwards(desk, last):
+                pool.start(more)
             else:
                 return True
     except (ConnectorError, Held):
@@ -58,6 +60,13 @@ def work(desk: Desk) -> bool:
         raise
     finally:
         pool.close()
+
+
+def afterwards(desk: Desk, last: list[Callable[[Desk], Work]]) -> Work | None:
+    """What is begun when everybody who was due has an outcome: what HubSpot told meanwhile, then ``last``, one after the other."""
+    if not (desk.run.is_preview or desk.deaf) and inbox.waiting(desk.rule.hubspot_id):
+        return contacts.read(desk)
+    return last.pop(0)(desk) if last else None
 
 
 def deliver(desk: Desk, batch: Batch) -> Work:

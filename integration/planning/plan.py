@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from integration.planning import decisions as d
@@ -33,7 +33,7 @@ def plan(snapshot: Snapshot, rule: Rule) -> list[Decision]:
             kept.append(card)
     persons = people(kept)
     owner = owners(persons)
-    taken = taken_links(persons, owner)
+    taken = taken_links(persons, owner, {key for key, link in snapshot.links.items() if link.gone})
     addresses = {id(person): address_of(person, owner) for person in persons}
     going = farewells(out, {chosen for chosen in taken.values() if chosen}, snapshot, rule)
     holders = holders_of(snapshot, {taken[id(person)]: addresses[id(person)] for person in persons})
@@ -56,13 +56,13 @@ def excluded(card: Card, rule: Rule) -> Verdict | None:
     return None
 
 
-def taken_links(persons: Iterable[Person], owner: dict[str, Person]) -> dict[int, str]:
+def taken_links(persons: Iterable[Person], owner: dict[str, Person], gone: Collection[str] = ()) -> dict[int, str]:
     """id(person) -> the link to use.
 
-    A person keeps the link of their newest linked card. A mailbox that passes to somebody with a newer card takes
+    A person keeps the link of their newest linked card whose contact is there. A mailbox that passes to somebody with a newer card takes
     its contact along, because there can be only one contact with the address.
     """
-    chosen = {id(person): next((card.link for card in person if card.link), "") for person in persons}
+    chosen = {id(person): next((card.link for card in sorted(person, key=lambda card: card.link in gone) if card.link), "") for person in persons}
     for person in persons:
         if chosen[id(person)] and any(card.email for card in person) and not address_of(person, owner):
             heir = owner[next(card.email for card in person if card.email)]
@@ -117,7 +117,7 @@ def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule
     unmet = None if rule.filters_enter and link.written else failing_contact(contact, rule.contact_filters)
     if unmet:
         return skip(person, "excluded", "contact_filtered", as_text(unmet))
-    return update(person, link, contact, wanted, source, rule, holders.get(address, ""))
+    return update(person, link, contact, wanted, source, rule, holders.get(address, ""), snapshot)
 
 
 def refused(person: Person, address: str, rule: Rule) -> Decision | None:
@@ -140,12 +140,15 @@ def create(person: Person, link: LinkView, wanted: dict[str, str], source: dict[
     return Decision(d.CREATE, "new_person", person[0].record, verdicts(person, "new_person"), "", link.key, "", {}, after, pick(source, after))
 
 
-def update(person: Person, link: LinkView, contact: ContactRead, wanted: dict[str, str], source: dict[str, str], rule: Rule, holder: str) -> Decision:
+def update(
+    person: Person, link: LinkView, contact: ContactRead, wanted: dict[str, str], source: dict[str, str], rule: Rule, holder: str, snapshot: Snapshot
+) -> Decision:
     """``holder`` is the contact that has the address. Where it is another one, this contact keeps its own, and the rest is written."""
     head, taken = person[0], bool(holder) and holder != contact.id
     first_time = not link.contact_id or (rule.link_property and contact.values.get(LINK_ID, "") != link.key)
     changed_at = max(card.changed_at for card in person)
-    stands = {card.id for card in standing(person)}
+    # What is no longer seen still counts as the person's: losing sight of a card takes nothing from a contact.
+    stands = {card.id for card in standing(person)} | {card.id for card in snapshot.cards if not card.visible}
     after: dict[str, str] = {}
     clashes: dict[str, Clash] = {}
     for row in rule.mappings:

@@ -118,9 +118,9 @@ def told(sandbox_of: Any, later: Callable[..., None], order: Told, slug: str = "
         sync(configured_rule)
         later(hours=hours)
     telling.tell()
-    # Polling finds out the rest: the recycle bin is looked into every few minutes, and everything once a day.
-    for full in (False, True, False):
-        later(minutes=6)
+    # Polling finds out the rest: the recycle bin is looked into every few minutes, everything once a day; who is missing for a day is forgotten.
+    for amount, full in ((6, False), (6, True), (25 * 60, True), (6, False)):
+        later(minutes=amount)
         sync(configured_rule, full=full)
     telling.taken = len(sandbox.hubspot.hooks.events(TOKEN))
     quiet(configured_rule, sandbox)

@@ -21,6 +21,8 @@ def card(row: Any) -> CardRead:
     if not isinstance(row, dict):
         raise Unreadable("the card is not a JSON object")
     values = {name: value for name in TEXT_FIELDS if (value := text(row, name))}
+    if values.get("countryCode") == "AUTO":
+        del values["countryCode"]  # a card that was made so, and whose country Sansan has not worked out
     exchanged = day(text(row, "exchangeDate"))
     if exchanged:
         values["exchangeDate"] = exchanged
