@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import structlog
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from core.bulk import insert_rows, update_rows
 from integration import ledger
@@ -58,7 +59,7 @@ def due(desk: Desk) -> list[Person]:
     """The people of this rule whose company is to be seen to; each with the card that stands for them."""
     mine = Record.objects.filter(rule=desk.rule, side=Side.CARD, bucket__in=(Bucket.LINKED, Bucket.HELD, Bucket.FAILING), link__isnull=False)
     links = Link.objects.filter(hubspot=desk.rule.hubspot, company_due_at__lte=desk.now(), gone="").exclude(contact_id="")
-    found = {link.pk: link for link in links.filter(pk__in=mine.values("link")).order_by("company_due_at", "pk")[:PIECE]}
+    found = {link.pk: link for link in links.filter(Exists(mine.filter(link=OuterRef("pk")))).order_by("company_due_at", "pk")[:PIECE]}
     rows = [Row(*values) for values in mine.filter(link__in=list(found)).order_by("pk").values_list(*Row._fields)]
     cards = {row.link_id: row for row in rows if row.link_id}
     return [Person(found[pk], row, named(row.values, row.email_key)) for pk, row in cards.items()]

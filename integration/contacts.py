@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from core.bulk import any_of, update_rows
 from integration import candidates, inbox, ledger
@@ -187,12 +187,13 @@ def mean(desk: Desk, contacts: Sequence[ContactRead], at: dict[str, datetime] | 
             edited.update(dict.fromkeys(follow(desk, contact, own), when))
             continue
         said = echo.EDITED if link.gone else echo.meaning(as_view(link), contact, desk.watched)
-        if said == echo.ECHO:
+        if said in echo.OURS:
             echoed.append(link)
-        if said == echo.EDITED:
+            link.echoes, link.echo_at = link.echoes + 1, desk.now()
+        if said in echo.NEWS:
             edited[link.pk] = when
         if said != echo.OLD:
-            met.append((link.pk, contact.modified_at, False, link.echoes + (said == echo.ECHO), desk.now() if said == echo.ECHO else link.echo_at))
+            met.append((link.pk, contact.modified_at, False, link.echoes, link.echo_at))
     update_rows(Link, MET, met, desk.rule.account_id)
     prompt(desk, edited)
     candidates.take(desk, strangers)
@@ -276,7 +277,10 @@ def look_into_bin(desk: Desk) -> Work:
 
 def look_for_restored(desk: Desk) -> Work:
     recent = Q(gone__in=(Link.Gone.DELETED, Link.Gone.MISSING), gone_at__gt=desk.now() - RESTORABLE)
-    ids = list(Link.objects.filter(recent, hubspot=desk.rule.hubspot).order_by("-gone_at").values_list("contact_id", flat=True)[:1000])
+    # A link that another one has taken the place of has no cards any more.
+    cards = Record.objects.filter(link=OuterRef("pk"), side=Side.CARD)
+    links = Link.objects.filter(recent, Exists(cards), hubspot=desk.rule.hubspot)
+    ids = list(links.order_by("-gone_at").values_list("contact_id", flat=True)[:1000])
     if ids:
         found = yield lambda: desk.target.read(ids, desk.watched)
         with transaction.atomic():

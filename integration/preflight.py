@@ -181,7 +181,9 @@ def options(desk: Desk, decisions: Sequence[Decision]) -> Work:
         wanted = [(tag, names.get(tag, tag)) for tag in sorted(needed)]
         try:
             yield lambda name=row.hubspot, wanted=wanted: desk.target.add_options(name, wanted)  # type: ignore[misc]
-        except (Rejected, Gone) as refused:
+        except (Rejected, Gone, Reconnect) as refused:
+            if isinstance(refused, Reconnect) and refused.reason != "missing_scope":
+                raise
             log.warning("options_not_made", rule=desk.rule.slug, property=row.hubspot, why=refused.detail)
             continue
         remember_options(desk.rule.hubspot, row.hubspot, dict(wanted))

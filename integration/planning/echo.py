@@ -8,11 +8,13 @@ from integration.planning.rules import LINK_ID
 from integration.planning.snapshot import LinkView
 from integration.records import ContactRead
 
-ECHO, OLD, UNTOUCHED, EDITED = "echo", "old", "untouched", "edited"
+ECHO, OLD, UNTOUCHED, EDITED, BOTH = "echo", "old", "untouched", "edited", "both"
+OURS, NEWS = (ECHO, BOTH), (EDITED, BOTH)
 
 
 def meaning(link: LinkView, contact: ContactRead, watched: Iterable[str]) -> str:
     """ECHO: our last write, met for the first time. OLD: known already. UNTOUCHED: nothing that is mapped. EDITED: look at the person.
+    BOTH: our last write, over which an edit shows that was made between our reading and our writing.
 
     ``watched`` are the properties that any rule of the connection reads or writes. HubSpot moves a contact's time of change for much
     that concerns nobody (a calculated property, an opened e-mail), so that the values decide, not the time.
@@ -22,6 +24,9 @@ def meaning(link: LinkView, contact: ContactRead, watched: Iterable[str]) -> str
     known = contact.modified_at is not None and link.modified_at is not None and contact.modified_at <= link.modified_at
     if known and contact.modified_at != link.modified_at:
         return OLD  # from before our write: the search lags behind
+    left = all(ours(link, name, contact.values.get(name, "")) for name in watched if name in link.written)
+    if known and link.awaiting and not left:
+        return BOTH
     if known or all(ours(link, name, contact.values.get(name, "")) for name in watched):
         return ECHO if link.awaiting else OLD if known else UNTOUCHED
     return EDITED

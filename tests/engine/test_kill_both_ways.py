@@ -85,8 +85,9 @@ class World:
             done = self.sync(rng.randint(1, 30 if kind != "statement" else 500), kind)
             if done.returncode == 0:
                 return kills
-            assert done.returncode == -9, done.stderr.decode()[-2000:]
-            kills += 1
+            # A run that was killed some times without any progress ends and says so (1); the next one goes on with what is due.
+            assert done.returncode in (-9, 1), done.stderr.decode()[-2000:]
+            kills += done.returncode == -9
         done = self.sync()
         assert done.returncode == 0, done.stderr.decode()[-2000:]
         counts = orjson.loads(done.stdout)["counts"]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from core.tenancy import in_account
+from integration import apply
 from integration.models import AuditEntry, Link, Record, Side, SyncRule, SyncRun
 from integration.planning import normalize
 from integration.sandbox.hubspot.errors import Problem
@@ -349,3 +350,31 @@ def test_what_still_differs_is_what_the_link_says(sandbox, time_machine_later, s
     told = {one: said for one, said in told.items() if one[1] != "email" or one in found}
     assert ({one: found[one] for one in found.keys() - told.keys()}, {one: told[one] for one in told.keys() - found.keys()}) == ({}, {})
     nothing_twice(journal)
+
+
+@pytest.mark.parametrize("conflict", ["sansan", "hold"])
+def test_an_edit_between_our_reading_and_our_writing_is_no_echo(sandbox, time_machine_later, monkeypatch, conflict):
+    """HubSpot shows one time of change for both: the values tell that somebody else was there."""
+    rule = configured(file(direction="both", conflict=conflict))
+    sync(rule)
+    sync(rule)
+    with in_account(rule.account):
+        card = Record.objects.filter(bucket="linked", values__has_keys=["title", "tel"]).select_related("link").first()
+    sandbox.sansan.change(card.external_id, {"tel": "03-3333-4444"})
+    send = apply.send
+
+    def late(target: Any, writes: Any, by: str) -> Any:
+        sandbox.hubspot.control("edit", {"token": TOKEN, "id": card.link.contact_id, "properties": {"jobtitle": "edited"}})
+        return send(target, writes, by)
+
+    time_machine_later(seconds=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(apply, "send", late)
+        sync(rule)
+    for _ in range(2):
+        time_machine_later(seconds=30)
+        sync(rule)
+    contact = sandbox.hubspot.portal(TOKEN).contacts[card.link.contact_id]
+    card.refresh_from_db()
+    assert (contact["phone"], contact["jobtitle"]) == ("03-3333-4444", card.values["title"] if conflict == "sansan" else "edited")
+    assert (card.bucket, card.reason) == (("linked", "in_sync") if conflict == "sansan" else ("held", "conflict"))
