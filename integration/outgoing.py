@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -13,7 +14,7 @@ from integration import gather
 from integration.batch import Row
 from integration.connectors.base import Gone, Reconnect, Rejected, RetryLater, Unanswered
 from integration.desk import Desk
-from integration.models import Bucket, Link, Record, Side
+from integration.models import AuditEntry, Bucket, Link, Record, Side
 from integration.planning import normalize, outgoing
 from integration.planning.decisions import NEW_CARD, Decision
 from integration.planning.mapping import BadMapping, mapped
@@ -113,30 +114,36 @@ def ours(desk: Desk, contacts: Iterable[ContactRead]) -> dict[str, str]:
 
 def one(desk: Desk, row: Row, candidate: Candidate) -> Work:
     """One contact, from the last look at Sansan to the card."""
-    assert candidate.contact is not None
-    contact, rule = candidate.contact, desk.plan_rule
-    planned = desk.run.reasons.get(NEW_CARD, 0) if desk.run.is_preview else 0
-    left = desk.rule.card_cap - book.made_today(desk) - planned
-    if left > 0:
-        wanted = outgoing.decide(candidate, rule, left).after
+    contact, left, refusal = candidate.contact, cards_left(desk), ""
+    decision = outgoing.decide(candidate, desk.plan_rule, left)
+    if decision.writes:
         try:
-            found = yield lambda: look_for(desk, wanted)
+            found = yield partial(look_for, desk, decision.after)
         except Rejected as refused:
-            if not desk.run.is_preview:
-                book.refused(
-                    desk, book.open_card(desk, row, dated(desk, outgoing.decide(candidate, rule, left)), name_of(contact)), row, refused.detail
-                )
-            return
-        candidate = Candidate(candidate.record, contact, card=found.id if found else "")
-    decision = outgoing.decide(candidate, rule, left)
+            found, refusal = None, refused.detail
+        decision = outgoing.decide(replace(candidate, card=found.id if found else ""), desk.plan_rule, left)
     if not decision.writes:
         book.settle(desk, {row.id: row}, [decision], {row.id: name_of(contact)})
         return
     entry = book.open_card(desk, row, dated(desk, decision), name_of(contact))
     if desk.run.is_preview:
         return
+    if refusal:
+        book.refused(desk, entry, row, refusal)
+        return
+    yield from make(desk, row, entry, contact)
+
+
+def cards_left(desk: Desk) -> int:
+    """Of the day's cap; a preview counts what it would make."""
+    planned = desk.run.reasons.get(NEW_CARD, 0) if desk.run.is_preview else 0
+    return int(desk.rule.card_cap) - book.made_today(desk) - planned
+
+
+def make(desk: Desk, row: Row, entry: AuditEntry, contact: ContactRead | None) -> Work:
+    """The call, and what became of it."""
     try:
-        card_id = yield lambda: desk.source.create(entry.after, [desk.rule.marker] if desk.rule.marker else [])
+        card_id = yield partial(desk.source.create, entry.after, [desk.rule.marker] if desk.rule.marker else [])
     except (Rejected, Gone) as refused:
         book.refused(desk, entry, row, refused.detail)
     except Reconnect as refused:
@@ -151,7 +158,7 @@ def one(desk: Desk, row: Row, candidate: Candidate) -> Work:
         book.not_made(desk, entry, later.detail)
         raise
     else:
-        book.made(desk, entry, row, card_id, written(desk, entry.after, contact.values))
+        book.made(desk, entry, row, card_id, written(desk, entry.after, contact.values if contact else {}))
 
 
 def dated(desk: Desk, decision: Decision) -> Decision:
@@ -191,5 +198,7 @@ def written(desk: Desk, card: Values, contact: Values) -> dict[str, str]:
     return {name: value for name, value in says.items() if value and contact.get(name, "") == value}
 
 
-def name_of(contact: ContactRead) -> str:
+def name_of(contact: ContactRead | None) -> str:
+    if contact is None:
+        return ""
     return f"{contact.values.get('lastname', '')} {contact.values.get('firstname', '')}".strip()[:200]

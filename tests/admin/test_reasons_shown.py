@@ -18,7 +18,7 @@ from integration.planning.reasons import REASONS, TO_DO
 ROOT = Path(__file__).resolve().parents[2] / "integration"
 FILES = [
     *sorted((ROOT / "planning").glob("*.py")), *sorted((ROOT / "connectors").rglob("*.py")),
-    *(ROOT / f"{name}.py" for name in ("apply", "budget", "changes", "credentials", "gather", "ingest", "ledger", "limiter", "preflight", "runs", "survey", "sync")),
+    *(ROOT / f"{name}.py" for name in "apply budget card_ledger changes closing companies contacts credentials gather ingest ledger limiter outgoing preflight runs survey sweep sync".split()),
 ]  # fmt: skip
 # Function -> which of its arguments is a reason.
 REASON_AT = {

@@ -27,10 +27,11 @@ KEPT = {
     Connection: {"id", "account", "slug", "system", "hint", "rate_calls", "rate_seconds"},
     SyncRule: {
         "id", "account", "slug", "sansan", "hubspot", "direction", "state", "require_email", "conflict", "filters_mean", "filters", "limits",
-        "interval", "full_every",
+        "interval", "full_every", "when_gone", "companies", "card_cap", "marker", "sweep_every",
     },
     FieldMapping: {
         "id", "account", "rule", "sansan", "hubspot", "expression", "transform", "table", "others", "policy", "clear", "active", "position",
+        "direction", "conflict",
     },
     Tag: {"id", "account", "connection", "external_id", "name", "type", "selected"},
 }  # fmt: skip
@@ -199,7 +200,11 @@ def test_mappings_that_change_in_a_set_up_are_kept_with_the_reason(acme, aiko):
     before = past(FieldMapping), past(SyncRule)
     row = {"id": acme.mappings[0].pk, "active": "on", "source": "title", "hubspot": "salutation", "policy": "always", "others": "keep"}
     sent = {
+        "direction": "to_hubspot",
         "conflict": "newest",
+        "when_gone": "tell",
+        "companies": "none",
+        "card_cap": "500",
         "opened": ",".join(str(one.pk) for one in acme.mappings),
         "reason": "as the fair asked",
         "row-TOTAL_FORMS": 1,
