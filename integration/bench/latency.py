@@ -37,13 +37,13 @@ SORTS = {
     "new_card": "a new contact, its card is made",
     "matched_email": "a card that we made, its contact is marked",
 }
-SETTLES = 90.0  # seconds that the last changes are waited for
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=3, help="how long changes are made, for the scene latency")
     parser.add_argument("--changes", type=int, default=200, help="changes on each side, for the scene latency")
     parser.add_argument("--people", type=int, default=2000, help="cards at first, for the scene latency")
+    parser.add_argument("--settle", type=float, default=90, help="seconds that the last changes are waited for, for the scene latency")
     parser.add_argument("--only", choices=("polling", "webhook"), help="one of the two ways, for the scene latency")
 
 
@@ -95,7 +95,7 @@ def change(url: str, options: dict[str, Any]) -> str:
             person = {"email": f"new{n}@new{n}.example.jp", "lastname": f"New{n}", "firstname": "Person", "company": "New KK"}
             post(url, "/sandbox/hubspot/create", {"token": TOKEN, "properties": person})
         time.sleep(max(0.0, start + (n + 1) * pause - time.monotonic()))
-    time.sleep(SETTLES)
+    time.sleep(options["settle"])
     return datetime.fromtimestamp(began).astimezone().isoformat()
 
 

@@ -20,6 +20,15 @@ def test_runs(tmp_path):
     assert all(FIGURES.search(line) for line in lines), done.stdout
 
 
+def test_latency(tmp_path):
+    scene = ("--only", "webhook", "--people", "30", "--changes", "2", "--minutes", "0.02", "--settle", "8", "--latency-ms", "0")
+    done = Product(tmp_path, empty=True).run("bench", "latency", *scene, timeout=120)
+    assert done.returncode == 0, done.stderr
+    head, whole, *sorts = done.stdout.splitlines()
+    assert head.split() == ["changes", "p50", "s", "p95", "s", "max", "s"] and whole.startswith("webhook: all")
+    assert sorts and int(whole.split()[2]) == sum(int(re.split(r"\s{2,}", line)[1]) for line in sorts) >= 3
+
+
 def test_pages(tmp_path):
     done = Product(tmp_path, empty=True).run("bench", "pages", "--entries", "300", "--accounts", "3", timeout=120)
     assert done.returncode == 0, done.stderr
