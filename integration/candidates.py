@@ -13,7 +13,7 @@ from integration import ledger
 from integration.attention import UNREAD
 from integration.desk import Desk
 from integration.models import Bucket, Link, Record, Side
-from integration.planning.outgoing import address_of
+from integration.planning import normalize
 from integration.pool import Work
 from integration.records import ContactRead
 
@@ -49,13 +49,12 @@ REPLACED = ("digest", "changed_at", "read_at", "due_at", "run_id")
 
 
 def take(desk: Desk, contacts: Sequence[ContactRead], again: bool = False) -> None:
-    """Contacts without a link: due for the rules that make cards, and for cards whose own contact is gone. In the caller's transaction.
+    """Contacts without a link are due for the rules that make cards. In the caller's transaction.
 
     ``again``: the rule of this run looks at those that have not changed, too.
     """
     if not contacts:
         return
-    strays(desk, contacts)
     now = desk.now()
     for rule in desk.senders:
         known = Record.objects.filter(rule=rule, side=Side.CONTACT, external_id__in=[one.id for one in contacts])
@@ -82,7 +81,7 @@ def digest_of(contact: ContactRead) -> str:
 
 def strays(desk: Desk, contacts: Iterable[ContactRead]) -> None:
     """Cards that wait for a contact with this address: theirs is gone, or was another's."""
-    addresses = {address_of(one) for one in contacts} - {""}
+    addresses = {normalize.email(address) for one in contacts for address in one.addresses}
     held = Record.objects.filter(email_key__in=any_of(addresses), side=Side.CARD, bucket=Bucket.HELD).exclude(email_key="")
     due = list(held.values_list("pk", flat=True)) if addresses else []
     if due:

@@ -174,6 +174,7 @@ def mean(desk: Desk, contacts: Sequence[ContactRead], at: dict[str, datetime] | 
     met: list[tuple[Any, ...]] = []
     edited: dict[int, datetime] = {}
     strangers: list[ContactRead] = []
+    changed: list[ContactRead] = []
     echoed: list[Link] = []
     for contact in contacts:
         # A link that was merged before is nobody's any more; its cards have joined another one's.
@@ -185,6 +186,7 @@ def mean(desk: Desk, contacts: Sequence[ContactRead], at: dict[str, datetime] | 
         when = (at or {}).get(contact.id) or contact.modified_at or desk.now()
         if contact.id != link.contact_id or own[1:]:
             edited.update(dict.fromkeys(follow(desk, contact, own), when))
+            changed.append(contact)
             continue
         said = echo.EDITED if link.gone else echo.meaning(as_view(link), contact, desk.watched)
         if said in echo.OURS:
@@ -192,11 +194,13 @@ def mean(desk: Desk, contacts: Sequence[ContactRead], at: dict[str, datetime] | 
             link.echoes, link.echo_at = link.echoes + 1, desk.now()
         if said in echo.NEWS:
             edited[link.pk] = when
+            changed.append(contact)
         if said != echo.OLD:
             met.append((link.pk, contact.modified_at, False, link.echoes, link.echo_at))
     update_rows(Link, MET, met, desk.rule.account_id)
     prompt(desk, edited)
     candidates.take(desk, strangers)
+    candidates.strays(desk, [*strangers, *changed])
     if echoed:
         runs = sorted({link.run_id or 0 for link in echoed})
         log.info("echo", run=desk.run.pk, n=len(echoed), of_runs=runs, contacts=[link.contact_id for link in echoed])

@@ -210,7 +210,8 @@ def as_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
     in_scope = desk.scopes[desk.rule.pk].has(tags)
     values = {name: value for name, value in card.values.items() if name in desk.fields} if in_scope else {}
     address = normalize.email(values.get("email", ""))
-    content = (values, tags, card.person_key, card.exchanged_on, in_scope)
+    # The time of change belongs to it: of two cards of one day the later changed one stands, whatever was changed.
+    content = (values, tags, card.person_key, card.exchanged_on, in_scope, card.changed_at.timestamp())
     return Reading(
         rule_id=desk.rule.pk,
         side=Side.CARD.value,

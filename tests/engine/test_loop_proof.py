@@ -5,6 +5,7 @@ What a contact should say is worked out from Sansan's cards the slow way (oracle
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from tests.cast import TOKEN, configured, file, sync
 from tests.engine import oracle
 
 pytestmark = pytest.mark.django_db
-CHANGES = 150  # on each side
+CHANGES = int(os.environ.get("LOOP_CHANGES", "150"))  # on each side
 ROUNDS = 15
 STRIKES = 8  # cards that may leave Sansan: beyond a tenth the rule is frozen, which is another test's
 WRITES = ("create", "update", "link")
@@ -261,7 +262,10 @@ def differences(journal: Journal) -> dict[tuple[str, str], tuple[str, str]]:
     for id, person in people.items():
         have = portal.contacts[id]
         wanted = {**oracle.survivor(person), "sansan_card_id": person[0]["id"]}
-        if not any(linked[card["id"]].reason == "email_taken" for card in person):
+        taken = any(linked[card["id"]].reason == "email_taken" for card in person)
+        if taken and have.get("email", "") in {oracle.email(card) for card in person}:
+            continue  # Sansan has united people who had a contact each: another one stands for them, and this one is left as it is
+        if not taken:
             addresses = {oracle.email(card) for card in person}
             found |= {} if have.get("email", "") in addresses or addresses == {""} else {(id, "email"): (min(addresses), have.get("email", ""))}
         found |= {(id, name): (value, have.get(name, "")) for name, value in wanted.items() if not same(name, value, have.get(name, ""))}
@@ -276,12 +280,17 @@ def everybody_has_a_place(journal: Journal) -> None:
         candidates = {row.external_id: row for row in Record.objects.filter(side=Side.CONTACT)}
         # A person whose cards Sansan has united may have two contacts: one stands for all of them, the other is left as it is.
         links = {portal.find(id) for id in Link.objects.filter(gone="").values_list("contact_id", flat=True)}
+    cards = Counter(row.link_id for row in rows.values())
     for card in visible(sandbox):
         row = rows[card["id"]]
         assert (row.bucket, row.reason) != ("waiting", "") and row.due_at is None, (card["id"], row.bucket, row.reason)
         if oracle.email(card) and row.bucket not in SEEN:
-            assert row.reason in ("contact_gone", "contact_forgotten", "email_taken", "conflict"), (card["email"], row.bucket, row.reason)
-        if row.reason == "contact_gone":
+            assert row.reason in ("contact_gone", "contact_missing", "contact_forgotten", "email_taken", "conflict"), (
+                card["email"],
+                row.bucket,
+                row.reason,
+            )
+        if row.reason == "contact_gone" and cards[row.link_id] == 1:  # of several cards the newest one's address counts
             assert oracle.email(card) not in portal.by_email, ("a contact with the address is there", card["email"])
         if row.bucket == "linked":
             assert portal.find(row.link.contact_id) and not row.link.gone

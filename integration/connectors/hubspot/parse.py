@@ -29,7 +29,8 @@ def contact(row: Mapping[str, Any]) -> ContactRead:
     values = {name: "" if value is None else str(value) for name, value in (row.get("properties") or {}).items()}
     merged = tuple(split(values.get("hs_merged_object_ids", "")))
     id, modified = str(row.get("id") or values.get("hs_object_id", "")), moment(values.get("lastmodifieddate") or row.get("updatedAt"))
-    return ContactRead(id, values, modified, merged, changes(row.get("propertiesWithHistory")))
+    addresses = tuple(filter(None, (values.get("email", ""), *split(values.get("hs_additional_emails", "")))))
+    return ContactRead(id, values, modified, merged, addresses, changes(row.get("propertiesWithHistory")))
 
 
 def changes(history: Any) -> dict[str, datetime]:
@@ -68,7 +69,7 @@ def names_of(read: ContactRead, by: str) -> list[str]:
     if not by:
         return [read.id, *read.was]
     if by == "email":
-        return [read.values.get("email", ""), *split(read.values.get("hs_additional_emails", ""))]
+        return list(read.addresses)
     return [read.values.get(by, "")]
 
 

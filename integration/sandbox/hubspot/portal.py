@@ -156,9 +156,11 @@ class Portal(Records):
 
     def check_unique(self, clean: Contact, id: str, verb: str) -> None:
         """A taken address is a conflict when somebody is made, a taken value otherwise; at upserts recordings show either."""
-        email = clean.get("email", "")
-        owner = self.by_email.get(email, id)
-        if email and owner != id:
+        # The secondary addresses are as unique as the first one.
+        for email in addresses(clean):
+            owner = self.by_email.get(email, id)
+            if owner == id:
+                continue
             conflict = verb == "create" or (verb == "upsert" and self.switches["upsert_conflict"] == "conflict")
             raise exists(owner) if conflict else owned("email", email, id or str(self.last_id + 1), owner)
         super().check_unique(clean, id, verb)
