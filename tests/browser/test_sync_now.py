@@ -58,5 +58,5 @@ def test_sync_now_and_what_became_of_a_card(page: Page, installation) -> None:
     page.locator("#result_list a[href*='/change/']").first.click()
     changed = page.locator("tr", has_text="jobtitle").first
     expect(changed).to_contain_text("新任部長")
-    expect(page.get_by_text("Sent to HubSpot", exact=True)).to_be_visible()
+    expect(page.get_by_text("Sent", exact=True)).to_be_visible()
     fits(page)
