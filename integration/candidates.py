@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from django.db import transaction
 
@@ -12,36 +11,13 @@ from core.bulk import any_of, upsert_rows
 from integration import ledger
 from integration.attention import UNREAD
 from integration.desk import Desk
-from integration.models import Bucket, Link, Record, Side
+from integration.ingest import KEY, Reading
+from integration.models import Bucket, Link, Record, Side, SyncRule
 from integration.planning import normalize
 from integration.pool import Work
 from integration.records import ContactRead
 
 UNKNOWN = "-"  # the digest of a contact whose time of change HubSpot does not tell: it is always looked at
-
-
-class Reading(NamedTuple):
-    """A contact as it is stored. Its values are read when it is decided about: of a contact that stays out nothing is kept."""
-
-    rule_id: int
-    side: str
-    connection_id: int
-    external_id: str
-    values: dict[str, str]
-    tags: list[str]
-    digest: str
-    changed_at: datetime
-    read_at: datetime
-    due_at: datetime | None
-    run_id: int | None
-    seq: int = 1
-    bucket: str = Bucket.WAITING.value
-    attempts: int = 0
-    person_key: str = ""
-    email_key: str = ""
-    name: str = ""
-    reason: str = ""
-    detail: str = ""
 
 
 HELD = ("external_id", "digest", "reason", "due_at", "run_id")
@@ -60,14 +36,20 @@ def take(desk: Desk, contacts: Sequence[ContactRead], again: bool = False) -> No
         known = Record.objects.filter(rule=rule, side=Side.CONTACT, external_id__in=[one.id for one in contacts])
         held = {id: (digest, reason, due_at and run_id) for id, digest, reason, due_at, run_id in known.values_list(*HELD)}
         rows = [
-            Reading(
-                rule.pk, Side.CONTACT, rule.hubspot_id, one.id, {}, [], digest_of(one), one.modified_at or now, now, now,
-                held[one.id][2] if one.id in held else None,
-            )
+            as_reading(rule, one, now, held[one.id][2] if one.id in held else None)
             for one in contacts
             if is_news(one, *held.get(one.id, ("", "", None))[:2]) or (again and rule.pk == desk.rule.pk)
-        ]  # fmt: skip
-        upsert_rows(Record, rows, ("rule", "side", "external_id"), REPLACED, rule.account_id)
+        ]
+        upsert_rows(Record, rows, KEY, REPLACED, rule.account_id)
+
+
+def as_reading(rule: SyncRule, contact: ContactRead, now: datetime, run_id: int | None) -> Reading:
+    """A contact as it is stored. Its values are read when it is decided about: of a contact that stays out nothing is kept."""
+    return Reading(
+        rule_id=rule.pk, side=Side.CONTACT.value, connection_id=rule.hubspot_id, external_id=contact.id, person_key="", email_key="", name="",
+        values={}, tags=[], digest=digest_of(contact), exchanged_on=None, changed_at=contact.modified_at or now, read_at=now, due_at=now,
+        run_id=run_id,
+    )  # fmt: skip
 
 
 def is_news(contact: ContactRead, digest: str, reason: str) -> bool:
@@ -99,7 +81,7 @@ def leave(desk: Desk, ids: Sequence[str]) -> None:
 def walk(desk: Desk) -> Work:
     """Every contact of the portal, for a rule that makes cards: at its first run and at full checks. Each ``yield`` asks for a page."""
     run = desk.run
-    while desk.sends and run.whole and not run.contacts_done and not desk.spent:
+    while desk.rule.sends and run.whole and not run.contacts_done and not desk.spent:
         page = yield lambda: desk.target.contacts(run.contacts_after, ())
         store(desk, page.contacts, page.next_token)
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from core.bulk import any_of, insert_rows, update_rows, upsert_rows
 from integration import ledger
 from integration.batch import Row
-from integration.closing import BACKOFF
+from integration.closing import again_after
 from integration.desk import Desk
 from integration.ingest import KEY, MADE
 from integration.models import AuditEntry, Bucket, DayFigures, Link, Outcome, Record, Side, SyncRun
@@ -61,7 +61,7 @@ def made_today(desk: Desk) -> int:
 
 
 def today(desk: Desk) -> date:
-    return desk.now().astimezone(ZoneInfo(desk.rule.account.timezone)).date()
+    return desk.rule.account.day_of(desk.now())
 
 
 def tomorrow(desk: Desk) -> datetime:
@@ -144,12 +144,12 @@ def made(desk: Desk, entry: AuditEntry, row: Row, card_id: str, written: Mapping
 
 
 def refused(desk: Desk, entry: AuditEntry, row: Row, detail: str) -> None:
-    now, attempts = desk.now(), entry.attempt
-    again = now + timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])
+    now, said = desk.now(), detail[:500]
+    stands = (Bucket.FAILING, "card_refused", said, entry.name, again_after(entry.attempt, now), entry.attempt)
     with transaction.atomic():
         desk.lease.renew()
-        close(entry, Outcome.FAILED, now, reason="card_refused", detail=detail[:500])
-        update_rows(Record, SETTLED, [(row.id, Bucket.FAILING, "card_refused", detail[:500], entry.name, again, attempts)], desk.rule.account_id)
+        close(entry, Outcome.FAILED, now, reason="card_refused", detail=said)
+        update_rows(Record, SETTLED, [(row.id, *stands)], desk.rule.account_id)
         ledger.reasoned(desk.run, ["card_refused"])
         ledger.count(desk, {"failed": 1})
 

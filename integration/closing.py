@@ -25,6 +25,11 @@ from integration.records import Result
 BACKOFF = (60, 300, 1800, 7200, 21_600, 86_400)
 
 
+def again_after(attempts: int, now: datetime) -> datetime:
+    """When a record that has failed so often is tried again."""
+    return now + timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])
+
+
 def close_entries(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> None:
     """Outcomes of a batch, by entry id. What went unanswered stays open, to be settled by reading HubSpot back."""
     now = desk.now()
@@ -153,7 +158,7 @@ class Book:
         if reason == "contact_gone":
             again, bucket, counter = None, Bucket.HELD, "held"
         else:
-            again, bucket, counter = self.now + timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1]), Bucket.FAILING, "failed"
+            again, bucket, counter = again_after(attempts, self.now), Bucket.FAILING, "failed"
         if write.entry.record_id in self.desk.touched:
             again = self.now
         self.records.append((write.entry.record_id, bucket, reason, result.detail[:500], write.link.pk, again, attempts))

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef
 from core.bulk import insert_rows, update_rows
 from integration import ledger
 from integration.batch import Row
-from integration.connectors.base import Reconnect, Rejected
+from integration.connectors.base import LacksRight, Rejected
 from integration.desk import Desk
 from integration.models import AuditEntry, Bucket, Company, Connection, Link, Outcome, Record, Side, SyncRule
 from integration.planning import decisions as d
@@ -27,7 +27,7 @@ from integration.pool import Work
 log = structlog.get_logger()
 
 PIECE = 100
-# HubSpot's own association of a new contact is waited for twice more, before a company is made.
+# Where HubSpot associates by itself, a new contact is left to it for so long before a company is made.
 PATIENCE = timedelta(minutes=5)
 SETTLED = ("company_id", "company_due_at", "company_note")
 
@@ -45,9 +45,7 @@ def deliver(desk: Desk) -> Work:
     while not desk.spent and (people := due(desk)):
         try:
             yield from settle(desk, people)
-        except (Reconnect, Rejected) as refused:
-            if isinstance(refused, Reconnect) and refused.reason != "missing_scope":
-                raise
+        except (LacksRight, Rejected) as refused:
             # Contacts go on without their companies; what is missing stands at each of them.
             later = desk.now() + timedelta(hours=1)
             put(desk, [(one.link.pk, one.link.company_id, later, refused.detail[:200]) for one in people])

@@ -70,16 +70,6 @@ class Desk:
         return time.monotonic() > self.deadline or self.stopping()
 
     @property
-    def receives(self) -> bool:
-        """Cards drive contacts."""
-        return self.rule.direction != SyncRule.Direction.TO_SANSAN
-
-    @property
-    def sends(self) -> bool:
-        """Contacts without a card become cards."""
-        return self.rule.direction != SyncRule.Direction.TO_HUBSPOT
-
-    @property
     def optimistic(self) -> bool:
         """Create first and let HubSpot name the contacts that exist, instead of asking before.
 
@@ -170,10 +160,9 @@ def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = F
         schema = {**fields.DESCRIBED, **schema}
     # A property that HubSpot does not have cannot be written; the run says so, and the other fields go on.
     rows = [row for row in rule.mappings.all() if row.active and (not schema or row.hubspot in schema)]
-    sends = rule.direction != SyncRule.Direction.TO_HUBSPOT
     return Rule(
         mappings=tuple(as_plan_row(row, schema) for row in rows if row.direction != FieldMapping.Direction.TO_SANSAN),
-        to_cards=tuple(as_plan_row(row, schema) for row in rows if sends and row.direction != FieldMapping.Direction.TO_HUBSPOT),
+        to_cards=tuple(as_plan_row(row, schema) for row in rows if rule.sends and row.direction != FieldMapping.Direction.TO_HUBSPOT),
         make_again=rule.when_gone == SyncRule.WhenGone.MAKE,
         owners=rule.hubspot.owners,
         require_email=rule.require_email,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -37,7 +36,7 @@ def add(desk: Desk, counted: Mapping[str, int], calls: tuple[int, int], took: Se
     news = {name: counted.get(name, 0) for name in COUNTED}
     if desk.run.is_preview or not (any(news.values()) or any(calls) or took):
         return
-    today = desk.now().astimezone(zoneinfo.ZoneInfo(desk.rule.account.timezone)).date()
+    today = desk.rule.account.day_of(desk.now())
     stored = DayFigures.objects.filter(rule=desk.rule, day=today).values_list(*Day._fields).first()
     day = Day(*stored) if stored else Day(desk.rule.pk, today)
     day = day._replace(

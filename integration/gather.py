@@ -144,7 +144,7 @@ class Queue:
 
 def due(desk: Desk):  # type: ignore[no-untyped-def]
     """The records of the rule that need a decision now; a preview of the whole looks at all that can be seen."""
-    if not desk.receives:
+    if not desk.rule.receives:
         return Record.objects.none()  # its cards drive no contact
     if desk.run.is_preview and desk.run.whole:
         return Record.objects.filter(rule=desk.rule, side=Side.CARD).exclude(bucket=Bucket.UNSEEN)

@@ -33,7 +33,7 @@ COUNTED_AS = {Bucket.EXCLUDED: "excluded", Bucket.HELD: "held", Bucket.FAILING: 
 
 
 class Reading(NamedTuple):
-    """A card as it is stored: columns of Record."""
+    """A record as it is stored: columns of Record."""
 
     rule_id: int
     side: str
@@ -49,7 +49,7 @@ class Reading(NamedTuple):
     changed_at: datetime
     read_at: datetime
     due_at: datetime
-    run_id: int
+    run_id: int | None
     seq: int = 1
     bucket: str = Bucket.WAITING.value
     reason: str = ""
@@ -75,7 +75,7 @@ def read(desk: Desk) -> Work:
     """Reads the window page by page; each ``yield`` asks Sansan for the next one."""
     run = desk.run
     open_window(desk)
-    if not desk.receives and not run.read_done:
+    if not desk.rule.receives and not run.read_done:
         pass_over(desk)
     while not run.read_done and not desk.spent:
         window = Window(run.position or run.window_from, run.window_to)  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def deliver(desk: Desk) -> Work:
     run = desk.run
     # A preview leaves its rows due, so that it notes how far it has come.
     position = int(run.contacts_after or 0) if run.is_preview else 0
-    while desk.sends and not desk.spent and (rows := due(desk, position)):
+    while desk.rule.sends and not desk.spent and (rows := due(desk, position)):
         position = max(rows)
         gather.take_up(desk, rows.values())
         rows = {id: row._replace(run_id=desk.run.pk) for id, row in rows.items()}
@@ -75,6 +75,7 @@ def sort_out(desk: Desk, rows: dict[int, Row], contacts: dict[str, ContactRead])
     linked = keys_of(desk, [id for row in rows.values() for id in (row.external_id, *ids_of(contacts.get(row.external_id)))])
     addresses = ours(desk, contacts.values())
     said, names, left = [], {}, []
+    full = cards_left(desk) < 1  # nobody has to be asked about one by one
     for row in rows.values():
         contact = contacts.get(row.external_id)
         candidate = Candidate(
@@ -84,7 +85,7 @@ def sort_out(desk: Desk, rows: dict[int, Row], contacts: dict[str, ContactRead])
             card=addresses.get(outgoing.address_of(contact), "") if contact else "",
             barred=row.barred["why"] if row.barred else "",
         )
-        decision = outgoing.refused(candidate, desk.plan_rule) or (outgoing.decide(candidate, desk.plan_rule, 0) if candidate.card else None)
+        decision = outgoing.refused(candidate, desk.plan_rule) or (outgoing.decide(candidate, desk.plan_rule, 0) if candidate.card or full else None)
         if decision is None:
             left.append((row, candidate))
             continue

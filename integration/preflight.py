@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from integration.connectors.base import ConnectorError, ContactTarget, Gone, Reconnect, Rejected
+from integration.connectors.base import ConnectorError, ContactTarget, Gone, LacksRight, Reconnect, Rejected
 from integration.connectors.hubspot import fields
 from integration.credentials import source_for, target_for
 from integration.desk import Desk, as_plan_row
@@ -120,9 +120,7 @@ def refresh_owners(rule: SyncRule, target: ContactTarget | None) -> None:
         return
     try:
         rule.hubspot.owners = dict((target or target_for(rule.hubspot)).owners())
-    except (Reconnect, Rejected, Gone) as refused:
-        if isinstance(refused, Reconnect) and refused.reason != "missing_scope":
-            raise
+    except (LacksRight, Rejected, Gone) as refused:
         log.warning("no_owners", connection=rule.hubspot.slug, why=refused.detail)
         rule.hubspot.owners = {"": ""}  # asked for again with the properties, not with every slice
     rule.hubspot.save(update_fields=["owners"])
@@ -144,9 +142,7 @@ def ensure_properties(rule: SyncRule) -> list[str]:
     target, connection = target_for(rule.hubspot), rule.hubspot
     try:
         made = target.ensure_properties(specs)
-    except (Reconnect, Rejected) as refused:
-        if isinstance(refused, Reconnect) and refused.reason != "missing_scope":
-            raise
+    except (LacksRight, Rejected) as refused:
         log.warning("properties_not_made", connection=connection.slug, why=refused.detail)
         made = []
     if made or not connection.schema:
@@ -181,9 +177,7 @@ def options(desk: Desk, decisions: Sequence[Decision]) -> Work:
         wanted = [(tag, names.get(tag, tag)) for tag in sorted(needed)]
         try:
             yield lambda name=row.hubspot, wanted=wanted: desk.target.add_options(name, wanted)  # type: ignore[misc]
-        except (Rejected, Gone, Reconnect) as refused:
-            if isinstance(refused, Reconnect) and refused.reason != "missing_scope":
-                raise
+        except (Rejected, Gone, LacksRight) as refused:
             log.warning("options_not_made", rule=desk.rule.slug, property=row.hubspot, why=refused.detail)
             continue
         remember_options(desk.rule.hubspot, row.hubspot, dict(wanted))

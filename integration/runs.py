@@ -232,7 +232,7 @@ def end(run: SyncRun, state: str) -> None:
 def look_for_unseen(desk: Desk) -> None:
     """After a whole read: cards that it did not show. Losing sight of many at once is not deletion."""
     run = desk.run
-    if run.kind != SyncRun.Kind.FULL or not desk.receives:
+    if run.kind != SyncRun.Kind.FULL or not desk.rule.receives:
         return
     cards = Record.objects.filter(rule=desk.rule, side=Side.CARD).exclude(bucket=Bucket.UNSEEN)
     # What somebody has just asked for waits for the next run, which takes it up.

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from integration import ingest, ledger, preflight
-from integration.connectors.base import Gone, Reconnect, Rejected
+from integration.connectors.base import Gone, LacksRight, Rejected
 from integration.desk import Desk
 from integration.models import Bucket, Record, Side, SyncRule, Tag
 from integration.planning.decisions import EXCLUDED
@@ -26,7 +26,7 @@ LOOKS = 50  # cards looked at one by one in a slice
 
 def due(desk: Desk) -> bool:
     rule, now = desk.rule, desk.now()
-    if not desk.receives or desk.run.is_preview or desk.run.whole or not rule.sweep_every:
+    if not desk.rule.receives or desk.run.is_preview or desk.run.whole or not rule.sweep_every:
         return False
     if rule.sweep:
         return True
@@ -64,9 +64,7 @@ def rename(desk: Desk) -> Work:
     """An old label is no reason to stop anything."""
     try:
         yield from preflight.rename_options(desk)
-    except (Rejected, Gone, Reconnect) as refused:
-        if isinstance(refused, Reconnect) and refused.reason != "missing_scope":
-            raise
+    except (Rejected, Gone, LacksRight) as refused:
         log.warning("options_not_renamed", rule=desk.rule.slug, why=refused.detail)
 
 

@@ -1,6 +1,7 @@
 """Who is here: users, accounts (tenants), and the role that joins the two."""
 
 import zoneinfo
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
@@ -53,6 +54,10 @@ class Account(Tracked):
         verbose_name = _("account")
         verbose_name_plural = _("accounts")
         ordering = ("slug",)
+
+    def day_of(self, moment: datetime) -> date:
+        """The date in the account's time zone."""
+        return moment.astimezone(zoneinfo.ZoneInfo(self.timezone)).date()
 
     def __str__(self) -> str:
         return self.name

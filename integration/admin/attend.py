@@ -58,7 +58,6 @@ def failing_reasons() -> list[dict[str, Any]]:
         {
             "rule": rules[rule],
             "url": health_url(rules[rule], stand=bucket, reason=reason, **({"side": side} if side == Side.CONTACT else {})),
-            "contacts": side == Side.CONTACT,
             "bucket": badge(bucket, Bucket(bucket).label),
             "n": number(n),
             "sentence": sentence(reason) if reason else "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -78,7 +77,6 @@ class Health(View):
             "checked": when(self.rule.checked_at),
             "sides": self.sides(),
             "contacts": self.side == Side.CONTACT,
-            "side": self.side,
             "tabs": self.tabs(stand, bucket),
             "total": sum(stand.values()),
             "bucket": bucket,
@@ -99,14 +97,14 @@ class Health(View):
         return TemplateResponse(request, "admin/integration/health.html", context)
 
     def today(self) -> Any:
-        return timezone.now().astimezone(zoneinfo.ZoneInfo(self.rule.account.timezone)).date()
+        return self.rule.account.day_of(timezone.now())
 
     def days(self) -> list[DayFigures]:
         return list(DayFigures.objects.filter(rule=self.rule, day__gt=self.today() - timedelta(days=DAYS)))
 
     def sides(self) -> list[dict[str, Any]]:
         """Cards, and contacts that may become cards; for a rule of one direction there is nothing to choose."""
-        if self.rule.direction == SyncRule.Direction.TO_HUBSPOT:
+        if not self.rule.sends:
             return []
         labels = ((Side.CARD, _("Cards to contacts")), (Side.CONTACT, _("Contacts to cards")))
         return [{"label": label, "url": f"?{urlencode({'side': side.value})}", "current": side == self.side} for side, label in labels]

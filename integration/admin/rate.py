@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +21,7 @@ DAY = 86_400
 
 def used_today(connection: Connection) -> int:
     """Calls of the account's day, by all rules of the connection."""
-    today = timezone.now().astimezone(zoneinfo.ZoneInfo(connection.account.timezone)).date()
+    today = connection.account.day_of(timezone.now())
     rules = list(SyncRule.objects.filter(Q(sansan=connection) | Q(hubspot=connection)).values_list("pk", flat=True))
     with all_accounts():
         # The rules were read within the scope.

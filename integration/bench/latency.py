@@ -18,17 +18,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from integration.bench import runs
-from integration.bench.runs import TOKEN, Product, Scene, post
+from integration.bench.runs import TOKEN, Product, Scene, free_port, post
 
 Say = Callable[[str], None]
 SECRET = "bench-app-secret"  # noqa: S105  (the sandbox signs with any)
 WIDTHS = (-44, 9, 9, 9, 9)
+row = partial(runs.row, widths=WIDTHS)
 # What an entry is about, by its reason; everything else that is sent is counted together.
 SORTS = {
     "card_changed": "a card changed, its contact follows",
@@ -126,10 +128,6 @@ def line(title: str, took: Sequence[float]) -> str:
     return row(title, f"{len(took):,}", *(f"{took[min(len(took) - 1, int(len(took) * share))]:.1f}" for share in (0.5, 0.95)), f"{took[-1]:.1f}")
 
 
-def row(*cells: str) -> str:
-    return "".join(f"{cell:>{width}}" if width > 0 else f"{cell:{-width}}" for cell, width in zip(cells, WIDTHS, strict=True))
-
-
 @contextmanager
 def running(product: Product, *command: str) -> Iterator[None]:
     process = subprocess.Popen(  # noqa: S603
@@ -140,12 +138,6 @@ def running(product: Product, *command: str) -> Iterator[None]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int) -> None:

@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.request
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +86,14 @@ def line(scene: Scene, what: str, measured: tuple[dict[str, Any], float]) -> str
     )  # fmt: skip
 
 
-def row(*cells: str) -> str:
-    return "".join(f"{cell:>{width}}" if width > 0 else f"{cell:{-width}}" for cell, width in zip(cells, WIDTHS, strict=True))
+def row(*cells: str, widths: Sequence[int] = WIDTHS) -> str:
+    return "".join(f"{cell:>{width}}" if width > 0 else f"{cell:{-width}}" for cell, width in zip(cells, widths, strict=True))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Product:
@@ -129,9 +135,7 @@ class Product:
 
 @contextmanager
 def sandbox(scene: Scene) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     limits = ["--hubspot-limit", scene.limit] if scene.limit else ["--no-limits"]
     command = [
         sys.executable,

@@ -19,7 +19,7 @@ from integration.records import (
     TagSeen,
     Values,
     Window,
-)  # fmt: skip
+)
 
 
 class Connector(Protocol):
@@ -106,6 +106,10 @@ class Reconnect(ConnectorError):
     def __init__(self, reason: str, detail: str, system: str) -> None:
         super().__init__(reason, detail)
         self.system = system
+
+
+class LacksRight(Reconnect):
+    """The credentials work, but not for this. What only this needs can be left out."""
 
 
 class Rejected(ConnectorError):

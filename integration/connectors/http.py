@@ -14,7 +14,7 @@ import requests
 import structlog
 from requests.adapters import HTTPAdapter
 
-from integration.connectors.base import ConnectorError, Gone, Reconnect, Rejected, RetryLater, Unanswered
+from integration.connectors.base import ConnectorError, Gone, LacksRight, Reconnect, Rejected, RetryLater, Unanswered
 
 log = structlog.get_logger()
 
@@ -168,7 +168,7 @@ class Http:
         if answer.status == 401:
             return Reconnect(f"{key}_reconnect", f"{name} refused the credentials (401). Enter new ones in the connection.", key)
         if answer.status == 403:
-            return Reconnect("missing_scope", f"{name} says that the credentials lack a right (403): {said}", key)
+            return LacksRight("missing_scope", f"{name} says that the credentials lack a right (403): {said}", key)
         if answer.status in (404, 410):
             return Gone(f"{key}_unavailable", f"{name} does not have it ({answer.status}).")
         return Rejected("rejected", f"{name} refused the request ({answer.status}): {said}", answer.status, answer.value)

@@ -110,3 +110,13 @@ class SyncRule(Tracked, AccountOwned):
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def receives(self) -> bool:
+        """Cards drive contacts."""
+        return self.direction != self.Direction.TO_SANSAN
+
+    @property
+    def sends(self) -> bool:
+        """Contacts without a card become cards."""
+        return self.direction != self.Direction.TO_HUBSPOT

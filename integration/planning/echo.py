@@ -24,12 +24,15 @@ def meaning(link: LinkView, contact: ContactRead, watched: Iterable[str]) -> str
     known = contact.modified_at is not None and link.modified_at is not None and contact.modified_at <= link.modified_at
     if known and contact.modified_at != link.modified_at:
         return OLD  # from before our write: the search lags behind
-    left = all(ours(link, name, contact.values.get(name, "")) for name in watched if name in link.written)
-    if known and link.awaiting and not left:
+    if known and link.awaiting and not as_left(link, contact, (name for name in watched if name in link.written)):
         return BOTH
-    if known or all(ours(link, name, contact.values.get(name, "")) for name in watched):
+    if known or as_left(link, contact, watched):
         return ECHO if link.awaiting else OLD if known else UNTOUCHED
     return EDITED
+
+
+def as_left(link: LinkView, contact: ContactRead, names: Iterable[str]) -> bool:
+    return all(ours(link, name, contact.values.get(name, "")) for name in names)
 
 
 def ours(link: LinkView, name: str, value: str) -> bool:

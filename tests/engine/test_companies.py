@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from core.tenancy import in_account
+from integration.connectors.base import RetryLater, Unanswered
+from integration.connectors.http import Answer, Http
+from integration.credentials import target_for
 from integration.models import AuditEntry, Company, Connection, Link
 from tests.cast import TOKEN, configured, file, sync
 
@@ -101,3 +104,29 @@ def test_without_the_right_contacts_go_on(sandbox, time_machine_later):
     with in_account(rule.account):
         assert Link.objects.exclude(contact_id="").count() > 5
         assert not Link.objects.exclude(company_id="").exists()
+
+
+@pytest.mark.parametrize("kind", ["html", "wrong_type", "truncated"])
+@pytest.mark.parametrize("match", ["companies/search", "companies/batch/upsert", "batch/read$", "associate/default"])
+def test_an_answer_that_cannot_be_read_ends_in_a_reason_and_the_next_run_goes_on(sandbox, time_machine_later, match, kind):
+    rule = configured(file(companies="make"))
+    sync(rule)
+    time_machine_later(minutes=2)
+    sandbox.faults.arm("hubspot", kind, match=match, times=8)
+    assert sync(rule).reason in ("", "hubspot_unavailable", "interrupted")
+    sandbox.faults.clear()
+    time_machine_later(minutes=2)
+    sync(rule)
+    with in_account(rule.account):
+        assert all(of(sandbox, link.contact_id) == [link.company_id] for link in Link.objects.all())
+
+
+@pytest.mark.parametrize("verb", ["find", "make", "of", "associate"])
+def test_an_answer_of_an_unknown_shape_is_no_traceback(sandbox, verb, monkeypatch):
+    rule = configured(file(companies="make"))
+    with in_account(rule.account):
+        calls = target_for(rule.hubspot).companies
+    monkeypatch.setattr(Http, "_call", lambda *args, **kwargs: Answer(200, {"results": [{"from": 7, "properties": "no", "id": []}]}, {}))
+    asked = {"find": ("domain", ["a.example.jp"]), "make": ({"a": {"name": "A"}},), "of": (["1"],), "associate": ([("1", "2")],)}
+    with pytest.raises((RetryLater, Unanswered)):
+        getattr(calls, verb)(*asked[verb])

@@ -80,8 +80,8 @@ class Review(Step):
             preview=preview,
             ready=finished(preview),
             state=state_of(preview),
-            tiles=tiles(preview, sends(self.rule)) if finished(preview) else [],
-            sends=sends(self.rule),
+            tiles=tiles(preview, self.rule.sends) if finished(preview) else [],
+            sends=self.rule.sends,
             beyond_cap=preview.reasons.get(DAILY_CAP, 0) if preview else 0,
             shown=shown,
             shown_means=MEANS.get(shown, ""),
@@ -150,10 +150,6 @@ def state_of(preview: SyncRun | None) -> dict[str, Any]:
         "failed": not preview.is_open and not finished(preview),
         "waiting": preview.state == SyncRun.State.QUEUED,
     }
-
-
-def sends(rule: SyncRule) -> bool:
-    return rule.direction != SyncRule.Direction.TO_HUBSPOT
 
 
 def tiles(preview: SyncRun | None, sends: bool) -> list[dict[str, Any]]:

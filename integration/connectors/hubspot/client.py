@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
 
-from integration.connectors.base import Gone, Rejected, RetryLater, Unanswered
+from integration.connectors.base import Gone, Rejected
 from integration.connectors.http import Answer, Http, Limiter, OverHttp, Vendor, seconds_of
-from integration.connectors.hubspot import fields, parse, search
+from integration.connectors.hubspot import parse, search
 from integration.connectors.hubspot.companies import Companies
+from integration.connectors.hubspot.properties import ensure, shaped
 from integration.records import Change, ContactPage, ContactRead, Identity, PropertyRead, PropertySpec, Result
 
-T = TypeVar("T")
 BATCH, BATCH_WITH_HISTORY = 100, 50
 # Always read along: they tell old ids and secondary addresses.
 ALONG = ("email", "hs_additional_emails", "hs_merged_object_ids", "lastmodifieddate")
@@ -42,16 +41,6 @@ def paths(version: str) -> tuple[str, str, str, str]:
     return f"/crm/objects/{version}/contacts", f"/crm/properties/{version}/contacts", f"/account-info/{version}/details", f"/crm/owners/{version}"
 
 
-def shaped(read: Callable[[Any], T], value: Any, writes: bool = False) -> T:
-    """What ``read`` makes of an answer; an answer of an unknown shape says nothing, and after a write not even whether it was done."""
-    try:
-        return read(value)
-    except (AttributeError, TypeError, KeyError, ValueError):
-        if writes:
-            raise Unanswered("interrupted", "HubSpot's answer is not of the known shape.") from None
-        raise RetryLater("hubspot_unavailable", "HubSpot's answer is not of the known shape.") from None
-
-
 class HubSpot(OverHttp):
     """One token. Writes raise Unanswered when it is not known whether they happened."""
 
@@ -78,19 +67,8 @@ class HubSpot(OverHttp):
         return shaped(parse.properties, self._http.read("GET", self._properties))
 
     def ensure_properties(self, specs: Iterable[PropertySpec]) -> list[str]:
-        """Makes the properties that are missing, and their group; returns their names. Raises Reconnect without the right."""
-        have = {prop.name for prop in self.properties()}
-        missing = [spec for spec in specs if spec.name not in have]
-        if missing:
-            self._ensure_group()
-        for spec in missing:
-            self._http.write("POST", self._properties, parse.property_body(spec, fields.GROUP))
-        return [spec.name for spec in missing]
-
-    def _ensure_group(self) -> None:
-        groups = shaped(parse.rows, self._http.read("GET", f"{self._properties}/groups"))
-        if not any(group.get("name") == fields.GROUP for group in groups):
-            self._http.write("POST", f"{self._properties}/groups", {"name": fields.GROUP, "label": fields.GROUP_LABEL})
+        """Makes the properties that are missing, and their group; returns their names. Raises LacksRight."""
+        return ensure(self._http, self._properties, specs)
 
     def add_options(self, name: str, options: Sequence[tuple[str, str]]) -> None:
         """Adds (value, label) options to a property and renames those that are there under another label; removes none."""

@@ -8,6 +8,7 @@ from typing import Any
 from integration.connectors.base import Rejected
 from integration.connectors.http import Http
 from integration.connectors.hubspot import fields, parse
+from integration.connectors.hubspot.properties import ensure, shaped
 
 BATCH = 100
 PAGE = 200  # the most that a search answers
@@ -25,14 +26,8 @@ class Companies:
         self._of_contacts = f"/crm/associations/{version}/contact/company/batch" if dated else "/crm/v4/associations/contact/company/batch"
 
     def ensure_key(self) -> None:
-        """Makes our unique property where it is missing. Raises Reconnect without the right."""
-        have = {prop.name for prop in parse.properties(self._http.read("GET", self._properties))}
-        if fields.COMPANY_KEY.name in have:
-            return
-        groups = parse.rows(self._http.read("GET", f"{self._properties}/groups"))
-        if not any(group.get("name") == fields.GROUP for group in groups):
-            self._http.write("POST", f"{self._properties}/groups", {"name": fields.GROUP, "label": fields.GROUP_LABEL})
-        self._http.write("POST", self._properties, parse.property_body(fields.COMPANY_KEY, fields.GROUP))
+        """Makes our unique property where it is missing. Raises LacksRight."""
+        ensure(self._http, self._properties, (fields.COMPANY_KEY,))
 
     def find(self, by: str, values: Iterable[str]) -> dict[str, str]:
         """Value (lower case) -> id of the oldest company whose ``by`` (domain or name) it is."""
@@ -48,7 +43,7 @@ class Companies:
                     "properties": [by],
                     **({"after": after} if after else {}),
                 }
-                page = parse.page(self._searches.read("POST", f"{self._companies}/search", body=body))
+                page = shaped(parse.page, self._searches.read("POST", f"{self._companies}/search", body=body))
                 for company in page.contacts:
                     found.setdefault(company.values.get(by, "").lower(), company.id)
                 after = page.next_token
@@ -64,13 +59,10 @@ class Companies:
             some = keys[i : i + BATCH]
             rows = [{"id": key, "idProperty": fields.COMPANY_KEY.name, "properties": dict(companies[key]), "objectWriteTraceId": key} for key in some]
             try:
-                value: Any = self._http.write("POST", f"{self._companies}/batch/upsert", {"inputs": rows}).value or {}
+                value = self._http.write("POST", f"{self._companies}/batch/upsert", {"inputs": rows}).value
             except Rejected:
                 continue
-            for row in value.get("results") or ():
-                key = str((row.get("properties") or {}).get(fields.COMPANY_KEY.name) or "")
-                if key in companies:
-                    made[key] = str(row["id"])
+            made |= {key: id for key, id in shaped(by_key, value, writes=True).items() if key in companies}
         return made
 
     def of(self, contact_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -78,9 +70,7 @@ class Companies:
         found: dict[str, list[str]] = {}
         for i in range(0, len(contact_ids), READ):
             value = self._http.read("POST", f"{self._of_contacts}/read", body={"inputs": [{"id": id} for id in contact_ids[i : i + READ]]})
-            for row in parse.rows(value):
-                ids = [str(to.get("toObjectId") or "") for to in row.get("to") or () if isinstance(to, dict)]
-                found[str((row.get("from") or {}).get("id") or "")] = [id for id in ids if id]
+            found |= shaped(of_contacts, value)
         return found
 
     def associate(self, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -89,9 +79,22 @@ class Companies:
         for i in range(0, len(pairs), BATCH):
             some = pairs[i : i + BATCH]
             rows = [{"from": {"id": contact}, "to": {"id": company}} for contact, company in some]
-            value: Any = self._http.write("POST", f"{self._of_contacts}/associate/default", {"inputs": rows}).value or {}
-            told = {
-                tuple(str((row.get(end) or {}).get("id")) for end in ("from", "to")) for row in value.get("results") or () if isinstance(row, dict)
-            }
+            value = self._http.write("POST", f"{self._of_contacts}/associate/default", {"inputs": rows}).value
+            told = shaped(ends, value, writes=True)
             done.update(pair for pair in some if pair in told or pair[::-1] in told)
         return done
+
+
+def by_key(value: Any) -> dict[str, str]:
+    """Our key -> id of each company in the answer to a write."""
+    return {str((row.get("properties") or {}).get(fields.COMPANY_KEY.name) or ""): str(row["id"]) for row in parse.rows(value)}
+
+
+def of_contacts(value: Any) -> dict[str, list[str]]:
+    """Contact -> its companies. Their ids are numbers in one version and texts in the other."""
+    return {str((row.get("from") or {}).get("id") or ""): [str(to["toObjectId"]) for to in row.get("to") or ()] for row in parse.rows(value)}
+
+
+def ends(value: Any) -> set[tuple[str, str]]:
+    """The two ends of each association in the answer to a write."""
+    return {(str(row["from"]["id"]), str(row["to"]["id"])) for row in parse.rows(value)}

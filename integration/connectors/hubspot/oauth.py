@@ -12,7 +12,8 @@ import requests
 
 from integration.connectors import http
 from integration.connectors.base import Reconnect, RetryLater
-from integration.connectors.hubspot.client import shaped, wait_after
+from integration.connectors.hubspot.client import wait_after
+from integration.connectors.hubspot.properties import shaped
 
 SCOPES = ("oauth", "crm.objects.contacts.read", "crm.objects.contacts.write")
 # Without them the sync works, and only cannot make its properties.

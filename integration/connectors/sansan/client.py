@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from integration.connectors.base import Gone, Reconnect, RetryLater, Unanswered
+from integration.connectors.base import Gone, LacksRight, RetryLater, Unanswered
 from integration.connectors.http import Answer, Http, Limiter, OverHttp, Vendor, seconds_of
 from integration.connectors.sansan import parse
 from integration.records import CardPage, CardRead, Identity, TagSeen, Values, Window
@@ -42,9 +42,7 @@ class Sansan(OverHttp):
         """Whose key it is. Keys that may not ask ``/me`` still prove themselves by listing one tag."""
         try:
             return self._parsed(parse.identity, self._http.read("GET", "/me"))
-        except (Gone, Reconnect) as refused:
-            if isinstance(refused, Reconnect) and refused.reason != "missing_scope":
-                raise
+        except (Gone, LacksRight):
             self._http.read("GET", "/tags", {"range": "me", "limit": 1})
             return Identity("", "")
 

@@ -1,0 +1,40 @@
+"""What contacts and companies share: answers read by their shape, and properties of ours that are made where they are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from integration.connectors.base import RetryLater, Unanswered
+from integration.connectors.http import Http
+from integration.connectors.hubspot import fields, parse
+from integration.records import PropertySpec
+
+T = TypeVar("T")
+
+
+def shaped(read: Callable[[Any], T], value: Any, writes: bool = False) -> T:
+    """What ``read`` makes of an answer; an answer of an unknown shape says nothing, and after a write not even whether it was done."""
+    try:
+        return read(value)
+    except (AttributeError, TypeError, KeyError, ValueError):
+        if writes:
+            raise Unanswered("interrupted", "HubSpot's answer is not of the known shape.") from None
+        raise RetryLater("hubspot_unavailable", "HubSpot's answer is not of the known shape.") from None
+
+
+def ensure(http: Http, path: str, specs: Iterable[PropertySpec]) -> list[str]:
+    """Makes the properties that are missing at ``path``, and their group; returns their names. Raises LacksRight."""
+    have = {prop.name for prop in shaped(parse.properties, http.read("GET", path))}
+    missing = [spec for spec in specs if spec.name not in have]
+    if missing:
+        ensure_group(http, path)
+    for spec in missing:
+        http.write("POST", path, parse.property_body(spec, fields.GROUP))
+    return [spec.name for spec in missing]
+
+
+def ensure_group(http: Http, path: str) -> None:
+    groups = shaped(parse.rows, http.read("GET", f"{path}/groups"))
+    if not any(group.get("name") == fields.GROUP for group in groups):
+        http.write("POST", f"{path}/groups", {"name": fields.GROUP, "label": fields.GROUP_LABEL})
