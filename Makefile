@@ -24,7 +24,7 @@ demo: $(VENV)/.runtime ## the product over a sandbox, with a first sync before y
 	@DEMO_PORT=$(DEMO_PORT) $(PY) manage.py demo
 
 test: $(VENV)/.development ## every test (TESTS="-k name" narrows it)
-	$(PY) -m pytest -n auto $(TESTS)
+	$(PY) -m pytest -n auto --dist loadscope --no-loadscope-reorder $(TESTS)
 
 lint: $(VENV)/.development ## ruff, formatting and import rules
 	$(VENV)/bin/ruff check .

@@ -54,13 +54,15 @@ class InvitationView(View):
 
     def find(self, token: str) -> None:
         there = found(token)
-        if there is None or not there.is_open:
+        if there is None or not there.stands:
             raise Closed
         self.token, self.invitation = token, there
 
     def closed(self) -> HttpResponse:
         """Asked again: it may have been accepted while this request was under way. Tells nothing about the account."""
         there = found(self.kwargs["token"])
+        if there and there.is_open and not there.stands:
+            there = None  # as good as withdrawn
         return render(self.request, "invitation/closed.html", {"invitation": there}, status=410 if there else 404)
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:

@@ -8,6 +8,7 @@ from django.contrib.auth.forms import BaseUserCreationForm
 from django.core.exceptions import ValidationError
 from django.core.mail import get_connection, send_mail
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.history import because
-from core.models import Account, Invitation, Membership, User
+from core.models import Account, Invitation, Membership, Role, User
 from core.models.invitation import digest
 
 log = structlog.get_logger()
@@ -25,7 +26,7 @@ NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 
 
 class Closed(Exception):
-    """The token is unknown, used, replaced, withdrawn or too old."""
+    """The token is unknown, used, replaced, withdrawn or too old, or whoever made it may invite nobody any more."""
 
 
 def check_new(account: Account, email: str) -> None:
@@ -52,11 +53,12 @@ def open_door(email: str) -> None:
     User.objects.filter(email__iexact=email, is_active=True, is_staff=False).update(is_staff=True)
 
 
-def renew(invitation: Invitation) -> str:
-    """A fresh token in place of the old one, which opens nothing from now on."""
+def renew(invitation: Invitation, by: User | None = None) -> str:
+    """A fresh token in place of the old one, which opens nothing from now on. It is the invitation of whoever asks for it (``by``)."""
     token = invitation.new_token()
+    invitation.invited_by = by.get_username() if by else invitation.invited_by
     # Not save(): between the page and the press the row may have been withdrawn.
-    fresh = {"token_digest": invitation.token_digest, "expires_at": invitation.expires_at}
+    fresh = {name: getattr(invitation, name) for name in ("token_digest", "expires_at", "invited_by")}
     Invitation.objects.filter(pk=invitation.pk, accepted_at=None).update(**fresh)
     return token
 
@@ -80,13 +82,35 @@ def send(invitation: Invitation, link: str) -> bool:
 
 
 def found(token: str) -> Invitation | None:
-    return Invitation.objects.select_related("account").filter(token_digest=digest(token)).first()
+    return with_standing(Invitation.objects.select_related("account")).filter(token_digest=digest(token)).first()
+
+
+def standing() -> QuerySet[Invitation]:
+    """Those that are open, and made by somebody who may still let people in.
+
+    The link is shown to whoever makes it: it must not be the way back of an owner who was removed, demoted or switched off.
+    """
+    inviter = User.objects.filter(username=OuterRef("invited_by"), is_active=True)
+    owner = inviter.filter(memberships__account=OuterRef("account"), memberships__role=Role.OWNER)
+    rows = Invitation.objects.filter(accepted_at=None, expires_at__gt=timezone.now())
+    return rows.filter(Exists(owner) | Exists(inviter.filter(is_superuser=True)))
+
+
+def with_standing(rows: QuerySet[Invitation]) -> QuerySet[Invitation]:
+    """Each with ``stands``, at no query more."""
+    return rows.annotate(stands=Exists(standing().filter(pk=OuterRef("pk"))))
+
+
+def withdraw(account: Account, email: str) -> None:
+    """Takes back what is open for an address. Of a member it would be a way back in, once the member is removed."""
+    if email:
+        Invitation.objects.filter(account=account, email=email.lower(), accepted_at=None).delete()
 
 
 def locked(token: str) -> Invitation:
     """The open invitation, held until the transaction ends; raises Closed where there is none."""
-    invitation = Invitation.objects.select_for_update().filter(token_digest=digest(token)).first()
-    if invitation is None or not invitation.is_open:
+    invitation = standing().select_for_update().filter(token_digest=digest(token)).first()
+    if invitation is None:
         raise Closed
     return invitation
 
@@ -100,6 +124,7 @@ def accept(token: str, user: User) -> Membership:
     member = Membership.objects.filter(user=user, account=invitation.account).first() or join(invitation, user)
     invitation.accepted_at, invitation.accepted_by = timezone.now(), user.get_username()
     invitation.save(update_fields=["accepted_at", "accepted_by"])
+    withdraw(invitation.account, user.email)
     log.info("invitation_accepted", invitation=invitation.pk, account=invitation.account_id, user=user.pk)
     return member
 

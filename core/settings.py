@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",
     "django_q",
     "simple_history",
 ]
@@ -93,6 +94,10 @@ TEMPLATES = [
         },
     }
 ]
+
+
+# Forms look for the templates of their widgets where pages do, so that ours come first.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 
 def database(url: str) -> dict[str, Any]:

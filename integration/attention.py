@@ -51,8 +51,14 @@ def never_sync(records: Iterable[Record], why: str, who: str) -> int:
     """From now on these cards are left out, whatever they say; their contacts stay as they are."""
     now = timezone.now()
     said = {"why": why.strip()[:300] or "–", "by": who, "at": now.isoformat(timespec="seconds")}
-    return Record.objects.filter(pk__in=[record.pk for record in records]).update(barred=said, due_at=now, run_id=UNREAD)
+    return sum(copies(record).update(barred=said, due_at=now, run_id=UNREAD) for record in records)
 
 
 def sync_again(records: Iterable[Record]) -> int:
-    return Record.objects.filter(pk__in=[record.pk for record in records]).update(barred=None, due_at=timezone.now(), run_id=UNREAD)
+    return sum(copies(record).update(barred=None, due_at=timezone.now(), run_id=UNREAD) for record in records)
+
+
+def copies(record: Record) -> QuerySet[Any]:
+    """The record, and those of the other rules that see the same card and would write to the same contact."""
+    rules = list(SyncRule.objects.filter(hubspot=record.rule.hubspot_id).values_list("pk", flat=True))
+    return Record.objects.filter(rule__in=rules, side=record.side, external_id=record.external_id)

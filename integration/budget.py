@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from integration.batch import Batch
 from integration.desk import Desk
+from integration.opening import ours
 from integration.planning.decisions import CREATE, LINK, UPDATE, Decision
 
 BUDGETS = {"creates": (CREATE,), "updates": (UPDATE, LINK)}
@@ -18,14 +20,14 @@ class Held(Exception):
         self.reason, self.detail = reason, detail
 
 
-def check(desk: Desk, decisions: Sequence[Decision]) -> None:
+def check(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> None:
     """Raises Held before anything is written that the rule's change budget does not cover."""
     limits = desk.rule.limits or {}
-    for name, kinds in BUDGETS.items():
-        if name not in limits or desk.run.is_preview or desk.rule.waived:
+    for kind, decided in BUDGETS.items():
+        if kind not in limits or desk.run.is_preview or desk.rule.waived:
             continue
-        done = desk.run.created if name == "creates" else desk.run.updated + desk.run.linked
-        under_way = sum(kind in kinds for kind in desk.sending.values())
-        wanted = done + under_way + sum(one.kind in kinds for one in decisions)
-        if wanted > int(limits[name]):
-            raise Held("budget_exceeded", f"At least {wanted} {name} in this run, and the change budget allows {limits[name]}.")
+        done = desk.run.created if kind == "creates" else desk.run.updated + desk.run.linked
+        under_way = sum(one in decided for one in desk.sending.values())
+        wanted = done + under_way + sum(one.kind in decided for one in ours(desk, decisions, batch))
+        if wanted > int(limits[kind]):
+            raise Held("budget_exceeded", f"At least {wanted} {kind} in this run, and the change budget allows {limits[kind]}.")

@@ -1,6 +1,6 @@
 """The ledger of the cards that we make: intent before the call, outcome after, and never a second card for a contact.
 
-Part of the ledger: besides integration/ledger.py and closing.py the only writer of AuditEntry and Link.
+Part of the ledger: besides integration/ledger.py, opening.py and closing.py the only writer of AuditEntry and Link.
 """
 
 from __future__ import annotations
@@ -177,6 +177,12 @@ def postpone(desk: Desk, seconds: float) -> None:
 def unsettled(desk: Desk) -> list[AuditEntry]:
     """Cards of which it is not known whether they were made."""
     return list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=d.NEW_CARD).order_by("record_id"))
+
+
+def doubtful(desk: Desk) -> list[str]:
+    """The contacts of which it is not known whether a card was made."""
+    open_ones = AuditEntry.objects.filter(rule__in=[rule.pk for rule in desk.senders], closed_at__isnull=True, reason=d.NEW_CARD)
+    return list(open_ones.order_by("record_id").values_list("contact_id", flat=True))
 
 
 def is_open(entry: AuditEntry) -> bool:

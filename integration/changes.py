@@ -8,10 +8,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from core.history import noted
-from integration.models import Connection, SyncRule, SyncRun
+from core.history import noted, update_many
+from integration.models import Connection, SyncRule, SyncRun, Tag
 
 State = SyncRule.State
+# Why a rule is paused; kept in English and shown in the reader's language.
+BEING_CHANGED = "Being changed: review it and save."
 
 
 def changed(rule: SyncRule) -> None:
@@ -21,17 +23,60 @@ def changed(rule: SyncRule) -> None:
     rule.refresh_from_db(fields=["changed_at", "recheck"])
 
 
-def tags_changed(connection: Connection) -> None:
+def chosen_tags(rule: SyncRule) -> set[str]:
+    """Ids of the tags that the rule goes by: those chosen in its set-up, or the selected ones. None at all means every card."""
+    if rule.picked_tags is not None:
+        return set(rule.picked_tags)
+    return set(Tag.objects.filter(connection=rule.sansan_id, selected=True).values_list("external_id", flat=True))
+
+
+def pick_tags(rule: SyncRule, ids: set[str]) -> bool:
+    """Keeps a choice of tags until it is saved; whether it is another one than before."""
+    if ids == chosen_tags(rule):
+        return False
+    rule.picked_tags = None
+    rule.picked_tags = None if ids == chosen_tags(rule) else sorted(ids)
+    rule.save(update_fields=["picked_tags"])
+    return True
+
+
+def runs_by_tags_of(rule: SyncRule) -> list[str]:
+    """The running rules that a saved choice of tags would change, too: they read through the same connection."""
+    if rule.picked_tags is None:
+        return []
+    others = SyncRule.objects.filter(sansan=rule.sansan_id, state=State.ACTIVE).exclude(pk=rule.pk)
+    return list(others.order_by("slug").values_list("slug", flat=True))
+
+
+def save_tags(rule: SyncRule) -> bool:
+    """Selects exactly what was chosen; to be called in a transaction. False where a chosen tag is not to be had any more."""
+    if rule.picked_tags is None:
+        return True
+    Connection.objects.select_for_update().only("pk").get(pk=rule.sansan_id)
+    wanted, tags = set(rule.picked_tags), list(Tag.objects.filter(connection=rule.sansan_id))
+    if not wanted <= {tag.external_id for tag in tags if tag.type != Tag.Type.PRIVATE}:
+        return False
+    moved = [tag for tag in tags if tag.selected != (tag.external_id in wanted)]
+    for tag in moved:
+        tag.selected = tag.external_id in wanted
+    update_many(moved, ["selected"])
+    rule.picked_tags = None
+    rule.save(update_fields=["picked_tags"])
+    if moved:
+        tags_changed(rule.sansan, but=rule.pk)  # the rule itself was told when they were picked
+    return True
+
+
+def tags_changed(connection: Connection, but: int = 0) -> None:
     """After a change of the selected tags: they are every rule's that reads through the connection."""
-    for rule in SyncRule.objects.filter(sansan=connection).only("pk", "account_id", "hubspot_id"):
+    for rule in SyncRule.objects.filter(sansan=connection).exclude(pk=but).only("pk", "account_id", "hubspot_id"):
         changed(rule)
 
 
 def pause_to_change(rule: SyncRule, user: Any) -> bool:
     """Stops an active rule and its open run, so that nothing of a new configuration is written before somebody reviewed it."""
     with transaction.atomic():
-        why = _("Being changed: review it and save.")
-        paused = SyncRule.objects.filter(pk=rule.pk, state=State.ACTIVE).update(state=State.PAUSED, state_reason=why)
+        paused = SyncRule.objects.filter(pk=rule.pk, state=State.ACTIVE).update(state=State.PAUSED, state_reason=BEING_CHANGED)
         ended = end_runs(rule, preview=False)
         rule.refresh_from_db(fields=["state", "state_reason"])
         if paused:

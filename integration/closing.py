@@ -1,6 +1,6 @@
 """The outcomes of a batch: what closes its entries and settles its records and links, in one transaction.
 
-Part of the ledger: besides integration/ledger.py the only writer of AuditEntry and Link.
+Part of the ledger: besides integration/ledger.py and opening.py the only writer of AuditEntry and Link.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from core.bulk import any_of, update_rows
 from integration import ledger
 from integration.desk import Desk
 from integration.ledger import Opened, Write
-from integration.models import AuditEntry, Bucket, Link, Outcome, Record, SyncRule, SyncRun
+from integration.models import AuditEntry, Bucket, Link, Outcome, Record, SyncRun
 from integration.planning import decisions as d
 from integration.planning.rules import LINK_ID
 from integration.records import Result
@@ -128,7 +128,7 @@ class Book:
 
     def _company_due(self, write: Write) -> datetime | None:
         """When to see to the person's company. A new contact is left to HubSpot for a moment, which may associate it by itself."""
-        if self.desk.rule.companies == SyncRule.Companies.NONE:
+        if not self.desk.companies:
             return None
         if write.link.company_id and not COMPANY.intersection(write.entry.after):
             return write.link.company_due_at

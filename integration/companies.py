@@ -27,6 +27,7 @@ from integration.pool import Work
 log = structlog.get_logger()
 
 PIECE = 100
+STANDING = (Bucket.LINKED, Bucket.HELD, Bucket.FAILING)
 # Where HubSpot associates by itself, a new contact is left to it for so long before a company is made.
 PATIENCE = timedelta(minutes=5)
 SETTLED = ("company_id", "company_due_at", "company_note")
@@ -54,13 +55,15 @@ def deliver(desk: Desk) -> Work:
 
 
 def due(desk: Desk) -> list[Person]:
-    """The people of this rule whose company is to be seen to; each with the card that stands for them."""
-    mine = Record.objects.filter(rule=desk.rule, side=Side.CARD, bucket__in=(Bucket.LINKED, Bucket.HELD, Bucket.FAILING), link__isnull=False)
+    """The people of this rule whose company is to be seen to; each with the card that stands for them, which may be another rule's."""
+    cards = Record.objects.filter(side=Side.CARD, link__isnull=False)
+    mine, standing = cards.filter(rule=desk.rule, bucket__in=(*STANDING, Bucket.MERGED)), cards.filter(bucket__in=STANDING)
     links = Link.objects.filter(hubspot=desk.rule.hubspot, company_due_at__lte=desk.now(), gone="").exclude(contact_id="")
-    found = {link.pk: link for link in links.filter(Exists(mine.filter(link=OuterRef("pk")))).order_by("company_due_at", "pk")[:PIECE]}
-    rows = [Row(*values) for values in mine.filter(link__in=list(found)).order_by("pk").values_list(*Row._fields)]
-    cards = {row.link_id: row for row in rows if row.link_id}
-    return [Person(found[pk], row, named(row.values, row.email_key)) for pk, row in cards.items()]
+    links = links.filter(Exists(mine.filter(link=OuterRef("pk"))), Exists(standing.filter(link=OuterRef("pk"))))
+    found = {link.pk: link for link in links.order_by("company_due_at", "pk")[:PIECE]}
+    rows = [Row(*values) for values in standing.filter(link__in=list(found)).order_by("pk").values_list(*Row._fields)]
+    heads = {row.link_id: row for row in rows if row.link_id}
+    return [Person(found[pk], row, named(row.values, row.email_key)) for pk, row in heads.items()]
 
 
 def settle(desk: Desk, people: Sequence[Person]) -> Work:

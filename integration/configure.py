@@ -198,6 +198,9 @@ def select_tags(connection: Connection, ids: set[str]) -> bool:
 def store_rule(account: Account, spec: RuleSpec, connections: dict[str, Connection], changes: list[str], renewed: bool) -> None:
     values = {**spec.fields, "sansan": connections[spec.sansan], "hubspot": connections[spec.hubspot]}
     values["marker"] = marker_id(values["marker"], values["sansan"], spec.place)
+    if twin := preflight.twins(values["hubspot"]).first() if spec.active else None:
+        same = f"“{spec.hubspot}” is the same HubSpot account as “{twin.slug}”, which other rules go by: use that connection."
+        raise Refused([f"{spec.place}.hubspot: {same}"])
     rule = SyncRule.objects.filter(slug=spec.slug).first()
     if rule is None:
         rule = SyncRule(account=account, slug=spec.slug, **values)
@@ -231,7 +234,7 @@ def put_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
     """A held rule stays held, unless the file brought new credentials: a person has to look at why."""
     state = SyncRule.State
     if active and (rule.state in (state.DRAFT, state.PAUSED) or (rule.state == state.HELD and renewed)):
-        return put(rule, {"state": state.ACTIVE, "state_reason": ""})
+        return put(rule, {"state": state.ACTIVE, "state_reason": "", "discarded_at": None})
     if not active and rule.state == state.ACTIVE:
         return put(rule, {"state": state.PAUSED})
     return []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from integration.connectors.hubspot import fields
 from integration.lease import Lease
 from integration.models import FieldMapping, SyncRule, SyncRun, Tag
 from integration.planning.expressions import ExpressionError, names_of
-from integration.planning.rules import CARD_ID, LINK_ID, TAGS, Filter, MappingRow, Rule
+from integration.planning.rules import CARD_ID, LINK_ID, TAGS, Filter, MappingRow, Rule, differing
 
 # Read for matching and comparing, whatever is mapped.
 CORE_FIELDS = ("lastName", "firstName", "companyName", "email", "countryCode")
@@ -26,11 +26,16 @@ EXPECT_KNOWN = 0.5
 
 @dataclass(frozen=True)
 class Scope:
-    """Which cards of a rule are in scope. ``selected`` are ids of tags, None when every card is."""
+    """Which cards of a rule are in scope. ``selected`` are ids of tags, None when every card is.
+
+    ``fields`` are those that the rule keeps of a card, ``otherwise`` the properties that it fills in another way than the rule at the desk.
+    """
 
     selected: frozenset[str] | None
     filters: tuple[Filter, ...] = ()
     enter: bool = False
+    fields: frozenset[str] = frozenset()
+    otherwise: frozenset[str] = frozenset()
 
     def has(self, tags: Iterable[str]) -> bool:
         return self.selected is None or not self.selected.isdisjoint(tags)
@@ -50,10 +55,12 @@ class Desk:
     target: ContactTarget
     lease: Lease
     scopes: dict[int, Scope]  # this rule and those that write to the same HubSpot connection: their cards may be the same people
+    keys: tuple[int, ...]  # the Sansan connections of these rules, its own first
     private: frozenset[str]
     fields: frozenset[str]
     watched: tuple[str, ...] = ()  # properties that any rule of the HubSpot connection reads or writes
     senders: tuple[SyncRule, ...] = ()  # the rules of the HubSpot connection that make cards of contacts
+    companies: bool = False  # whether any rule of the HubSpot connection sees to companies
     deadline: float = float("inf")  # by time.monotonic
     stopping: Callable[[], bool] = lambda: False
     known_share: float | None = None
@@ -100,8 +107,10 @@ class Desk:
 
 def open_desk(run: SyncRun, lease: Lease, source: CardSource, target: ContactTarget) -> Desk:
     rule = run.rule
-    tags = list(Tag.objects.filter(connection_id=rule.sansan_id).values_list("external_id", "type", "name"))
-    plan_rule = as_plan_rule(rule, {id: name for id, _, name in tags}, run.is_preview)
+    rules, mine = beside(rule), as_plan_rule(rule, {}, run.is_preview)
+    scopes, keys = scopes_among(rules, mine, run.is_preview), tuple(dict.fromkeys(one.sansan_id for one in rules))
+    plan_rule = replace(mine, tag_names=tag_names(keys))
+    private = Tag.objects.filter(connection_id=rule.sansan_id, type=Tag.Type.PRIVATE).values_list("external_id", flat=True)
     return Desk(
         rule=rule,
         run=run,
@@ -109,13 +118,26 @@ def open_desk(run: SyncRun, lease: Lease, source: CardSource, target: ContactTar
         source=source,
         target=target,
         lease=lease,
-        scopes=scopes_of(rule),
-        private=frozenset(id for id, type_, _ in tags if type_ == Tag.Type.PRIVATE),
-        fields=fields_of(plan_rule),
+        scopes=scopes,
+        keys=keys,
+        private=frozenset(private),
+        fields=scopes[rule.pk].fields,
         watched=watched_by(rule, plan_rule),
-        senders=senders_on(rule),
+        senders=tuple(one for one in sorted(rules, key=lambda one: one.pk) if one.sends),
+        companies=any(one.companies != SyncRule.Companies.NONE for one in rules),
         known_share=rule.known_share,
     )
+
+
+def beside(rule: SyncRule) -> list[SyncRule]:
+    """The rule, and the others that write to its HubSpot connection: their cards may be the same people.
+
+    A draft writes nothing but its own preview, and what that read must not reach a contact.
+    """
+    others = SyncRule.objects.filter(hubspot_id=rule.hubspot_id).exclude(state=SyncRule.State.DRAFT).exclude(pk=rule.pk).prefetch_related("mappings")
+    for one in others:
+        one.hubspot = rule.hubspot
+    return [rule, *others]
 
 
 def watched_by(rule: SyncRule, plan_rule: Rule) -> tuple[str, ...]:
@@ -124,23 +146,43 @@ def watched_by(rule: SyncRule, plan_rule: Rule) -> tuple[str, ...]:
     return tuple(sorted(names - ({LINK_ID, CARD_ID} if not plan_rule.link_property else set())))
 
 
-def senders_on(rule: SyncRule) -> tuple[SyncRule, ...]:
-    """A draft sends nothing, but for its own preview."""
-    rules = SyncRule.objects.filter(hubspot_id=rule.hubspot_id).exclude(direction=SyncRule.Direction.TO_HUBSPOT).order_by("pk")
-    return tuple(one for one in rules if one.pk == rule.pk or one.state != SyncRule.State.DRAFT)
+def tag_names(keys: Sequence[int], ids: Iterable[str] | None = None) -> dict[str, str]:
+    """Id -> name of the tags of these Sansan connections; where several see a tag, as the first of them calls it."""
+    tags = Tag.objects.filter(connection__in=keys)
+    rows = (tags if ids is None else tags.filter(external_id__in=list(ids))).values_list("connection", "external_id", "name")
+    return {id: name for _key, id, name in sorted(rows, key=lambda row: -keys.index(row[0]))}
 
 
-def scopes_of(rule: SyncRule) -> dict[int, Scope]:
-    """The rules whose cards may be the same people. A draft's are nobody's yet: what its preview read must not reach a contact."""
-    others = SyncRule.objects.filter(hubspot_id=rule.hubspot_id).exclude(state=SyncRule.State.DRAFT).exclude(pk=rule.pk)
-    rules = [rule, *others.only("sansan_id", "filters", "filters_mean", "account_id")]
-    selected: dict[int, set[str]] = {}
-    chosen = Tag.objects.filter(connection__in={one.sansan_id for one in rules}, selected=True)
-    for connection, id in chosen.values_list("connection", "external_id"):
-        selected.setdefault(connection, set()).add(id)
-    return {
-        one.pk: Scope(frozenset(selected[one.sansan_id]) if one.sansan_id in selected else None, filters(one, "cards"), enters(one)) for one in rules
-    }
+def scopes_of(rule: SyncRule, preview: bool = False) -> dict[int, Scope]:
+    return scopes_among(beside(rule), as_plan_rule(rule, {}, preview), preview)
+
+
+def scopes_among(rules: Sequence[SyncRule], mine: Rule, preview: bool) -> dict[int, Scope]:
+    """Rule -> its scope. The first rule is the one at the desk, as ``mine`` says."""
+    selected, scopes = selected_tags({one.sansan_id for one in rules}), {}
+    for one in rules:
+        says = mine if one is rules[0] else as_plan_rule(one, {})
+        decides = one.state == SyncRule.State.ACTIVE and one.receives
+        scopes[one.pk] = Scope(
+            frozenset(selected[one.sansan_id]) if one.sansan_id in selected else None,
+            says.filters,
+            says.filters_enter,
+            fields_of(says),
+            differing(mine, says) if decides else frozenset(),
+        )
+    picked = rules[0].picked_tags
+    if preview and picked is not None:  # what it would be like once the choice is saved
+        scopes[rules[0].pk] = replace(scopes[rules[0].pk], selected=frozenset(picked) or None)
+    return scopes
+
+
+def selected_tags(connections: set[int]) -> dict[int, set[str]]:
+    """Connection -> the ids of its selected tags. Not there: every card is in scope, with all its tags."""
+    found: dict[int, set[str]] = {}
+    rows = Tag.objects.filter(connection__in=connections, selected=True)
+    for connection, id in rows.values_list("connection", "external_id"):
+        found.setdefault(connection, set()).add(id)
+    return found
 
 
 def enters(rule: SyncRule) -> bool:

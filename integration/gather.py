@@ -13,6 +13,7 @@ from core.bulk import any_of
 from core.tenancy import all_accounts
 from integration import ledger
 from integration.batch import Batch, Row, groups
+from integration.copies import agreed
 from integration.desk import Desk
 from integration.models import Bucket, Link, Record, Side
 from integration.planning.decide import Choice
@@ -196,7 +197,8 @@ def lane_of(desk: Desk, group: list[Row], links: dict[int, Link]) -> str:
 
 
 def in_scope(desk: Desk, row: Row) -> bool:
-    return desk.scopes[row.rule_id].has(row.tags)
+    """A card that came back into scope is in it once it was read again: while it was out, none of its fields were kept."""
+    return bool(row.values) and desk.scopes[row.rule_id].has(row.tags)
 
 
 def contacts(desk: Desk, batch: Batch) -> None:
@@ -247,8 +249,9 @@ def addresses(desk: Desk, batch: Batch) -> list[str]:
 
 def snapshot(desk: Desk, batch: Batch) -> Snapshot:
     views = {str(link.key): as_view(link) for link in batch.links.values()}
+    kept = {rule: scope.fields for rule, scope in desk.scopes.items()}
     return Snapshot(
-        cards=tuple(as_card(desk, row, batch) for row in batch.rows.values()),
+        cards=tuple(as_card(desk, row, batch) for row in agreed(batch.rows.values(), kept)),
         links=views,
         contacts=batch.contacts,
         by_email=batch.by_email,
@@ -280,6 +283,7 @@ def as_card(desk: Desk, row: Row, batch: Batch) -> Card:
         due=row.due_at is not None,
         bucket=row.bucket,
         reason=row.reason,
+        otherwise=scope.otherwise,
     )
     if row.rule_id == desk.rule.pk:
         return card

@@ -205,10 +205,12 @@ def learn_tags(desk: Desk, page: CardPage) -> None:
 
 
 def as_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
-    """The row for a card. Of a card out of scope nothing is kept but its id, its times and its tags."""
+    """The row for a card. Of a card out of scope nothing is kept but its id, its times and its tags: it has no ``values`` at all."""
     tags = sorted(tag.id for tag in card.tags if tag.type != Tag.Type.PRIVATE and tag.id not in desk.private)
     in_scope = desk.scopes[desk.rule.pk].has(tags)
-    values = {name: value for name, value in card.values.items() if name in desk.fields} if in_scope else {}
+    # A card in scope always has values, be they blank: without any, a row is known to be out of it.
+    kept = {name: value for name, value in card.values.items() if name in desk.fields} or {"lastName": ""}
+    values = kept if in_scope else {}
     address = normalize.email(values.get("email", ""))
     # The time of change belongs to it: of two cards of one day the later changed one stands, whatever was changed.
     content = (values, tags, card.person_key, card.exchanged_on, in_scope, card.changed_at.timestamp())

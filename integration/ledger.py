@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from core.bulk import any_of, insert_rows, update_rows
+from core.bulk import any_of, update_rows
 from integration import figures
 from integration.batch import Batch, Known, Row
 from integration.desk import Desk
-from integration.models import COUNTERS, AuditEntry, Bucket, Link, Outcome, Record, SyncRun
+from integration.models import COUNTERS, AuditEntry, Bucket, Link, Outcome, Record, SyncRule, SyncRun
 from integration.planning import decisions as d
 from integration.planning.decisions import Decision, Verdict
 from integration.planning.rules import LINK_ID
@@ -73,67 +73,6 @@ def reasoned(run: SyncRun, reasons: Iterable[str]) -> None:
         run.reasons[reason] = run.reasons.get(reason, 0) + n
 
 
-def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Opened:
-    """Writes the intents, and settles at once what needs no call. People that changed meanwhile are left for the next pass."""
-    opened, now = Opened(lane=batch.lane, optimistic=desk.optimistic), desk.now()
-    with transaction.atomic():
-        desk.lease.renew()
-        left = batch.with_any(desk.touched | asked_again(batch.rows))
-        decisions = [one for one in decisions if not any(verdict.record in left for verdict in one.verdicts)]
-        if desk.run.is_preview:
-            preview(desk, now, batch, decisions)
-            return opened
-        links = {str(link.key): link for link in batch.links.values()}
-        decisions = with_links(desk, now, decisions, links)
-        entries: list[AuditEntry] = []
-        counted, reasons, moved, nobodys = Counter[str](), [], [], []
-        for decision in decisions:
-            link = links.get(decision.link)
-            head, reading = batch.rows[decision.card], charged(desk, decision, batch)
-            for verdict in decision.verdicts:
-                row = batch.rows[verdict.record]
-                if decision.writes and row is head:
-                    if reading or row.rule_id == desk.rule.pk:
-                        entry = intent(desk, now, row, decision, link)
-                        entries.append(entry)
-                        opened.writes.append(Write(entry, decision, link, reading and reading.id))  # type: ignore[arg-type]
-                    if reading is None or (link and row.link_id != link.pk):
-                        # Nobody's reading brought this write about: the record is due, so that a crash cannot lose it.
-                        nobodys += [] if reading else [row.id]
-                        moved.append((row.id, row.bucket, row.reason, row.detail, link and link.pk, row.due_at if reading else now, row.attempts))
-                    continue
-                if row.rule_id != desk.rule.pk:
-                    continue  # its own rule says where it stands
-                settles = decision.writes and row is reading
-                if row.due_at is not None and not settles:
-                    counted[COUNTED_AS[verdict.bucket]] += 1
-                    reasons.append(verdict.reason)
-                if newly_decided(verdict, row):
-                    entries.append(said(desk, now, row, decision, verdict, link, Outcome.NONE))
-                due, attempts = (row.due_at, row.attempts) if settles else (None, 0)
-                moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], link_after(verdict, row, link), due, attempts))
-        insert_rows(entries)
-        update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), moved, desk.rule.account_id)
-        update_rows(Link, ("clashes",), clashing(decisions, links), desk.rule.account_id)
-        if nobodys:
-            Record.objects.filter(pk__in=nobodys).update(run_id=None)
-        reasoned(desk.run, reasons)
-        count(desk, counted)
-    desk.sending.update({write.entry.pk: write.decision.kind for write in opened.writes})
-    release(desk, set(batch.rows).difference(busy(opened)))
-    return opened
-
-
-def clashing(decisions: Iterable[Decision], links: Mapping[str, Link]) -> list[tuple[int, dict[str, list[str]]]]:
-    """(link, its clashes) of the people whose clashes are others than before."""
-    found = []
-    for one in decisions:
-        link = links.get(one.link)
-        if link and one.contact_id and as_lists(one) != link.clashes:
-            found.append((link.pk, as_lists(one)))
-    return found
-
-
 def as_lists(decision: Decision) -> dict[str, list[str]]:
     """Property -> [card's value, contact's value, who wins, what decided]."""
     return {name: [clash.card, clash.contact, clash.winner, clash.by] for name, clash in decision.clashes.items()}
@@ -152,36 +91,6 @@ def busy(opened: Opened) -> set[int]:
 
 def newly_decided(verdict: Verdict, row: Row) -> bool:
     return (verdict.bucket, verdict.reason) != (row.bucket, row.reason)
-
-
-def charged(desk: Desk, decision: Decision, batch: Batch) -> Row | None:
-    """The reading that a write settles: the surviving card's own, or the first due one of the person."""
-    rows = [batch.rows[verdict.record] for verdict in decision.verdicts]
-    head = batch.rows[decision.card]
-    return head if desk.counts(head) else next((row for row in rows if desk.counts(row)), None)
-
-
-def link_after(verdict: Verdict, row: Row, link: Link | None) -> int | None:
-    """A card out of scope keeps its link, should it come back; a card that lost its mailbox does not."""
-    if verdict.bucket in ("excluded", "unseen", "held"):
-        return row.link_id
-    return link.pk if link else None
-
-
-def with_links(desk: Desk, now: datetime, decisions: Iterable[Decision], links: dict[str, Link]) -> list[Decision]:
-    """A person without a link gets one before the write: its key is what makes sending twice harmless."""
-    linked, new = [], []
-    for decision in decisions:
-        if not decision.writes or decision.link in links:
-            linked.append(decision)
-            continue
-        written = dict(decision.after) if decision.kind == d.CREATE else {}
-        link = Link(account_id=desk.rule.account_id, hubspot_id=desk.rule.hubspot_id, written=written, created_at=now)
-        new.append(link)
-        links[str(link.key)] = link
-        linked.append(replace(decision, link=str(link.key)))
-    insert_rows(new)
-    return linked
 
 
 def intent(desk: Desk, now: datetime, row: Row, decision: Decision, link: Link | None) -> AuditEntry:
@@ -221,30 +130,6 @@ def base_entry(desk: Desk, now: datetime, row: Row, kind: str, reason: str, deta
         read_at=row.read_at,
         planned_at=now,
     )
-
-
-def preview(desk: Desk, now: datetime, batch: Batch, decisions: Iterable[Decision]) -> None:
-    """A preview's entries say what would happen. Nothing else changes."""
-    entries, counted, reasons = [], Counter[str](), []
-    links = {str(link.key): link for link in batch.links.values()}
-    for decision in decisions:
-        link = links.get(decision.link)
-        for verdict in decision.verdicts:
-            row = batch.rows[verdict.record]
-            writes = decision.writes and verdict.record == decision.card
-            if desk.counts(row):
-                counted[COUNTER_OF[decision.kind] if decision.writes and charged(desk, decision, batch) is row else COUNTED_AS[verdict.bucket]] += 1
-                reasons.append(verdict.reason)
-            if writes:
-                entry = intent(desk, now, row, decision, link)
-                entry.sent_at, entry.outcome, entry.closed_at = None, Outcome.PREVIEW, entry.planned_at
-                entries.append(entry)
-            elif newly_decided(verdict, row) and desk.counts(row):
-                entries.append(said(desk, now, row, decision, verdict, link, Outcome.PREVIEW))
-    insert_rows(entries)
-    reasoned(desk.run, reasons)
-    count(desk, counted)
-    release(desk, list(batch.rows))
 
 
 def release(desk: Desk, ids: Iterable[int]) -> None:
@@ -317,9 +202,13 @@ def gone_row(link: Link) -> tuple[Any, ...]:
 
 
 def found_open(desk: Desk, limit: int = 100) -> list[Write]:
-    """Entries that an interrupted slice left open: it is not known whether HubSpot did what they intend."""
+    """Entries that an interrupted slice left open: it is not known whether HubSpot did what they intend.
+
+    Any rule's of the HubSpot connection: of one that stands still nobody else would settle them, and a record has one open entry at most.
+    """
     # In the order of the index that holds open entries only; by their ids the database would go through all of the rule's.
-    ours = AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True).exclude(reason=d.NEW_CARD)
+    rules = list(SyncRule.objects.filter(hubspot=desk.rule.hubspot_id).values_list("pk", flat=True))
+    ours = AuditEntry.objects.filter(rule__in=rules, closed_at__isnull=True).exclude(reason=d.NEW_CARD)
     entries = list(ours.order_by("record_id")[:limit])
     links = {link.key: link for link in Link.objects.filter(key__in=[entry.link_key for entry in entries if entry.link_key])}
     read = set(

@@ -61,13 +61,12 @@ def deliver(desk: Desk) -> Work:
 
 
 def due(desk: Desk, after: int) -> dict[int, Row]:
-    """Those in doubt are left out: their entry is open."""
+    """Those in doubt are left out: their entry is open, this rule's or another one's that makes cards of the same contacts."""
     rows = Record.objects.filter(rule=desk.rule, side=Side.CONTACT, pk__gt=after)
     if not (desk.run.is_preview and desk.run.whole):
         rows = rows.filter(due_at__lte=desk.now())
-    doubtful = [entry.record_id for entry in book.unsettled(desk)]
     most = FETCH_TO_PREVIEW if desk.run.is_preview else FETCH
-    return {row[0]: Row(*row) for row in rows.exclude(pk__in=doubtful).order_by("pk").values_list(*Row._fields)[:most]}
+    return {row[0]: Row(*row) for row in rows.exclude(external_id__in=book.doubtful(desk)).order_by("pk").values_list(*Row._fields)[:most]}
 
 
 def sort_out(desk: Desk, rows: dict[int, Row], contacts: dict[str, ContactRead]) -> list[tuple[Row, Candidate]]:

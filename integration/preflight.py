@@ -9,12 +9,14 @@ from functools import partial
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from integration.budget import Held
 from integration.connectors.base import ConnectorError, ContactTarget, Gone, LacksRight, Reconnect, Rejected
 from integration.connectors.hubspot import fields
 from integration.credentials import source_for, target_for
-from integration.desk import Desk, as_plan_row
+from integration.desk import Desk, as_plan_row, tag_names
 from integration.models import Connection, SyncRule, Tag
 from integration.planning.decisions import Decision
 from integration.planning.fit import mapping_problem
@@ -64,6 +66,19 @@ def seen(connection: Connection, health: str, detail: str, remote_id: str = "") 
     connection.health, connection.health_detail, connection.tested_at = health, detail[:500], timezone.now()
     connection.remote_id = remote_id[:100] or connection.remote_id
     connection.save(update_fields=["health", "health_detail", "tested_at", "remote_id"])
+
+
+def twins(connection: Connection) -> QuerySet[Connection]:
+    """Other connections to the same HubSpot account that rules go by. Contacts are told apart by connection: with two, each would be two people."""
+    used = SyncRule.objects.filter(hubspot=OuterRef("pk")).exclude(state=SyncRule.State.DRAFT)
+    same = Connection.objects.filter(account=connection.account_id, system=Connection.System.HUBSPOT, remote_id=connection.remote_id)
+    return same.exclude(pk=connection.pk).exclude(remote_id="").filter(Exists(used)).order_by("pk")
+
+
+def refuse_twin(rule: SyncRule) -> None:
+    """Raises Held where an older connection to the same HubSpot account is in use: this one must not begin to write beside it."""
+    if twin := twins(rule.hubspot).filter(pk__lt=rule.hubspot_id).first():
+        raise Held("same_portal", f"The connection {twin.slug} leads to the same HubSpot account, and other rules go by it.")
 
 
 def refresh_tags(connection: Connection) -> None:
@@ -173,7 +188,7 @@ def options(desk: Desk, decisions: Sequence[Decision]) -> Work:
         needed = {tag for one in decisions if one.writes for tag in one.after.get(row.hubspot, "").split(";") if tag and tag not in known}
         if not needed:
             continue
-        names = dict(Tag.objects.filter(connection_id=desk.rule.sansan_id, external_id__in=needed).values_list("external_id", "name"))
+        names = tag_names(desk.keys, needed)
         wanted = [(tag, names.get(tag, tag)) for tag in sorted(needed)]
         try:
             yield lambda name=row.hubspot, wanted=wanted: desk.target.add_options(name, wanted)  # type: ignore[misc]

@@ -98,6 +98,8 @@ def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], boo
         end(run, SyncRun.State.PARTIAL if progress(run) else SyncRun.State.FAILED)
         return Next(done=True)
     try:
+        if not run.is_preview:
+            preflight.refuse_twin(run.rule)
         preflight.refresh_schema(run.rule)
         if run.attempts == 1 and run.trigger == run.Trigger.PERSON and not run.is_preview and preflight.lacks_ours(run.rule):
             # That a person has asked for the run is the consent. Refused, the rule goes by e-mail and says so.
@@ -199,7 +201,7 @@ def finish(run: SyncRun) -> None:
     run.reason = ""
     problems = preflight.mapping_problems(rule, run.is_preview)
     if problems:
-        run.reason, run.detail = problems[0][0], " ".join(sentence for _, sentence in problems)[:1000]
+        run.reason, run.detail = problems[0][0], "\n".join(sentence for _, sentence in problems)[:1000]
     end(run, SyncRun.State.PARTIAL if run.failed else SyncRun.State.SUCCEEDED)
 
 

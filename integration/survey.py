@@ -24,14 +24,17 @@ SAMPLES = 12
 WITHOUT_ADDRESS = 2  # of them: what becomes of these is worth a look, too
 OWNERS = 50
 RUNNING, DONE, FAILED = "running", "done", "failed"
+REFUSED = "refused"  # card id -> why it could not be read
 
-__all__ = ["DONE", "FAILED", "RUNNING", "begin", "slice_of", "take_sample", "wanted"]
+__all__ = ["DONE", "FAILED", "RUNNING", "ask_for", "begin", "refused", "slice_of", "take_sample", "wanted"]
 
 
 def wanted(connection: Connection) -> bool:
-    """Whether a key that works has never been counted, and nobody is at it."""
-    counted = connection.surveyed_at is not None or connection.survey.get("state") == RUNNING
-    return connection.system == Connection.System.SANSAN and connection.health == Connection.Health.OK and not counted
+    """Whether there is nothing to show of a key that works: never counted, or its sampled cards have been deleted since; and nobody is at it."""
+    works = connection.system == Connection.System.SANSAN and connection.health == Connection.Health.OK
+    if not works or connection.survey.get("state") == RUNNING:
+        return False
+    return connection.surveyed_at is None or not Sample.objects.filter(connection=connection).exists()
 
 
 def begin(connection: Connection) -> None:
@@ -124,6 +127,20 @@ def store_samples(rows: list[Sample]) -> None:
     Sample.objects.bulk_create(rows, update_conflicts=True, unique_fields=["connection", "external_id"], update_fields=["values", "tags", "read_at"])
 
 
+def ask_for(connection: Connection) -> None:
+    """Somebody wants to try a card: what became of the one before is forgotten."""
+    put(connection, {name: value for name, value in connection.survey.items() if name != REFUSED})
+
+
 def take_sample(connection: Connection, card_id: str) -> None:
-    """Reads one card that somebody wants to try. Raises ConnectorError."""
-    store_samples([as_sample(connection, source_for(connection).card(card_id), private_tags(connection))])
+    """Reads one card that somebody wants to try, or notes why it cannot be read. Raises ConnectorError."""
+    try:
+        store_samples([as_sample(connection, source_for(connection).card(card_id), private_tags(connection))])
+    except ConnectorError as error:
+        put(connection, {**connection.survey, REFUSED: {card_id: error.detail[:500]}})
+        raise
+
+
+def refused(connection: Connection, card_id: str) -> str:
+    """Why the card that somebody wants to try cannot be read."""
+    return str(connection.survey.get(REFUSED, {}).get(card_id, ""))

@@ -13,7 +13,7 @@ from functools import partial
 
 from django.conf import settings
 
-from integration import apply, budget, candidates, closing, companies, contacts, gather, inbox, ingest, ledger, outgoing, preflight, sweep
+from integration import apply, budget, candidates, closing, companies, contacts, gather, inbox, ingest, ledger, opening, outgoing, preflight, sweep
 from integration.batch import Batch
 from integration.budget import Held
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater
@@ -75,10 +75,10 @@ def deliver(desk: Desk, batch: Batch) -> Work:
         yield partial(gather.contacts, desk, batch)
         gather.adopt(desk, batch)
     decisions = plan(gather.snapshot(desk, batch), desk.plan_rule)
-    budget.check(desk, decisions)
+    budget.check(desk, batch, decisions)
     yield from preflight.options(desk, decisions)
-    budget.check(desk, decisions)  # other batches were opened meanwhile
-    opened = ledger.open_entries(desk, batch, decisions)
+    budget.check(desk, batch, decisions)  # other batches were opened meanwhile
+    opened = opening.open_entries(desk, batch, decisions)
     if opened.writes:
         sent = yield partial(apply.send, desk.target, opened.writes, key(desk))
         closing.close_entries(desk, opened, sent.results)

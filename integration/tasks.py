@@ -53,7 +53,13 @@ def enqueue_survey(connection: Connection) -> None:
     enqueue("count_cards", connection.account_id, connection.pk)
 
 
+def enqueue_survey_where_wanted(connection: Connection) -> None:
+    if survey.wanted(connection):
+        enqueue_survey(connection)
+
+
 def enqueue_sample(connection: Connection, card_id: str) -> None:
+    survey.ask_for(connection)
     enqueue("sample", connection.account_id, connection.pk, card_id)
 
 
@@ -111,8 +117,7 @@ def check(account_id: int, connection_id: int) -> None:
         # In one transaction: a page that follows the test must not see a key that works before its count has begun.
         with transaction.atomic():
             store()
-            if survey.wanted(connection):
-                enqueue_survey(connection)
+            enqueue_survey_where_wanted(connection)
 
 
 def count_cards(account_id: int, connection_id: int) -> None:

@@ -1,15 +1,21 @@
-"""Fixtures shared by the tests that meet a database or a sandbox."""
+"""Fixtures shared by the tests that meet a database, a sandbox, or the product as processes."""
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 
 from integration.connectors import http
 from integration.sandbox.server import Sandbox
+from tests.process import Product
 
 
 @pytest.fixture
@@ -43,3 +49,29 @@ def time_machine_later(time_machine: Any) -> Callable[..., None]:
         time_machine.move_to(datetime.now(UTC) + timedelta(**amount), tick=True)
 
     return later
+
+
+@pytest.fixture(scope="session")
+def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], dict[str, str]]]:
+    """What a ``Product`` needs for a database of its own with tables: on PostgreSQL one more on the server that the tests run on, on SQLite its file."""
+    if connection.vendor != "postgresql":
+        yield dict
+        return
+    server, made = os.environ["DATABASE_URL"], []
+    with psycopg.connect(server, autocommit=True) as admin:
+
+        def make() -> dict[str, str]:
+            name = f"meishi_{uuid.uuid4().hex[:12]}"
+            admin.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{made[0]}"' if made else ""))
+            made.append(name)
+            return {"DATABASE_URL": f"{server.rpartition('/')[0]}/{name}"}
+
+        Product(tmp_path_factory.mktemp("template"), **make()).migrated()
+        yield make
+        for name in made:
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def product(tmp_path: Path, own_database: Callable[[], dict[str, str]]) -> Product:
+    return Product(tmp_path, **own_database())

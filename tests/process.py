@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 import yaml
@@ -35,29 +35,28 @@ django.setup()
 def template() -> bytes:
     """A database file with tables, made once, so that each test need not make them."""
     with tempfile.TemporaryDirectory() as home:
-        blank = Product(Path(home), empty=True)
-        made = blank.run("migrate", "-v0")
-        assert made.returncode == 0, made.stderr
-        return blank.database.read_bytes()
+        return Product(Path(home), empty=True).migrated().database.read_bytes()
 
 
 class Product:
     """Commands that share a database file and an environment; nothing of the tests' own database is touched."""
 
     def __init__(self, home: Path, url: str = NOWHERE, empty: bool = False, **environment: str) -> None:
-        """``DATABASE_URL`` in ``environment`` names an empty database to be used instead of the file."""
+        """``DATABASE_URL`` in ``environment`` names a database with tables to be used instead of the file (tests/engine/conftest.py makes some)."""
         self.home, self.database = home, home / "product.sqlite3"
         self.environment = {
             **os.environ, "DEBUG": "1", "DATABASE_URL": f"sqlite:///{self.database}", "BROKER_URL": "", "SANSAN_API_URL": url,
             "HUBSPOT_API_URL": url, "PYTHONUNBUFFERED": "1", **environment,
         }  # fmt: skip
-        if "DATABASE_URL" in environment:
-            made = self.run("migrate", "-v0")
-            assert made.returncode == 0, made.stderr
-        elif not empty:
+        if not empty and "DATABASE_URL" not in environment:
             self.database.write_bytes(template())
 
-    def configured(self, content: dict[str, Any] | None = None) -> Product:
+    def migrated(self) -> Self:
+        made = self.run("migrate", "-v0")
+        assert made.returncode == 0, made.stderr
+        return self
+
+    def configured(self, content: dict[str, Any] | None = None) -> Self:
         path = self.home / "acme.yaml"
         path.write_text(yaml.safe_dump(content or file()))
         done = self.run("configure", str(path))
@@ -80,11 +79,19 @@ class Product:
             yield process
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        if self.environment["DATABASE_URL"].startswith("postgres"):
-            with psycopg.connect(self.environment["DATABASE_URL"]) as server:
-                return server.execute(query).fetchall()
-        with contextlib.closing(sqlite3.connect(self.database, timeout=20)) as database:
+        with self.connected() as database:
             return database.execute(query).fetchall()
+
+    def change(self, *statements: str) -> None:
+        with self.connected() as database:
+            for statement in statements:
+                database.execute(statement)
+            database.commit()
+
+    def connected(self) -> contextlib.closing[Any]:
+        if self.environment["DATABASE_URL"].startswith("postgres"):
+            return contextlib.closing(psycopg.connect(self.environment["DATABASE_URL"]))
+        return contextlib.closing(sqlite3.connect(self.database, timeout=20))
 
 
 @contextlib.contextmanager

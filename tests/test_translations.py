@@ -59,8 +59,15 @@ MESSAGES = [message for message in catalogue() if message.id]
 # The catalogue
 
 
+def words(message: Message) -> bool:
+    """Whether there is anything to translate: some texts only join what is filled in."""
+    return bool(re.search(r"\w", PLACEHOLDER.sub("", forms(message.id)[0])))
+
+
 def test_every_text_is_translated():
-    wanting = [key(message) for message in MESSAGES if message.fuzzy or not all(JAPANESE.search(text) for text in forms(message.string))]
+    wanting = [
+        key(message) for message in MESSAGES if message.fuzzy or (not all(JAPANESE.search(text) for text in forms(message.string)) and words(message))
+    ]
     assert wanting == []
     assert len(MESSAGES) > 900
 

@@ -32,7 +32,7 @@ from core.admin.site import site
 from core.encryption import EncryptedJSONField
 from core.history import Tracked, because
 from core.models.account import Account
-from core.roles import EDIT, HISTORY, VIEW, may
+from core.roles import EDIT, HISTORY, OPERATE, VIEW, may
 from core.switcher import chosen_account, seen_accounts
 from core.tenancy import AccountOwned
 
@@ -64,8 +64,14 @@ def without_secrets(rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.defer(*secret) if secret else rows
 
 
+def leaves(obj: Any) -> bool:
+    """Whether the row's account is being deleted: its credentials are destroyed already, and nobody enters new ones."""
+    account = obj if isinstance(obj, Account) else getattr(obj, "account", None)
+    return account is not None and account.leaving_at is not None
+
+
 def accounts_to_edit(request: HttpRequest) -> QuerySet[Account]:
-    seen = seen_accounts(request)
+    seen = seen_accounts(request).filter(leaving_at__isnull=True)
     if request.user.is_superuser:  # type: ignore[union-attr]
         return seen
     return Account.objects.filter(pk__in=[pk for pk in seen.values_list("pk", flat=True) if may(request.user, pk, EDIT)])
@@ -77,6 +83,8 @@ class RoleRights:
     def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         """Without an object: in the account that was chosen, or in any."""
         chosen = chosen_account(request) if obj is None else None
+        if action in (OPERATE, EDIT) and leaves(obj):
+            return False
         return may(request.user, chosen.pk if chosen else account_of(obj), action)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -131,7 +139,7 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def _get_validation_exclusions(self) -> set[str]:
         # Uniqueness within an account can only be told with the account, also where the form does not ask for it.
-        return super()._get_validation_exclusions() - {"account"}
+        return super()._get_validation_exclusions() - ({"account"} - self.errors.keys())
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from core.admin.base import ScopedForm, button, display, site
 from core.admin.member import OwnersAdmin, owned_accounts, sees_all
-from core.invitations import check_new, invite, link_of, renew, send
+from core.invitations import check_new, invite, link_of, renew, send, with_standing
 from core.models import Account, Invitation
 from core.roles import OWN
 
@@ -116,12 +116,15 @@ class InvitationAdmin(OwnersAdmin):
         }
         return TemplateResponse(request, "invitation/link.html", context, headers={"Referrer-Policy": "same-origin"})
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
+        return with_standing(super().get_queryset(request))
+
     def button_fits(self, name: str, obj: Any) -> bool:
         return obj.accepted_at is None
 
     @button(gettext_lazy("Send again"), icon="forward_to_inbox", right=OWN, title=gettext_lazy("With a new link: the old one opens nothing any more"))
     def send_again(self, request: HttpRequest, obj: Invitation) -> HttpResponse:
-        token = renew(obj)
+        token = renew(obj, request.user)  # type: ignore[arg-type]
         self.log_change(request, obj, _("Sent again."))
         return self.hand_over(request, obj, token)
 
@@ -133,4 +136,4 @@ class InvitationAdmin(OwnersAdmin):
     def state_badge(self, obj: Invitation) -> tuple[str, Any]:
         if obj.accepted_at:
             return "accepted", _("Accepted")
-        return ("open", _("Open")) if obj.is_open else ("expired", _("Expired"))
+        return ("open", _("Open")) if obj.stands else ("expired", _("Expired"))

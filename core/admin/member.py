@@ -10,16 +10,29 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from core.admin.base import ScopedAdmin, ScopedForm, display, site
+from core.invitations import withdraw
 from core.models import Account, Membership, Role, User
-from core.roles import OWN, may
-from core.switcher import chosen_account, seen_accounts
+from core.roles import EDIT, EXPORT, HISTORY, MAY, OPERATE, OWN, VIEW, may
+from core.switcher import accounts_of, chosen_account, seen_accounts
+
+# What each right is to a person who gives it.
+DOES = {
+    VIEW: gettext_lazy("sees everything"),
+    HISTORY: gettext_lazy("sees who changed what"),
+    EXPORT: gettext_lazy("takes data out"),
+    OPERATE: gettext_lazy("runs syncs and retries"),
+    EDIT: gettext_lazy("sets up and changes syncs"),
+    OWN: gettext_lazy("manages people"),
+}
+# Every role: of one that is not here the list would show the code instead of the name.
+ROLE_TONES = dict.fromkeys(Role, "default") | {Role.OWNER: "primary", Role.EDITOR: "info", Role.OPERATOR: "info"}
 
 
 class MembershipForm(ScopedForm):
@@ -40,7 +53,7 @@ class MembershipForm(ScopedForm):
 
     def clean_who(self) -> User:
         typed = self.cleaned_data["who"].strip()
-        found = list(User.objects.filter(Q(username=typed) | Q(email__iexact=typed), is_active=True)[:2])
+        found = list(known_users(self.request).filter(Q(username=typed) | Q(email__iexact=typed), is_active=True)[:2])
         if len(found) != 1:
             raise ValidationError(_("Nobody signs in with this name: check the spelling, or send an invitation to somebody new."))
         return found[0]
@@ -65,6 +78,18 @@ def who_help() -> SafeString:
     return format_html('{} <a class="text-link mb-link" href="{}">{}</a>.', here, reverse("admin:core_invitation_add"), link)
 
 
+def known_users(request: HttpRequest) -> QuerySet[User]:
+    """Whom an owner may add without asking: people of accounts of theirs. Anybody else is invited, and accepts.
+
+    Found by name, others would be shown with their address, and tell which names there are. Nor has anybody proved that the
+    address that a user was invited by is theirs: found by it, they would take the seat of whom it was meant for.
+    """
+    if request.user.is_superuser:  # type: ignore[union-attr]
+        return User.objects.all()
+    owned = [pk for pk in accounts_of(request.user).values_list("pk", flat=True) if may(request.user, pk, OWN)]
+    return User.objects.filter(pk__in=Membership.objects.filter(account__in=owned).values("user"))
+
+
 def last_owner(member: Membership) -> bool:
     stored = Membership.objects.filter(account_id=member.account_id, role=Role.OWNER)
     return stored.filter(pk=member.pk).exists() and stored.count() == 1
@@ -87,7 +112,20 @@ class OwnersAdmin(ScopedAdmin):
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if db_field.name == "account" and not sees_all(request):
             field.queryset = Account.objects.filter(pk__in=owned_accounts(request))
+        if db_field.name == "account" and len(only := field.queryset[:2]) == 1:
+            field.initial = only[0].pk
         return field
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "role":
+            kwargs["help_text"] = roles_help()
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+
+def roles_help() -> SafeString:
+    """What each role may do, as the table of rights says."""
+    told = ((role.label, ", ".join(str(does) for action, does in DOES.items() if action in MAY[role])) for role in Role)
+    return format_html_join(SafeString("<br>"), "<b>{}</b>: {}", told)
 
 
 @admin.register(Membership, site=site)
@@ -102,6 +140,15 @@ class MembershipAdmin(OwnersAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and not (obj and last_owner(obj))
 
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        withdraw(obj.account, obj.user.email)
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        """With whatever was left open for the person, or an old link would undo it."""
+        withdraw(obj.account, obj.user.email)
+        super().delete_model(request, obj)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return ((None, {"fields": ("user", "account", "role")}),) if obj else ((None, {"fields": ("account", "who", "role")}),)
 
@@ -112,7 +159,7 @@ class MembershipAdmin(OwnersAdmin):
     def email(self, obj: Membership) -> str:
         return obj.user.email
 
-    @display(description=gettext_lazy("role"), ordering="role", label={Role.OWNER: "primary", Role.EDITOR: "info", Role.OPERATOR: "info"})
+    @display(description=gettext_lazy("role"), ordering="role", label=ROLE_TONES)
     def role_badge(self, obj: Membership) -> tuple[str, str]:
         return obj.role, obj.get_role_display()
 

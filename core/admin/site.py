@@ -10,6 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import Resolver404, URLPattern, path, resolve, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
 from core.switcher import choices, switch
@@ -41,11 +43,18 @@ class Site(UnfoldAdminSite):
             return redirect(f"{request.path}?{REDIRECT_FIELD_NAME}={reverse('admin:index', current_app=self.name)}")
         return super().login(request, extra_context)
 
+    # Django lets these two pages be kept, but they name the accounts of who is signed in, like every other.
+    password_change = method_decorator(never_cache)(UnfoldAdminSite.password_change)
+    password_change_done = method_decorator(never_cache)(UnfoldAdminSite.password_change_done)
+
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """Without the entries that would end in "forbidden", and without empty groups."""
+        """Without the entries that would end in "forbidden", and without empty groups. The one whose address says most is where one is."""
         groups = super().get_sidebar_list(request)
+        here = max((str(item["link"]) for group in groups for item in group["items"] if item["active"]), key=len, default="")
         for group in groups:
             group["items"] = [item for item in group["items"] if self.may_open(request, str(item["link"]))]
+            for item in group["items"]:
+                item["active"] = str(item["link"]) == here
         return [group for group in groups if group["items"]]
 
     def may_open(self, request: HttpRequest, link: str) -> bool:

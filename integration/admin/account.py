@@ -42,7 +42,7 @@ def fares(ids: list[int]) -> dict[int, dict[str, Any]]:
     since = timezone.now().date() - timedelta(days=USAGE_DAYS)
     with all_accounts():
         rules = dict(SyncRule.objects.filter(account__in=ids).values_list("pk", "account"))
-        states = SyncRule.objects.filter(account__in=ids).order_by().values_list("account").annotate(
+        states = SyncRule.objects.filter(account__in=ids, discarded_at__isnull=True).order_by().values_list("account").annotate(
             active=Count("pk", filter=Q(state="active")), held=Count("pk", filter=Q(state="held")), n=Count("pk"), checked=Max("checked_at")
         )  # fmt: skip
         broken = Connection.objects.filter(account__in=ids, health__in=("reconnect", "unreachable")).order_by().values_list("account")
@@ -198,6 +198,8 @@ class Fares(AccountAdmin):
             "what": what,
             "problems": problems,
             "typed": request.POST,
+            "refused": request.method == "POST",
+            "export_url": reverse("admin:core_account_press", args=[obj.pk, "export"]) if what == "leave" and not obj.active else "",
             "back": self.page_of(obj),
             "original": obj,
         }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from core.tenancy import all_accounts
 from integration.admin.health import health_url
-from integration.admin.setup.steps import resume_url
+from integration.admin.setup.steps import open_drafts, resume_url
 from integration.admin.shown import badge, choice_badge, number, page_url, sentence, to_do, when
+from integration.changes import BEING_CHANGED
 from integration.models import Bucket, Connection, Record, Side, SyncRule
 
 MOST = 20
@@ -22,21 +23,22 @@ MISSED, MINUTES = 10, timedelta(minutes=5)
 
 
 def broken_connections() -> list[dict[str, Any]]:
-    """Credentials are not read: a lost key must not take the overview down."""
+    """Those that a sync needs. Credentials are not read: a lost key must not take the overview down."""
     wrong = (Connection.Health.RECONNECT, Connection.Health.UNREACHABLE)
-    rows = Connection.objects.filter(health__in=wrong).select_related("account").defer("credentials", "schema", "survey")[:MOST]
+    needed = SyncRule.objects.exclude(state=SyncRule.State.DRAFT).filter(Q(sansan=OuterRef("pk")) | Q(hubspot=OuterRef("pk")))
+    rows = Connection.objects.filter(Exists(needed), health__in=wrong).select_related("account").defer("credentials", "schema", "survey")[:MOST]
     return [{"url": page_url(one), "connection": one, "health": choice_badge(one, "health")} for one in rows]
 
 
 def held_rules() -> list[dict[str, Any]]:
-    """Each waits for a person, however many rules there are."""
-    rows = SyncRule.objects.filter(state=SyncRule.State.HELD).select_related("account").order_by("account__slug", "slug")[:MOST]
-    return [{"url": page_url(rule), "rule": rule} for rule in rows]
+    """Each waits for a person, however many rules there are: held, or paused by somebody who changed it and has not saved yet."""
+    waiting = Q(state=SyncRule.State.HELD) | Q(state=SyncRule.State.PAUSED, state_reason=BEING_CHANGED)
+    rows = SyncRule.objects.filter(waiting).select_related("account").order_by("account__slug", "slug")[:MOST]
+    return [{"url": page_url(rule), "rule": rule, "state": choice_badge(rule, "state")} for rule in rows]
 
 
 def drafts() -> list[dict[str, Any]]:
-    rows = SyncRule.objects.filter(state=SyncRule.State.DRAFT).select_related("account").order_by("-pk")[:MOST]
-    return [{"url": resume_url(rule), "rule": rule, "made": when(rule.created_at)} for rule in rows]
+    return [{"url": resume_url(rule), "rule": rule, "made": when(rule.created_at)} for rule in open_drafts().order_by("-pk")[:MOST]]
 
 
 def late(now: datetime) -> list[dict[str, Any]]:

@@ -7,12 +7,25 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from integration.admin.shown import duration
+from django.utils.translation import gettext as _
+
+from integration.admin.shown import duration, number
 from integration.models import DayFigures
 from integration.planning import latency
 
 DAYS = 30
 HEIGHT, STEP, BAR = 96, 20, 14
+
+
+def in_short(day: DayFigures | None) -> str:
+    """A day in a few words, for a line of a list."""
+    if day is None or not (written(day) or day.cards_made or day.failed):
+        return "–"
+    parts = [_("%(n)s written") % {"n": number(written(day) + day.cards_made)}]
+    if day.failed:
+        parts.append(_("%(n)s failed") % {"n": number(day.failed)})
+    within = p95(day)
+    return ", ".join([*parts, _("95 %% within %(time)s") % {"time": duration(within)}] if within is not None else parts)
 
 
 @dataclass(frozen=True)

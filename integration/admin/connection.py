@@ -22,6 +22,7 @@ from core.admin.base import AccountFilter, ScopedAdmin, ScopedForm, button, disp
 from core.roles import EDIT
 from integration import tasks
 from integration.admin import rate
+from integration.admin.said import said
 from integration.admin.setup import oauth
 from integration.admin.shown import badge, choice_badge, list_url, number, page_url, when
 from integration.models import Connection, Link, SyncRule, Tag
@@ -93,9 +94,9 @@ class ConnectionAdmin(ScopedAdmin):
         (None, {"fields": ("account", "system", "slug", "secret")}),
         (gettext_lazy("Rate limit"), {"fields": ("budget", "speed", ("rate_calls", "rate_seconds"))}),
         (gettext_lazy("Changes in HubSpot"), {"fields": ("webhook_secret", "hears", "by_itself")}),
-        (gettext_lazy("What we saw"), {"fields": (("health_badge", "tested"), "health_detail", ("remote_id", "sees"))}),
+        (gettext_lazy("What we saw"), {"fields": (("health_badge", "tested"), "health_text", ("remote_id", "sees"))}),
     )
-    readonly_fields = ("health_badge", "tested", "health_detail", "remote_id", "sees", "budget", "speed", "hears", "by_itself")
+    readonly_fields = ("health_badge", "tested", "health_text", "remote_id", "sees", "budget", "speed", "hears", "by_itself")
     buttons = ("test_connection", "refresh_tags", "sign_in")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -200,7 +201,12 @@ class ConnectionAdmin(ScopedAdmin):
 
     @display(description=gettext_lazy("what we saw"))
     def seen(self, obj: Connection) -> SafeString:
-        return format_html('<span class="mb-cut" title="{}">{}</span>', obj.health_detail, obj.health_detail or "–")
+        text = said(obj.health_detail)
+        return format_html('<span class="mb-cut" title="{}">{}</span>', text, text or "–")
+
+    @display(description=gettext_lazy("what we saw"))
+    def health_text(self, obj: Connection) -> str:
+        return said(obj.health_detail) or "–"
 
     @display(description=gettext_lazy("tested"), ordering="tested_at")
     def tested(self, obj: Connection) -> Any:

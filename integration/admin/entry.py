@@ -24,13 +24,15 @@ from core.admin.base import AccountFilter, PanelAdmin, display, site
 from core.admin.paginator import CAP
 from core.roles import EXPORT, may
 from core.switcher import seen_accounts
-from integration.admin import clash, filters, search
-from integration.admin.diff import pieces
+from integration.admin import clash, diff, filters, search
 from integration.admin.export import as_csv
 from integration.admin.filters import DaysFilter, ReasonFilter, RuleFilter, RunFilter
+from integration.admin.said import why
 from integration.admin.shown import badge, choice_badge, duration, list_url, page_url, sentence
-from integration.models import AuditEntry, Record
+from integration.desk import tag_names
+from integration.models import AuditEntry, Connection, Record
 from integration.planning import normalize
+from integration.planning.decisions import NEW_CARD
 
 log = structlog.get_logger()
 
@@ -101,18 +103,21 @@ class AuditEntryAdmin(PanelAdmin):
 
     def page_context(self, request: HttpRequest, obj: AuditEntry) -> dict[str, Any]:
         record = Record.objects.filter(pk=obj.record_id).first()
+        # Not the whole connection: a lost encryption key must not take the log down.
+        schema = Connection.objects.filter(pk=obj.rule.hubspot_id).values_list("schema", flat=True).first() or {}
         return {
             "entry": obj,
             "decision": self.decision_badge(obj),
             "outcome": self.outcome_badge(obj),
             "sentence": sentence(obj.reason),
-            "changes": changes(obj),
-            "clashes": clash.lines(obj.clashes, {}, {}),
+            "changes": diff.lines(obj, schema, tag_names([obj.rule.sansan_id])),
+            "is_card": obj.reason == NEW_CARD,
+            "clashes": clash.lines(obj.clashes, {}, schema),
             "stages": stages(obj),
             "rule_url": page_url(obj.rule),
             "record_url": page_url(record) if record else "",
             "run_url": page_url(obj.run),
-            "others": brief(AuditEntry.objects.filter(account=obj.account_id, card_id=obj.card_id).exclude(pk=obj.pk)[:10]),
+            "others": brief(AuditEntry.objects.filter(account=obj.account_id, card_id=obj.card_id).exclude(pk=obj.pk)[:10], of=obj.rule_id),
             "others_url": list_url(AuditEntry, q=obj.card_id),
         }
 
@@ -131,7 +136,7 @@ class AuditEntryAdmin(PanelAdmin):
 
     @display(description=gettext_lazy("reason"))
     def why(self, obj: AuditEntry) -> SafeString:
-        return format_html('<span title="{} {}">{}</span>', sentence(obj.reason), obj.detail, obj.reason)
+        return why(obj)
 
     @display(description=gettext_lazy("outcome"))
     def outcome_badge(self, obj: AuditEntry) -> SafeString:
@@ -144,15 +149,6 @@ class AuditEntryAdmin(PanelAdmin):
     @display(description=gettext_lazy("run"))
     def run_number(self, obj: AuditEntry) -> SafeString:
         return format_html('<a class="text-link" href="?run={}">#{}</a>', obj.run_id, obj.run_id)
-
-
-def changes(entry: AuditEntry) -> list[dict[str, Any]]:
-    """A row for each property that the entry writes."""
-    rows = []
-    for name, before, after in entry.changes:
-        old, new = pieces(str(before or ""), str(after or ""))
-        rows.append({"property": name, "before": old, "after": new, "origin": entry.origin.get(name, "")})
-    return rows
 
 
 def stages(entry: AuditEntry) -> list[dict[str, Any]]:
@@ -174,8 +170,10 @@ def stages(entry: AuditEntry) -> list[dict[str, Any]]:
     return rows
 
 
-def brief(entries: QuerySet[AuditEntry]) -> list[dict[str, Any]]:
-    """Entries as lines of another page."""
+def brief(entries: QuerySet[AuditEntry], of: int = 0) -> list[dict[str, Any]]:
+    """Entries as lines of another page, ``of`` a rule; each names its rule where they are of several."""
+    rows = list(entries.select_related("rule"))
+    several = len({entry.rule_id for entry in rows} | ({of} if of else set())) > 1
     return [
         {
             "url": page_url(entry),
@@ -183,8 +181,9 @@ def brief(entries: QuerySet[AuditEntry]) -> list[dict[str, Any]]:
             "decision": choice_badge(entry, "decision"),
             "outcome": choice_badge(entry, "outcome") or badge("running", _("Open")),
             "sentence": sentence(entry.reason),
+            "rule": entry.rule.slug if several else "",
             "changed": ", ".join(list(entry.after)[:6]),
             "stages": [stage for stage in stages(entry) if stage["done"]] if entry.sent_at else [],
         }
-        for entry in entries
+        for entry in rows
     ]

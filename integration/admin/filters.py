@@ -58,6 +58,19 @@ class SelectedFilter(DropdownFilter):
         return rows.filter(selected=self.value() == "1") if self.value() in ("0", "1") else rows
 
 
+class DiscardedFilter(DropdownFilter):
+    """Drafts that were discarded are in the list only when they are asked for."""
+
+    title = _("discarded")
+    parameter_name = "discarded"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [("1", _("Discarded drafts"))]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(discarded_at__isnull=self.value() != "1")
+
+
 class ReasonFilter(DropdownFilter):
     title = _("reason")
     parameter_name = "reason"

@@ -28,3 +28,30 @@ TRANSFORM_NAMES: dict[str, Any] = {
     "capitals": gettext_lazy("First letters large"),
 }
 TRANSFORM_CHOICES = [(name, TRANSFORM_NAMES.get(name, name)) for name in TRANSFORMS]
+# The conditions of a criterion.
+OPERATOR_NAMES: dict[str, Any] = {
+    "equals": gettext_lazy("is"),
+    "not_equals": gettext_lazy("is not"),
+    "contains": gettext_lazy("contains"),
+    "not_contains": gettext_lazy("does not contain"),
+    "starts_with": gettext_lazy("starts with"),
+    "blank": gettext_lazy("is blank"),
+    "not_blank": gettext_lazy("is not blank"),
+    "on_or_after": gettext_lazy("is on or after"),
+    "on_or_before": gettext_lazy("is on or before"),
+}
+# HubSpot's types of properties.
+PROPERTY_TYPES: dict[str, Any] = {
+    "string": gettext_lazy("text"),
+    "phone_number": gettext_lazy("telephone"),
+    "number": gettext_lazy("number"),
+    "date": gettext_lazy("date"),
+    "datetime": gettext_lazy("date and time"),
+    "bool": gettext_lazy("yes or no"),
+    "enumeration": gettext_lazy("choice"),
+}
+
+
+def property_kind(prop: dict[str, Any]) -> str:
+    """A property's label in HubSpot, and its type."""
+    return " · ".join(str(part) for part in (prop.get("label", ""), PROPERTY_TYPES.get(prop.get("type", ""), "")) if part)

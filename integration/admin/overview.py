@@ -7,15 +7,18 @@ from typing import Any
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
+from core.admin.base import accounts_to_edit
 from core.models import Account
 from core.roles import EDIT, may
 from integration.admin.attend import attention
+from integration.admin.chart import in_short
 from integration.admin.health import health_url
 from integration.admin.heartbeat import quiet
 from integration.admin.shown import choice_badge, counters, duration, list_url, page_url, when
 from integration.admin.standing import standings, waiting_failing
-from integration.models import Heartbeat, SyncRule, SyncRun
+from integration.models import DayFigures, Heartbeat, SyncRule, SyncRun
 
 MOST_RULES = 30
 MOST_RUNS = 8
@@ -46,17 +49,21 @@ def begin(request: HttpRequest, rules: list[SyncRule]) -> dict[str, Any]:
     if request.user.is_superuser and not Account.objects.exists():  # type: ignore[union-attr]
         # Everything else belongs to an account.
         return {"first": True, "url": reverse("admin:core_account_add"), "account": True}
+    if not accounts_to_edit(request).filter(active=True).exists():
+        return {"first": False, "url": ""}  # nothing can be set up for a suspended account
     return {"first": all(rule.state == SyncRule.State.DRAFT for rule in rules), "url": reverse("admin:integration_setup")}
 
 
 def rules_with_last_run() -> QuerySet[SyncRule]:
     last = SyncRun.objects.filter(rule=OuterRef("pk")).order_by("-pk").values("pk")[:1]
-    return SyncRule.objects.select_related("account").annotate(last_run=Subquery(last)).order_by("account__slug", "slug")
+    rules = SyncRule.objects.filter(discarded_at__isnull=True).select_related("account")
+    return rules.annotate(last_run=Subquery(last)).order_by("account__slug", "slug")
 
 
 def rule_rows(rules: list[SyncRule]) -> list[dict[str, Any]]:
     runs = SyncRun.objects.in_bulk([rule.last_run for rule in rules if rule.last_run])  # type: ignore[attr-defined]
     stand = standings([rule.pk for rule in rules])
+    days = today(rules)
     rows = []
     for rule in rules:
         run = runs.get(rule.last_run)  # type: ignore[attr-defined]
@@ -67,11 +74,20 @@ def rule_rows(rules: list[SyncRule]) -> list[dict[str, Any]]:
                 "rule": rule,
                 "state": choice_badge(rule, "state"),
                 "run": run_row(run) if run else None,
-                "counts": waiting_failing(rule.pk, stand.get(rule.pk, {})),
+                "today": in_short(days.get(rule.pk)),
+                "counts": waiting_failing(rule, stand.get(rule.pk, {})),
                 "checked": when(rule.checked_at),
             }
         )
     return rows
+
+
+def today(rules: list[SyncRule]) -> dict[int, DayFigures]:
+    """Rule -> the figures of the day that it is in its account's time zone."""
+    now = timezone.now()
+    day = {rule.pk: rule.account.day_of(now) for rule in rules}
+    rows = DayFigures.objects.filter(rule__in=rules, day__in=set(day.values()))
+    return {row.rule_id: row for row in rows if row.day == day[row.rule_id]}
 
 
 def run_row(run: SyncRun) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from core.tenancy import all_accounts
 from integration.admin.shown import choice_badge, page_url
-from integration.desk import as_plan_rule
-from integration.models import Bucket, Link, Record, Side, SyncRule, Tag
+from integration.desk import as_plan_rule, selected_tags, tag_names
+from integration.models import Bucket, Link, Record, Side, SyncRule
 from integration.planning.expressions import ExpressionError
 from integration.planning.mapping import value_of
 from integration.planning.rules import TAGS, MappingRow
@@ -57,14 +57,14 @@ def cards_of(record: Record) -> list[Record]:
     return sorted(found.values(), key=lambda one: as_card(one).rank, reverse=True)
 
 
-def as_card(record: Record) -> Card:
+def as_card(record: Record, chosen: set[str] | None = None) -> Card:
     return Card(
         record=record.pk,
         id=record.external_id,
         values=record.values,
         changed_at=record.changed_at,
         exchanged_on=record.exchanged_on.isoformat() if record.exchanged_on else "",
-        tags=tuple(record.tags),
+        tags=tuple(tag for tag in record.tags if chosen is None or tag in chosen),
     )
 
 
@@ -72,8 +72,9 @@ def side_by_side(record: Record, rule: SyncRule, link: Link | None) -> dict[str,
     found = cards_of(record)
     shown = found[:MOST_CARDS]
     records = shown if record in shown or record.side != Side.CARD else [*found[: MOST_CARDS - 1], record]
-    cards = [as_card(one) for one in records]
-    names = tag_names(records)
+    chosen = selected_tags({one.connection_id for one in records})
+    cards = [as_card(one, chosen.get(one.connection_id)) for one in records]
+    names = tag_names([one.connection_id for one in records], {tag for one in records for tag in one.tags})
     counted = [card for one, card in zip(records, cards, strict=True) if one.bucket not in LEFT_OUT and not one.barred]
     origins = blend(tuple(counted))[1] if counted else {}
     rows = as_plan_rule(rule, names).mappings
@@ -85,13 +86,13 @@ def side_by_side(record: Record, rule: SyncRule, link: Link | None) -> dict[str,
                 "bucket": choice_badge(one, "bucket"),
                 "this": one.pk == record.pk,
                 "head": card in counted[:1],
-                "sansan_url": sansan_url(one),
+                "sansan_url": sansan_url(one.external_id),
             }
             for one, card in zip(records, cards, strict=True)
         ],
         "more": len(found) - len(records),
         "lines": [line(row, cards, counted, origins, link, names, rule) for row in rows],
-        "hubspot_url": hubspot_url(rule, link),
+        "hubspot_url": hubspot_url(rule, link.contact_id if link else ""),
     }
 
 
@@ -139,19 +140,11 @@ def why(row: MappingRow, cards: list[Card], counted: list[Card], values: list[st
     return _("The newest card leaves it blank; this one is of the same company.")
 
 
-def tag_names(records: list[Record]) -> dict[str, str]:
-    ids = {tag for record in records for tag in record.tags}
-    connections = {record.connection_id for record in records}
-    return dict(Tag.objects.filter(connection__in=connections, external_id__in=ids).values_list("external_id", "name"))
-
-
-def hubspot_url(rule: SyncRule, link: Link | None) -> str:
+def hubspot_url(rule: SyncRule, contact_id: str) -> str:
     """The contact where people see it. Its address is known once the connection was tested."""
     portal = rule.hubspot.remote_id
-    if not (link and link.contact_id and portal):
-        return ""
-    return f"{settings.HUBSPOT_APP_URL.rstrip('/')}/contacts/{portal}/record/0-1/{link.contact_id}"
+    return f"{settings.HUBSPOT_APP_URL.rstrip('/')}/contacts/{portal}/record/0-1/{contact_id}" if contact_id and portal else ""
 
 
-def sansan_url(record: Record) -> str:
-    return settings.SANSAN_CARD_URL.replace("{id}", quote(record.external_id, safe=""))
+def sansan_url(card_id: str) -> str:
+    return settings.SANSAN_CARD_URL.replace("{id}", quote(card_id, safe="")) if card_id else ""

@@ -21,9 +21,11 @@ from integration.admin.health import health_url
 from integration.admin.labels import CARD_FIELDS
 from integration.admin.person import side_by_side
 from integration.admin.record_buttons import RecordButtons
+from integration.admin.said import why
 from integration.admin.shown import choice_badge, list_url, page_url, sentence, to_do, when
 from integration.connectors.sansan.fields import FIELDS
-from integration.models import AuditEntry, Bucket, Link, Record, Side, Tag
+from integration.desk import tag_names
+from integration.models import AuditEntry, Bucket, Link, Record, Side
 
 
 @admin.register(Record, site=site)
@@ -50,11 +52,12 @@ class RecordAdmin(RecordButtons, PanelAdmin):
         return (queryset.filter(pk__in=list(search.find(request, term))) if term else queryset), False
 
     def page_context(self, request: HttpRequest, obj: Record) -> dict[str, Any]:
-        names = dict(Tag.objects.filter(connection=obj.connection_id, external_id__in=obj.tags).values_list("external_id", "name"))
+        names = tag_names([obj.connection_id], obj.tags)
         person = side_by_side(obj, obj.rule, obj.link)
         # The entry that made the card of a contact goes by that card.
         ids = [obj.external_id, *([obj.detail] if obj.side == Side.CONTACT and obj.bucket == Bucket.LINKED and obj.detail else [])]
-        entries = AuditEntry.objects.filter(account=obj.account_id, card_id__in=ids, rule=obj.rule_id)
+        # Any rule's: another one that sees the same person may have written to the contact.
+        entries = AuditEntry.objects.filter(account=obj.account_id, card_id__in=ids)
         return {
             "record": obj,
             "bucket": self.bucket_badge(obj),
@@ -73,8 +76,8 @@ class RecordAdmin(RecordButtons, PanelAdmin):
             "rule_url": page_url(obj.rule),
             "link_url": page_url(obj.link) if obj.link else "",
             "times": [(label, when(moment)) for label, moment in times(obj)],
-            "entries": brief(entries[:20]),
-            "entries_url": list_url(AuditEntry, q=obj.external_id, rule=obj.rule_id),
+            "entries": brief(entries[:20], of=obj.rule_id),
+            "entries_url": list_url(AuditEntry, q=obj.external_id),
         }
 
     @display(description=gettext_lazy("person"))
@@ -95,7 +98,7 @@ class RecordAdmin(RecordButtons, PanelAdmin):
 
     @display(description=gettext_lazy("reason"))
     def why(self, obj: Record) -> SafeString:
-        return format_html('<span title="{} {}">{}</span>', sentence(obj.reason) if obj.reason else "", obj.detail, obj.reason or "–")
+        return why(obj)
 
     @display(description=gettext_lazy("changed in Sansan"))
     def changed(self, obj: Record) -> Any:

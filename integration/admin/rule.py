@@ -18,10 +18,12 @@ from core.admin.base import AccountFilter, ScopedAdmin, display, site
 from core.history import create_many
 from core.roles import EDIT, HISTORY
 from integration import changes, preflight
+from integration.admin.filters import DiscardedFilter
 from integration.admin.health import HealthMixin, health_url
 from integration.admin.history import HistoryMixin, history_url
-from integration.admin.rule_buttons import RuleButtons
+from integration.admin.rule_buttons import RuleButtons, left_traces
 from integration.admin.rule_form import MappingInline, RuleForm
+from integration.admin.said import said
 from integration.admin.setup.steps import resume_url, step_url
 from integration.admin.setup.urls import SetupMixin
 from integration.admin.shown import choice_badge, list_url, number, page_url, when
@@ -34,13 +36,20 @@ BUDGET = ("limit_creates", "limit_updates")
 SENDING = ("card_cap", "marker")
 
 
+def setup_url(rule: SyncRule) -> str:
+    """Where the set-up of a draft goes on, or that of a rule begins to be changed."""
+    if rule.discarded_at:
+        return ""
+    return resume_url(rule) if rule.state == State.DRAFT else step_url("tags", rule)
+
+
 @admin.register(SyncRule, site=site)
 class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAdmin):
     form = RuleForm
     inlines = (MappingInline,)
     empty_text = gettext_lazy("A rule joins a Sansan and a HubSpot connection. It begins as a draft, and nothing runs until it is switched on.")
     list_display = ("slug", "account", "state_badge", "ends", "checked", "due", "standing")
-    list_filter = (("state", ChoicesDropdownFilter), AccountFilter)
+    list_filter = (("state", ChoicesDropdownFilter), DiscardedFilter, AccountFilter)
     search_fields = ("slug",)
     ordering = ("account", "slug")
     change_form_outer_before_template = "admin/integration/rule_panel.html"
@@ -81,7 +90,7 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
         return (*super().get_readonly_fields(request, obj), *fixed)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj and (obj.runs.exists() or obj.records.exists()))
+        return super().has_delete_permission(request, obj) and not (obj and left_traces(obj))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Counts the records of the rules on this page, in one query."""
@@ -126,10 +135,10 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
             "rule": obj,
             "health_url": health_url(obj),
             "history_url": history_url(kind="rule", id=obj.pk) if self.allowed(request, obj, HISTORY) else "",
-            "setup_url": (resume_url(obj) if obj.state == State.DRAFT else step_url("tags", obj)) if self.allowed(request, obj, EDIT) else "",
+            "setup_url": setup_url(obj) if self.allowed(request, obj, EDIT) else "",
             "state_badge": self.state_badge(obj),
             "stand": tiles(obj),
-            "problems": [text for _reason, text in preflight.mapping_problems(obj)],
+            "problems": [said(text) for _reason, text in preflight.mapping_problems(obj)],
             "broken": [one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT],
             "last_runs": [(page_url(run), run, choice_badge(run, "state"), when(run.created_at)) for run in runs[:5]],
             "runs_url": list_url(SyncRun, rule=obj.pk),
@@ -165,4 +174,4 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
 
     @display(description=gettext_lazy("waiting / failing"))
     def standing(self, obj: SyncRule) -> SafeString:
-        return waiting_failing(obj.pk, getattr(obj, "stand", {}))
+        return waiting_failing(obj, getattr(obj, "stand", {}))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.admin.base import button
 from core.history import noted
+from core.roles import EDIT
 from integration import tasks
+from integration.admin.setup.steps import step_url
 from integration.admin.shown import page_url
 from integration.models import Connection, SyncRule
 
@@ -26,14 +30,23 @@ FITS = {
     "preview": tuple(State),
     "check_everything": (State.ACTIVE, State.PAUSED),
     "pause": (State.ACTIVE,),
+    "discard": (State.DRAFT,),
+    "bring_back": (State.DRAFT,),
 }
+
+
+def left_traces(rule: SyncRule) -> bool:
+    """Whether the audit log knows of it: such a rule is not deleted."""
+    return bool(rule.runs.exists() or rule.records.exists())
 
 
 class RuleButtons:
     buttons = tuple(FITS)
 
     def button_fits(self, name: str, obj: SyncRule) -> bool:
-        return obj.state in FITS[name]
+        if obj.state not in FITS[name] or bool(obj.discarded_at) != (name == "bring_back"):
+            return False
+        return name != "discard" or left_traces(obj)
 
     @button(
         gettext_lazy("Switch on"),
@@ -67,6 +80,32 @@ class RuleButtons:
     def preview(self, request: HttpRequest, obj: SyncRule) -> HttpResponse:
         return self.enqueue(request, obj, preview=True)
 
+    @button(
+        gettext_lazy("Discard"),
+        icon="delete_sweep",
+        right=EDIT,
+        title=gettext_lazy("Takes this draft out of the lists. What its previews found stays in the audit log, and it can be brought back."),
+    )
+    def discard(self, request: HttpRequest, obj: SyncRule) -> HttpResponse | None:
+        if not self.put_discarded(request, obj, timezone.now()):
+            return None
+        messages.success(request, _("The draft “%(draft)s” is discarded. The filter “discarded” of this list finds it again.") % {"draft": obj})
+        return redirect("admin:integration_syncrule_changelist")
+
+    @button(gettext_lazy("Bring back"), icon="restore_from_trash", right=EDIT, primary=True)
+    def bring_back(self, request: HttpRequest, obj: SyncRule) -> None:
+        if self.put_discarded(request, obj, None):
+            messages.success(request, _("The draft is back: its set-up goes on where it was left."))
+
+    def put_discarded(self, request: HttpRequest, obj: SyncRule, when: datetime | None) -> bool:
+        """Of two people the first is heard; a draft that was switched on meanwhile stays as it is."""
+        rows = SyncRule.objects.filter(pk=obj.pk, state=State.DRAFT, discarded_at__isnull=when is not None)
+        done = bool(rows.update(discarded_at=when))
+        if done:
+            obj.discarded_at = when
+            noted([obj], request.user)
+        return done
+
     def enqueue(self, request: HttpRequest, obj: SyncRule, full: bool = False, preview: bool = False) -> HttpResponse:
         run = tasks.enqueue_sync(obj, who=request.user.get_username(), full=full, preview=preview)
         if preview != run.is_preview:
@@ -75,13 +114,21 @@ class RuleButtons:
 
     def move(self, request: HttpRequest, obj: SyncRule, state: str, **fields: Any) -> bool:
         """The conditional UPDATE decides which of two people was first."""
-        if state == State.ACTIVE and self.refused_key(request, obj):
+        if state == State.ACTIVE and (self.refused_key(request, obj) or self.unsaved_tags(request, obj)):
             return False
-        moved = bool(SyncRule.objects.filter(pk=obj.pk, state=obj.state).update(state=state, state_reason="", **fields))
+        rows = SyncRule.objects.filter(pk=obj.pk, state=obj.state, discarded_at__isnull=True)
+        moved = bool(rows.update(state=state, state_reason="", **fields))
         if moved:
             obj.state = state
             noted([obj], request.user)
         return moved
+
+    def unsaved_tags(self, request: HttpRequest, obj: SyncRule) -> bool:
+        if obj.picked_tags is None:
+            return False
+        text = _("Tags were chosen in the set-up and are not saved yet: <a href='{}'>review them, then save and sync</a>.")
+        messages.error(request, format_html(text, step_url("review", obj)))
+        return True
 
     def refused_key(self, request: HttpRequest, obj: SyncRule) -> bool:
         refused = [one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT]

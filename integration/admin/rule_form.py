@@ -15,7 +15,9 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 
 from core.admin.base import ScopedForm, TabularInline
 from integration.admin.labels import CARD_FIELDS, TRANSFORM_CHOICES
+from integration.admin.said import said
 from integration.admin.setup.policies import DECIDES, marker_choices, markers
+from integration.changes import chosen_tags
 from integration.configuration import (
     LONGEST_FULL_EVERY,
     LONGEST_INTERVAL,
@@ -94,7 +96,7 @@ class RuleForm(ScopedForm):
     def marker_field(self) -> forms.ChoiceField:
         """The tags that the key sees and others see, too."""
         asked = self.fields["marker"]
-        choices = marker_choices(list(markers(self.instance.sansan_id)), self.instance.marker)
+        choices = marker_choices(list(markers(self.instance.sansan_id)), self.instance.marker, chosen_tags(self.instance))
         return forms.ChoiceField(label=asked.label, help_text=asked.help_text, required=False, choices=choices, widget=UnfoldAdminSelectWidget())
 
     def clean_interval(self) -> int:
@@ -131,7 +133,7 @@ class RuleForm(ScopedForm):
         node.only(*NO_FILTERS)
         rows = {side: [filter_row(row, side) for row in node.nodes(side)] for side in NO_FILTERS}
         if problems:
-            raise ValidationError(problems)
+            raise ValidationError([said(problem) for problem in problems])
         return rows
 
     def clean(self) -> dict[str, Any]:
@@ -165,7 +167,7 @@ def checked_property(typed: str) -> str:
     name = typed.strip()
     problem = property_problem(name)
     if problem:
-        raise ValidationError(f"{name} {problem}" if problem.startswith("is ") else problem)
+        raise ValidationError(said(f"{name} {problem}" if problem.startswith("is ") else problem))
     return name
 
 

@@ -20,6 +20,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from core.admin.base import AccountFilter, PanelAdmin, display, site
 from integration.admin import filters
 from integration.admin.filters import RuleFilter
+from integration.admin.health import health_url
+from integration.admin.said import detail_said
 from integration.admin.shown import TONES, choice_badge, counters, duration, list_url, number, page_url, sentence, when
 from integration.models import AuditEntry, SyncRun
 
@@ -72,6 +74,7 @@ class SyncRunAdmin(PanelAdmin):
             "live": live(obj),
             "tiles": [(name, word, number(obj.counts[name]), TONES.get(name, "plain"), not obj.counts[name]) for name, word in WORDS.items()],
             "rule_url": page_url(obj.rule),
+            "health_url": health_url(obj.rule),
             "entries_url": list_url(AuditEntry, run=obj.pk),
             "progress_url": reverse("admin:integration_syncrun_progress", args=[obj.pk]),
             "by": self.by(obj),
@@ -131,7 +134,7 @@ def live(run: SyncRun) -> dict[str, Any]:
         "zero": [name for name, n in counts.items() if not n],
         "settled": settled,
         "read": counts["read"],
-        "problem": {"sentence": sentence(run.reason) if run.reason else "", "detail": run.detail},
+        "problem": {"sentence": sentence(run.reason) if run.reason else "", "detail": detail_said(run.reason, run.detail)},
         "reasons": [
             {"code": code, "n": number(n), "sentence": sentence(code), "url": list_url(AuditEntry, run=run.pk, reason=code)}
             for code, n in sorted(run.reasons.items(), key=lambda pair: (-int(pair[1]), pair[0]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -102,8 +101,9 @@ def counters(run: SyncRun) -> SafeString:
         "excluded": _("excluded"), "held": _("held"), "failed": _("failed"), "waiting": _("waiting"),
     }  # fmt: skip
     counts = run.counts
-    parts: Iterable[tuple[str, str, str]] = (
-        (TONES.get(name, "plain"), number(counts[name]), words[name]) for name in (*COUNTERS, "waiting") if counts[name]
-    )
+    parts = [(TONES.get(name, "plain"), number(counts[name]), words[name]) for name in (*COUNTERS, "waiting") if counts[name]]
+    if run.echoes:
+        parts.append(("plain", number(run.echoes), _("of our own writes recognised")))
     read = _("%(n)s read") % {"n": number(run.read)}
-    return format_html('<span class="mb-counts"><span>{}</span>{}</span>', read, format_html_join("", '<span class="mb-text-{}">{} {}</span>', parts))
+    told = ((tone, _("%(n)s %(what)s") % {"n": n, "what": what}) for tone, n, what in parts)
+    return format_html('<span class="mb-counts"><span>{}</span>{}</span>', read, format_html_join("", '<span class="mb-text-{}">{}</span>', told))

@@ -45,13 +45,15 @@ def tiles(rule: SyncRule) -> dict[str, Any]:
     }
 
 
-def waiting_failing(rule: int, stand: dict[str, int]) -> SafeString:
-    """The two counts that ask for attention, for a list."""
+def waiting_failing(rule: SyncRule, stand: dict[str, int]) -> SafeString:
+    """The two counts that ask for attention, for a list. What the preview of a draft has read waits for nothing."""
+    if rule.state == SyncRule.State.DRAFT:
+        return SafeString("–")
     parts = []
     for bucket in (Bucket.WAITING, Bucket.FAILING):
         n = stand.get(bucket, 0)
         tone = TONES[bucket] if n else "muted"
         parts.append(
-            format_html('<a class="mb-text-{}" href="{}">{}</a>', tone, list_url(Record, rule=rule, bucket=bucket.value, side="card"), number(n))
+            format_html('<a class="mb-text-{}" href="{}">{}</a>', tone, list_url(Record, rule=rule.pk, bucket=bucket.value, side="card"), number(n))
         )
     return format_html('<span class="mb-pair">{} / {}</span>', *parts)

@@ -22,20 +22,20 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 Say = Callable[[str], None]
 BIG = 0.6  # the largest account's share of the history
 PEOPLE = 8  # entries a person
-TRIES = 5
-PASSWORD = "bench-only-password"  # noqa: S105
+CONTACT = 9  # of ten records one is a contact
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--entries", type=int, default=1_000_000, help="audit entries (pages)")
     parser.add_argument("--accounts", type=int, default=500, help="accounts that share them (pages)")
+    parser.add_argument("--tries", type=int, default=5, help="times that each page is asked for (pages)")
 
 
 def run(options: dict[str, Any], say: Say) -> None:
     with tempfile.TemporaryDirectory() as home:
         database = options["database_url"] or f"sqlite:///{Path(home) / 'bench.sqlite3'}"
         environment = {**os.environ, "DEBUG": "1", "DATABASE_URL": database}
-        command = [sys.executable, "-m", "integration.bench.pages", str(options["entries"]), str(options["accounts"])]
+        command = [sys.executable, "-m", "integration.bench.pages", *(str(options[name]) for name in ("entries", "accounts", "tries"))]
         process = subprocess.Popen(command, cwd=BASE_DIR, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
         for line in process.stdout or ():
             say(line.rstrip())
@@ -43,7 +43,7 @@ def run(options: dict[str, Any], say: Say) -> None:
             raise SystemExit(process.returncode)
 
 
-def main(entries: int, accounts: int) -> None:
+def main(entries: int, accounts: int, tries: int) -> None:
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
@@ -60,7 +60,7 @@ def main(entries: int, accounts: int) -> None:
     show(f"{'':58}{'queries':>9}{'median ms':>11}{'most ms':>9}{'kB':>6}")
     for user in ("owner", "superuser"):
         for title, path in addresses(user):
-            show(measure(user, title, path))
+            show(measure(user, title, path, tries))
 
 
 def show(line: str) -> None:
@@ -78,8 +78,8 @@ def fill(entries: int, accounts: int) -> None:
     from core.tenancy import in_account
 
     users = get_user_model().objects
-    users.create_superuser("superuser", password=PASSWORD)
-    owner = users.create_user("owner", password=PASSWORD, is_staff=True)
+    users.create_superuser("superuser")
+    owner = users.create_user("owner", is_staff=True)
     rest = max(accounts - 1, 1)
     for i in range(accounts):
         account = Account.objects.create(slug=f"account-{i}", name=f"Account {i} KK")
@@ -98,7 +98,7 @@ def fill_account(account: Any, entries: int) -> None:
         ends[system] = Connection(account=account, slug=system, system=system, health="ok")
         ends[system].set_secret("pat-bench-0001")
         ends[system].save()
-    rules = [SyncRule.objects.create(account=account, slug=f"cards-{i}", state="active", **ends) for i in range(2)]
+    rules = [SyncRule.objects.create(account=account, slug=f"cards-{i}", state="active", direction="both", **ends) for i in range(2)]
     fill_days(rules)
     start = now() - timedelta(days=300)
     made = 0
@@ -140,8 +140,11 @@ def person(rule: Any, link: Any, n: int, moment: datetime) -> Any:
 
     reason = ("in_sync", "older_card", "no_email", "email_taken")[n % 4]
     bucket = {"in_sync": "linked", "older_card": "merged", "no_email": "excluded", "email_taken": "failing"}[reason]
+    ends = {"connection_id": rule.sansan_id}
+    if n % 10 == CONTACT:
+        bucket, reason, ends = "linked", "has_card", {"connection_id": rule.hubspot_id, "side": "contact"}
     return Record(
-        account_id=rule.account_id, rule=rule, connection_id=rule.sansan_id, external_id=f"{rule.pk:04d}{n:028d}", digest="d", link=link,
+        account_id=rule.account_id, rule=rule, external_id=f"{rule.pk:04d}{n:028d}", digest="d", link=link, **ends,
         email_key=f"person{n}@bench.example.jp", person_key=f"P{rule.pk}-{n}", name=f"{'佐藤鈴木高橋田中'[n % 8]} {n}", values={"title": "部長"},
         changed_at=moment, read_at=moment, bucket=bucket, reason=reason,
     )  # fmt: skip
@@ -212,6 +215,7 @@ def addresses(user: str) -> Iterator[tuple[str, str]]:
     yield "health", health
     yield "health, in sync", f"{health}?stand=linked"
     yield "health, excluded, one reason", f"{health}?stand=excluded&reason=no_email"
+    yield "health, contacts to cards", f"{health}?side=contact"
     yield "health, a name", f"{health}?q={record.name}"
     yield "set-up: connect", f"{setup}/connect/"
     yield "set-up: tags", f"{setup}/tags/"
@@ -219,25 +223,28 @@ def addresses(user: str) -> Iterator[tuple[str, str]]:
     yield "set-up: limit", f"{setup}/limit/"
     yield "set-up: review", f"{setup}/review/"
     yield "history", "/admin/integration/syncrule/history/"
-    yield "account", f"/admin/core/account/{account.pk}/change/"
-    yield "connections", "/admin/integration/connection/"
-    yield "accounts", "/admin/core/account/"
+    more = {
+        "account": f"core/account/{account.pk}/change", "accounts": "core/account", "connections": "integration/connection",
+        "connection": f"integration/connection/{rule.hubspot_id}/change", "members": "core/membership", "invitations": "core/invitation",
+    }  # fmt: skip
+    yield from ((title, f"/admin/{path}/") for title, path in more.items())
 
 
-def measure(user: str, title: str, path: str) -> str:
+def measure(user: str, title: str, path: str, tries: int) -> str:
+    from django.contrib.auth import get_user_model
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
     client = Client()
-    client.login(username=user, password=PASSWORD)
+    client.force_login(get_user_model().objects.get(username=user))
     with CaptureQueriesContext(connection) as seen:
         answer = client.get(path, secure=True)
     queries = len(seen)  # now: the next request empties the log
     if answer.status_code != 200:
         return f"{user + ': ' + title:58} answered {answer.status_code}"
     took = []
-    for _ in range(TRIES):
+    for _ in range(tries):
         began = time.perf_counter()
         client.get(path, secure=True)
         took.append((time.perf_counter() - began) * 1000)
@@ -245,4 +252,4 @@ def measure(user: str, title: str, path: str) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:4]))

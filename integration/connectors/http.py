@@ -102,20 +102,21 @@ class Http:
                 wait = self._judge(answer, attempt, writes)
                 if wait is None:
                     return answer
-                not_json = " with something that is not JSON, such as a proxy's web page" if answer.status < 300 else ""
-                fault = f"{self.vendor.name} answered {answer.status}{not_json}"
+                fault = f"{self.vendor.name} answered {answer.status}."
+                if answer.status < 300:
+                    fault = f"{self.vendor.name} answered {answer.status} with something that is not JSON, such as a proxy's web page."
             except requests.ConnectionError as error:
                 # ConnectTimeout is a ConnectionError too; both say that nothing was sent only if no connection stood.
                 if writes and not _never_sent(error):
                     raise Unanswered("interrupted", f"The connection to {self.vendor.name} broke before it answered.") from None
-                wait, fault = backoff(attempt), f"{self.vendor.name} could not be reached"
+                wait, fault = backoff(attempt), f"{self.vendor.name} could not be reached."
             except (requests.Timeout, requests.RequestException):
                 if writes:
                     raise Unanswered("interrupted", f"{self.vendor.name} did not answer in time.") from None
-                wait, fault = backoff(attempt), f"{self.vendor.name} did not answer in time"
+                wait, fault = backoff(attempt), f"{self.vendor.name} did not answer in time."
             log.info("vendor_retry", vendor=self.vendor.name, path=path, fault=fault, attempt=attempt, wait=wait)
             if wait > PATIENCE or attempt == ATTEMPTS:
-                raise RetryLater(f"{self.vendor.name.lower()}_unavailable", f"{fault}.", after=wait)
+                raise RetryLater(f"{self.vendor.name.lower()}_unavailable", fault, after=wait)
             time.sleep(wait)
         raise AssertionError("unreachable")
 

@@ -94,11 +94,15 @@ class SyncRule(Tracked, AccountOwned):
     full_at = models.DateTimeField(_("last full check"), null=True, editable=False)
     # Guided set-up: how far the draft has come, and when what decides about cards was changed last.
     setup_step = models.CharField(max_length=16, default="", blank=True, editable=False)
+    # Ids of the tags that were chosen there and not saved yet: they are the connection's, and other rules may be running by them. None: no choice.
+    picked_tags = models.JSONField(null=True, editable=False)
+    # A draft that nobody goes on with. What its previews found is part of the audit log, so that it cannot be deleted.
+    discarded_at = models.DateTimeField(_("discarded"), null=True, editable=False)
     changed_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     history = owned_history(
-        "waived", "state_reason", "cursor", "known_share", "recheck", "due_at", "checked_at", "full_at", "setup_step", "changed_at", "created_at",
-        "sweep", "swept_at", "sweep_took", "pace",
+        "waived", "state_reason", "cursor", "known_share", "recheck", "due_at", "checked_at", "full_at", "setup_step", "picked_tags", "changed_at",
+        "created_at",        "sweep", "swept_at", "sweep_took", "pace",
     )  # fmt: skip
 
     class Meta:

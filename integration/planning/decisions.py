@@ -72,6 +72,8 @@ class Decision:
     origin: Values = field(default_factory=dict)
     # What HubSpot's people edited and the card says otherwise, by property.
     clashes: Mapping[str, Clash] = field(default_factory=dict)
+    # The properties that were judged: of no other one this decision knows whether it clashes.
+    judged: frozenset[str] = frozenset()
 
     @property
     def writes(self) -> bool:

@@ -135,7 +135,7 @@ def sentence(wrong: LiquidError) -> str:
     text = str(wrong.args[0] if wrong.args else wrong).strip().rstrip(".")
     if "<locals>" in text or "positional argument" in text:
         return "A filter is used with more or fewer arguments than it takes."
-    return f"{text[:1].upper()}{text[1:300]}." if text else "The expression cannot be read."
+    return f"The expression cannot be read: {text[:300]}." if text else "The expression cannot be read."
 
 
 @lru_cache(maxsize=1024)
@@ -165,5 +165,5 @@ def render(expression: str, values: Values, tags: Sequence[str]) -> str:
         raise ExpressionError(sentence(wrong)) from None
     except TypeError:
         raise ExpressionError("A filter is used with more or fewer arguments than it takes.") from None
-    except (ArithmeticError, ValueError, RecursionError) as wrong:
+    except (ArithmeticError, ValueError, LookupError, AttributeError, RecursionError) as wrong:
         raise ExpressionError(f"The expression fails for this card: {wrong}") from None

@@ -13,6 +13,8 @@ from integration.planning.rules import TAGS, MappingRow
 
 # Property types that take any text. Others take it only where something makes their form.
 TEXT_TYPES = ("string", "phone_number")
+# The transforms that leave a date a date.
+KEEP_DATES = ("", "date")
 # Transform -> the type whose form it makes.
 MAKES = {"date": "date", "number": "number", "yes_no": "bool"}
 
@@ -25,7 +27,7 @@ def mapping_problem(row: MappingRow, schema: Mapping[str, Any]) -> tuple[str, st
     if prop["read_only"]:
         return "read_only", f"{row.hubspot}: HubSpot does not let this property be written."
     if not fits(row, prop):
-        return "wrong_type", f"{row.hubspot}: a {prop['type']} property does not take the text of {','.join(row.sansan) or 'the expression'}."
+        return "wrong_type", f"{row.hubspot}: a property of type {prop['type']} does not take the text of {','.join(row.sansan)}."
     return None
 
 
@@ -36,7 +38,7 @@ def fits(row: MappingRow, prop: Mapping[str, Any]) -> bool:
     if prop["type"] in TEXT_TYPES or row.expression or row.table or MAKES.get(row.transform) == prop["type"]:
         return True
     if prop["type"] == "date":
-        return row.sansan == ("exchangeDate",)
+        return row.sansan == ("exchangeDate",) and row.transform in KEEP_DATES
     if prop["type"] == "enumeration":
         tags = row.sansan == (TAGS,) and prop["field_type"] == "checkbox"
         return tags or (row.transform == "yes_no" and {"true", "false"} <= set(prop["options"]))
@@ -51,8 +53,8 @@ def value_problem(value: str, prop: Mapping[str, Any]) -> str:
         return "" if normalize.is_email(normalize.email(value)) else f"“{short(value)}” is not an address that a contact can have."
     if prop["type"] == "enumeration":
         return option_problem(value, prop)
-    test = TESTS.get(prop["type"])
-    return f"“{short(value)}” is not {test[1]}." if test and not test[0](value) else ""
+    fits, wrong = TESTS.get(prop["type"], (bool, ""))
+    return "" if fits(value) else wrong.format(short(value))
 
 
 def option_problem(value: str, prop: Mapping[str, Any]) -> str:
@@ -90,8 +92,8 @@ ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Since 1970, as HubSpot tells times, too.
 MILLISECONDS = re.compile(r"-?[0-9]{11,14}")
 TESTS = {
-    "number": (is_number, "a number"),
-    "date": (is_date, "a date (YYYY-MM-DD)"),
-    "datetime": (is_moment, "a date and time"),
-    "bool": (lambda value: value in ("true", "false"), "true or false"),
+    "number": (is_number, "“{}” is not a number."),
+    "date": (is_date, "“{}” is not a date (YYYY-MM-DD)."),
+    "datetime": (is_moment, "“{}” is not a date and time."),
+    "bool": (lambda value: value in ("true", "false"), "“{}” is not true or false."),
 }

@@ -64,10 +64,15 @@ def text_of(row: MappingRow, values: Values, names: Sequence[str]) -> str:
     return TRANSFORMS[row.transform](parts, values.get("countryCode", "")).strip()
 
 
+def table_key(text: str) -> str:
+    """By which a value is found in a table: its text, widths and case folded."""
+    return normalize.text(text).casefold()
+
+
 def looked_up(row: MappingRow, text: str) -> str:
-    """The table's value, widths and case folded; a blank is looked up, too."""
-    key = normalize.text(text).casefold()
+    """The table's value; a blank is looked up, too."""
+    key = table_key(text)
     for have, value in row.table:
-        if normalize.text(have).casefold() == key:
+        if table_key(have) == key:
             return value
     return "" if row.others == "blank" else text

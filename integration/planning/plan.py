@@ -151,8 +151,11 @@ def update(
     stands = {card.id for card in standing(person)} | {card.id for card in snapshot.cards if not card.visible}
     after: dict[str, str] = {}
     clashes: dict[str, Clash] = {}
+    own = frozenset(row.hubspot for row in rule.mappings) - head.otherwise
     for row in rule.mappings:
         name = row.hubspot
+        if name not in own:
+            continue  # the rule whose card stands decides, so that two rules never write over each other
         orphaned = link.origin.get(name, head.id) not in stands
         present = Present(contact.values.get(name, ""), link.written.get(name), link.answered.get(name), orphaned)
         times = Times(changed_at, contact.changed.get(name, contact.modified_at))
@@ -168,15 +171,15 @@ def update(
         after[CARD_ID] = head.id
     if not after and not first_time and (taken or held):
         one = hold(person, "email_taken", holder) if taken else hold(person, "conflict", ", ".join(held))
-        return replace(one, link=link.key, contact_id=contact.id, clashes=clashes)
+        return replace(one, link=link.key, contact_id=contact.id, clashes=clashes, judged=own)
     if not after and not first_time:
         reason = "kept_hubspot" if clashes else "in_sync"
-        return Decision(d.SKIP, reason, head.record, verdicts(person, reason), "", link.key, contact.id, clashes=clashes)
+        return Decision(d.SKIP, reason, head.record, verdicts(person, reason), "", link.key, contact.id, clashes=clashes, judged=own)
     before = {name: contact.values.get(name, "") for name in after}
     reason = "email_taken" if taken else "conflict" if held else "matched_email" if first_time else why(after, before, link)
     detail = holder if taken else ", ".join(held)
-    kind = d.LINK if first_time else d.UPDATE
-    return Decision(kind, reason, head.record, verdicts(person, reason), detail, link.key, contact.id, before, after, pick(source, after), clashes)
+    kind, settled = d.LINK if first_time else d.UPDATE, verdicts(person, reason)
+    return Decision(kind, reason, head.record, settled, detail, link.key, contact.id, before, after, pick(source, after), clashes, own)
 
 
 def farewells(out: Iterable[Decision], kept: set[str], snapshot: Snapshot, rule: Rule) -> dict[int, Decision]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 ALWAYS, IF_EMPTY, ON_CREATE, APPEND = "always", "if_empty", "on_create", "append"
 
@@ -71,3 +71,14 @@ class Rule:
         filtered = (row.field for row in self.contact_filters)
         rows = (*self.mappings, *self.to_cards)
         return tuple(dict.fromkeys((*(row.hubspot for row in rows), "email", *filtered, *own)))
+
+    @property
+    def ways(self) -> dict[str, MappingRow]:
+        """Property -> how it is filled, and who wins where it was edited in HubSpot."""
+        return {row.hubspot: replace(row, conflict=row.conflict or self.conflict) for row in self.mappings}
+
+
+def differing(one: Rule, other: Rule) -> frozenset[str]:
+    """The properties that both rules fill, and not in the same way."""
+    theirs = other.ways
+    return frozenset(name for name, way in one.ways.items() if theirs.get(name, way) != way)

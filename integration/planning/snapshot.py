@@ -26,6 +26,7 @@ class Card:
     visible: bool = True
     link: str = ""
     foreign: bool = False  # another rule's: what is in its scope is that rule's affair
+    otherwise: frozenset[str] = frozenset()  # properties that its rule fills in another way: where this card stands, they are that rule's
     barred: str = ""  # why a person said that it is never synced
     due: bool = True
     bucket: str = ""
@@ -35,9 +36,9 @@ class Card:
     def rank(self) -> tuple[str, datetime, str, int]:
         """Newest exchange date, then update time, then id: the largest survives. An unknown date is the oldest.
 
-        Our own id comes last, for a card that two rules see.
+        Our own id comes last, for a card that two rules see: the copy that was there first stands, so that a new rule changes nothing.
         """
-        return (self.exchanged_on, self.changed_at, self.id, self.record)
+        return (self.exchanged_on, self.changed_at, self.id, -self.record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ def blend(person: Person) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def fill(values: dict[str, str], origin: dict[str, str], card: Card) -> None:
-    taken = [block for block in BLOCKS if any(field in values for field in block)]
+    """Of an address that another card has begun nothing is taken; what two rules keep of one card is one address."""
+    taken = [block for block in BLOCKS if any(origin.get(field, card.id) != card.id for field in block)]
     for field, value in card.values.items():
         if value and field not in values and not any(field in block for block in taken):
             values[field], origin[field] = value, card.id

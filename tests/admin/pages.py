@@ -7,8 +7,10 @@ import zipfile
 from html.parser import HTMLParser
 from typing import Any
 
+from django.contrib.messages import get_messages
 from django.db.models import Model
 from django.urls import reverse
+from django.utils.html import conditional_escape
 
 
 def address(row: Model | type[Model], page: str, *args: Any, **query: Any) -> str:
@@ -36,6 +38,13 @@ def body(response: Any) -> str:
         with zipfile.ZipFile(io.BytesIO(content)) as bundle:
             content = b"\n".join(bundle.read(name) for name in bundle.namelist())
     return str(content.decode())
+
+
+def told_and_sent_to(response: Any) -> str:
+    """What an answer says beside its text: where it sends on, and its messages as the next page will show them. In the cookie they are encoded
+    and signed with the second, so that neither a name nor a difference is to be found in it."""
+    said = (conditional_escape(message.message) for message in get_messages(response.wsgi_request))
+    return "\n".join([response.get("Location", ""), *said])
 
 
 def told(response: Any) -> str:

@@ -21,7 +21,7 @@ from core.models import Account, Departure, Invitation, Membership, Role, User
 from core.tenancy import all_accounts, in_account
 from integration.models import AuditEntry, Connection, Heartbeat, Link, Record, SyncRule, SyncRun, Tag
 from tests.admin.conftest import browser
-from tests.admin.pages import address, body, form_of, listed, page, press, send
+from tests.admin.pages import address, body, form_of, listed, page, press, send, told_and_sent_to
 from tests.admin.world import MARKUP, content_type, joins, marks, rows_of, team
 
 pytestmark = pytest.mark.django_db
@@ -130,7 +130,7 @@ def ask(session: Any, method: str, url: str, data: dict[str, Any] | None = None)
     cookies = session.cookies.copy()
     with transaction.atomic():
         response = getattr(session, method)(url, data)
-        text = f"{body(response)} {response.get('Location', '')} {response.cookies.get('messages', '')}"
+        text = f"{body(response)} {told_and_sent_to(response)}"
         transaction.set_rollback(True)
     session.cookies = cookies
     return response.status_code, response.get("Content-Type", ""), without(text, url, data or {})
@@ -300,7 +300,7 @@ MODELS = {"new member": Membership, "new invitation": Invitation, "new connectio
 ATTEMPTS = {
     "rename the account": ({"owner"}, sent("account", name="Renamed KK")),
     "keep the log for less long": ({"owner"}, sent("account", retention_days="31")),
-    "add a member": ({"owner"}, sent("new member", account=lambda own: own.account.pk, who="dan", role="owner")),
+    "add a member": ({"owner"}, sent("new member", account=lambda own: own.account.pk, who=lambda own: own.elsewhere.username, role="owner")),
     "change a member's role": ({"owner"}, sent("colleague_membership", role="owner")),
     "remove a member": ({"owner"}, deleted("colleague_membership")),
     "invite somebody": ({"owner"}, sent("new invitation", email="new@example.jp", role="owner")),
@@ -351,7 +351,7 @@ ATTEMPTS = {
     ),
 }  # fmt: skip
 
-OF_THE_SUSPENDED = ("let the account go", "resume the account")
+OF_THE_SUSPENDED = ("let the account go", "resume the account", "add a member")
 
 
 def stored() -> dict[str, list[Any]]:
@@ -376,6 +376,8 @@ def attempted(acme, birch, dan, queued):
         # Another account, ready to be deleted. Only who asks for it is a member: with two accounts the forms ask which.
         left = {"active": False, "suspended_for": "it leaves", "exported_at": timezone.now()}
         own.suspended = Account.objects.create(slug=f"{own.slug}-two", name=f"{own.slug} two", **left)
+        own.elsewhere = User.objects.create_user(f"{own.slug}-elsewhere")
+        joins(own.elsewhere, own.suspended, Role.VIEWER)
 
     def changes(client: Client, own: SimpleNamespace, attempt: Any) -> list[str]:
         """The tables that the attempt changes, which is then undone."""

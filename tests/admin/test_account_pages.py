@@ -253,7 +253,12 @@ def test_without_a_fresh_export_it_is_not_deleted(acme, root, ago):
     if ago is None:
         Account.objects.filter(pk=acme.account.pk).update(exported_at=None)
     before = stored()
-    assert "Export everything first" in problems(leave(root, acme))["all"] and stored() == before
+    asked = root.get(address(acme.account, "leave"))
+    assert 'mb-alert mb-warn" role="alert">Export everything first' in body(asked)
+    refused = leave(root, acme)
+    assert "Export everything first" in problems(refused)["all"] and stored() == before
+    assert 'mb-alert mb-bad" role="alert">Export everything first' in body(refused), "the button was pressed, and must not seem to do nothing"
+    assert press(acme.account, "export") in body(refused) and "mb-export" in body(refused)
 
 
 def test_an_export_of_yesterday_still_counts(acme, root):

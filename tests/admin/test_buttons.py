@@ -79,6 +79,7 @@ RIGHTS = {
     **dict.fromkeys([(Connection, name) for name in ("test_connection", "refresh_tags")], OPERATE),
     (Connection, "sign_in"): EDIT,
     **dict.fromkeys([(SyncRule, name) for name in ("switch_on", "resume", "sync_now", "preview", "check_everything", "pause")], OPERATE),
+    **dict.fromkeys([(SyncRule, "discard"), (SyncRule, "bring_back")], EDIT),
     **dict.fromkeys([(Record, name) for name in ("retry", "sync_again")], OPERATE),
 }
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.tenancy import in_account
-from integration.admin.chart import BAR, DAYS, HEIGHT, STEP, chart, summary
+from integration.admin.chart import BAR, DAYS, HEIGHT, STEP, chart, in_short, summary
 from integration.models import DayFigures
 from integration.planning import latency
 from tests.admin.pages import body
@@ -140,3 +140,17 @@ def test_the_page_s_drawing_has_plain_numbers_in_any_language(acme, aiko, langua
     assert len(numbers) > 100 and all(re.fullmatch(r"-?\d+(\.\d+)?", number) for number in numbers)
     assert re.fullmatch(r"[\d ]+-?[\d ]*", re.search(r'viewBox="([^"]*)"', svg).group(1).replace("-", "")) and re.search(r'points="[\d, ]+"', svg)
     assert "<title>" in svg and 'role="img"' in svg and "aria-label" in svg
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        (None, "–"),
+        (day(calls_hubspot=4), "–"),
+        (day(created=1200, updated=34), "1,234 written"),
+        (day(cards_made=2), "2 written"),
+        (day(created=1, failed=3, took=(4.0,)), "1 written, 3 failed, 95 % within 4.0 s"),
+    ],
+)
+def test_a_day_in_short(figures, said):
+    assert in_short(figures) == said

@@ -6,10 +6,14 @@ import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
+from core.models import Account
 from core.tenancy import in_account
 from integration.models import Connection, Link, Record, SyncRule, SyncRun, Tag
+from tests.admin.conftest import browser
 from tests.admin.pages import address, body, errors, form_of, listed, page, press, rows_on, send, told
+from tests.admin.test_access import stored as whole_database
 from tests.admin.world import SECRET
 from tests.core.rows import fernet_keys
 
@@ -298,3 +302,28 @@ def test_a_connection_whose_key_is_lost_can_be_deleted(acme, lost, aiko):
     aiko.post(address(acme.spare, "delete"), {"post": "yes"})
     with in_account(acme.account):
         assert not Connection.objects.filter(pk=acme.spare.pk).exists()
+
+
+@pytest.mark.parametrize("who", ["owner", "root"])
+def test_an_account_that_is_being_deleted_gets_no_new_key(acme, root, who):
+    """Its credentials were destroyed at once. A form that was open then, or a consent that comes late, must not bring new ones."""
+    client = root if who == "root" else browser(acme.owner)
+    form, new = (
+        form_of(client.get(page(acme.hubspot))),
+        {"account": acme.account.pk, "slug": "late", "system": "sansan", "secret": "another-key-0001"},
+    )
+    Account.objects.filter(pk=acme.account.pk).update(active=False, leaving_at=timezone.now())
+    before = whole_database()
+    assert client.post(page(acme.hubspot), form | {"secret": "another-token-0001"}).status_code == 403
+    client.post(address(Connection, "add"), new)
+    assert whole_database() == before
+    assert client.get(page(acme.hubspot)).status_code == 200, "looking stays possible until its rows are gone"
+
+
+def test_a_consent_that_comes_back_to_a_suspended_account_is_left_alone(acme, aiko, settings):
+    settings.HUBSPOT_CLIENT_ID, settings.HUBSPOT_CLIENT_SECRET = "an-app", "its-secret"
+    aiko.post(press(acme.hubspot, "sign_in"))
+    Account.objects.filter(pk=acme.account.pk).update(active=False)
+    before = whole_database()
+    aiko.get(reverse("admin:integration_setup_oauth", query={"state": aiko.session["hubspot_oauth"]["state"], "code": "a-code"}))
+    assert whole_database() == before

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration.models import AuditEntry, Record, SyncRule
+from integration.models import AuditEntry, Connection, Record, SyncRule, Tag
 from tests.admin.pages import address, body, listed, page, rows_on
 from tests.admin.world import entry
 from tests.core import rows
@@ -113,7 +113,7 @@ def test_a_long_list_needs_no_more_queries(acme, aiko):
 # The page
 
 BLANK = '<span class="mb-muted">blank</span>'
-DIFF = r"<td><code>(\w+)</code></td>\s*" + r"<td[^>]*>(.*?)</td>\s*" * 3
+DIFF = r"<td>([^<]*)<code>(\w+)</code></td>\s*" + r"<td[^>]*><span>(.*?)</span></td>\s*" * 2 + r"<td[^>]*>(.*?)</td>"
 
 
 def test_the_page_shows_each_property_before_and_after(acme, aiko):
@@ -121,13 +121,35 @@ def test_the_page_shows_each_property_before_and_after(acme, aiko):
     after = {"jobtitle": "営業部 部長", "company": "Acme KK", "city": "港区", "phone": ""}
     one = entry(acme.run, acme.record, before=before, after=after, origin={"jobtitle": "acme-C1"})
     seen = body(aiko.get(page(one)))
-    told = {name: [" ".join(cell.split()) for cell in cells] for name, *cells in re.findall(DIFF, seen, re.DOTALL)}
-    assert told == {
+    assert written(seen) == {
         "jobtitle": ["営業部 <del>課</del>長", "営業部 <ins>部</ins>長", "acme-C1"],
         "company": [BLANK, "<ins>Acme KK</ins>", "–"],
         "city": [BLANK, "<ins>港区</ins>", "–"],
         "phone": ["<del>03-1234</del>", BLANK, "–"],
     }
+
+
+def written(seen):
+    return {label + name: [" ".join(cell.split()) for cell in cells] for label, name, *cells in re.findall(DIFF, seen, re.DOTALL)}
+
+
+def test_properties_options_and_tags_are_called_as_people_know_them(acme, aiko):
+    """A tag that is no option yet by its name; what nobody knows any more stands for itself."""
+    choice = {"type": "enumeration", "field_type": "checkbox", "label": "Sansan tags", "options": {"acme-T0": "First tag"}}
+    with in_account(acme.account):
+        Connection.objects.filter(pk=acme.hubspot.pk).update(schema={"sansan_tags": choice, "jobtitle": {"type": "string", "label": "Job title"}})
+        Tag.objects.filter(pk=acme.tags[1].pk).update(name="Second tag")
+    after = {"sansan_tags": "acme-T0;acme-T1;gone", "jobtitle": "acme-T1"}
+    seen = body(aiko.get(page(entry(acme.run, acme.record, before={"sansan_tags": "acme-T0"}, after=after))))
+    assert {name: re.sub(r"</?(ins|del)>", "", cells[1]) for name, cells in written(seen).items()} == {
+        "Sansan tags sansan_tags": "First tag; Second tag; gone",
+        "Job title jobtitle": "acme-T1",
+    }
+
+
+def test_a_card_that_is_made_is_told_by_the_names_of_its_fields(acme, aiko):
+    seen = body(aiko.get(page(entry(acme.run, acme.record, decision="create", reason="new_card", after={"lastName": "森", "shoeSize": "9"}))))
+    assert "<td>Last name</td>" in seen and "<td>shoeSize</td>" in seen and "Field of the card" in seen
 
 
 def test_the_page_of_an_entry_without_a_write_says_so(acme, aiko):

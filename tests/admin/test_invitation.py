@@ -15,9 +15,10 @@ from core import invitations
 from core.invitations import accept, invite
 from core.models import Account, Invitation, Membership, Role, User
 from core.models.invitation import digest
+from tests.admin.conftest import browser
 from tests.admin.pages import address, body, errors, form_of, listed, page, press, rows_on, send
 from tests.admin.test_access import stored
-from tests.admin.world import MARKUP
+from tests.admin.world import MARKUP, team
 
 pytestmark = pytest.mark.django_db
 GUEST = "guest@example.jp"
@@ -235,6 +236,21 @@ def test_who_is_withdrawn_does_not_get_in(acme, aiko):
     assert address(one, "delete") in body(aiko.get(page(one)))
     aiko.post(address(one, "delete"), {"post": "yes"})
     assert not Invitation.objects.exists() and Client().get(f"/invitation/{token}/").status_code == 404
+
+
+def test_who_is_removed_has_no_link_left(acme, birch, aiko):
+    """Neither one that was sent to them, nor one that they made."""
+    emi = team(acme, "emi", Role.OWNER)
+    _, sent = invite(birch.account, emi.email, Role.OWNER, birch.owner)
+    Invitation.objects.update(account=acme.account, invited_by="aiko")  # as before emi was a member
+    made = token_on(add(browser(emi), email="emi@elsewhere.example.jp", role="owner"))
+    aiko.post(address(emi.memberships.get(), "delete"), {"post": "yes"})
+    for token in (sent, made):
+        assert Client().get(f"/invitation/{token}/").status_code == 404
+        browser(emi).post(f"/invitation/{token}/", {"as": "emi"})
+    assert not emi.memberships.exists()
+    shown = re.sub(r"<[^>]+>|\s+", " ", body(aiko.get(listed(Invitation))))
+    assert "emi@elsewhere.example.jp" in shown and not re.search(r"elsewhere.example.jp.{1,90} Open ", shown)
 
 
 def test_what_was_accepted_stays(acme, aiko, root):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from core.models import Membership, User
+import pytest
+from django.test import Client
+from django.utils import translation
+
+from core.invitations import invite
+from core.models import Account, Invitation, Membership, Role, User
 from tests.admin.conftest import browser
 from tests.admin.pages import address, body, errors, form_of, listed, page, rows_on, send
 from tests.admin.world import joins, team
@@ -20,12 +25,39 @@ def add(client, own, **typed):
     return send(client, address(Membership, "add"), account=own.account.pk, **typed)
 
 
+@pytest.fixture
+def acme_two(acme):
+    """Aiko's other account, of which Dan is."""
+    two = Account.objects.create(slug="acme-two", name="Acme two")
+    joins(acme.owner, two, "owner")
+    joins(User.objects.create_user("dan", "dan@example.jp"), two, "viewer")
+    return two
+
+
 @pytest.mark.parametrize("typed", ["dan", " dan ", "dan@example.jp", "DAN@Example.jp"])
-def test_an_owner_adds_somebody_by_name_or_address(acme, aiko, typed):
-    User.objects.create_user("dan", "dan@example.jp")
+def test_an_owner_adds_somebody_of_another_account_of_hers_by_name_or_address(acme, acme_two, aiko, typed):
     add(aiko, acme, who=typed, role="operator")
     assert roles(acme) == {"aiko": "owner", "acme-colleague": "editor", "dan": "operator"}
     assert User.objects.get(username="dan").is_staff, "or the admin would not let them in"
+
+
+@pytest.mark.parametrize("role", ["editor", "operator", "viewer", "auditor"])
+def test_being_in_another_account_is_not_owning_it(acme, acme_two, aiko, role):
+    acme_two.memberships.filter(user=acme.owner).update(role=role)
+    assert errors(add(aiko, acme, who="dan", role="viewer")).keys() == {"who"}
+
+
+def test_who_was_chosen_for_the_pages_is_found_all_the_same(acme, acme_two, aiko):
+    aiko.post("/admin/switch/", {"account": acme.account.pk})
+    add(aiko, acme, who="dan", role="viewer")
+    assert "dan" in roles(acme)
+
+
+@pytest.mark.parametrize("typed", ["dan", "dan@example.jp"])
+def test_the_platform_s_people_add_anybody(acme, root, typed):
+    User.objects.create_user("dan", "dan@example.jp")
+    add(root, acme, who=typed, role="operator")
+    assert "dan" in roles(acme)
 
 
 WRONG = {
@@ -48,17 +80,53 @@ def test_who_cannot_be_added_is_told_at_the_field(acme, aiko, dan, typed, field)
     assert len(roles(acme)) == 2
 
 
-def test_the_answer_to_a_name_does_not_tell_whose_it_is(acme, birch, aiko):
-    """Nobody learns from the form which names another account's people have: it adds them, or says what it says of nobody."""
-    User.objects.filter(pk=birch.owner.pk).update(is_active=False)
-    theirs, none = (errors(add(aiko, acme, who=name, role="viewer")) for name in ("chie", "nobody"))
-    assert theirs == none
+def test_the_answer_to_a_name_does_not_tell_whether_anybody_has_it(acme, birch, aiko, dan):
+    """Nobody learns which names and addresses there are, nor who has them: all of them are asked by an invitation."""
+    before, none = roles(acme), errors(add(aiko, acme, who="nobody", role="viewer"))
+    for theirs in ("chie", "chie@birch.example.jp", "dan", "birch-colleague"):
+        assert errors(add(aiko, acme, who=theirs, role="viewer")) == none
+    assert roles(acme) == before and "birch" not in body(aiko.get(listed(Membership)))
+
+
+def test_nobody_takes_a_seat_by_an_address_that_is_not_theirs(acme, birch, aiko, chie):
+    """The link of an invitation is shown to whoever makes it, so that anybody can have a user with any address."""
+    _, token = invite(acme.account, "new@birch.example.jp", "viewer", acme.owner)
+    password = "three blind carps swim"
+    Client().post(f"/invitation/{token}/", {"username": "mallory", "password1": password, "password2": password})
+    assert User.objects.get(username="mallory").email == "new@birch.example.jp"
+    assert errors(add(chie, birch, who="new@birch.example.jp", role="editor")).keys() == {"who"}
+    assert "mallory" not in roles(birch)
 
 
 def test_an_account_must_be_said(acme, aiko):
     aiko.raise_request_exception = False
     response = aiko.post(address(Membership, "add"), {"who": "dan", "role": "viewer"})
-    assert response.status_code == 200 and "account" in errors(response)
+    assert response.status_code == 200 and errors(response)["account"] == ["This field is required."]
+
+
+def test_who_owns_one_account_adds_members_to_that(acme, acme_two, birch, aiko, emi):
+    """Nobody is asked what has one answer."""
+    assert form_of(browser(birch.owner).get(address(Membership, "add")))["account"] == str(birch.account.pk)
+
+
+@pytest.mark.parametrize("form", [Membership, Invitation])
+def test_who_gives_a_role_reads_what_it_may(acme, aiko, form):
+    seen = body(aiko.get(address(form, "add")))
+    assert "<b>Operator</b>: sees everything, runs syncs and retries<br>" in seen and "<b>Viewer</b>: sees everything<br>" in seen
+    assert (
+        "<b>Owner</b>: sees everything, sees who changed what, takes data out, runs syncs and retries, sets up and changes syncs, manages people"
+        in seen
+    )
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_the_list_names_every_role_in_the_readers_language(acme, aiko, role):
+    ben = team(acme, "ben", role)
+    with translation.override("ja"):
+        name = str(Role(role).label)
+    row = body(aiko.get(listed(Membership, q=ben.username), headers={"accept-language": "ja"})).split("<tbody")[1]
+    words = re.sub(r"<[^>]*>", " ", row).lower().split()
+    assert name in words and role not in words
 
 
 def test_nobody_is_added_to_an_account_of_which_one_is_no_owner(acme, birch, emi, dan):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from core.models import Account
 from core.tenancy import all_accounts, in_account
 from integration.admin.setup.steps import resume_url
-from integration.models import Connection, Heartbeat, SyncRule, SyncRun
+from integration.models import Connection, DayFigures, Heartbeat, SyncRule, SyncRun
 from integration.planning.reasons import REASONS, TO_DO
 from tests.admin.conftest import browser
 from tests.admin.pages import address, body, listed, page
@@ -118,6 +118,21 @@ def test_a_rule_that_is_late_is_told(acme, aiko, interval, minutes, told):
     assert bool(aiko.get(HOME).context["late"]) is told
 
 
+def test_a_sync_that_somebody_changes_and_does_not_save_waits_in_sight(acme, aiko):
+    change(acme, state="paused")
+    assert aiko.get(HOME).context["held"] == []
+    change(acme, state="paused", state_reason="Being changed: review it and save.")
+    (row,) = aiko.get(HOME).context["held"]
+    assert (row["rule"].slug, row["url"]) == ("acme-cards", page(acme.rule)) and "Being changed: review it and save." in body(aiko.get(HOME))
+
+
+def test_for_a_suspended_account_nothing_is_begun(acme, aiko):
+    Account.objects.filter(pk=acme.account.pk).update(active=False, suspended_for="has not paid")
+    with in_account(acme.account):
+        SyncRule.objects.update(state="draft")
+    assert "Set up your first sync" not in body(aiko.get(HOME))
+
+
 def test_failing_cards_are_told_by_rule_and_reason_with_what_to_do(acme, aiko):
     for n in range(3):
         rows.record(acme.rule, f"F{n}", bucket="failing", reason="wrong_type")
@@ -196,3 +211,34 @@ def test_ben_reads_the_same_as_aiko(acme, aiko):
     ben = browser(team(acme, "ben", "auditor"))
     assert [row["rule"] for row in ben.get(HOME).context["rules"]] == [row["rule"] for row in aiko.get(HOME).context["rules"]]
     assert address(SyncRule, "add") not in body(ben.get(HOME))
+
+
+def test_a_broken_connection_that_no_sync_needs_waits_for_nobody(acme, aiko):
+    with in_account(acme.account):
+        spare = rows.connection(acme.account, "sansan", slug="spare")
+        Connection.objects.filter(pk=spare.pk).update(health="reconnect", health_detail="Sansan says no.")
+    assert "Sansan says no." not in body(aiko.get(HOME))
+
+
+def test_today_is_the_accounts_own(acme, aiko):
+    """In Tokyo tomorrow has begun nine hours before it does in London."""
+    today = acme.account.day_of(timezone.now())
+    with in_account(acme.account):
+        DayFigures.objects.filter(rule=acme.rule).delete()
+        DayFigures.objects.create(account=acme.account, rule=acme.rule, day=today, created=41)
+        DayFigures.objects.create(account=acme.account, rule=acme.rule, day=today - timedelta(days=1), created=7_777)
+    row = next(row for row in aiko.get(HOME).context["rules"] if row["rule"].pk == acme.rule.pk)
+    assert row["today"] == "41 written"
+
+
+def test_a_draft_waits_for_nothing(acme, aiko):
+    """Its preview has read cards, and nobody is to write them."""
+    rows.record(acme.draft, "D1", bucket="waiting")
+    shown = {row["rule"].pk: row["counts"] for row in aiko.get(HOME).context["rules"]}
+    assert shown[acme.draft.pk] == "–" and "href" in shown[acme.rule.pk]
+
+
+def test_a_run_that_only_met_our_own_writes_says_so(acme, aiko):
+    rows.run(acme.rule, state="succeeded", echoes=1_234)
+    seen = re.sub(r"<[^>]+>|\s+", " ", body(aiko.get(HOME)))
+    assert "1,234 of our own writes recognised" in seen

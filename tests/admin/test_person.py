@@ -15,7 +15,7 @@ from django.utils import timezone
 from core.models import Account
 from core.tenancy import in_account
 from integration.admin.person import side_by_side
-from integration.models import Connection, FieldMapping, Link, Record, SyncRun
+from integration.models import Connection, FieldMapping, Link, Record, SyncRun, Tag
 from integration.planning.reasons import REASONS, TO_DO
 from tests.admin.pages import body, page, press, told
 from tests.admin.world import entry
@@ -162,6 +162,14 @@ def test_the_tags_of_all_cards_are_united_and_have_their_names(two):
     assert tags.why == "The tags of all cards, united." and all(won for _, won in cells(tags))
     assert "acme public" in tags.contact and "acme shared" in tags.contact and "acme-T0" not in tags.contact
     assert "acme public" in cells(tags)[0][0] and "acme shared" in cells(tags)[1][0]
+
+
+def test_of_the_tags_only_those_that_are_synced_are_shown(two):
+    """The others never reach the contact: shown, they would look like something that is still to be written."""
+    with in_account(two[0].account):
+        Tag.objects.filter(external_id="acme-T0").update(selected=True)
+    tags = sides(two[0])[0]["sansan_tags"]
+    assert cells(tags)[0][0].startswith("acme public") and cells(tags)[1] == ("", False)
 
 
 def test_a_tag_that_is_gone_is_called_by_its_id(two):

@@ -187,7 +187,7 @@ def test_a_refused_key_is_told_with_the_way_to_it(acme, aiko):
     [
         (None, "jobtitle: HubSpot has no such contact property."),
         ({"type": "string", "read_only": True}, "jobtitle: HubSpot does not let this property be written."),
-        ({"type": "number", "read_only": False}, "jobtitle: a number property does not take the text of title."),
+        ({"type": "number", "read_only": False}, "jobtitle: a property of type number does not take the text of Title."),
         ({"type": "string", "read_only": False}, ""),
     ],
 )

@@ -11,7 +11,7 @@ from tests.admin.pages import body, page, press, told
 
 pytestmark = pytest.mark.django_db
 SHOWN = {
-    "draft": ["switch_on", "preview"],
+    "draft": ["switch_on", "preview", "discard"],
     "active": ["sync_now", "preview", "check_everything", "pause"],
     "paused": ["resume", "sync_now", "preview", "check_everything"],
     "held": ["resume", "preview"],

@@ -311,6 +311,21 @@ def test_a_row_that_would_do_nothing_is_told(acme, aiko, draft, typed):
     assert aiko.post(url("configure", draft.pk), off).status_code == 302
 
 
+def test_a_value_that_stands_twice_in_a_table_is_told(acme, aiko, draft):
+    """Only the first would count; widths and case make no other value, as when it is looked up."""
+    form = add_row(aiko, "configure", draft, source="title", hubspot="salutation", table="部長 = A\n\nVIP = B\nｖｉｐ = C")
+    answer = aiko.post(url("configure", draft.pk), form)
+    assert answer.status_code == 200 and "Line 4: “ｖｉｐ” stands in line 3 already." in problems(answer) and "salutation" not in mapped(draft)
+
+
+def test_switching_the_address_off_says_what_that_means(acme, aiko, draft):
+    form = form_of(aiko.get(url("configure", draft.pk)))
+    (row,) = [name.removesuffix("-hubspot") for name, value in form.items() if name.endswith("-hubspot") and value == ["email"]]
+    for off in (False, True):
+        sent = {name: value for name, value in form.items() if not (off and name == f"{row}-active")}
+        assert ("A new one gets the card's all the same" in aiko.post(url("try", draft.pk), sent).json()["notes"][row]["hint"]) is off
+
+
 # The owner of a contact
 
 
@@ -327,7 +342,7 @@ def test_the_owner_may_be_mapped(acme, aiko, draft):
 
 def test_tags_are_no_owner(acme, aiko, draft):
     answer = aiko.post(url("configure", draft.pk), add_row(aiko, "configure", draft, source="tags", hubspot="hubspot_owner_id"))
-    assert answer.status_code == 200 and "does not take the text of tags" in problems(answer)
+    assert answer.status_code == 200 and "does not take the text of Tags" in problems(answer)
 
 
 def test_the_default_rows_are_shown_and_not_stored(acme, aiko, draft):
@@ -358,12 +373,12 @@ def test_more_rows_than_anybody_needs_are_still_taken(acme, aiko, draft):
 
 BAD = {
     "a property that is not there": ({"source": "title", "hubspot": "nonsense"}, "HubSpot has no such contact property"),
-    "no property": ({"source": "title", "hubspot": ""}, "required"),
+    "no property": ({"source": "title", "hubspot": ""}, "Choose a property of HubSpot"),
     "no name of a property": ({"source": "title", "hubspot": "Job Title"}, "not the internal name"),
     "our own key": ({"source": "title", "hubspot": "sansan_link_id"}, "our own key"),
     "a property mapped twice": ({"source": "title", "hubspot": "lastname"}, "Mapped twice"),
     "a property that cannot be written": ({"source": "title", "hubspot": "createdate"}, "does not let this property be written"),
-    "another type": ({"source": "title", "hubspot": "annualrevenue"}, "does not take the text of title"),
+    "another type": ({"source": "title", "hubspot": "annualrevenue"}, "does not take the text of Title"),
     "no field": ({"source": "", "hubspot": "salutation"}, "Choose a field of the card."),
     "another field": ({"source": "shoe", "hubspot": "salutation"}, "is not a field of a card"),
     "tags and another field": ({"source": "tags,title", "hubspot": "salutation"}, "tags cannot be joined"),

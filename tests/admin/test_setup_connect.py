@@ -71,6 +71,49 @@ def test_a_bad_key_is_told_at_its_field_and_not_repeated(acme, aiko, queued, sec
     assert 'value="mine"' in page and 'value="new"' in page and form_of(seen[0], "mb-go-on")["sansan"] == [str(acme.sansan.pk)]
 
 
+def test_two_keys_that_were_entered_are_both_kept_whatever_was_pressed(acme, aiko, queued):
+    typed = key(acme, label="left") | {"hubspot-label": "right", "hubspot-secret": TOKEN}
+    for action, names in (("sansan", ("left", "right")), ("next", ("left-2", "right-2")), ("test", ("left-3", "right-3"))):
+        tasks = queued(lambda action=action, names=names: aiko.post(
+            url(""), typed | {"action": action, "sansan-label": names[0], "hubspot-label": names[1]}
+        ))  # fmt: skip
+        made = {stored(acme, name).pk for name in names}
+        assert made <= {args[1] for _name, args in tasks} and rules(acme) == {}
+
+
+def test_of_two_keys_the_good_one_is_kept_and_the_other_asked_for_again(acme, aiko):
+    answer = aiko.post(url(""), key(acme, label="left") | {"hubspot-label": "right", "hubspot-secret": "not a key"})
+    assert "each place says what" in problems(answer) and answer.context["sides"][1].form.errors
+    assert form_of(answer, "mb-go-on")["sansan"] == [str(stored(acme, "left").pk)]
+
+
+def test_what_was_chosen_on_the_other_side_stays(acme, aiko):
+    with in_account(acme.account):
+        another = rows.connection(acme.account, "hubspot", slug="another")
+    led = aiko.post(url(""), key(acme, hubspot=another.pk))["Location"]
+    assert form_of(aiko.get(led), "mb-go-on")["hubspot"] == [str(another.pk)]
+
+
+def test_a_key_that_was_refused_gives_its_place_to_the_next(acme, aiko, queued):
+    """Nobody knows it, and a list of wrong keys helps nobody."""
+    aiko.post(url(""), key(acme))
+    with in_account(acme.account):
+        Connection.objects.filter(slug="second").update(health="reconnect")
+    seen = aiko.get(url(""), {"sansan": stored(acme, "second").pk})
+    side = seen.context["sides"][0]
+    assert side.again and side.form["label"].value() == "second" and "Enter another key for it" in body(seen)
+    assert aiko.post(url(""), key(acme, secret=KEY[::-1])).status_code == 302
+    made = stored(acme, "second")
+    assert (made.credentials, made.health) == ({"api_key": KEY[::-1]}, "untested")
+
+
+def test_a_key_that_a_sync_knows_keeps_its_place(acme, aiko):
+    with in_account(acme.account):
+        Connection.objects.filter(pk=acme.sansan.pk).update(health="reconnect")
+    answer = aiko.post(url(""), key(acme, label="acme-sansan"))
+    assert "connection of this name already" in str(answer.context["sides"][0].form.errors)
+
+
 @pytest.mark.parametrize("label", ["", "a b", "ö", "x" * 51, "a\x00b", "acme-sansan", "../x", "<b>"])
 def test_a_bad_name_is_told_at_its_field(acme, aiko, label):
     answer = aiko.post(url(""), key(acme, label=label))
@@ -92,6 +135,17 @@ def test_two_people_who_begin_the_same_sync_at_once(acme, aiko, monkeypatch):
     assert aiko.post(url(""), ends(acme)).status_code == 302
     answer = aiko.post(url(""), ends(acme))
     assert answer.status_code in (200, 302) and list(rules(acme)) == ["new"]
+
+
+def test_a_second_connection_to_a_hubspot_account_in_use_is_told_at_its_side(acme, aiko):
+    """Each of its contacts would be two people. Where no sync goes by the first one, it may be replaced."""
+    with in_account(acme.account):
+        Connection.objects.filter(pk=acme.spare.pk).update(health="ok", remote_id="acme-portal")
+    answer = aiko.post(url(""), ends(acme, hubspot=acme.spare.pk))
+    assert answer.status_code == 200 and "the same HubSpot account as “acme-hubspot”" in problems(answer) and "new" not in rules(acme)
+    with in_account(acme.account):
+        SyncRule.objects.filter(hubspot=acme.hubspot).update(state="draft")
+    assert aiko.post(url(""), ends(acme, hubspot=acme.spare.pk)).status_code == 302 and "new" in rules(acme)
 
 
 def test_the_names_that_are_offered_are_free(acme, aiko):
@@ -306,3 +360,12 @@ def test_the_way_back_leads_to_no_other_host(acme, aiko, offered):
 def test_the_address_to_return_to_is_ours(settings):
     request = RequestFactory().get("/admin/", headers={"host": "testserver"})
     assert oauth.back_url(request) == f"http://testserver{url('oauth')}"
+
+
+def test_going_on_counts_a_key_that_never_was(acme, aiko, queued):
+    """One that came from a file, say: the next pages show numbers and sampled cards."""
+    with in_account(acme.account):
+        Connection.objects.filter(pk=acme.sansan.pk).update(surveyed_at=None, survey={})
+    for slug in ("first", "second"):  # somebody is at it by then
+        asked = queued(lambda slug=slug: aiko.post(url(""), ends(acme, slug=slug)))
+        assert [name for name, _args in asked] == ["integration.tasks.count_cards"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from core.models import Role
@@ -192,7 +193,7 @@ def preview(acme, draft):
     planned(run, 4, decision="link", reason="matched_email", after={"jobtitle": "x"})
     planned(run, 5, decision="skip", reason="older_card")
     planned(run, 6, decision="skip", reason="no_email")
-    planned(run, 7, decision="skip", reason="filtered", detail="prefecture equals 東京都")
+    planned(run, 7, decision="skip", reason="filtered", detail="Prefecture is 東京都")
     planned(run, 8, decision="hold", reason="bad_mapping", detail="score: no")
     planned(run, 9, decision="skip", reason="in_sync")
     return run
@@ -250,7 +251,7 @@ def test_a_new_card_is_shown_by_the_names_of_its_fields(acme, aiko, both):
     assert (
         "Cards to be made in Sansan" in seen and "<td>Last name</td>" in seen and "<td>Company</td>" in seen and "<code>lastName</code>" not in seen
     )
-    assert "3 fields of the card" in seen and "Field of the card" in seen and "<td>shoeSize</td>" in seen and "Contact 92" in seen
+    assert "3 fields of the card" in seen and "Field of the card" in seen and "<td>shoeSize</td>" in seen and "HubSpot 92" in seen
     seen = body(aiko.get(url("review", both.pk), {"show": "created"})).split('id="rows"')[1]
     assert "<code>lastname</code>" in seen and "1 property" in seen
 
@@ -278,7 +279,7 @@ def test_no_cards_are_counted_where_none_are_made(acme, aiko, draft, preview):
 def test_a_change_is_shown_before_and_after(acme, aiko, draft, preview):
     seen = body(aiko.get(url("review", draft.pk), {"show": "updated"}))
     assert "jobtitle" in seen and "<del>old</del>" in seen and "<ins>new</ins>" in seen and "42" in seen
-    assert "prefecture equals 東京都" in body(aiko.get(url("review", draft.pk), {"show": "excluded"}))
+    assert "Prefecture is 東京都" in body(aiko.get(url("review", draft.pk), {"show": "excluded"}))
 
 
 def test_the_rows_of_one_reason(acme, aiko, draft, preview):
@@ -337,7 +338,45 @@ def test_mappings_that_cannot_work_are_told_before_anything_begins(acme, aiko, d
     assert "gone_since: HubSpot has no such contact property." in body(aiko.get(url("review", draft.pk)))
 
 
+def test_properties_that_a_running_sync_fills_otherwise_are_named(acme, aiko, draft):
+    """Of a person whom both see one of the two decides: that should be known before."""
+    assert "in another way" not in body(aiko.get(url("review", draft.pk)))
+    other = begun(acme, slug="elsewhere", state="active")
+    with in_account(acme.account):
+        SyncRule.objects.filter(pk=acme.rule.pk).update(state="paused")
+        FieldMapping.objects.filter(rule=other, hubspot="jobtitle").update(transform="upper")
+    seen = body(aiko.get(url("review", draft.pk)))
+    assert "<li>elsewhere: Jobtitle</li>" in seen and "whose newest card stands" in seen
+    with in_account(acme.account):
+        SyncRule.objects.filter(pk=other.pk).update(state="paused")
+    assert "in another way" not in body(aiko.get(url("review", draft.pk))), "a rule that stands still decides nothing"
+
+
 def test_a_running_sync_says_so_and_is_not_saved_again(acme, aiko):
     rule = begun(acme, state="active", changed_at=timezone.now() - timedelta(days=1))
     previewed(rule)
-    assert "This sync is running" in body(aiko.get(url("review", rule.pk))) and not button(aiko, rule)
+    seen = body(aiko.get(url("review", rule.pk)))
+    assert "This sync is running" in seen and 'value="save"' not in seen and reverse("admin:integration_health", args=[rule.pk]) in seen
+    rows.run(rule, state="succeeded")
+    seen = aiko.get(url("review", rule.pk))
+    assert seen.context["preview"] is None and "what the next run would do" in body(seen), "a run has come after it"
+
+
+def test_what_is_about_to_begin_is_summed_up(acme, aiko):
+    filters = {"cards": [{"field": "title", "op": "contains", "value": "部長"}], "contacts": []}
+    rule = begun(acme, direction="both", filters=filters, limits={"creates": 500}, card_cap=20, picked_tags=["acme-T0", "acme-T1"])
+    previewed(rule, created=7, updated=2, linked=1, reasons={"new_card": 3})
+    seen = aiko.get(url("review", rule.pk))
+    lines = {line["url"]: " · ".join(line["texts"]) for line in seen.context["summary"]}
+    assert "acme public" in lines[url("tags", rule.pk)] or "acme shared" in lines[url("tags", rule.pk)]
+    assert "17 mappings" in lines[url("configure", rule.pk)] and "At most 20 cards a day" in lines[url("configure", rule.pk)]
+    assert lines[url("limit", rule.pk)] == "Only people with a valid e-mail address · Title contains 部長 · At most 500 new contacts in one run"
+    assert "Sansan" in lines[url("connect", rule.pk)] and "HubSpot" in lines[url("connect", rule.pk)]
+    assert seen.context["effect"].startswith("4 new contacts, 3 contacts changed in HubSpot") and "3 new cards in Sansan" in seen.context["effect"]
+
+
+def test_of_many_tags_and_criteria_a_few_are_named(acme, aiko):
+    filters = {"cards": [{"field": "title", "op": "not_blank", "value": ""}] * 7, "contacts": []}
+    rule = begun(acme, filters=filters, picked_tags=["acme-T0", *(f"gone-{n}" for n in range(9))])
+    lines = [line["texts"] for line in aiko.get(url("review", rule.pk)).context["summary"]]
+    assert lines[1][0].endswith("and 9 more") and lines[3][-1] == "and 2 more"

@@ -55,7 +55,7 @@ def test_what_a_card_makes_of_a_row(acme, aiko, draft, typed, value, problem):
 
 
 def test_the_kind_of_the_property_is_told(acme, aiko, draft):
-    assert tried(aiko, draft, source="title", hubspot="salutation")["kind"] == "Salutation · string"
+    assert tried(aiko, draft, source="title", hubspot="salutation")["kind"] == "Salutation · text"
 
 
 def test_the_page_shows_the_same_as_the_live_results(acme, aiko, draft):
@@ -107,3 +107,44 @@ def test_without_samples_and_without_properties_the_page_still_works(acme, aiko,
     assert "No card has been read yet" in page and "have not been read yet" in page
     assert tried(aiko, draft, source="title", hubspot="whatever") == {"value": "", "problem": "", "kind": ""}
     assert send(aiko, "configure", draft).status_code == 302
+
+
+def test_cards_are_read_where_none_is_kept(acme, aiko, draft, queued):
+    """From the page itself, with what was typed still on it; it waits for them, and then shows what they become."""
+    with in_account(acme.account):
+        acme.sansan.samples.all().delete()
+    form = add_row(aiko, "configure", draft, source="title", hubspot="typed_now") | {"action": "survey"}
+    seen = aiko.get(url("configure", draft.pk))
+    assert not seen.context["waiting"] and "Read a few cards" in body(seen)
+    asked = queued(lambda: aiko.post(url("configure", draft.pk), form))
+    assert [name for name, _args in asked] == ["integration.tasks.count_cards"]
+    seen = aiko.post(url("configure", draft.pk), form)
+    assert seen.context["waiting"] and "typed_now" in body(seen) and "Read a few cards" not in body(seen)
+    assert aiko.post(url("try", draft.pk), form).json()["waiting"] is True
+    sampled(acme, "C9", {"lastName": "辻"}, [])
+    answer = aiko.post(url("try", draft.pk), form).json()
+    assert (answer["sample"], answer["waiting"]) == ("辻", False)
+
+
+def test_a_card_that_cannot_be_read_is_told_and_another_one_is_tried(acme, aiko, draft):
+    with in_account(acme.account):
+        Connection.objects.filter(pk=acme.sansan.pk).update(survey={"state": "done", "refused": {"C3": "Sansan does not have it (404)."}})
+    form = form_of(aiko.get(url("configure", draft.pk)))
+    answer = aiko.post(url("try", draft.pk), form | {"sample": "C3"}).json()
+    assert answer["refused"] == "Card C3 cannot be read: Sansan does not have it (404)." and not answer["waiting"]
+    seen = aiko.get(url("configure", draft.pk), {"sample": "C3"})
+    assert answer["refused"] in body(seen) and str(seen.context["sample"]) == "森 愛子" and not seen.context["waiting"]
+    aiko.post(url("configure", draft.pk), form | {"action": "sample", "card": "C3"})
+    assert aiko.post(url("try", draft.pk), form | {"sample": "C3"}).json()["waiting"], "asked for once more"
+
+
+def test_a_mistake_in_one_row_hides_none_in_another(acme, aiko, draft):
+    form = add_row(aiko, "configure", draft, source="=", expression="{{ lastName }", hubspot="salutation")
+    form = {name: "no_such_property" if value in ("jobtitle", ["jobtitle"]) else value for name, value in form.items()}
+    tried = aiko.post(url("try", draft.pk), form).json()["rows"].values()
+    assert {one["problem"].split(":")[0] for one in tried if one["problem"]} == {"no_such_property", "The expression cannot be read"}
+
+
+def test_a_row_that_was_only_just_added_is_no_mistake(acme, aiko, draft):
+    assert tried(aiko, draft, source="", hubspot="") == {"value": "", "problem": "", "kind": ""}
+    assert tried(aiko, draft, source="title", hubspot="")["problem"] == "Choose a property of HubSpot."

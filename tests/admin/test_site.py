@@ -92,3 +92,12 @@ def test_every_door_of_the_sidebar_is_open(aiko, ben, root):
 
 def test_a_page_that_is_not_there_is_said_to_be_so(aiko):
     assert aiko.get("/admin/no/such/page/").status_code == 404 and Client().get("/admin/no/such/page/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "path", ["", "integration/syncrule/", "integration/syncrule/history/", "integration/syncrule/setup/", "integration/syncrun/"]
+)
+def test_one_door_of_the_sidebar_is_where_one_is(aiko, path):
+    groups = aiko.get(f"/admin/{path}").context["sidebar_navigation"]
+    here = [str(item["link"]) for group in groups for item in group["items"] if item["active"]]
+    assert here == ["/admin/integration/syncrule/" if path.endswith("setup/") else f"/admin/{path}"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ import pytest
 
 from integration.sandbox.server import Sandbox
 from tests.cast import PASSWORD
-from tests.process import Product, free_port, session, wait_for
+from tests.process import ROOT, Product, free_port, session, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Without these Chromium talks to the world as soon as it starts.
@@ -56,6 +58,37 @@ def installation(tmp_path: Path) -> Iterator[Callable[..., SimpleNamespace]]:
             return SimpleNamespace(url=f"http://127.0.0.1:{port}", sandbox=sandbox, product=product)
 
         yield start
+
+
+# Errors as users see them, not Django's own pages for developers; and an address that fails.
+SERVE = """
+from django.conf import settings
+from django.urls import path
+from core import urls
+settings.DEBUG = False
+urls.urlpatterns.insert(0, path("fails/", lambda request: 1 / 0))
+from gunicorn.app.wsgiapp import run
+run()
+"""
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A web server over a database in which everything is there to be looked at (places.py), and no worker."""
+    product, port = Product(tmp_path_factory.mktemp("furnished")), free_port()
+    made = subprocess.run(
+        product.script("import json; from tests.browser.places import make; print(json.dumps(make()))"),
+        cwd=ROOT,
+        env=product.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    command = [*product.script(SERVE), "core.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8"]
+    with session(command, env=product.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        wait_for(lambda: listens(port), 30)
+        yield SimpleNamespace(url=f"http://127.0.0.1:{port}", product=product, **json.loads(made.stdout.splitlines()[-1]))
 
 
 def listens(port: int) -> bool:

@@ -88,7 +88,19 @@ def test_from_two_keys_to_contacts(page: Page, installation) -> None:
     right.get_by_role("button", name=re.compile("VIP")).click()
     expect(page.locator("[data-chosen]")).to_have_text("1")
     expect(left.locator("li", has_text="個人メモ0").locator("input")).to_be_disabled()
-    page.reload()
+    # Counted again: the cards of each tag are there without a reload, and what is ticked stays.
+    sandbox.sansan.churn(1)
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_text("The key sees 120 cards.")).to_be_visible()
+    expect(left.locator("li", has_text="東京").locator("input")).to_be_checked()
+    expect(left.locator("li", has_text="東京").locator(".mb-count")).to_have_text(re.compile(r"^\d+ cards?$"))
+    expect(right.locator("li")).to_have_count(1)
+    # Every card after all, and not after all: what was chosen is there again.
+    page.get_by_label("Every card, whatever its tags").check()
+    expect(right.locator("li")).to_have_count(0)
+    page.get_by_label("Every card, whatever its tags").uncheck()
+    expect(right.locator("li")).to_have_count(1)
+    page.goto(draft)
     page.get_by_label("Every card, whatever its tags").check()
     go_on(page, "configure")
 
@@ -116,6 +128,13 @@ def test_from_two_keys_to_contacts(page: Page, installation) -> None:
     page.locator("[data-add=card]").click()
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("What should it be compared with?")).to_be_visible()
+    # A date is picked; what asks for no value shows none.
+    criterion = page.locator("[data-rows=card] .mb-criterion")
+    criterion.locator("[name$=field]").select_option("exchangeDate")
+    criterion.locator("[name$=op]").select_option("on_or_after")
+    expect(criterion.locator("[name$=value]")).to_have_attribute("type", "date")
+    criterion.locator("[name$=op]").select_option("not_blank")
+    expect(criterion.locator("[name$=value]")).to_be_hidden()
     page.locator("[data-rows=card] [name$=DELETE]").check()
     go_on(page, "review")
 

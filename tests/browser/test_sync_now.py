@@ -39,6 +39,7 @@ def test_sync_now_and_what_became_of_a_card(page: Page, installation) -> None:
     page.goto(f"{here.url}/admin/integration/syncrule/")
     fits(page)
     page.get_by_role("link", name="cards").first.click()
+    page.wait_for_url(re.compile(r"/syncrule/\w+/"))  # a click does not wait for what it leads to
     fits(page)
     page.get_by_role("button", name="Sync now").click()
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from core.models import Account
 from core.tenancy import all_accounts, in_account
 from integration.models import Connection, FieldMapping, SyncRule, Tag
 from tests.cast import KEY, TOKEN, configured, file
-from tests.process import NOWHERE, Product
+from tests.process import NOWHERE
 
 pytestmark = pytest.mark.django_db
 
@@ -181,11 +182,22 @@ def test_a_file_saved_by_windows(configure, sandbox):
     assert Account.objects.get().name == "Acme KK"
 
 
-def test_the_exit_status_and_the_one_message(tmp_path):
+def test_the_exit_status_and_the_one_message(product, tmp_path):
     (tmp_path / "acme.yaml").write_text("account: {slug: acme}")
-    done = Product(tmp_path).run("configure", str(tmp_path / "acme.yaml"))
+    done = product.run("configure", str(tmp_path / "acme.yaml"))
     assert (done.returncode, done.stdout) == (2, "")
     assert "account.name: is missing." in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("active", "after"), [(True, ("active", True)), (False, ("draft", False))])
+def test_a_draft_that_was_discarded_comes_back_with_the_file_that_switches_it_on(configure, sandbox, active, after):
+    configure(file(active=False))
+    with all_accounts():
+        SyncRule.objects.update(discarded_at=timezone.now())
+    configure(file(active=active))
+    with all_accounts():
+        rule = SyncRule.objects.get()
+    assert (rule.state, rule.discarded_at is None) == after
 
 
 # What is refused

@@ -273,14 +273,14 @@ def test_a_worker_at_the_connection_is_waited_for(sandbox, monkeypatch):
 
 
 @pytest.fixture
-def served(tmp_path):
+def served(tmp_path, own_database):
     """A sandbox and a configured product of its own; ``latency`` begins after the configuration."""
     running = []
 
     def start(cards: int = 60, latency_ms: float = 0, content: dict[str, Any] | None = None, **environment: str) -> tuple[Sandbox, Product]:
         sandbox = Sandbox(cards=cards, limits=False, shared_email_percent=20).__enter__()
         running.append(sandbox)
-        product = Product(tmp_path, sandbox.url, **environment).configured(content)
+        product = Product(tmp_path, sandbox.url, **own_database(), **environment).configured(content)
         sandbox.latency_ms = latency_ms
         return sandbox, product
 

@@ -103,6 +103,7 @@ def test_looking_changes_nothing(acme, url, guest):
 def test_what_people_called_themselves_is_escaped(acme, url):
     acme.name = "<script>made()</script>"
     acme.save()
+    User.objects.filter(username="aiko").update(username="<b>aiko</b>")
     Invitation.objects.update(invited_by="<b>aiko</b>")
     assert "<script>" not in text(Client().get(url)) and "<b>" not in text(Client().get(url))
 
@@ -153,13 +154,25 @@ def withdrawn(token):
     Invitation.objects.all().delete()
 
 
+def left(token):
+    """Whoever invited is an owner no longer. There is always another one."""
+    member("emi", Invitation.objects.get().account)
+    Membership.objects.filter(user__username="aiko").update(role="viewer")
+
+
 def replaced(token):
     renew(Invitation.objects.get())
 
 
 @pytest.mark.parametrize(
     ("shut", "status", "said"),
-    [(used, 410, "accepted already"), (expired, 410, "too old"), (withdrawn, 404, "withdrawn"), (replaced, 404, "newer mail")],
+    [
+        (used, 410, "accepted already"),
+        (expired, 410, "too old"),
+        (withdrawn, 404, "withdrawn"),
+        (left, 404, "withdrawn"),
+        (replaced, 404, "newer mail"),
+    ],
 )
 def test_a_shut_invitation_opens_to_nobody(acme, url, token, aiko, shut, status, said):
     shut(token)

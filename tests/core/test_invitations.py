@@ -231,13 +231,45 @@ def test_a_token_is_in_no_table_and_in_no_log(acme, aiko, dan, caplog):
     assert first not in said and second not in said
 
 
+GONE = {
+    "removed": lambda one: one.memberships.all().delete(),
+    "demoted": lambda one: one.memberships.update(role="editor"),
+    "switched off": lambda one: User.objects.filter(pk=one.pk).update(is_active=False),
+}
+
+
+@pytest.mark.parametrize("how", GONE)
+def test_an_owner_who_goes_has_no_way_back(acme, aiko, dan, how):
+    """The link is shown to whoever makes it, for any address at all."""
+    emi = member("emi", acme)
+    invitation, token = invite(acme, "emi@elsewhere.example.jp", Role.OWNER, emi)
+    GONE[how](emi)
+    with pytest.raises(Closed):
+        accept(token, dan)
+    assert not dan.memberships.exists()
+    assert accept(renew(invitation, aiko), dan).role == "owner", "sent again it is the invitation of who sends it"
+    assert Membership.history.get(user_id=dan.pk).history_change_reason == "Invited by aiko."
+
+
+def test_the_platform_s_people_may_invite(acme, dan):
+    assert accept(invite(acme, GUEST, Role.VIEWER, User.objects.create_superuser("root"))[1], dan)
+
+
+def test_who_came_in_by_one_link_has_no_other(acme, aiko, dan):
+    _, other = invite(acme, GUEST, Role.OWNER, aiko)
+    accept(invite(acme, "dan@elsewhere.example.jp", Role.VIEWER, aiko)[1], dan)
+    Membership.objects.filter(user=dan).delete()
+    with pytest.raises(Closed):
+        accept(other, dan)
+
+
 RACE = """
 import json, sys, threading
 from core.invitations import Closed, accept, invite
 from core.models import Account, Invitation, Membership, User
 from django.db import connections
 account = Account.objects.create(slug="acme", name="Acme")
-aiko = User.objects.create_user("aiko")
+aiko = User.objects.create_superuser("aiko")
 users = [User.objects.create_user(f"u{n}") for n in range(4)]
 how, done, start = sys.argv[1], [], threading.Barrier(4)
 tokens = [invite(account, f"{n if how == 'one user' else 0}@example.jp", "viewer", aiko)[1] for n in range(4 if how == 'one user' else 1)] * 4
@@ -267,8 +299,7 @@ print(json.dumps([sorted(done), Membership.objects.count(), Invitation.objects.f
         ("inviting", [["done"] * 4, 0, 1]),
     ],
 )
-def test_of_many_at_once_one_counts(tmp_path, how, came):
-    product = Product(tmp_path)
+def test_of_many_at_once_one_counts(product, how, came):
     done = subprocess.run([*product.script(RACE), how], cwd=ROOT, env=product.environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == came, done.stderr

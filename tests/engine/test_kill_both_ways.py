@@ -6,20 +6,17 @@ Cards become contacts, contacts become cards, tags are swept, and people edit in
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections import Counter
 from typing import Any
 
 import orjson
 import pytest
-import yaml
 
 from integration.sandbox.server import Sandbox
 from tests.cast import TOKEN, file
-from tests.engine.test_kill import Command, template
+from tests.engine.test_kill import CASES
+from tests.killable import Killable
 
-__all__ = ["template"]
-CASES = [(kind, seed) for kind in ("before", "after", "statement") for seed in range(2)]
 # A kill leaves cards in doubt: after these seconds Sansan not having one means that it was not made.
 DOUBT = "2000-01-01"
 
@@ -53,29 +50,23 @@ def meanwhile(sandbox: Sandbox) -> None:
         sandbox.sansan.change(card["id"], {"title": f"新{i}"} if i % 2 else {"tags": ["T0005"]})
 
 
-class World:
-    """A sandbox, and the product as a command with a database of its own."""
-
-    def __init__(self, sandbox: Sandbox, home: Any, template: bytes) -> None:
-        self.sandbox, self.command = sandbox, Command(home, sandbox.url)
-        self.command.database.write_bytes(template)
-        (home / "acme.yaml").write_text(yaml.safe_dump(file(direction="both", require_email=False)))
-        done = self.command.run("configure", str(home / "acme.yaml"))
-        assert done.returncode == 0, done.stderr.decode()
+class World(Killable):
+    """The product over a sandbox, with time passed before each of its runs."""
 
     def sync(self, kill_at: int = 0, kind: str = "none", *how: str) -> Any:
         self.hurry()
-        return self.command.run("sync", "acme/cards", "--format", "json", *how, kill_at=kill_at, kind=kind)
+        return self.run("sync", "acme/cards", "--format", "json", *how, kill_at=kill_at, kind=kind)
 
     def hurry(self) -> None:
         """Makes due what waits for time to pass: doubts, sweeps, the look into the recycle bin."""
-        with sqlite3.connect(self.command.database) as database:
-            # The database lets nobody change an entry that is closed; these are open.
-            database.execute("UPDATE integration_auditentry SET sent_at = ? WHERE closed_at IS NULL AND reason = 'new_card'", [DOUBT])
-            database.execute("UPDATE integration_syncrule SET swept_at = ?", [DOUBT])
-            database.execute("UPDATE integration_syncrule SET full_at = ? WHERE full_at IS NOT NULL", [DOUBT])
-            database.execute("UPDATE integration_record SET due_at = ? WHERE due_at IS NOT NULL", [DOUBT])
-            database.execute("UPDATE integration_connection SET gone_at = ? WHERE gone_at IS NOT NULL", [DOUBT])
+        # The database lets nobody change an entry that is closed; these are open.
+        self.change(
+            f"UPDATE integration_auditentry SET sent_at = '{DOUBT}' WHERE closed_at IS NULL AND reason = 'new_card'",
+            f"UPDATE integration_syncrule SET swept_at = '{DOUBT}'",
+            f"UPDATE integration_syncrule SET full_at = '{DOUBT}' WHERE full_at IS NOT NULL",
+            f"UPDATE integration_record SET due_at = '{DOUBT}' WHERE due_at IS NOT NULL",
+            f"UPDATE integration_connection SET gone_at = '{DOUBT}' WHERE gone_at IS NOT NULL",
+        )
 
     def whole(self, rng: random.Random | None, kind: str) -> int:
         """A sync to its end, killed on the way as often as luck has it; returns how often."""
@@ -86,10 +77,10 @@ class World:
             if done.returncode == 0:
                 return kills
             # A run that was killed some times without any progress ends and says so (1); the next one goes on with what is due.
-            assert done.returncode in (-9, 1), done.stderr.decode()[-2000:]
+            assert done.returncode in (-9, 1), done.stderr[-2000:]
             kills += done.returncode == -9
         done = self.sync()
-        assert done.returncode == 0, done.stderr.decode()[-2000:]
+        assert done.returncode == 0, done.stderr[-2000:]
         counts = orjson.loads(done.stdout)["counts"]
         assert counts.pop("read") == sum(counts.values()) and counts["waiting"] == 0
         return kills
@@ -97,7 +88,7 @@ class World:
     def settle(self) -> None:
         for how in ((), ("--full",), ()):
             done = self.sync(0, "none", *how)
-            assert done.returncode == 0, done.stderr.decode()[-2000:]
+            assert done.returncode == 0, done.stderr[-2000:]
 
 
 def state(sandbox: Sandbox) -> tuple[dict[str, Any], Counter[Any]]:
@@ -115,18 +106,18 @@ def state(sandbox: Sandbox) -> tuple[dict[str, Any], Counter[Any]]:
     return contacts, cards
 
 
-def played(home: Any, template: bytes, seed: int, kind: str = "", rng: random.Random | None = None) -> tuple[Any, int]:
+def played(home: Any, database: dict[str, str], seed: int, kind: str = "", rng: random.Random | None = None) -> tuple[Any, int]:
     home.mkdir()
-    with Sandbox(cards=80, seed=seed, limits=False, shared_email_percent=10) as sandbox:
+    with Sandbox(cards=80, seed=seed, limits=False, shared_email_percent=10) as sandbox, World(home, sandbox.url, **database).loaded() as world:
         before(sandbox)
-        world = World(sandbox, home, template)
+        world.configured(file(direction="both", require_email=False))
         kills = world.whole(rng, kind)
         world.whole(None, "")
         meanwhile(sandbox)
         kills += world.whole(rng, kind)
         world.settle()
-        assert world.command.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [(0,)]
-        assert world.command.rows("SELECT count(*) FROM integration_link WHERE awaiting AND gone = ''") == [(0,)]
+        assert world.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [(0,)]
+        assert world.rows("SELECT count(*) FROM integration_link WHERE awaiting AND gone = ''") == [(0,)]
         quiet = sandbox.sansan.changes, sandbox.hubspot.changes
         world.settle()
         assert (sandbox.sansan.changes, sandbox.hubspot.changes) == quiet
@@ -139,22 +130,22 @@ def played(home: Any, template: bytes, seed: int, kind: str = "", rng: random.Ra
 
 
 @pytest.fixture(scope="module")
-def unharmed(tmp_path_factory, template):
+def unharmed(tmp_path_factory, own_database):
     """Seed -> how it ends where nothing is killed."""
     known: dict[int, Any] = {}
 
     def ends(seed: int) -> Any:
         if seed not in known:
-            known[seed], _ = played(tmp_path_factory.mktemp("unharmed") / "home", template, seed)
+            known[seed], _ = played(tmp_path_factory.mktemp("unharmed") / "home", own_database(), seed)
         return known[seed]
 
     return ends
 
 
 @pytest.mark.parametrize(("kind", "seed"), CASES)
-def test_3_killed_at_any_moment_with_both_directions_on(tmp_path, template, unharmed, kind, seed):
+def test_3_killed_at_any_moment_with_both_directions_on(tmp_path, own_database, unharmed, kind, seed):
     wanted = unharmed(seed)
-    (contacts, cards), kills = played(tmp_path / "home", template, seed, kind, random.Random(f"{kind}{seed}"))
+    (contacts, cards), kills = played(tmp_path / "home", own_database(), seed, kind, random.Random(f"{kind}{seed}"))
     assert kills >= 2
     assert (contacts - wanted[0], wanted[0] - contacts) == (Counter(), Counter())
     assert (cards - wanted[1], wanted[1] - cards) == (Counter(), Counter())

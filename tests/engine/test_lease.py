@@ -13,7 +13,7 @@ from integration import lease
 from integration.lease import LeaseLost
 from integration.models import Connection
 from tests.core import rows
-from tests.process import ROOT, Product
+from tests.process import ROOT
 
 LATER = 91  # seconds; a lease lasts 90
 
@@ -131,8 +131,7 @@ print(json.dumps(got))
 """
 
 
-def test_of_many_who_ask_at_once_one_gets_it(tmp_path):
-    product = Product(tmp_path)
+def test_of_many_who_ask_at_once_one_gets_it(product):
     done = subprocess.run(product.script(RACE), cwd=ROOT, env=product.environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert sorted(json.loads(done.stdout)) == [str(i) for i in range(10)]

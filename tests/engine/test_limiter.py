@@ -17,7 +17,7 @@ from integration.connectors.http import Unlimited
 from integration.limiter import LONGEST_WAIT, SharedLimiter, limiter_for
 from integration.models import Connection, RateSlot
 from tests.core import rows
-from tests.process import Product, session
+from tests.process import session
 
 RATES = [(4, 1.0), (100, 10.0), (190, 10.0), (20, 2.0), (1, 1.0), (3, 0.5), (10, 60.0)]
 
@@ -279,8 +279,7 @@ with in_account(account):
 """
 
 
-def test_threads_of_two_processes_keep_to_one_limit(tmp_path):
-    product = Product(tmp_path)
+def test_threads_of_two_processes_keep_to_one_limit(product):
     with session(product.script(STORED, CALLS, SECONDS), env=product.environment) as stored:
         assert stored.wait(30) == 0
     command = product.script(REAL, THREADS, EACH)

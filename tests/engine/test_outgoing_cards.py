@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -614,7 +615,9 @@ def test_a_previews_cap_is_of_cards_not_of_contacts(sandbox_of):
     assert (said.reasons.get("new_card"), said.reasons.get("daily_cap")) == (3, 1) == (run.reasons.get("new_card"), run.reasons.get("daily_cap"))
 
 
-def test_a_preview_knows_what_was_made_today(rule, sandbox):
+def test_a_preview_knows_what_was_made_today(rule, sandbox, time_machine_later):
+    zone = ZoneInfo(rule.account.timezone)
+    time_machine_later(seconds=(datetime.combine(datetime.now(zone), time(12), zone) + timedelta(days=1)).timestamp() - datetime.now(UTC).timestamp())
     allow(rule, 3)
     people(sandbox, 2)
     sync(rule)

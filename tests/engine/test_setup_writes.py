@@ -137,6 +137,29 @@ def test_selected_tags_and_criteria_are_what_the_preview_goes_by(sandbox, aiko, 
     assert contacts_of(sandbox, TOKEN).keys() == wanted
 
 
+def test_a_draft_leaves_a_running_sync_of_the_same_key_alone_until_it_is_saved(sandbox, aiko, account):
+    """Both go by the tags of one key."""
+    running = drafted(aiko, account)
+    reviewed(aiko, running)
+    aiko.post(url("review", running.pk), {"action": "save"})
+    work_off()
+    there = contacts_of(sandbox, TOKEN)
+    aiko.post(url(""), {"slug": "second", "sansan": running.sansan_id, "hubspot": running.hubspot_id, "action": "next"})
+    with in_account(account):
+        draft = SyncRule.objects.get(slug="second")
+    for step, changed in (("tags", {"tag": ["T0001"], "every": None}), ("configure", {}), ("limit", {})):
+        assert send(aiko, step, draft, **changed).status_code == 302, step
+    work_off()
+    before = sandbox.hubspot.changes
+    assert last(draft).counts["excluded"] > 30 and sync(running, full=True).counts["updated"] == 0
+    aiko.post(url("review", draft.pk), {"action": "save"})
+    work_off()
+    assert sandbox.hubspot.changes == before and contacts_of(sandbox, TOKEN) == there
+    aiko.post(url("review", draft.pk), {"action": "save", "also": "1"})
+    work_off()
+    assert sandbox.hubspot.changes > before, "the tag property of who left the selected tags says so"
+
+
 def test_a_second_preview_after_a_change_is_of_the_change(sandbox, aiko, account):
     rule = drafted(aiko, account)
     first = reviewed(aiko, rule)

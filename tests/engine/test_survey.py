@@ -9,6 +9,7 @@ import pytest
 
 from core.tenancy import all_accounts, in_account
 from integration import preflight, survey, tasks
+from integration.connectors.base import ConnectorError
 from integration.models import Connection, Sample, Tag
 from tests.core import rows
 from tests.engine.test_tasks import queue, work_off  # noqa: F401
@@ -176,6 +177,17 @@ def test_one_card_by_its_id(company, connection):
     assert (one.external_id, one.values["lastName"], one.tags) == (card["id"], "森", ["T0001"])
 
 
+def test_a_card_that_nobody_has_is_noted_until_it_is_asked_for_again(company, connection):
+    """Or the page would wait for it for ever."""
+    with in_account(connection.account):
+        with pytest.raises(ConnectorError):
+            survey.take_sample(connection, "99999999")
+        connection = Connection.objects.get(pk=connection.pk)
+        assert "404" in survey.refused(connection, "99999999") and survey.refused(connection, "another") == ""
+        survey.ask_for(connection)
+        assert survey.refused(Connection.objects.get(pk=connection.pk), "99999999") == ""
+
+
 # What goes wrong
 
 
@@ -275,3 +287,14 @@ def test_a_sample_of_a_card_that_nobody_has_is_no_failure(company, connection, q
         tasks.sample(connection.account_id, connection.pk, id)
     with in_account(connection.account):
         assert not Sample.objects.exists()
+
+
+def test_a_key_whose_samples_are_gone_is_counted_again(connection):
+    """They are kept for a week, and what a mapping makes of a card is to be seen after a year, too."""
+    connection = counted(connection)
+    with in_account(connection.account):
+        assert not survey.wanted(connection)
+        Sample.objects.all().delete()
+        assert survey.wanted(connection)
+        survey.begin(connection)
+        assert not survey.wanted(connection)  # somebody is at it

@@ -183,19 +183,24 @@ def test_a_sweep_goes_on_where_its_slice_ended(sandbox_of, time_machine_later, m
         tag(sandbox, card)
     time_machine_later(minutes=11)
     sandbox.reset_calls()
-    slices = by_slices(rule)
+    slices = by_slices(rule, sandbox)
     assert slices > 3
     assert [tags_of(sandbox, card) for card in cards(sandbox)[:8]] == ["T0001;T0002"] * 4 + [""] * 4
     # No page is asked for twice: 20 and 22 cards by fives, and one empty look each at most.
     assert sum(n for call, n in sandbox.calls["by_call"].items() if "bizCards/search" in call) <= 11
 
 
-def by_slices(rule: SyncRule) -> int:
-    """A run whose slices have hardly any time: each does one thing, and the next goes on."""
+def by_slices(rule: SyncRule, sandbox: Any) -> int:
+    """A run whose slices are stopped after a call: each does one thing, and the next goes on."""
+
+    def calls() -> int:
+        return int(sum(sandbox.calls["by_call"].values()))
+
     with in_account(rule.account):
         run = runs.start(rule, SyncRun.Trigger.COMMAND, "test")
         for n in range(1, 200):
-            if runs.work_slice(run.pk, 0.015).done:
+            before = calls()
+            if runs.work_slice(run.pk, 60.0, lambda before=before: calls() > before).done:
                 ended = SyncRun.objects.get(pk=run.pk)
                 assert ended.state == "succeeded", (ended.reason, ended.detail)
                 return n

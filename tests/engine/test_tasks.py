@@ -21,7 +21,7 @@ from integration.models import AuditEntry, Connection, Heartbeat, SyncRule, Sync
 from tests.cast import TOKEN, configured, file, sync
 from tests.core import rows
 from tests.engine.oracle import contacts_of, expected
-from tests.process import ROOT, Product
+from tests.process import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -134,8 +134,7 @@ print(json.dumps([started, claimed]))
 """
 
 
-def test_ticks_of_many_hosts_start_and_claim_each_run_once(tmp_path):
-    product = Product(tmp_path)
+def test_ticks_of_many_hosts_start_and_claim_each_run_once(product):
     done = subprocess.run(product.script(TICKS), cwd=ROOT, env=product.environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     started, claimed = json.loads(done.stdout)
@@ -359,13 +358,14 @@ def test_a_quiet_poll_leaves_no_row(sandbox, time_machine_later):
     work_off()
     for _ in range(3):
         time_machine_later(seconds=30)
+        asked = timezone.now()
         tasks.tick()
         assert len(open_runs()) == 1
         work_off()
     with all_accounts():
         # The first poll met the echoes of what the first run wrote; the others were quiet.
         assert [(run.kind, bool(run.echoes)) for run in SyncRun.objects.order_by("pk")] == [("initial", False), ("incremental", True)]
-        assert SyncRule.objects.get().checked_at > timezone.now() - timedelta(seconds=5)
+        assert SyncRule.objects.get().checked_at >= asked
     sandbox.sansan.churn(5)
     time_machine_later(seconds=30)
     tasks.tick()
@@ -543,10 +543,11 @@ def test_every_task_moves_the_heartbeat(sandbox, time_machine_later):
         run = runs.start(rule, "person")
     for call in (lambda: tasks.work(rule.account_id, run.pk), lambda: tasks.check(rule.account_id, rule.hubspot_id), tasks.tick):
         time_machine_later(minutes=10)
+        called = timezone.now()
         call()
         (heartbeat,) = Heartbeat.objects.all()
-        assert heartbeat.beat_at > timezone.now() - timedelta(seconds=30)
-    assert heartbeat.ticked_at > timezone.now() - timedelta(seconds=30)
+        assert heartbeat.beat_at >= called
+    assert heartbeat.ticked_at >= called
 
 
 def test_a_cluster_is_stuck_when_tasks_wait_and_nobody_works(time_machine_later):

@@ -889,7 +889,7 @@ def test_a_secondary_address_is_the_same_person(world):
 
 
 @REAL
-def test_many_contacts_of_one_time_do_not_stop_a_small_slice(world, settings):
+def test_many_contacts_of_one_time_do_not_stop_a_small_slice(world):
     """HubSpot's own jobs stamp thousands at once: slice after slice, the question gets through them all."""
     world.begin(direction="to_hubspot")
     world.act("webhooks", url=None)
@@ -906,12 +906,13 @@ def test_many_contacts_of_one_time_do_not_stop_a_small_slice(world, settings):
     def searches() -> int:
         return sum(n for call, n in world.sandbox.calls["by_call"].items() if "search" in call and "hubspot" in call)
 
+    def put_right() -> bool:
+        return world.contact(link.contact_id)["jobtitle"] != "edited"
+
+    ended = []
     with in_account(world.rule.account):
-        for _ in range(12):
+        while not put_right() and len(ended) < 12:
             run = runs.start(world.rule, SyncRun.Trigger.COMMAND, "test")
-            for _ in range(3):
-                before = searches()
-                if runs.work_slice(run.pk, 60.0, lambda before=before: searches() - before >= 3).done:
-                    break
-    assert searches() > 20
-    assert world.contact(link.contact_id)["jobtitle"] != "edited"
+            before = searches()
+            ended.append(runs.work_slice(run.pk, 60.0, lambda before=before: searches() - before >= 3).done)
+    assert put_right() and ended.count(False) >= 2, ended

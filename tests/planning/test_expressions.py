@@ -87,10 +87,10 @@ WRONG = {
     "an unknown field in a filter": ("{{ title | append: surname }}", "“surname” is not a field of a card. A text stands in quotes."),
     "an unknown filter": ("{{ title | shout }}", "“shout” is not a filter."),
     "an unknown filter where no card comes": ("{% if memo == 'x' %}{{ title | shout }}{% endif %}", "“shout” is not a filter."),
-    "a brace that is missing": ("{{ title", "Expected '}}', found end of file."),
+    "a brace that is missing": ("{{ title", "The expression cannot be read: expected '}}', found end of file."),
     "an end that is missing": ("{% if title %}x", ""),
-    "an unknown tag": ("{% when %}", "Unexpected tag 'when'."),
-    "a division by zero": ("{{ 1 | divided_by: 0 }}", "Divided_by: can't divide by 0."),
+    "an unknown tag": ("{% when %}", "The expression cannot be read: unexpected tag 'when'."),
+    "a division by zero": ("{{ 1 | divided_by: 0 }}", "The expression cannot be read: divided_by: can't divide by 0."),
     "too many of a filter": ("{{ tel | phone: 'JP', 'US' }}", ""),
     "a number beyond all": ("{{ 'inf' | ceil }}", "The expression fails for this card: cannot convert float infinity to integer"),
 }
@@ -106,9 +106,14 @@ def test_what_is_wrong_is_a_sentence(expression, said):
     assert "<locals>" not in text and "as_filter" not in text and "object at" not in text
 
 
+def test_a_filter_that_cannot_take_a_text_apart_says_so():
+    with pytest.raises(ExpressionError, match="The expression fails for this card"):
+        render("{{ lastName | uniq: 3 }}", {"lastName": "森"}, ())
+
+
 @pytest.mark.parametrize("tag", ["include 'a'", "render 'a'", "extends 'a'", "increment n", "decrement n", "cycle 'a', 'b'", "macro a", "call a"])
 def test_no_tag_reads_other_templates_or_remembers(tag):
-    with pytest.raises(ExpressionError, match=f"Unexpected tag '{tag.split()[0]}'"):
+    with pytest.raises(ExpressionError, match=f"unexpected tag '{tag.split()[0]}'"):
         check(f"{{% {tag} %}}", FIELDS)
 
 

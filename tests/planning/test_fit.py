@@ -71,6 +71,8 @@ def test_an_expression_or_a_table_may_make_any_form(name):
         ("score", row("title", "", transform="yes_no")),
         ("met_at", row("exchangeDate", "")),
         ("met_on", row("exchangeDate+title", "")),
+        ("met_on", row("exchangeDate", "", transform="number")),
+        ("met_on", row("exchangeDate", "", transform="upper")),
         ("is_key", row("title", "", transform="number")),
         ("rank", row("tags", "")),
         ("rank", row("title", "", transform="upper")),

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -20,6 +21,11 @@ def newest(**fields):
 
 def older(**fields):
     return card(2, day="2025-04-01", person_key="P", **fields)
+
+
+def copy(record, **fields):
+    """One card, as another rule keeps it."""
+    return replace(card(1, day="2026-04-01", person_key="P", **fields), record=record, foreign=True)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +55,10 @@ def older(**fields):
             [newest(), older(companyName="ベータ", tel="1"), card(3, day="2024-04-01", person_key="P", tel="2")],
             {"tel": "2"},
             id="another company between",
+        ),
+        pytest.param([newest(countryCode="JP"), copy(9, **TOKYO)], {"countryCode": "JP", **TOKYO}, id="two copies of one card are one address"),
+        pytest.param(
+            [newest(countryCode="JP"), copy(9, city="横浜市"), older(**TOKYO)], {"city": "横浜市", "prefecture": None}, id="begun by a copy"
         ),
     ],
 )

@@ -11,13 +11,16 @@ from django.utils.translation import gettext_lazy
 
 from core.admin.base import is_id
 from core.history import because
-from integration import tasks
+from integration import changes, survey, tasks
+from integration.admin.labels import property_kind
+from integration.admin.said import said
 from integration.admin.setup.policies import DECIDES, IN_SYNC, Policies
 from integration.admin.setup.rows import EXPRESSION, FILLED, RowForm, RowSet, for_cards, hint, tried, typed
 from integration.admin.setup.steps import Step
 from integration.configuration import default_mappings
 from integration.connectors.hubspot import fields
-from integration.models import FieldMapping, Sample, Tag
+from integration.desk import tag_names
+from integration.models import FieldMapping, Sample
 
 LONGEST_ID = 64
 
@@ -38,15 +41,20 @@ class MappingStep(Step):
     def sample(self, asked: str) -> Sample | None:
         samples = self.samples()
         found = next((one for one in samples if one.external_id == asked), samples[0] if samples and not asked else None)
-        selected = set(Tag.objects.filter(connection=self.rule.sansan, selected=True).values_list("external_id", flat=True))  # type: ignore[union-attr]
+        selected = changes.chosen_tags(self.rule)  # type: ignore[arg-type]
         if found and selected:
             # As the sync does: of a card's tags only the selected ones are anybody's.
             found.tags = [tag for tag in found.tags if tag in selected]
         return found
 
-    def tag_names(self, sample: Sample | None) -> dict[str, str]:
-        tags = Tag.objects.filter(connection=self.rule.sansan, external_id__in=sample.tags if sample else [])  # type: ignore[union-attr]
-        return dict(tags.values_list("external_id", "name"))
+    def waiting(self, asked: str, sample: Sample | None) -> bool:
+        """Whether a worker is reading the card, or the cards, that the results are to be shown for."""
+        return sample is None and ((bool(asked) and not self.refused(asked)) or self.rule.sansan.survey.get("state") == survey.RUNNING)  # type: ignore[union-attr]
+
+    def refused(self, asked: str) -> str:
+        """Why the card that was asked for cannot be read."""
+        why = survey.refused(self.rule.sansan, asked) if asked else ""  # type: ignore[union-attr]
+        return _("Card %(id)s cannot be read: %(why)s") % {"id": asked, "why": said(why)} if why else ""
 
 
 class Configure(MappingStep):
@@ -61,6 +69,9 @@ class Configure(MappingStep):
         sample = card_id(request.POST.get("sample", ""))
         if request.POST.get("action") == "default":
             return self.put_back()
+        if request.POST.get("action") == "survey":
+            tasks.enqueue_survey_where_wanted(self.rule.sansan)  # type: ignore[union-attr]
+            return self.show(rows, "")
         if request.POST.get("action") == "sample":
             return self.ask_for_sample(rows, request.POST.get("card", "").strip())
         problem = self.rows_problem(rows)
@@ -150,8 +161,10 @@ class Configure(MappingStep):
 
     def show(self, rows: Any, asked: str, problem: str = "") -> HttpResponse:
         assert self.rule is not None
+        refused = self.refused(asked)
+        asked = "" if refused else asked
         sample, schema = self.sample(asked), self.schema()
-        names = self.tag_names(sample)
+        names = tag_names([self.rule.sansan_id], sample.tags if sample else ())  # type: ignore[union-attr]
         # What was typed and not stored yet stays on the page.
         policies = Policies(self.rule, self.request.POST if self.request.method == "POST" else None)
         return self.render(
@@ -163,10 +176,11 @@ class Configure(MappingStep):
             blank=RowForm(prefix="row-__prefix__"),
             sample=sample,
             asked=asked,
-            waiting=bool(asked and sample is None),
+            refused=refused,
+            waiting=self.waiting(asked, sample),
             samples=self.samples(),
             opened=self.request.POST.get("opened") or ",".join(str(pk) for pk in self.rule.mappings.values_list("pk", flat=True)),
-            properties=sorted((name, prop) for name, prop in schema.items() if not prop["read_only"]),
+            properties=[(name, property_kind(prop)) for name, prop in sorted(schema.items()) if not prop["read_only"]],
             schema_known=bool(schema),
             problem=problem,
         )
@@ -189,19 +203,29 @@ class TryMappings(MappingStep):
         rows = RowSet(request.POST, prefix="row", form_kwargs=FILLED)
         asked = card_id(request.POST.get("sample", ""))
         sample, schema = self.sample(asked), self.schema()
-        names = self.tag_names(sample)
-        valid = rows.is_valid()
-        for form in rows.kept() if valid else ():
+        names = tag_names([self.rule.sansan_id], sample.tags if sample else ())  # type: ignore[union-attr]
+        rows.is_valid()
+        for form in rows.kept():
             form.check(schema)
         results = {form.prefix: as_tried(form, sample, schema, names) for form in rows.forms}
         notes = {form.prefix: noted(form, schema) for form in rows.forms}
-        return JsonResponse({"sample": str(sample) if sample else "", "waiting": bool(asked and sample is None), "rows": results, "notes": notes})
+        return JsonResponse(
+            {
+                "sample": str(sample) if sample else "",
+                "waiting": self.waiting(asked, sample),
+                "refused": self.refused(asked),
+                "rows": results,
+                "notes": notes,
+            }
+        )
 
 
 def as_tried(form: RowForm, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> dict[str, str]:
     """The result beside a row: its value, or the first thing that is wrong with it."""
     prop = schema.get(form["hubspot"].value() or "", {})
-    kind = " · ".join(part for part in (prop.get("label", ""), prop.get("type", "")) if part)
+    kind = property_kind(prop)
+    if form.is_bound and not (form["source"].value() or form["hubspot"].value()):
+        return {"value": "", "problem": "", "kind": ""}  # nothing has been chosen yet
     if form.is_bound and form.errors:
         return {"value": "", "problem": " ".join(str(text) for texts in form.errors.values() for text in texts), "kind": kind}
     result = tried(row_of(form), sample, schema, names)
@@ -210,7 +234,7 @@ def as_tried(form: RowForm, sample: Sample | None, schema: dict[str, Any], names
 
 def noted(form: RowForm, schema: dict[str, Any]) -> dict[str, Any]:
     """What is said of a row whatever the card: what it does for new cards, and who becomes the owner."""
-    said = hint(schema.get(form["hubspot"].value() or "", {}))
+    said = hint(form, schema.get(form["hubspot"].value() or "", {}))
     if form.is_bound and form.errors:
         return {"hint": said, "cards": "", "locked": False}
     return {"hint": said, **for_cards(row_of(form), schema)}

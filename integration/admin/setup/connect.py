@@ -8,8 +8,9 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
+from django.core.validators import RegexValidator, slug_re
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -19,10 +20,11 @@ from core.admin.base import accounts_to_edit, is_id
 from core.history import create_many
 from core.models import Account
 from core.roles import EDIT, may
-from integration import tasks
+from integration import preflight, tasks
 from integration.admin.connection import checked_secret
+from integration.admin.said import said
 from integration.admin.setup import oauth
-from integration.admin.setup.steps import Step, free_slug, resume_url, step_url
+from integration.admin.setup.steps import Step, free_slug, open_drafts, resume_url, step_url
 from integration.admin.shown import number
 from integration.configuration import default_mappings
 from integration.models import Connection, FieldMapping, SyncRule, SyncRun
@@ -34,10 +36,14 @@ HELP = {
 }
 
 
-class KeyForm(forms.Form):
-    """A new connection. What is typed as the key is never shown again, not even after a mistake."""
+is_slug = RegexValidator(slug_re, gettext_lazy("Letters, digits, - and _ only: the name stands in addresses and commands."))
 
-    label = forms.CharField(label=gettext_lazy("Name of the connection"), max_length=50, validators=[validate_slug])
+
+class KeyForm(forms.Form):
+    """A new connection, or another key for one that never worked. What is typed as the key is never shown again, not even after a mistake."""
+
+    use_required_attribute = False  # all stands in one form, and nobody need enter a key
+    label = forms.CharField(label=gettext_lazy("Name of the connection"), max_length=50, validators=[is_slug])
     secret = forms.CharField(label=gettext_lazy("Key"), max_length=2000, strip=True, widget=forms.PasswordInput())
 
     def __init__(self, *args: Any, account: Account | None, system: str, **kwargs: Any) -> None:
@@ -47,18 +53,20 @@ class KeyForm(forms.Form):
         self.fields["secret"].help_text = HELP[Connection.System(system)]
         self.fields["secret"].widget.attrs.update({"autocomplete": "off", "spellcheck": "false"})
         self.fields["label"].initial = free_slug(Connection, account, system)
+        self.there: Connection | None = None
 
     def clean_secret(self) -> str:
         return checked_secret(self.cleaned_data["secret"])
 
     def clean_label(self) -> str:
         label = str(self.cleaned_data["label"])
-        if Connection.objects.filter(account=self.account, slug=label).exists():
+        self.there = Connection.objects.filter(account=self.account, slug=label).first()
+        if self.there and not (self.there.system == self.system and useless(self.there)):
             raise ValidationError(_("There is a connection of this name already: choose it above, or another name here."))
         return label
 
     def save(self) -> Connection:
-        connection = Connection(account=self.account, slug=self.cleaned_data["label"], system=self.system)
+        connection = self.there or Connection(account=self.account, slug=self.cleaned_data["label"], system=self.system)
         connection.set_secret(self.cleaned_data["secret"])
         connection.save()
         tasks.enqueue_check(connection)
@@ -74,6 +82,7 @@ class Side:
     choices: list[dict[str, Any]]
     form: KeyForm
     problem: str = ""
+    again: bool = False  # the chosen one needs another key
     oauth: bool = False
 
 
@@ -101,33 +110,37 @@ class Connect(Step):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.account is None:
             return self.show(request.POST, problems={"account": _("Choose the account that this sync belongs to.")})
-        action = request.POST.get("action", "")
-        if action in (SANSAN, HUBSPOT):
-            return self.add_key(action)
+        action, data = request.POST.get("action", ""), request.POST.copy()
+        # Whatever button was pressed: no key that was entered is lost.
+        forms = {system: self.add_key(system, data) for system in (SANSAN, HUBSPOT) if system == action or request.POST.get(f"{system}-secret")}
+        if any(form.errors for form in forms.values()):
+            return self.show(data, forms=forms)
         if action == "oauth":
-            return oauth.begin(request, self.account, self.here(request.POST))
+            return oauth.begin(request, self.account, self.here(data))
         if action == "test":
-            return self.test_again()
-        return self.go_on()
+            self.test_again(data)
+        elif action not in (SANSAN, HUBSPOT) and not forms:
+            return self.go_on()
+        elif action not in (SANSAN, HUBSPOT):
+            messages.info(request, _("The key that you entered is being tested: go on as soon as it works."))
+        return redirect(self.here(data))
 
-    def add_key(self, system: str) -> HttpResponse:
+    def add_key(self, system: str, data: QueryDict) -> KeyForm:
+        """Stores what was entered, and chooses it in ``data``; a form with errors where it cannot be."""
         form = KeyForm(self.request.POST, account=self.account, system=system)
         try:
             with transaction.atomic():
-                connection = form.save() if form.is_valid() else None
+                if form.is_valid():
+                    data[system] = str(form.save().pk)
         except IntegrityError:  # somebody else made one of this name in the same moment
             form.add_error("label", _("There is a connection of this name already."))
-            connection = None
-        if connection is None:
-            return self.show(self.request.POST, forms={system: form})
-        return redirect(self.here(self.request.POST, **{system: connection.pk}))
+        return form
 
-    def test_again(self) -> HttpResponse:
-        for connection in self.picked(self.request.POST).values():
+    def test_again(self, data: QueryDict) -> None:
+        for connection in self.picked(data).values():
             connection.health = Connection.Health.UNTESTED
             connection.save(update_fields=["health"])
             tasks.enqueue_check(connection)
-        return redirect(self.here(self.request.POST))
 
     def go_on(self) -> HttpResponse:
         picked = self.picked(self.request.POST)
@@ -137,8 +150,9 @@ class Connect(Step):
             problem = wrong_with(picked.get(system), Connection.System(system).label)
             if problem:
                 problems[system.value] = problem
-        problem = self.wrong_slug(slug)
-        if problem:
+        if HUBSPOT not in problems and (problem := self.twin(picked[HUBSPOT])):
+            problems[HUBSPOT.value] = problem
+        if problem := self.wrong_slug(slug):
             problems["slug"] = problem
         if problems:
             return self.show(self.request.POST, problems=problems)
@@ -149,22 +163,32 @@ class Connect(Step):
             self.rule = self.made_before(slug, picked)
             if self.rule is None:
                 return self.show(self.request.POST, problems={"slug": _("There is a sync of this name already.")})
+        tasks.enqueue_survey_where_wanted(picked[SANSAN])
         return self.onward()
 
     def made_before(self, slug: str, picked: dict[str, Connection]) -> SyncRule | None:
         """The draft that this page has made already: somebody came back to it and goes on once more."""
         ends = {f"{system}_id": one.pk for system, one in picked.items()}
-        drafts = SyncRule.objects.filter(account=self.account, slug=slug, state=SyncRule.State.DRAFT).select_related("account", "sansan", "hubspot")
+        drafts = open_drafts().filter(account=self.account, slug=slug).select_related("sansan", "hubspot")
         return drafts.filter(**ends).first() if len(ends) == 2 and "\0" not in slug else None
+
+    def twin(self, hubspot: Connection) -> str:
+        """What is wrong with a second connection to a HubSpot account that others write to; a sync that has run keeps its own."""
+        kept = self.rule and self.rule.state != SyncRule.State.DRAFT and self.rule.hubspot_id == hubspot.pk
+        twin = None if kept else preflight.twins(hubspot).first()
+        same = _("This is the same HubSpot account as “%(slug)s”, which other syncs go by: choose that connection.")
+        return same % {"slug": twin.slug} if twin else ""
 
     def wrong_slug(self, slug: str) -> str:
         try:
-            validate_slug(slug)
-        except ValidationError:
-            return _("Letters, digits, - and _ only: the name stands in addresses and commands.")
+            is_slug(slug)
+        except ValidationError as wrong:
+            return str(wrong.message)
         if len(slug) > 50:
             return _("At most 50 letters.")
         taken = SyncRule.objects.filter(account=self.account, slug=slug).exclude(pk=self.rule.pk if self.rule else None)
+        if taken.filter(discarded_at__isnull=False).exists():
+            return _("A draft that was discarded has this name: bring it back, or take another name.")
         return _("There is a sync of this name already.") if taken.exists() else ""
 
     def store(self, slug: str, picked: dict[str, Connection]) -> None:
@@ -181,10 +205,10 @@ class Connect(Step):
             # What a preview read of other cards is nobody's.
             records = self.rule.records.all()
             records._raw_delete(records.db)
-            self.rule.cursor = None
+            self.rule.cursor = self.rule.picked_tags = None
             self.rule.sansan, self.rule.hubspot = picked[SANSAN], picked[HUBSPOT]
         self.rule.slug = slug
-        self.rule.save(update_fields=["slug", "sansan", "hubspot", "cursor"])
+        self.rule.save(update_fields=["slug", "sansan", "hubspot", "cursor", "picked_tags"])
         if ends:
             self.changed()
 
@@ -206,6 +230,7 @@ class Connect(Step):
 
     def show(self, data: QueryDict, forms: dict[str, KeyForm] | None = None, problems: dict[str, str] | None = None) -> HttpResponse:
         picked, problems, forms = self.picked(data), problems or {}, forms or {}
+        forms = {system: form for system, form in forms.items() if form.errors}
         sides = [self.side(system, picked, forms.get(system), problems.get(system, "")) for system in (SANSAN, HUBSPOT)]
         slug = data.get("slug") or (self.rule.slug if self.rule else free_slug(SyncRule, self.account, "cards"))
         return self.render(
@@ -214,6 +239,7 @@ class Connect(Step):
             sides=sides,
             slug=slug,
             problems=problems,
+            problem=_("Something is missing or does not work yet: each place says what.") if problems or forms else "",
             fixed=self.rule and fixed(self.rule),
             drafts=[] if self.rule else self.drafts(),
         )
@@ -222,17 +248,22 @@ class Connect(Step):
         choices = list(self.connections(system)[:100])
         chosen = picked.get(system) or (choices[0] if len(choices) == 1 and form is None else None)
         rows = [{**seen(one), "chosen": chosen is not None and one.pk == chosen.pk} for one in choices]
+        again = chosen if form is None and chosen and useless(chosen) else None
+        form = form or KeyForm(account=self.account, system=system)
+        if again:
+            form.fields["label"].initial = again.slug
         return Side(
             system,
             Connection.System(system).label,
             rows,
-            form or KeyForm(account=self.account, system=system),
+            form,
             problem,
+            again=again is not None,
             oauth=system == HUBSPOT and oauth.offered(),
         )
 
     def drafts(self) -> list[dict[str, Any]]:
-        rows = SyncRule.objects.filter(state=SyncRule.State.DRAFT).select_related("account").order_by("-pk")[:10]
+        rows = open_drafts().order_by("-pk")[:10]
         return [{"rule": rule, "url": resume_url(rule)} for rule in rows if may(self.request.user, rule.account_id, EDIT)]
 
     def here(self, data: QueryDict, **values: Any) -> str:
@@ -262,7 +293,13 @@ def wrong_with(connection: Connection | None, system: str) -> str:
         return ""
     if connection.health == Connection.Health.UNTESTED:
         return _("Still being tested: wait a moment, then go on.")
-    return _("This connection does not work yet: %(why)s") % {"why": connection.health_detail}
+    return _("This connection does not work yet: %(why)s") % {"why": said(connection.health_detail)}
+
+
+def useless(connection: Connection) -> bool:
+    """Its key was refused, and no sync knows it: the next one may take its place."""
+    refused = connection.health in (Connection.Health.RECONNECT, Connection.Health.UNREACHABLE)
+    return refused and not SyncRule.objects.filter(Q(sansan=connection) | Q(hubspot=connection)).exists()
 
 
 def seen(connection: Connection) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from core.history import because
 from integration import tasks
-from integration.admin.labels import CARD_FIELDS
+from integration.admin.labels import CARD_FIELDS, OPERATOR_NAMES, property_kind
 from integration.admin.setup.review import latest
 from integration.admin.setup.rows import FILLED, AddedRows
 from integration.admin.setup.steps import Step
@@ -22,17 +22,6 @@ from integration.models import Sample, SyncRule
 from integration.planning.filters import OPERATORS, first_unmet
 from integration.planning.rules import Filter
 
-OPERATOR_NAMES = {
-    "equals": gettext_lazy("is"),
-    "not_equals": gettext_lazy("is not"),
-    "contains": gettext_lazy("contains"),
-    "not_contains": gettext_lazy("does not contain"),
-    "starts_with": gettext_lazy("starts with"),
-    "blank": gettext_lazy("is blank"),
-    "not_blank": gettext_lazy("is not blank"),
-    "on_or_after": gettext_lazy("is on or after"),
-    "on_or_before": gettext_lazy("is on or before"),
-}
 ALONE = ("blank", "not_blank")
 DATES = ("on_or_after", "on_or_before")
 
@@ -187,7 +176,7 @@ class Limit(Step):
                     "note": CONTACTS_MEAN[self.rule.direction],  # type: ignore[union-attr]
                 },
             ],
-            properties=sorted(schema.items()),
+            properties=[(name, property_kind(prop)) for name, prop in sorted(schema.items())],
             lets_in=self.lets_in(cards) if not problem else None,
             problem=problem,
         )

@@ -56,12 +56,16 @@ class OAuthBack(View):
             return redirect("admin:integration_setup")
         if not may(request.user, begun["account"], EDIT):
             raise PermissionDenied
+        account = Account.objects.get(pk=begun["account"])
+        if not account.active:
+            messages.warning(request, _("The account is suspended: nothing can be set up for it."))
+            return redirect("admin:integration_syncrule_changelist")
         here = begun["here"] if url_has_allowed_host_and_scheme(begun["here"], None) else reverse("admin:integration_setup")
         code = request.GET.get("code", "")
         if not code:
             messages.warning(request, _("HubSpot was not connected: the consent was not given."))
             return redirect(here)
-        connection = store(Account.objects.get(pk=begun["account"]), begun["connection"], code, back_url(request))
+        connection = store(account, begun["connection"], code, back_url(request))
         tasks.enqueue_check(connection)
         return redirect(f"{here}{'&' if '?' in here else '?'}{urlencode({'hubspot': connection.pk})}")
 

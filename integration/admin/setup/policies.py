@@ -10,6 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from integration import changes
 from integration.configuration import MOST_CARDS_A_DAY
 from integration.models import SyncRule, Tag
 
@@ -80,8 +81,8 @@ class Policies(forms.Form):
     def __init__(self, rule: SyncRule, data: Any = None) -> None:
         super().__init__(data, initial={name: getattr(rule, name) for name in (*DECIDES, "card_cap", "marker")})
         tags = list(markers(rule.sansan_id))
-        self.selected = {tag.external_id for tag in tags if tag.selected}
-        self.fields["marker"].choices = marker_choices(tags, rule.marker)  # type: ignore[attr-defined]
+        self.selected = changes.chosen_tags(rule)
+        self.fields["marker"].choices = marker_choices(tags, rule.marker, self.selected)  # type: ignore[attr-defined]
 
     def columns(self) -> dict[str, Any]:
         """The columns of SyncRule."""
@@ -116,12 +117,12 @@ def markers(connection: int) -> QuerySet[Tag]:
 IN_SYNC = gettext_lazy("Selected in this sync")
 
 
-def marker_choices(tags: list[Tag], stored: str) -> list[Any]:
+def marker_choices(tags: list[Tag], stored: str, selected: set[str]) -> list[Any]:
     """Of tags that share a name each says its id. What is stored and no longer there is kept, and says so."""
     names = [tag.name for tag in tags]
     named = {tag.external_id: tag.name if names.count(tag.name) == 1 else f"{tag.name} ({tag.external_id})" for tag in tags}
     gone = [(stored, _("%(id)s (no longer seen)") % {"id": stored})] if stored and stored not in named else []
-    chosen = [(tag.external_id, named[tag.external_id]) for tag in tags if tag.selected]
-    others = [(tag.external_id, named[tag.external_id]) for tag in tags if not tag.selected]
+    chosen = [(tag.external_id, named[tag.external_id]) for tag in tags if tag.external_id in selected]
+    others = [(tag.external_id, named[tag.external_id]) for tag in tags if tag.external_id not in selected]
     grouped = [(IN_SYNC, chosen), (_("Other tags"), others)] if chosen and others else [(IN_SYNC, chosen)] if chosen else others
     return [("", _("None")), *gone, *grouped]

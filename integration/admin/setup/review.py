@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -10,16 +11,21 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.history import noted
-from integration import preflight, tasks
-from integration.admin.diff import pieces
-from integration.admin.labels import CARD_FIELDS
+from integration import changes, preflight, tasks
+from integration.admin import diff
+from integration.admin.health import health_url
+from integration.admin.person import hubspot_url, sansan_url
 from integration.admin.run import WORDS, live
-from integration.admin.setup.steps import State, Step
+from integration.admin.said import said
+from integration.admin.setup.steps import State, Step, step_url
+from integration.admin.setup.summary import effect, other_ways, summary
 from integration.admin.shown import TONES, number, page_url, sentence
+from integration.desk import tag_names
 from integration.models import AuditEntry, Connection, SyncRule, SyncRun
 from integration.planning.decisions import EXCLUDED, MERGED, NEW_CARD
 
@@ -57,8 +63,10 @@ RARE = ("cards", "waiting", "failed")
 
 
 def latest(rule: SyncRule) -> SyncRun | None:
-    """The newest preview of the configuration as it stands now."""
-    return SyncRun.objects.filter(rule=rule, kind=SyncRun.Kind.PREVIEW, created_at__gte=rule.changed_at).order_by("-pk").first()
+    """The newest preview of the configuration as it stands now; of a running sync, none that a run has come after."""
+    found = SyncRun.objects.filter(rule=rule, kind=SyncRun.Kind.PREVIEW, created_at__gte=rule.changed_at).order_by("-pk").first()
+    runs = SyncRun.objects.filter(rule=rule).exclude(kind=SyncRun.Kind.PREVIEW)
+    return None if found and rule.state == State.ACTIVE and runs.filter(pk__gt=found.pk).exists() else found
 
 
 def finished(preview: SyncRun | None) -> bool:
@@ -80,6 +88,9 @@ class Review(Step):
             preview=preview,
             ready=finished(preview),
             state=state_of(preview),
+            summary=summary(self.rule),
+            effect=effect(self.rule, preview) if preview and finished(preview) else "",
+            health_url=health_url(self.rule),
             tiles=tiles(preview, self.rule.sends) if finished(preview) else [],
             sends=self.rule.sends,
             beyond_cap=preview.reasons.get(DAILY_CAP, 0) if preview else 0,
@@ -88,15 +99,18 @@ class Review(Step):
             entries=entries,
             reasons=reasons_of(preview, shown) if preview and shown else [],
             reason=reason,
-            problems=[text for _reason, text in preflight.mapping_problems(self.rule, preview=True)],
+            problems=[said(text) for _reason, text in preflight.mapping_problems(self.rule, preview=True)],
             **({"lead": RUNNING} if self.rule.state == State.ACTIVE else {}),
             running=self.rule.state == State.ACTIVE,
+            others=changes.runs_by_tags_of(self.rule),
+            other_ways=other_ways(self.rule),
         )
 
     def entries(self, preview: SyncRun, shown: str, reason: str) -> Any:
         rows = behind(preview, shown)
         page = Paginator(rows.filter(reason=reason) if reason else rows, PER_PAGE).get_page(self.request.GET.get("page"))
-        page.rows = [entry_row(entry) for entry in page.object_list]  # type: ignore[attr-defined]
+        tags = tag_names([self.rule.sansan_id])  # type: ignore[union-attr]
+        page.rows = [entry_row(entry, self.rule, tags) for entry in page.object_list]  # type: ignore[attr-defined]
         return page
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -106,7 +120,7 @@ class Review(Step):
             return redirect(request.path)
         if request.POST.get("action") != "save":
             return redirect(request.path)
-        if not finished(latest(self.rule)):
+        if self.rule.state != State.ACTIVE and not finished(latest(self.rule)):
             messages.warning(request, _("Look at a finished preview first: it says what would be written."))
             return redirect(request.path)
         return self.save_and_sync()
@@ -118,11 +132,20 @@ class Review(Step):
         if refused:
             messages.error(self.request, _("%(connection)s needs a new key first.") % {"connection": refused[0].slug})
             return redirect(self.request.path)
+        others = changes.runs_by_tags_of(self.rule)
+        if others and self.request.POST.get("also") != "1":
+            messages.warning(
+                self.request, _("%(names)s would follow the new choice of tags: tick that this is meant, then save.") % {"names": ", ".join(others)}
+            )
+            return redirect(self.request.path)
         # Of a held rule the preview was the look that it waited for.
         waived = {"waived": True} if self.rule.state == State.HELD else {}
         rows = SyncRule.objects.filter(pk=self.rule.pk, state__in=(State.DRAFT, State.PAUSED, State.HELD))
         with transaction.atomic():
-            moved = rows.update(state=State.ACTIVE, state_reason="", setup_step="", **waived)
+            if not changes.save_tags(self.rule):
+                messages.error(self.request, _("A tag that was chosen is not there any more, or has become private: choose again."))
+                return redirect(step_url("tags", self.rule))
+            moved = rows.update(state=State.ACTIVE, state_reason="", setup_step="", discarded_at=None, **waived)
             self.rule.refresh_from_db(fields=["state"])
             if moved:
                 noted([self.rule], self.request.user, _("Save and sync"))
@@ -187,12 +210,14 @@ def reasons_of(preview: SyncRun, shown: str) -> list[dict[str, Any]]:
     ]
 
 
-def entry_row(entry: AuditEntry) -> dict[str, Any]:
-    """``card``: what changes are fields of a card, which have names; else properties of a contact."""
-    card = entry.reason == NEW_CARD
+def entry_row(entry: AuditEntry, rule: SyncRule, tags: Mapping[str, str]) -> dict[str, Any]:
+    """``card``: what changes are fields of a card; else properties of a contact."""
     return {
         "entry": entry,
-        "card": card,
+        "card": entry.reason == NEW_CARD,
         "sentence": sentence(entry.reason),
-        "changes": [(CARD_FIELDS.get(name, name) if card else name, *pieces(before or "", after or "")) for name, before, after in entry.changes],
+        "url": reverse("admin:integration_record_change", args=[entry.record_id]) if entry.record_id else "",
+        "sansan_url": sansan_url(entry.card_id),
+        "hubspot_url": hubspot_url(rule, entry.contact_id),
+        "changes": diff.lines(entry, rule.hubspot.schema, tags),
     }

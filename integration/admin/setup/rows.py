@@ -13,13 +13,14 @@ from django.utils.translation import gettext_lazy
 
 from integration.admin.labels import CARD_FIELDS, TRANSFORM_CHOICES
 from integration.admin.rule_form import checked_property
+from integration.admin.said import said
 from integration.configuration import expression_problem, field_problems
 from integration.connectors.sansan.fields import FIELDS
 from integration.desk import as_plan_row
 from integration.models import FieldMapping, Sample, SyncRule
 from integration.planning import fit
 from integration.planning.expressions import ExpressionError
-from integration.planning.mapping import OWNER, value_of
+from integration.planning.mapping import OWNER, table_key, value_of
 from integration.planning.reverse import refusal
 from integration.planning.rules import TAGS
 
@@ -32,6 +33,7 @@ LOCKED: dict[str, Any] = {
     "unwritable": gettext_lazy("not for new cards: Sansan sets this field itself"),
     "one_way": gettext_lazy("not for new cards: two of the card's values lead to the same"),
 }
+ADDRESS_HINT = gettext_lazy("Off: a contact that exists keeps its address. A new one gets the card's all the same: HubSpot tells people apart by it.")
 OWNER_HINT = gettext_lazy("The HubSpot user with this address becomes the owner; where there is none, the owner is left alone.")
 
 
@@ -45,13 +47,18 @@ class RowForm(forms.Form):
     hubspot = forms.CharField(
         label=gettext_lazy("HubSpot property"),
         max_length=100,
+        error_messages={"required": gettext_lazy("Choose a property of HubSpot.")},
         widget=forms.TextInput(attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}),
     )
     transform = forms.ChoiceField(label=gettext_lazy("Transform"), required=False, choices=TRANSFORM_CHOICES)
     policy = forms.ChoiceField(label=gettext_lazy("Update"), choices=FieldMapping.Policy.choices)
     clear = forms.BooleanField(label=gettext_lazy("A blank on the card clears the property"), required=False)
     table = forms.CharField(
-        label=gettext_lazy("Value table"), required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
+        label=gettext_lazy("Value table"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text=gettext_lazy("In a value table each line is: card's value = property's value."),
     )
     others = forms.ChoiceField(label=gettext_lazy("Values not in the table"), required=False, choices=FieldMapping.Others.choices)
     direction = forms.ChoiceField(label=gettext_lazy("Direction"), required=False, choices=FieldMapping.Direction.choices)
@@ -83,11 +90,11 @@ class RowForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         source, expression = cleaned.get("source", ""), cleaned.get("expression", "")
         if source == EXPRESSION:
-            self.told("expression", expression_problem(expression) if expression else _("Write an expression, or choose a field."))
+            self.told("expression", said(expression_problem(expression)) if expression else _("Write an expression, or choose a field."))
         else:
             cleaned["expression"] = ""
             names = [name for name in source.split(",") if name]
-            self.told("source", _("Choose a field of the card.") if not names else next(iter(field_problems(names)), ""))
+            self.told("source", said(next(iter(field_problems(names)), "")) if names else _("Choose a field of the card."))
         if source == TAGS and cleaned.get("transform"):
             self.told("transform", _("Tags go as they are: use an expression to make a text of them."))
         if cleaned.get("active") and cleaned.get("direction") == TO_SANSAN and not self.errors:
@@ -107,7 +114,7 @@ class RowForm(forms.Form):
         """Against the properties that HubSpot has now. A row that is off may wait for its property."""
         if schema and self.cleaned_data.get("active") and not self.errors:
             problem = fit.mapping_problem(as_plan_row(self.row(), schema), schema)
-            self.told("hubspot", problem[1] if problem else "")
+            self.told("hubspot", said(problem[1]) if problem else "")
 
     def values(self) -> dict[str, Any]:
         """The columns of FieldMapping."""
@@ -167,14 +174,18 @@ def typed(row: FieldMapping) -> dict[str, Any]:
 
 def read_table(text: str) -> list[list[str]]:
     """``部長 = Manager``, a pair a line. Raises ValidationError."""
-    pairs = []
+    pairs, seen = [], dict[str, int]()
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         found = PAIR.fullmatch(line)
         if not found:
             raise ValidationError(_("Line %(n)s: write the card's value, =, and the property's value.") % {"n": number})
-        pairs.append([plain(found["have"].strip()), plain(found["value"].strip())])
+        have, value = plain(found["have"].strip()), plain(found["value"].strip())
+        if first := seen.get(table_key(have)):
+            raise ValidationError(_("Line %(n)s: “%(have)s” stands in line %(first)s already.") % {"n": number, "have": have, "first": first})
+        seen[table_key(have)] = number
+        pairs.append([have, value])
     return pairs
 
 
@@ -213,12 +224,12 @@ def tried(row: FieldMapping, sample: Sample | None, schema: dict[str, Any], name
     try:
         value = value_of(plan_row, sample.values, sample.tags, [names.get(tag, tag) for tag in sample.tags])
     except ExpressionError as wrong:
-        return Tried(problem=f"{wrong} {given(plan_row.sansan, sample)}".strip())
+        return Tried(problem=f"{said(str(wrong))} {given(plan_row.sansan, sample)}".strip())
     prop = schema.get(row.hubspot)
     shown = "; ".join(names.get(tag, tag) for tag in value.split(";")) if plan_row.sansan == (TAGS,) and not row.expression else value
     if prop and prop.get("kind") == "checkbox" and plan_row.sansan == (TAGS,):
         return Tried(shown)  # the options of our tags are made before they are needed
-    return Tried(shown, fit.value_problem(value, prop) if prop else "")
+    return Tried(shown, said(fit.value_problem(value, prop)) if prop else "")
 
 
 def for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[str, Any]:
@@ -237,5 +248,7 @@ def for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[str, Any]:
     return {"cards": words, "locked": False}
 
 
-def hint(prop: dict[str, Any]) -> str:
+def hint(form: RowForm, prop: dict[str, Any]) -> str:
+    if form["hubspot"].value() == "email" and not form["active"].value():
+        return str(ADDRESS_HINT)
     return str(OWNER_HINT) if prop.get("kind") == OWNER else ""

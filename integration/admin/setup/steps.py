@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -18,6 +19,7 @@ from django.views import View
 from core.models import Account
 from core.roles import EDIT, may
 from integration import changes
+from integration.admin.shown import page_url
 from integration.models import SyncRule
 
 # Name -> what the stepper says, in their order.
@@ -39,6 +41,11 @@ def step_url(name: str, rule: SyncRule | None = None) -> str:
 def resume_url(rule: SyncRule) -> str:
     """Where a draft was left."""
     return step_url(rule.setup_step if rule.setup_step in STEPS else "tags", rule)
+
+
+def open_drafts() -> QuerySet[SyncRule]:
+    """Those that somebody may still go on with."""
+    return SyncRule.objects.filter(state=State.DRAFT, discarded_at__isnull=True).select_related("account")
 
 
 def reached(rule: SyncRule | None) -> int:
@@ -79,6 +86,9 @@ class Step(View):
         if self.rule and not self.rule.account.active:
             messages.error(request, _("%(account)s is suspended: nothing can be set up for it.") % {"account": self.rule.account})
             return redirect("admin:integration_syncrule_changelist")
+        if self.rule and self.rule.discarded_at:
+            messages.warning(request, _("This draft was discarded: bring it back first."))
+            return redirect(page_url(self.rule))
         if self.rule and ORDER.index(self.name) > reached(self.rule):
             return redirect(resume_url(self.rule))
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]

@@ -5,49 +5,71 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.db import transaction
+from django.db.models import Case, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.history import update_many
 from integration import changes, tasks
 from integration.admin.setup.connect import seen
 from integration.admin.setup.steps import Step
 from integration.admin.shown import number
-from integration.models import Connection, SyncRule, Tag
+from integration.models import SyncRule, Tag
 
 SHOWN = 2000
 
 
 class Tags(Step):
     name = "tags"
-    lead = gettext_lazy("Only cards with one of the selected tags are synced. With none selected, every card that the key sees is.")
+    lead = gettext_lazy("Choose which cards are synced: those with one of the selected tags, or every card that the key sees.")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self.show(self.stored())
+        assert self.rule is not None
+        chosen = changes.chosen_tags(self.rule)
+        # A draft that has come here for the first time has not been asked yet.
+        return self.show(chosen, chosen, every=not chosen and (self.rule.setup_step not in ("", "tags") or self.rule.state != SyncRule.State.DRAFT))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.POST.get("action") == "count":
-            tasks.enqueue_survey(self.rule.sansan)  # type: ignore[union-attr]
-            tasks.enqueue_tags(self.rule.sansan)  # type: ignore[union-attr]
-            return self.show(set(request.POST.getlist("tag")))
-        asked = set(request.POST.getlist("tag"))
-        if request.POST.get("every") == "1":
-            asked = set()
-        problem = self.problem(asked, request.POST.get("every") == "1")
-        if problem:
-            return self.show(asked, problem)
+        every = request.POST.get("every") == "1"
         with transaction.atomic():
-            if self.select(asked):
+            # Of two who save at once the second meets the choice of the first.
+            self.rule = SyncRule.objects.select_related("account", "sansan").select_for_update(of=("self",)).get(pk=self.rule.pk)  # type: ignore[union-attr]
+            stands = changes.chosen_tags(self.rule)
+            asked = set() if every else self.with_colleagues(self.posted("tag"), stands)
+            if request.POST.get("action") == "count":
+                tasks.enqueue_survey(self.rule.sansan)
+                tasks.enqueue_tags(self.rule.sansan)
+                return self.show(asked, stands, every)
+            problem = self.problem(asked, every)
+            if problem:
+                return self.show(asked, stands, every, problem)
+            if changes.pick_tags(self.rule, asked):
                 self.changed()
         return self.onward()
+
+    def posted(self, name: str) -> set[str]:
+        return {tag.replace("\0", "�") for tag in self.request.POST.getlist(name)}
+
+    def with_colleagues(self, ticked: set[str], stands: set[str]) -> set[str]:
+        """What is ticked, with what somebody else has selected or taken away since the page was opened; a message tells of it."""
+        assert self.rule is not None
+        opened = self.posted("opened")
+        if not stands:
+            return ticked  # every card goes: there is nothing to keep
+        more, gone = stands - opened - ticked, ticked & opened - stands
+        told = {_("Meanwhile somebody else has selected: %(tags)s. It is kept."): more, _("Meanwhile somebody else has taken away: %(tags)s."): gone}
+        for text, ids in told.items():
+            names = Tag.objects.filter(connection=self.rule.sansan, external_id__in=ids).order_by("name").values_list("name", flat=True)
+            if names:
+                messages.info(self.request, text % {"tags": ", ".join(names)})
+        return (ticked | more) - gone
 
     def problem(self, asked: set[str], every: bool) -> str:
         if not asked and not every:
             return _("Select at least one tag, or say that every card is to be synced.")
-        asked = {tag.replace("\0", "�") for tag in asked}
         usable = Tag.objects.filter(connection=self.rule.sansan, external_id__in=asked).exclude(type=Tag.Type.PRIVATE).count()  # type: ignore[union-attr]
         if usable != len(asked):
             return _("A tag of these is not there any more, or has become private: look at what is selected now.")
@@ -58,33 +80,21 @@ class Tags(Step):
             }
         return ""
 
-    def stored(self) -> set[str]:
-        return set(Tag.objects.filter(connection=self.rule.sansan, selected=True).values_list("external_id", flat=True))  # type: ignore[union-attr]
-
-    def select(self, asked: set[str]) -> bool:
-        """Selects exactly these; tells the other rules of the connection to look at every card again, too."""
-        assert self.rule is not None
-        Connection.objects.select_for_update().only("pk").get(pk=self.rule.sansan_id)
-        tags = [tag for tag in Tag.objects.filter(connection=self.rule.sansan) if tag.selected != (tag.external_id in asked)]
-        for tag in tags:
-            tag.selected = tag.external_id in asked
-        update_many(tags, ["selected"])
-        if tags:
-            changes.tags_changed(self.rule.sansan)
-        return bool(tags)
-
-    def show(self, chosen: set[str], problem: str = "") -> HttpResponse:
+    def show(self, chosen: set[str], stands: set[str], every: bool, problem: str = "") -> HttpResponse:
+        """``chosen`` is ticked; ``stands`` is what is kept as this page opens, by which a colleague's choice is told from it later."""
         assert self.rule is not None
         connection = self.rule.sansan
-        tags = list(Tag.objects.filter(connection=connection).order_by("-selected", "name", "pk")[:SHOWN])
+        # What is chosen comes first: it must not fall out of a list that is cut short, and with it out of the choice.
+        tags = list(Tag.objects.filter(connection=connection).order_by(Case(When(external_id__in=chosen, then=0), default=1), "name", "pk")[:SHOWN])
         others = SyncRule.objects.filter(sansan=connection).exclude(pk=self.rule.pk)
         counted = dict((connection.survey or {}).get("tags") or {})
         rows = [row(tag, chosen, counted, connection.cards is not None) for tag in tags]
         return self.render(
             tags=sorted(rows, key=lambda one: (one["private"], one["tag"].name)),
             chosen=len(chosen),
+            opened=sorted(stands),
             most=settings.SYNC_MAX_TAGS,
-            every=not chosen and (problem == "" and (self.rule.setup_step not in ("", "tags") or self.rule.state != SyncRule.State.DRAFT)),
+            every=every,
             problem=problem,
             seen=seen(connection),
             others=list(others.values_list("slug", flat=True)[:5]),
@@ -98,7 +108,7 @@ def row(tag: Tag, chosen: set[str], counted: dict[str, int], known: bool) -> dic
 
 
 class TagsSeen(Step):
-    """How far the counting has come; reloads the page when it ends."""
+    """How far the counting has come; when it ends, the page shows the tags anew."""
 
     name = "tags"
 

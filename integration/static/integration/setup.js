@@ -14,14 +14,17 @@ function follow(part) {
       const fresh = holder.content.firstElementChild;
       failures = 0;
       const done = fresh.dataset.done === "1";
-      if (done && fresh.dataset.reload === "1" && !document.querySelector("[data-changed]")) {
+      if (done && fresh.dataset.reload === "1") {
         window.location.reload();
         return;
       }
       // A live region speaks whenever it is written to, so an unchanged text is left alone.
       if (part.innerHTML !== fresh.innerHTML) part.innerHTML = fresh.innerHTML;
       part.dataset.done = fresh.dataset.done;
-      if (done) return;
+      if (done) {
+        part.dispatchEvent(new CustomEvent("followed", { bubbles: true }));
+        return;
+      }
     } catch {
       failures += 1;
       if (failures > 60) return;
@@ -43,9 +46,15 @@ function rows(button) {
     total.value = String(Number(total.value) + 1);
     const row = holder.content.firstElementChild;
     list.append(row);
+    if (row.matches(".mb-criterion")) criterion(row);
     row.querySelector("select, input:not([type=hidden]):not([type=checkbox])").focus();
     list.dispatchEvent(new Event("change", { bubbles: true }));
   });
+}
+
+// Widths, capitals, and the two kinds of kana are one.
+function folded(text) {
+  return text.normalize("NFKC").toLowerCase().replace(/[ぁ-ゖ]/g, (sign) => String.fromCharCode(sign.charCodeAt(0) + 0x60));
 }
 
 // Two panes: what is ticked on the left stands on the right, and can be taken away there.
@@ -55,15 +64,22 @@ function picker(form) {
   const search = form.querySelector("[data-search]");
   const every = form.querySelector("[name=every]");
   const most = Number(form.dataset.most);
-  const boxes = [...all.querySelectorAll("input[type=checkbox]")];
+  let before = [];
+  const boxes = () => [...all.querySelectorAll("input[type=checkbox]")];
 
   function show() {
-    const ticked = boxes.filter((box) => box.checked);
+    const ticked = boxes().filter((box) => box.checked);
     form.querySelector("[data-chosen]").textContent = ticked.length;
     form.querySelector(".mb-meter progress").value = ticked.length;
     form.querySelector(".mb-meter").classList.toggle("mb-wrong", ticked.length > most);
     form.querySelector("[data-too-many]").hidden = ticked.length <= most;
     form.querySelector("[data-empty]").hidden = ticked.length > 0;
+    form.querySelector("[data-none-chosen]").hidden = every.checked;
+    form.querySelector("[data-all-chosen]").hidden = !every.checked;
+    const counts = ticked.map((box) => box.closest("li").dataset.cards);
+    const cards = form.querySelector("[data-cards-chosen]");
+    const sum = counts.reduce((total, n) => total + Number(n), 0);
+    cards.textContent = ticked.length && !counts.includes("") ? cards.dataset.text.replace("{n}", sum.toLocaleString(document.documentElement.lang)) : "";
     chosen.replaceChildren(...ticked.map(line));
   }
 
@@ -81,7 +97,6 @@ function picker(form) {
     button.append(mark);
     button.addEventListener("click", () => {
       box.checked = false;
-      form.dataset.changed = "1";
       show();
       box.focus();
     });
@@ -89,17 +104,36 @@ function picker(form) {
     return row;
   }
 
+  // The cards have been counted: the tags as they are now, with the ticks as they are here. Loading the page again would lose these.
+  form.addEventListener("followed", async () => {
+    const answer = await fetch(window.location.pathname, { headers: { Accept: "text/html" } });
+    if (!answer.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const ticked = new Set(boxes().filter((box) => box.checked).map((box) => box.value));
+    const focused = all.contains(document.activeElement) ? document.activeElement.value : null;
+    all.replaceChildren(...fresh.querySelector("[data-pane=all]").children);
+    form.querySelector("[data-tags]").textContent = fresh.querySelector("[data-tags]").textContent;
+    boxes().forEach((box) => (box.checked = ticked.has(box.value) && !box.disabled));
+    boxes().find((box) => box.value === focused)?.focus();
+    search.dispatchEvent(new Event("input"));
+    show();
+  });
   form.addEventListener("change", (event) => {
-    form.dataset.changed = "1";
-    if (event.target === every && every.checked) boxes.forEach((box) => (box.checked = false));
+    document.querySelector(".mb-setup > [role=alert]")?.remove();  // what it says may be mended now
+    if (event.target === every && every.checked) {
+      before = boxes().filter((box) => box.checked).map((box) => box.value);
+      boxes().forEach((box) => (box.checked = false));
+    }
+    // Unticked again: what had been chosen comes back.
+    if (event.target === every && !every.checked) boxes().forEach((box) => (box.checked = before.includes(box.value)));
     if (event.target.name === "tag" && event.target.checked) every.checked = false;
     show();
   });
   search.addEventListener("input", () => {
-    const wanted = search.value.normalize("NFKC").trim().toLowerCase();
+    const wanted = folded(search.value.trim());
     let found = 0;
     for (const row of all.children) {
-      const fits = !wanted || (row.dataset.name || "").normalize("NFKC").includes(wanted);
+      const fits = !wanted || folded(row.dataset.name || "").includes(wanted);
       row.hidden = !fits;
       found += fits ? 1 : 0;
     }
@@ -115,6 +149,24 @@ function picker(form) {
 function told(part, text) {
   part.textContent = text;
   part.hidden = !text;
+}
+
+// A criterion: what asks for no value shows none, and a date is picked. Only a date is compared with one.
+function criterion(row) {
+  const field = row.querySelector("[name$=-field]");
+  const op = row.querySelector("[name$=-op]");
+  const value = row.querySelector("[name$=-value]");
+  const dated = (option) => option.value.startsWith("on_or_");
+
+  function show() {
+    const date = field.tagName !== "SELECT" || field.value === "exchangeDate";
+    for (const option of op.options) option.hidden = dated(option) && !date && !option.selected;
+    value.type = dated(op.selectedOptions[0]) ? "date" : "text";
+    value.closest(".mb-field").classList.toggle("mb-unneeded", ["blank", "not_blank"].includes(op.value));
+  }
+
+  row.addEventListener("change", show);
+  show();
 }
 
 // The warning beside a tag with which cards do not come back: it goes by the group that the tag stands in.
@@ -137,6 +189,9 @@ function tryMappings(form) {
     if (!answer || !answer.ok || mine !== asked) return;
     const tried = await answer.json();
     waiting.hidden = !tried.waiting;
+    const name = form.querySelector("[data-sample-name]");
+    if (name) told(name, tried.sample);
+    told(form.querySelector("[data-refused]"), tried.refused);
     for (const [prefix, result] of Object.entries(tried.rows)) {
       const row = form.querySelector(`[data-row="${CSS.escape(prefix)}"]`);
       if (!row) continue;
@@ -173,8 +228,8 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("form[data-picker]").forEach(picker);
   document.querySelectorAll("form[data-try]").forEach(tryMappings);
   document.querySelectorAll("[data-outside]").forEach(outside);
-  for (const mirror of document.querySelectorAll("[data-mirror]")) {
-    const source = document.getElementById(mirror.dataset.mirror);
-    source.addEventListener("input", () => (mirror.value = source.value));
-  }
+  document.querySelectorAll(".mb-rows > .mb-criterion").forEach(criterion);
+  // What is wrong may be far below: whoever comes back to the page stands at it.
+  const control = ":is(input, select, textarea):not([type=hidden])";
+  (document.querySelector(`.mb-setup .mb-field.mb-wrong ${control}`) ?? document.querySelector(`.mb-setup .mb-wrong ${control}`))?.focus();
 });

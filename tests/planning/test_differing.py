@@ -1,0 +1,34 @@
+"""Which properties two rules fill in different ways."""
+
+from dataclasses import replace
+
+import pytest
+
+from integration.planning.rules import MappingRow, Rule, differing
+
+TITLE, CITY = MappingRow(("title",), "jobtitle"), MappingRow(("city",), "city")
+MINE = Rule((TITLE, CITY), conflict="sansan")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "found"),
+    [
+        (MINE, set()),
+        (Rule((CITY, TITLE), conflict="sansan"), set()),
+        (Rule((TITLE,), conflict="sansan"), set()),
+        (Rule((TITLE, CITY, MappingRow(("fax",), "fax")), conflict="sansan"), set()),
+        (Rule(()), set()),
+        (Rule((MappingRow(("departmentName",), "jobtitle"), CITY)), {"jobtitle"}),
+        (Rule((replace(TITLE, transform="upper"), replace(CITY, policy="if_empty"))), {"jobtitle", "city"}),
+        (Rule((replace(TITLE, table=(("部長", "Manager"),)), replace(CITY, clear=True))), {"jobtitle", "city"}),
+        (Rule((TITLE, CITY), conflict="hold"), {"jobtitle", "city"}),
+        (Rule((replace(TITLE, conflict="sansan"), CITY), conflict="hold"), {"city"}),
+        (Rule((replace(TITLE, conflict="sansan"), replace(CITY, conflict="sansan")), conflict="hold"), set()),
+    ],
+    ids=[
+        "the same", "in another order", "one only", "one more", "none", "another field", "transform and policy", "table and blanks", "who wins",
+        "who wins by field", "who wins by field as the other's rule says",
+    ],
+)  # fmt: skip
+def test_differing(theirs, found):
+    assert differing(MINE, theirs) == differing(theirs, MINE) == found
