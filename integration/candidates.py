@@ -94,4 +94,4 @@ def store(desk: Desk, contacts: Sequence[ContactRead], token: str) -> None:
         )
         take(desk, [one for one in contacts if one.id not in linked], again=desk.run.kind == desk.run.Kind.FULL)
         desk.run.contacts_after, desk.run.contacts_done = token, not token
-        ledger.count(desk, {}, "contacts_after", "contacts_done")
+        ledger.moved(desk, {}, "contacts_after", "contacts_done")

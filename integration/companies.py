@@ -169,7 +169,7 @@ def close(desk: Desk, people: Sequence[Person], ids: Mapping[str, str], done: se
         insert_rows(entries)
         Company.objects.filter(connection=desk.rule.hubspot, key__in=gone).delete()
         update_rows(Link, SETTLED, moved, desk.rule.account_id)
-        ledger.count(desk, {})
+        ledger.moved(desk)
 
 
 def put(desk: Desk, moved: Sequence[tuple[object, ...]]) -> None:
@@ -177,3 +177,4 @@ def put(desk: Desk, moved: Sequence[tuple[object, ...]]) -> None:
         with transaction.atomic():
             desk.lease.renew()
             update_rows(Link, SETTLED, list(moved), desk.rule.account_id)
+            ledger.moved(desk)

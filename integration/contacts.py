@@ -97,6 +97,8 @@ def poll(desk: Desk) -> Work:
             rest = {name: value for name, value in connection.behind.items() if name != "walk"}
             connection.behind = {**rest, "walk": {"began": began.isoformat(), "token": token}} if token else rest
             connection.save(update_fields=["changes_to", "polled_at", "behind"])
+            if token:
+                ledger.moved(desk)
         if not token:
             break
     if "from" in connection.behind and not desk.spent:
@@ -157,6 +159,8 @@ def heard(desk: Desk) -> Work:
             told = [one.contact_id for one in changes if one.forgotten and one.contact_id in found]
             Link.objects.filter(hubspot=connection, contact_id__in=told, gone="").update(gone_at=desk.now())
             inbox.settle(changes)
+            if len(changes) == inbox.PIECE:
+                ledger.moved(desk)
 
 
 def how(change: ContactChange, binned: set[str]) -> str:
@@ -274,6 +278,8 @@ def look_into_bin(desk: Desk) -> Work:
             if not page.next_token:
                 connection.gone_at = desk.now()
             connection.save(update_fields=["gone_after", "gone_at"])
+            if page.next_token:
+                ledger.moved(desk)
         if not page.next_token:
             yield from look_for_restored(desk)
             return

@@ -112,7 +112,7 @@ def store(desk: Desk, page: CardPage) -> None:
         run.page_token, run.read_done = page.next_token, not page.next_token
         if not run.is_preview or run.read_done:
             move_cursor(desk)
-        ledger.count(desk, counted, "position", "page_token", "read_done", "window_from")
+        ledger.moved(desk, counted, "position", "page_token", "read_done", "window_from")
 
 
 def take(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:

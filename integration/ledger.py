@@ -68,6 +68,12 @@ def count(desk: Desk, counted: Mapping[str, int], *also: str, took: Sequence[flo
     figures.add(desk, counted, made, took)
 
 
+def moved(desk: Desk, counted: Mapping[str, int] | None = None, *also: str) -> None:
+    """Like ``count``, for a step that brings the run nearer to its end though no record has an outcome by it: the run is not idle."""
+    desk.run.idle = 0
+    count(desk, counted or {}, "idle", *also)
+
+
 def reasoned(run: SyncRun, reasons: Iterable[str]) -> None:
     for reason, n in Counter(reasons).items():
         run.reasons[reason] = run.reasons.get(reason, 0) + n

@@ -95,6 +95,7 @@ def open_run(run_id: int) -> SyncRun | None:
 def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], bool]) -> Next:
     begin(run, seconds)
     if run.idle > PATIENCE:
+        run.reason, run.detail = "no_progress", ""
         end(run, SyncRun.State.PARTIAL if progress(run) else SyncRun.State.FAILED)
         return Next(done=True)
     try:

@@ -85,8 +85,7 @@ def store(desk: Desk, page: CardPage) -> None:
             counted["read"] -= counted.pop(name, 0)
         ids = [card.id for card in page.cards]
         Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids).update(swept_at=desk.now())
-        desk.run.idle = 0  # a page of a sweep is progress, though it counts nothing
-        ledger.count(desk, counted, "idle")
+        ledger.moved(desk, counted)
         note(desk, {**desk.rule.sweep, "tags": tags if page.next_token else tags[1:], "token": page.next_token})
 
 

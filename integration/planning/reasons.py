@@ -71,6 +71,7 @@ REASONS: dict[str, str] = {
     "budget_exceeded": gettext_noop("More would have changed than the rule's change budget allows."),
     "sight_lost": gettext_noop("The key sees far fewer cards than before; nothing is changed until a person has looked."),
     "same_portal": gettext_noop("Two connections lead to the same HubSpot account, and each contact would be two people."),
+    "no_progress": gettext_noop("The run was cut off several times without getting any further, and was given up."),
     "superseded": gettext_noop("The rule was changed while this run was going on, and the run was stopped."),
     "bad_mapping": gettext_noop("A mapping cannot work for this card."),
 }
@@ -141,6 +142,9 @@ TO_DO: dict[str, str] = {
     "budget_exceeded": gettext_noop("Look at a preview. If the changes are meant, resume the rule: the next run goes past the budget once."),
     "sight_lost": gettext_noop("Check the rights of the key's user in Sansan. If the cards are really gone, resume the rule."),
     "same_portal": gettext_noop("Make a new rule that goes by the other connection, or enter a key of another HubSpot account in this one."),
+    "no_progress": gettext_noop(
+        "Nothing to do: it is begun anew by itself. If it happens again, tell the platform's administrator: the log of the workers says why."
+    ),
     "superseded": gettext_noop("Review the change, then save and sync: what was left is taken up."),
     "bad_mapping": gettext_noop("Correct the mapping that the detail names."),
 }
