@@ -27,7 +27,7 @@ BREACHES = {
     "One vendor does not know the other": ("integration/connectors/sansan/parse.py", "import integration.connectors.hubspot.parse"),
     "What writes does not decide": ("integration/apply.py", "import integration.planning.decide"),
     "Pages and rows call no vendor": ("integration/admin/run.py", "import integration.credentials"),
-    "Only tasks.py knows the queue": ("integration/runs.py", "import django_q.tasks"),
+    "Only tasks.py knows the queue, and the page that shows it": ("integration/runs.py", "import django_q.tasks"),
     "The product runs without the sandbox and without tests": ("integration/gather.py", "import integration.sandbox.people"),
 }
 

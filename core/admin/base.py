@@ -39,6 +39,7 @@ from core.tenancy import AccountOwned
 __all__ = [
     "CappedPaginator",
     "PanelAdmin",
+    "PlatformRights",
     "ReadOnlyAdmin",
     "ScopedAdmin",
     "ScopedForm",
@@ -176,6 +177,8 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     list_fullwidth = True
     # What an empty list says: what would stand there, and how it comes about.
     empty_text: Any = ""
+    # Its button, where a new row is not made by the plain form: (text, name of the address).
+    empty_begin: tuple[Any, str] | None = None
     list_prefetch: tuple[str, ...] = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -304,6 +307,16 @@ class PanelAdmin(ReadOnlyAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return []
+
+
+class PlatformRights:
+    """Of rows that belong to no account: who runs the platform sees them, and nobody else."""
+
+    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
+        return bool(request.user.is_superuser)  # type: ignore[union-attr]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.allowed(request, None, VIEW)
 
 
 class TabularInline(RoleRights, ScopedFields, unfold.TabularInline):

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from core.admin.base import ScopedAdmin, site
+from core.admin.base import PlatformRights, ScopedAdmin, site
 from core.models import User
 
 
@@ -26,7 +26,7 @@ class ChangedUserForm(UserChangeForm):
 
 
 @admin.register(User, site=site)
-class UserAdmin(ScopedAdmin, DjangoUserAdmin):
+class UserAdmin(PlatformRights, ScopedAdmin, DjangoUserAdmin):
     form = ChangedUserForm
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
@@ -43,12 +43,6 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
     )
     add_fieldsets = ((None, {"fields": ("username", "email", "password1", "password2")}),)
     readonly_fields = ("last_login", "date_joined")
-
-    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
-        return bool(request.user.is_superuser)  # type: ignore[union-attr]
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)  # type: ignore[union-attr]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # The history names its people: switch a user off instead.

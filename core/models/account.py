@@ -33,7 +33,7 @@ class User(AbstractUser):
 class Account(Tracked):
     """A tenant: one customer company."""
 
-    slug = models.SlugField(_("slug"), unique=True)
+    slug = models.SlugField(_("short name"), unique=True)
     name = models.CharField(_("name"), max_length=200)
     timezone = models.CharField(_("time zone"), max_length=64, default="Asia/Tokyo", validators=[check_timezone])
     active = models.BooleanField(_("active"), default=True, help_text=_("Nothing runs for an account that is not active."))

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 class Departure(models.Model):
     """One row an account. Names and counts only: nothing of what the account held."""
 
-    slug = models.CharField(_("slug"), max_length=50)
+    slug = models.CharField(_("short name"), max_length=50)
     name = models.CharField(_("name"), max_length=200)
     asked_by = models.CharField(_("asked for by"), max_length=150)
     reason = models.CharField(_("reason"), max_length=500, default="", blank=True)

@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.admin.base import ReadOnlyAdmin, display, site
+from core.admin.base import PlatformRights, ReadOnlyAdmin, display, site
 from integration.admin.shown import badge, when
 from integration.models import Heartbeat
 
@@ -25,18 +24,12 @@ def quiet(moment: datetime | None) -> bool:
 
 
 @admin.register(Heartbeat, site=site)
-class HeartbeatAdmin(ReadOnlyAdmin):
+class HeartbeatAdmin(PlatformRights, ReadOnlyAdmin):
     list_display = ("host", "pulse", "beat", "ticked")
     list_display_links = None
     ordering = ("host",)
     fields = ("host", "pulse", "beat", "ticked")
     readonly_fields = fields
-
-    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
-        return bool(request.user.is_superuser)  # type: ignore[union-attr]
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.allowed(request, None, "")
 
     @display(description=gettext_lazy("state"))
     def pulse(self, obj: Heartbeat) -> SafeString:

@@ -27,7 +27,8 @@ from core.models import Account, Membership
 from core.roles import HISTORY, may
 from core.switcher import chosen_account, seen_accounts
 from core.tenancy import all_accounts
-from integration.admin.shown import badge
+from integration.admin.labels import CARD_FIELDS, OPERATOR_NAMES
+from integration.admin.shown import badge, number
 from integration.models import Connection, FieldMapping, SyncRule, Tag
 
 KINDS: dict[str, Any] = {
@@ -191,4 +192,23 @@ class Names:
             return str(_("yes") if value else _("no"))
         if value in (None, "", [], {}):
             return ""
-        return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, dict | list) else str(value)
+        return in_words(field.name, value) if isinstance(value, dict | list) else str(value)
+
+
+def in_words(name: str, value: Any) -> str:
+    """A field that holds rows, a line for each."""
+    if name == "filters":
+        return "\n".join(criterion(side, row) for side, rows in sorted(value.items()) for row in rows)
+    if name == "limits":
+        words = {"creates": _("New contacts: at most %(n)s"), "updates": _("Changed contacts: at most %(n)s")}
+        return "\n".join(words[what] % {"n": number(most)} for what, most in sorted(value.items()))
+    if name == "table":
+        return "\n".join(f"{have} → {becomes}" for have, becomes in value)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def criterion(side: str, row: dict[str, str]) -> str:
+    """In the order in which it is entered: field, condition, value."""
+    names = CARD_FIELDS if side == "cards" else {}
+    said = f"{names.get(row['field'], row['field'])} {OPERATOR_NAMES.get(row['op'], row['op'])} {row.get('value', '')}".strip()
+    return (_("Card: %(criterion)s") if side == "cards" else _("Contact: %(criterion)s")) % {"criterion": said}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -18,16 +18,18 @@ from integration.admin.health import health_url
 from integration.admin.heartbeat import quiet
 from integration.admin.shown import choice_badge, counters, duration, list_url, page_url, when
 from integration.admin.standing import standings, waiting_failing
-from integration.models import DayFigures, Heartbeat, SyncRule, SyncRun
+from integration.models import COUNTERS, DayFigures, Heartbeat, SyncRule, SyncRun
 
 MOST_RULES = 30
 MOST_RUNS = 8
+# A run that did nothing but recognise our own writes. After a large one there are many: the list of all runs has them.
+ECHOES_ONLY = Q(kind=SyncRun.Kind.INCREMENTAL, state=SyncRun.State.SUCCEEDED, read=0, echoes__gt=0, **dict.fromkeys(COUNTERS, 0))
 
 
 def overview(request: HttpRequest) -> dict[str, Any]:
     rules = list(rules_with_last_run()[:MOST_RULES])
     shown = attention()
-    runs = SyncRun.objects.select_related("rule", "account").order_by("-pk")[:MOST_RUNS]
+    runs = SyncRun.objects.exclude(ECHOES_ONLY).select_related("rule", "account").order_by("-pk")[:MOST_RUNS]
     return {
         **shown,
         "calm": bool(rules) and not any(shown[name] for name in ("broken", "held", "late", "failing")),

@@ -47,6 +47,7 @@ def setup_url(rule: SyncRule) -> str:
 class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAdmin):
     form = RuleForm
     inlines = (MappingInline,)
+    empty_begin = (gettext_lazy("Set up a sync"), "admin:integration_setup")
     empty_text = gettext_lazy("A rule joins a Sansan and a HubSpot connection. It begins as a draft, and nothing runs until it is switched on.")
     list_display = ("slug", "account", "state_badge", "ends", "checked", "due", "standing")
     list_filter = (("state", ChoicesDropdownFilter), DiscardedFilter, AccountFilter)

@@ -21,7 +21,7 @@ class Connection(Tracked, AccountOwned):
         RECONNECT = "reconnect", _("Needs a new key")
         UNREACHABLE = "unreachable", _("Not reachable")
 
-    slug = models.SlugField(_("slug"))
+    slug = models.SlugField(_("short name"))
     system = models.CharField(_("system"), max_length=16, choices=System.choices)
     credentials = EncryptedJSONField(_("credentials"), help_text=_("Stored encrypted; never shown again."))
     hint = models.CharField(_("key"), max_length=16, editable=False, default="")

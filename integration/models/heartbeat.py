@@ -12,8 +12,8 @@ class Heartbeat(models.Model):
     ticked_at = models.DateTimeField(_("last tick"), null=True)
 
     class Meta:
-        verbose_name = _("heartbeat")
-        verbose_name_plural = _("heartbeats")
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
 
     def __str__(self) -> str:
         return self.host

@@ -42,7 +42,7 @@ class SyncRule(Tracked, AccountOwned):
         PAUSED = "paused", _("Paused")
         HELD = "held", _("Held: needs a person")
 
-    slug = models.SlugField(_("slug"))
+    slug = models.SlugField(_("short name"))
     sansan = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name="Sansan", limit_choices_to={"system": "sansan"})
     hubspot = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name="HubSpot", limit_choices_to={"system": "hubspot"})
     direction = models.CharField(_("direction"), max_length=16, choices=Direction.choices, default=Direction.TO_HUBSPOT)

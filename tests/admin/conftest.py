@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from django_q.conf import Conf
 from django_q.models import OrmQ
 
 from core.models import Role, User
@@ -97,6 +98,6 @@ def queued(django_capture_on_commit_callbacks: Any) -> Callable[[Callable[[], An
     def do(something: Callable[[], Any]) -> list[Any]:
         with django_capture_on_commit_callbacks(execute=True):
             something()
-        return [(row.task["func"], row.task["args"]) for row in OrmQ.objects.order_by("pk")]
+        return [(row.task["func"], row.task["args"]) for row in OrmQ.objects.filter(key=Conf.PREFIX).order_by("pk")]
 
     return do

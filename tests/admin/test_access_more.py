@@ -10,6 +10,7 @@ from django.contrib.admin.filters import FieldListFilter
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django_q.models import Failure, OrmQ, Schedule
 
 from core.models import Account, Departure, Invitation, Membership, Role, User
 from core.tenancy import in_account
@@ -137,6 +138,10 @@ READ = {
     "an account to delete": (set(), lambda own: reverse("admin:core_account_leave", args=[own.account.pk])),
     "users": (set(), lambda own: listed(User)),
     "workers": (set(), lambda own: listed(Heartbeat)),
+    "queued tasks": (set(), lambda own: listed(OrmQ)),
+    "failed tasks": (set(), lambda own: listed(Failure)),
+    "a failed task": (set(), lambda own: page(own.failed)),
+    "scheduled tasks": (set(), lambda own: listed(Schedule)),
     "departures": (set(), lambda own: listed(Departure)),
     "sync health": (ALL, lambda own: reverse("admin:integration_health", args=[own.rule.pk])),
     "how a run goes": (ALL, lambda own: address(own.run, "progress")),

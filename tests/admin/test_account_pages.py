@@ -25,6 +25,8 @@ from tests.admin.world import MARKUP, marks, team
 from tests.core import rows
 
 pytestmark = pytest.mark.django_db
+# Ids, for three days.
+QUEUE = {"django_q_ormq", "django_q_task", "django_q_schedule"}
 
 
 def again(own):
@@ -298,7 +300,7 @@ def test_the_workers_erase_all_of_it_and_the_departure_says_so(acme, birch, root
     departure = Departure.objects.get(slug="acme")
     depart(departure, acme.account)
     assert not Account.objects.filter(slug="acme").exists() and departure.ended_at
-    kept = {"core_departure", "core_user", "django_admin_log", "integration_heartbeat", "django_session"}
+    kept = {"core_departure", "core_user", "django_admin_log", "integration_heartbeat", "django_session", *QUEUE}
     gone = re.compile(
         rf"\bacme-(?!host|staff|former|colleague)|\b({'|'.join(map(str, acme.ids - {acme.owner.pk, acme.heartbeat.pk, acme.departure.pk}))})\b"
     )

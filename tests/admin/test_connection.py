@@ -137,7 +137,7 @@ def test_who_may_not_change_a_key_has_no_field_for_it(acme, ben, aiko):
 
 
 def test_a_slug_is_there_once_in_an_account(acme, birch, aiko):
-    assert "Slug already exists" in str(errors(send(aiko, address(Connection, "add"), **ADD | {"system": "sansan", "slug": "acme-spare"})))
+    assert "Short name already exists" in str(errors(send(aiko, address(Connection, "add"), **ADD | {"system": "sansan", "slug": "acme-spare"})))
     send(aiko, address(Connection, "add"), **ADD | {"system": "sansan", "slug": "birch-spare"})
     assert stored(acme, slug="birch-spare").account_id == acme.account.pk
 

@@ -52,12 +52,27 @@ def test_a_change_says_who_when_why_and_what_it_was_before(acme, aiko):
     assert "“the trade fair”" in seen and "<del>25</del>" in seen and "<ins>60</ins>" in seen
 
 
-def test_a_choice_is_told_in_words_and_criteria_as_they_are_typed(acme, aiko):
-    typed = '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}], "contacts": []}'
+def test_a_choice_is_told_in_words_and_so_are_criteria(acme, aiko):
+    typed = (
+        '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}, {"field": "tel", "op": "not_blank"}],'
+        ' "contacts": [{"field": "city", "op": "equals", "value": "港区"}]}'
+    )
     send(aiko, page(acme.rule), conflict="newest", filters=typed, limit_creates="500")
     told = fields(newest(aiko))
     assert told["When edited in HubSpot"] == ("The card wins", "The newer value wins")
-    assert told["Filters"][1] == typed and told["Change budget"] == ("", '{"creates": 500}')
+    assert told["Filters"] == (
+        "Card: Company is not acme itself",
+        "Card: Company contains 株式会社\nCard: Telephone is not blank\nContact: city is 港区",
+    )
+    assert told["Change budget"] == ("", "New contacts: at most 500")
+
+
+def test_a_value_table_is_told_row_by_row(acme, aiko):
+    mapping = acme.mappings[0]
+    mapping.table = [["部長", "Head"], ["課長", "Chief"]]
+    with in_account(acme.account):
+        mapping.save(update_fields=["table"])
+    assert fields(newest(aiko))["Value table"] == ("", "部長 → Head\n課長 → Chief")
 
 
 def test_a_mapping_is_named_by_its_rule_and_its_ends(acme, aiko):
@@ -99,10 +114,10 @@ def test_what_is_made_and_what_is_deleted_says_what_it_held(acme, aiko):
     with in_account(acme.account):
         made = Connection.objects.get(slug="new")
     one = newest(aiko, kind="connection", id=made.pk)
-    assert "Made" in one["verb"] and fields(one)["Slug"] == ("", "new") and fields(one)["System"] == ("", "HubSpot")
+    assert "Made" in one["verb"] and fields(one)["Short name"] == ("", "new") and fields(one)["System"] == ("", "HubSpot")
     aiko.post(address(made, "delete"), {"post": "yes"})
     one = newest(aiko, kind="connection", id=made.pk)
-    assert "Deleted" in one["verb"] and fields(one)["Slug"] == ("new", "") and (one["what"], one["who"]) == ("new", "aiko")
+    assert "Deleted" in one["verb"] and fields(one)["Short name"] == ("new", "") and (one["what"], one["who"]) == ("new", "aiko")
 
 
 def test_what_is_gone_is_still_told(acme, aiko):

@@ -238,7 +238,19 @@ def test_a_draft_waits_for_nothing(acme, aiko):
     assert shown[acme.draft.pk] == "–" and "href" in shown[acme.rule.pk]
 
 
-def test_a_run_that_only_met_our_own_writes_says_so(acme, aiko):
-    rows.run(acme.rule, state="succeeded", echoes=1_234)
+def test_runs_that_only_met_our_own_writes_hide_no_other(acme, aiko):
+    """After a first sync of many cards they come one after the other."""
+    for n in range(20):
+        rows.run(acme.draft, state="succeeded", kind="incremental", echoes=1_234 + n)
     seen = re.sub(r"<[^>]+>|\s+", " ", body(aiko.get(HOME)))
+    assert "of our own writes recognised" not in seen and f"#{acme.run.pk}" in seen
+    seen = re.sub(r"<[^>]+>|\s+", " ", body(aiko.get(listed(SyncRun))))
     assert "1,234 of our own writes recognised" in seen
+
+
+@pytest.mark.parametrize(
+    "values", [{"read": 1, "unchanged": 1}, {"state": "running"}, {"state": "partial"}, {"kind": "full"}, {"read": 2, "failed": 2}]
+)
+def test_what_met_more_is_shown(acme, aiko, values):
+    run = rows.run(acme.draft, **{"state": "succeeded", "kind": "incremental", "echoes": 9, **values})
+    assert f"#{run.pk}<" in body(aiko.get(HOME))

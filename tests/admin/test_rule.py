@@ -66,7 +66,7 @@ def test_another_account_s_connection_is_no_choice(acme, birch, aiko, root):
 
 
 def test_a_slug_is_there_once_in_an_account(acme, birch, aiko):
-    assert "Slug already exists" in str(errors(send(aiko, address(SyncRule, "add"), **new(acme, slug="acme-cards"))))
+    assert "Short name already exists" in str(errors(send(aiko, address(SyncRule, "add"), **new(acme, slug="acme-cards"))))
     assert errors(send(aiko, address(SyncRule, "add"), **new(acme, slug="no slug"))).keys() == {"slug"}
     send(aiko, address(SyncRule, "add"), **new(acme, slug="birch-cards"))
     assert stored(acme, slug="birch-cards")

@@ -13,6 +13,8 @@ from django.core.management.color import no_style
 from django.db import connection
 from django.db.models import Model
 from django.utils import timezone
+from django_q.models import Failure, OrmQ, Schedule
+from django_q.signing import SignedPackage
 
 from core.history import because
 from core.models import Account, Departure, Invitation, Membership, Role, User
@@ -56,8 +58,9 @@ def furnish(slug: str, owner: str) -> SimpleNamespace:
         Connection.objects.filter(pk=first).update(cards=4321, surveyed_at=timezone.now(), remote_name=f"{slug} key {MARKUP}")
         furnish_sync(own, ids)
         furnish_history(own, ids)
+    furnish_queue(own, ids)
     listed = [row for value in vars(own).values() for row in (value if isinstance(value, list) else [value])]
-    own.ids = {row.pk for row in listed if isinstance(row, Model) and (row.pk or 0) >= FIRST[slug]} | set(own.ids_gone)
+    own.ids = {row.pk for row in listed if isinstance(row, Model) and isinstance(row.pk, int) and row.pk >= FIRST[slug]} | set(own.ids_gone)
     # PostgreSQL numbers on from the last row that it has numbered itself: what a test makes must be newer than this.
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), sorted({type(row) for row in listed if isinstance(row, Model)}, key=str)):
@@ -137,6 +140,17 @@ def furnish_history(own: SimpleNamespace, ids: Any) -> None:
     Account.history.filter(id=account.pk).update(who=own.owner.username, history_user=own.owner)
 
 
+def furnish_queue(own: SimpleNamespace, ids: Any) -> None:
+    """What the queue keeps of the account's tasks. It waits under a name that no worker asks for."""
+    now, slug, args = timezone.now(), own.slug, (own.account.pk, own.run.pk)
+    task = {"id": f"{slug}-task", "name": f"{slug}-task", "func": "integration.tasks.work", "args": args, "kwargs": {}}
+    own.queued = OrmQ.objects.create(pk=next(ids), key=f"{slug}-queue", payload=SignedPackage.dumps(task), lock=now)
+    own.failed = Failure.objects.create(**task, started=now, stopped=now, success=False, result=f"{slug} broke {MARKUP} : Traceback of {slug}")
+    own.scheduled = Schedule.objects.create(
+        pk=next(ids), func=f"integration.tasks.{slug}", schedule_type="C", cron="0 0 1 1 *", next_run=now + timedelta(days=9)
+    )
+
+
 def entry(run: SyncRun, record: Record, **values: Any) -> AuditEntry:
     """A closed entry that wrote a title, unless ``values`` say otherwise."""
     slug, now = record.account.slug, timezone.now()
@@ -164,7 +178,7 @@ def entry(run: SyncRun, record: Record, **values: Any) -> AuditEntry:
 def rows_of(own: SimpleNamespace) -> list[Any]:
     """A row of each model that has pages, and both kinds of connection."""
     return [
-        own.account, own.membership, own.owner, own.heartbeat,
+        own.account, own.membership, own.owner, own.heartbeat, own.queued, own.failed, own.scheduled,
         own.sansan, own.hubspot, own.tags[0], own.rule, own.draft, own.run, own.link, own.record, own.barred, own.entry, own.invitation, own.departure,
     ]  # fmt: skip
 

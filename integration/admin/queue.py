@@ -1,0 +1,154 @@
+"""The queue's own tables, to be read by those who run the platform. Whoever could write their rows could run any code.
+
+That they are empty proves nothing, and what failed is begun anew by the ledger: these pages help to find out why.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import pickle
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.signing import BadSignature
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_q.models import Failure, OrmQ, Schedule
+from django_q.signing import SignedPackage
+
+from core.admin.base import PlatformRights, ReadOnlyAdmin, display, site
+from integration.admin.shown import badge, duration, when
+
+# Task -> the page of the row that it takes, and which of its arguments is the row's id.
+PAGES = {
+    "work": ("integration_syncrun", 1),
+    **dict.fromkeys(("check", "tags", "count_cards", "sample", "heard"), ("integration_connection", 1)),
+    "depart": ("core_departure", 0),
+}
+# How long the queue keeps a task that a worker has taken from the others.
+TAKEN = timedelta(seconds=settings.Q_CLUSTER["retry"])
+
+
+class Plain(pickle.Unpickler):
+    """Reads what the queue pickled as long as it is text, numbers and tuples of these: nothing is looked up, and nothing is run."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(name)
+
+
+def plain(stored: str | None) -> Any:
+    """What a pickled column holds; None where it is none of ours."""
+    try:
+        return Plain(io.BytesIO(base64.b64decode(stored or ""))).load()
+    except Exception:  # whatever bytes can be: a page that explains failures has none of its own
+        return None
+
+
+def about(func: str, args: Any) -> SafeString:
+    """A task, with a link to the row that it works on. The row may be gone, or an account's that nobody asked about."""
+    name = func.rpartition(".")[2]
+    page, place = PAGES.get(name, ("", 0))
+    if not page or not isinstance(args, tuple) or len(args) <= place or not isinstance(args[place], int):
+        return format_html("{}", name)
+    return format_html('{} <a class="text-link" href="{}">#{}</a>', name, reverse(f"admin:{page}_change", args=[args[place]]), args[place])
+
+
+@admin.register(OrmQ, site=site)
+class QueuedTaskAdmin(PlatformRights, ReadOnlyAdmin):
+    empty_text = (
+        gettext_lazy("With Redis the queue waits there, and none of it is shown here.")
+        if "redis" in settings.Q_CLUSTER
+        else gettext_lazy("No task waits.")
+    )
+    list_display = ("task", "state", "since")
+    list_display_links = None
+    ordering = ("pk",)
+    fields = list_display
+    readonly_fields = fields
+
+    @display(description=gettext_lazy("task"))
+    def task(self, obj: OrmQ) -> SafeString:
+        try:
+            package = SignedPackage.loads(obj.payload)
+        except BadSignature:
+            # Enqueued under another SECRET_KEY: the workers throw it away, too.
+            return badge("", _("Signed with another key"), "warn")
+        return about(package["func"], package["args"])
+
+    @display(description=gettext_lazy("state"))
+    def state(self, obj: OrmQ) -> SafeString:
+        return badge("", _("At work"), "good") if taken(obj) else badge("", _("Waiting"), "info")
+
+    @display(description=gettext_lazy("since"))
+    def since(self, obj: OrmQ) -> Any:
+        return when(obj.lock - TAKEN if taken(obj) else obj.lock)
+
+
+def taken(obj: OrmQ) -> bool:
+    return obj.lock > timezone.now()
+
+
+@admin.register(Failure, site=site)
+class FailedTaskAdmin(PlatformRights, ReadOnlyAdmin):
+    empty_text = gettext_lazy("No task has failed in the last three days.")
+    list_display = ("task", "failed", "took", "why")
+    ordering = ("-stopped", "pk")
+    fields = ("task", "failed", "took", "trace")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Failure]:
+        """The pickled columns as they are stored: reading them the queue's way would run what is in them."""
+        rows = super().get_queryset(request).defer("args", "kwargs", "result")
+        return rows.annotate(stored_args=Cast("args", TextField()), stored_result=Cast("result", TextField()))
+
+    @display(description=gettext_lazy("task"))
+    def task(self, obj: Any) -> SafeString:
+        return about(obj.func, plain(obj.stored_args))
+
+    @display(description=gettext_lazy("failed"))
+    def failed(self, obj: Failure) -> Any:
+        return when(obj.stopped)
+
+    @display(description=gettext_lazy("took"))
+    def took(self, obj: Failure) -> str:
+        return duration(obj.time_taken())
+
+    @display(description=gettext_lazy("why"))
+    def why(self, obj: Any) -> str:
+        return self.said(obj).partition(" : Traceback")[0][:200]
+
+    @display(description=gettext_lazy("why"))
+    def trace(self, obj: Any) -> SafeString:
+        return format_html('<pre class="mb-trace">{}</pre>', self.said(obj))
+
+    def said(self, obj: Any) -> str:
+        said = plain(obj.stored_result)
+        return said if isinstance(said, str) else "–"
+
+
+@admin.register(Schedule, site=site)
+class ScheduledTaskAdmin(PlatformRights, ReadOnlyAdmin):
+    empty_text = gettext_lazy("Nothing is scheduled: the workers make their tick when they start.")
+    list_display = ("task", "cron", "next")
+    list_display_links = None
+    ordering = ("pk",)
+    fields = list_display
+    readonly_fields = fields
+
+    @display(description=gettext_lazy("task"))
+    def task(self, obj: Schedule) -> str:
+        return str(obj.func).rpartition(".")[2]
+
+    @display(description=gettext_lazy("next"))
+    def next(self, obj: Schedule) -> Any:
+        return when(obj.next_run)
