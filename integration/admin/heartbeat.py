@@ -26,7 +26,6 @@ def quiet(moment: datetime | None) -> bool:
 @admin.register(Heartbeat, site=site)
 class HeartbeatAdmin(PlatformRights, ReadOnlyAdmin):
     list_display = ("host", "pulse", "beat", "ticked")
-    list_display_links = None
     ordering = ("host",)
     fields = ("host", "pulse", "beat", "ticked")
     readonly_fields = fields

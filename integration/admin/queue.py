@@ -54,13 +54,26 @@ def plain(stored: str | None) -> Any:
         return None
 
 
-def about(func: str, args: Any) -> SafeString:
-    """A task, with a link to the row that it works on. The row may be gone, or an account's that nobody asked about."""
-    name = func.rpartition(".")[2]
-    page, place = PAGES.get(name, ("", 0))
-    if not page or not isinstance(args, tuple) or len(args) <= place or not isinstance(args[place], int):
-        return format_html("{}", name)
-    return format_html('{} <a class="text-link" href="{}">#{}</a>', name, reverse(f"admin:{page}_change", args=[args[place]]), args[place])
+def task(func: str) -> str:
+    return func.rpartition(".")[2]
+
+
+def row_of(func: str, args: Any) -> tuple[str, int] | None:
+    """(name of the page, id) of the row that a task works on; None where nothing is to be told."""
+    page, place = PAGES.get(task(func), ("", 0))
+    told = page and isinstance(args, tuple) and len(args) > place and isinstance(args[place], int)
+    return (page, args[place]) if told else None
+
+
+def in_short(func: str, args: Any) -> str:
+    row = row_of(func, args)
+    return f"{task(func)} #{row[1]}" if row else task(func)
+
+
+def linked(func: str, args: Any) -> SafeString:
+    """The row may be gone by now."""
+    row = row_of(func, args)
+    return format_html('<a class="text-link" href="{}">#{}</a>', reverse(f"admin:{row[0]}_change", args=[row[1]]), row[1]) if row else SafeString("–")
 
 
 @admin.register(OrmQ, site=site)
@@ -70,20 +83,18 @@ class QueuedTaskAdmin(PlatformRights, ReadOnlyAdmin):
         if "redis" in settings.Q_CLUSTER
         else gettext_lazy("No task waits.")
     )
-    list_display = ("task", "state", "since")
-    list_display_links = None
+    list_display = ("what", "state", "since")
     ordering = ("pk",)
-    fields = list_display
+    fields = ("what", "row", "state", "since")
     readonly_fields = fields
 
     @display(description=gettext_lazy("task"))
-    def task(self, obj: OrmQ) -> SafeString:
-        try:
-            package = SignedPackage.loads(obj.payload)
-        except BadSignature:
-            # Enqueued under another SECRET_KEY: the workers throw it away, too.
-            return badge("", _("Signed with another key"), "warn")
-        return about(package["func"], package["args"])
+    def what(self, obj: OrmQ) -> str:
+        return in_short(*package(obj)) if package(obj) else _("Signed with another key")
+
+    @display(description=gettext_lazy("works on"))
+    def row(self, obj: OrmQ) -> SafeString | str:
+        return linked(*package(obj)) if package(obj) else "–"
 
     @display(description=gettext_lazy("state"))
     def state(self, obj: OrmQ) -> SafeString:
@@ -94,6 +105,15 @@ class QueuedTaskAdmin(PlatformRights, ReadOnlyAdmin):
         return when(obj.lock - TAKEN if taken(obj) else obj.lock)
 
 
+def package(obj: OrmQ) -> tuple[str, Any] | None:
+    """(function, arguments); None of a task that was enqueued under another SECRET_KEY: the workers throw it away, too."""
+    try:
+        task = SignedPackage.loads(obj.payload)
+    except BadSignature:
+        return None
+    return task["func"], task["args"]
+
+
 def taken(obj: OrmQ) -> bool:
     return obj.lock > timezone.now()
 
@@ -101,9 +121,9 @@ def taken(obj: OrmQ) -> bool:
 @admin.register(Failure, site=site)
 class FailedTaskAdmin(PlatformRights, ReadOnlyAdmin):
     empty_text = gettext_lazy("No task has failed in the last three days.")
-    list_display = ("task", "failed", "took", "why")
+    list_display = ("what", "failed", "took", "why")
     ordering = ("-stopped", "pk")
-    fields = ("task", "failed", "took", "trace")
+    fields = ("what", "row", "failed", "took", "trace")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Failure]:
@@ -112,8 +132,12 @@ class FailedTaskAdmin(PlatformRights, ReadOnlyAdmin):
         return rows.annotate(stored_args=Cast("args", TextField()), stored_result=Cast("result", TextField()))
 
     @display(description=gettext_lazy("task"))
-    def task(self, obj: Any) -> SafeString:
-        return about(obj.func, plain(obj.stored_args))
+    def what(self, obj: Any) -> str:
+        return in_short(obj.func, plain(obj.stored_args))
+
+    @display(description=gettext_lazy("works on"))
+    def row(self, obj: Any) -> SafeString:
+        return linked(obj.func, plain(obj.stored_args))
 
     @display(description=gettext_lazy("failed"))
     def failed(self, obj: Failure) -> Any:
@@ -139,15 +163,14 @@ class FailedTaskAdmin(PlatformRights, ReadOnlyAdmin):
 @admin.register(Schedule, site=site)
 class ScheduledTaskAdmin(PlatformRights, ReadOnlyAdmin):
     empty_text = gettext_lazy("Nothing is scheduled: the workers make their tick when they start.")
-    list_display = ("task", "cron", "next")
-    list_display_links = None
+    list_display = ("what", "cron", "next")
     ordering = ("pk",)
     fields = list_display
     readonly_fields = fields
 
     @display(description=gettext_lazy("task"))
-    def task(self, obj: Schedule) -> str:
-        return str(obj.func).rpartition(".")[2]
+    def what(self, obj: Schedule) -> str:
+        return task(obj.func)
 
     @display(description=gettext_lazy("next"))
     def next(self, obj: Schedule) -> Any:
