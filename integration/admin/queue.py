@@ -163,7 +163,7 @@ class FailedTaskAdmin(PlatformRights, ReadOnlyAdmin):
 @admin.register(Schedule, site=site)
 class ScheduledTaskAdmin(PlatformRights, ReadOnlyAdmin):
     empty_text = gettext_lazy("Nothing is scheduled: the workers make their tick when they start.")
-    list_display = ("what", "cron", "next")
+    list_display = ("what", "cron", "due")
     ordering = ("pk",)
     fields = list_display
     readonly_fields = fields
@@ -172,6 +172,6 @@ class ScheduledTaskAdmin(PlatformRights, ReadOnlyAdmin):
     def what(self, obj: Schedule) -> str:
         return task(obj.func)
 
-    @display(description=gettext_lazy("next"))
-    def next(self, obj: Schedule) -> Any:
+    @display(description=gettext_lazy("due"))
+    def due(self, obj: Schedule) -> Any:
         return when(obj.next_run)
