@@ -21,12 +21,10 @@ from integration import leaving, tasks
 from integration.models import Bucket, Connection, DayFigures, Record, Sample, SyncRule, SyncRun
 from tests.admin.pages import address, body, form_of, listed, page, press, rows_on, send, told
 from tests.admin.test_access import stored
-from tests.admin.world import MARKUP, marks, team
+from tests.admin.world import MARKUP, QUEUE_TABLES, marks, team
 from tests.core import rows
 
 pytestmark = pytest.mark.django_db
-# Ids, for three days.
-QUEUE = {"django_q_ormq", "django_q_task", "django_q_schedule"}
 
 
 def again(own):
@@ -300,7 +298,7 @@ def test_the_workers_erase_all_of_it_and_the_departure_says_so(acme, birch, root
     departure = Departure.objects.get(slug="acme")
     depart(departure, acme.account)
     assert not Account.objects.filter(slug="acme").exists() and departure.ended_at
-    kept = {"core_departure", "core_user", "django_admin_log", "integration_heartbeat", "django_session", *QUEUE}
+    kept = {"core_departure", "core_user", "django_admin_log", "integration_heartbeat", "django_session", *QUEUE_TABLES}
     gone = re.compile(
         rf"\bacme-(?!host|staff|former|colleague)|\b({'|'.join(map(str, acme.ids - {acme.owner.pk, acme.heartbeat.pk, acme.departure.pk}))})\b"
     )

@@ -27,7 +27,7 @@ from core.tenancy import all_accounts, in_account
 from integration import leaving
 from integration.models import AuditEntry, Company, Connection, ContactChange, DayFigures, Link, RateSlot, Record, Sample, SyncRun, Tag
 from integration.sheet import FORMULA
-from tests.admin.world import SECRET, entry, furnish
+from tests.admin.world import QUEUE_TABLES, SECRET, entry, furnish
 from tests.cast import member
 from tests.core import rows
 
@@ -300,7 +300,7 @@ def people(slug: str) -> list[Any]:
 
 def left_anywhere(text: str) -> list[str]:
     """Tables whose rows name it, but for users, who may belong to others, the proof itself, and what belongs to the platform."""
-    found, kept = [], {"core_user", "core_departure", "integration_heartbeat"}
+    found, kept = [], {"core_user", "core_departure", "integration_heartbeat", *QUEUE_TABLES}
     with connection.cursor() as cursor:
         for table in set(connection.introspection.table_names(cursor)) - kept:
             cursor.execute(f'SELECT * FROM "{table}"')
