@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 # Longer pauses of a run are left to the tick, so that no worker sits them out.
 SHORT = 2.0
-RESULTS_KEPT = timedelta(days=3)
+FAILURES_KEPT = timedelta(days=3)
 # The cluster looks for due schedules every 30 s; one row that is always due by then is the whole timetable.
 EVERY_SWEEP = "* * * * * */10"
 
@@ -206,8 +206,8 @@ def start_due() -> None:
 
 
 def sweep_queue(now: datetime) -> None:
-    """The queue keeps the results of its tasks for ever; ours tell nothing that the ledger does not."""
-    old = Task.objects.filter(stopped__lt=now - RESULTS_KEPT).order_by().values_list("pk", flat=True)
+    """The queue keeps for ever what failed; after some days it helps nobody to find out why."""
+    old = Task.objects.filter(stopped__lt=now - FAILURES_KEPT).order_by().values_list("pk", flat=True)
     Task.objects.filter(pk__in=list(old[: retention.PIECE])).delete()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.urls import reverse
 
 from core.admin import paginator
 from core.admin.changelist import is_id
@@ -73,6 +76,12 @@ def test_an_empty_list_says_what_would_stand_there():
     seen = body(fuji.get(listed(Connection)))
     assert "Connect Sansan and HubSpot here" in seen and address(Connection, "add") in seen
     assert "What becomes of each record stands here" in body(fuji.get(listed(AuditEntry)))
+
+
+def test_an_empty_list_of_rules_leads_to_the_set_up():
+    fuji = browser(member("fumi", rows.account("fuji")))
+    seen = body(fuji.get(listed(SyncRule)))
+    assert re.search(rf'href="{reverse("admin:integration_setup")}" class="mb-button mb-primary">.*?Set up a sync<', seen, re.S)
 
 
 def test_who_may_not_add_is_not_asked_to(acme, ben):

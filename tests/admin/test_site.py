@@ -7,13 +7,15 @@ import re
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django_q.models import Failure, OrmQ, Schedule
 
-from core.models import Account, Membership, User
+from core.models import Account, Departure, Membership, User
 from integration.models import AuditEntry, Connection, Heartbeat, Link, Record, SyncRule, SyncRun, Tag
 from tests.admin.pages import body, listed, page
 
 pytestmark = pytest.mark.django_db
 WORD = "three blind carps swim"
+PLATFORM = {User, Departure, Heartbeat, OrmQ, Failure, Schedule}
 OPEN = {SyncRule, SyncRun, AuditEntry, Record, Link, Connection, Tag, Account}
 
 
@@ -66,12 +68,24 @@ def test_signing_out_needs_a_press(aiko):
     assert aiko.get("/admin/").status_code == 302
 
 
+def head(response):
+    """The page's head, as it is read."""
+    crumbs = body(response).partition('class="align-middle inline-block')[2].partition("</h1>")[0].partition("</div>")[0]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", crumbs.partition(">")[2])).replace("chevron_right", ">").strip()
+
+
+def test_a_page_is_headed_by_the_menu_s_word_and_the_row_s_own_name(acme, aiko, root):
+    """Not by the name of the Django app, and not with a capital that a name does not have."""
+    assert (head(aiko.get(listed(Record))), head(aiko.get(page(acme.rule)))) == ("Records", "Rules > acme-cards")
+    assert (head(root.get(listed(Heartbeat))), head(root.get(page(acme.heartbeat)))) == ("Workers", "Workers > acme-host")
+
+
 def sidebar(client):
     """The lists that the sidebar leads to."""
     groups = client.get("/admin/").context["sidebar_navigation"]
     assert all(group["items"] for group in groups)
     links = {str(item["link"]) for group in groups for item in group["items"]}
-    return {model for model in (*OPEN, Membership, User, Heartbeat) if listed(model) in links}
+    return {model for model in (*OPEN, Membership, *PLATFORM) if listed(model) in links}
 
 
 @pytest.mark.parametrize("ben", ["viewer", "auditor", "operator", "editor"], indirect=True)
@@ -81,7 +95,7 @@ def test_the_sidebar_of_a_member(ben):
 
 def test_the_sidebars_of_the_others(acme, aiko, dan, root):
     assert sidebar(aiko) == OPEN | {Membership}
-    assert sidebar(root) == OPEN | {Membership, User, Heartbeat}
+    assert sidebar(root) == OPEN | {Membership, *PLATFORM}
     assert sidebar(dan) == set()
 
 
