@@ -1,6 +1,6 @@
 """The queue's own tables, to be read by those who run the platform. Whoever could write their rows could run any code.
 
-That they are empty proves nothing, and what failed is begun anew by the ledger: these pages help to find out why.
+That they are empty proves nothing, and what failed is begun anew from the ledger: these pages help to find out why it did.
 """
 
 from __future__ import annotations
@@ -90,11 +90,13 @@ class QueuedTaskAdmin(PlatformRights, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("task"))
     def what(self, obj: OrmQ) -> str:
-        return in_short(*package(obj)) if package(obj) else _("Signed with another key")
+        sent = package(obj)
+        return in_short(*sent) if sent else _("Signed with another key")
 
     @display(description=gettext_lazy("works on"))
     def row(self, obj: OrmQ) -> SafeString | str:
-        return linked(*package(obj)) if package(obj) else "–"
+        sent = package(obj)
+        return linked(*sent) if sent else "–"
 
     @display(description=gettext_lazy("state"))
     def state(self, obj: OrmQ) -> SafeString:
@@ -108,10 +110,10 @@ class QueuedTaskAdmin(PlatformRights, ReadOnlyAdmin):
 def package(obj: OrmQ) -> tuple[str, Any] | None:
     """(function, arguments); None of a task that was enqueued under another SECRET_KEY: the workers throw it away, too."""
     try:
-        task = SignedPackage.loads(obj.payload)
+        sent = SignedPackage.loads(obj.payload)
     except BadSignature:
         return None
-    return task["func"], task["args"]
+    return str(sent["func"]), sent["args"]
 
 
 def taken(obj: OrmQ) -> bool:

@@ -151,6 +151,12 @@ def test_a_task_of_another_secret_key_is_told(root, settings):
     assert all("Signed with another key" in body(root.get(url)) for url in (listed(OrmQ), page(OrmQ.objects.get())))
 
 
+def test_a_task_that_is_no_name_but_a_function(root):
+    """As somebody at a Python prompt enqueues it."""
+    tasks.async_task(print, "hello")
+    assert "print" in body(root.get(listed(OrmQ))) and root.get(page(OrmQ.objects.get())).status_code == 200
+
+
 def test_the_tick_stands_among_the_scheduled_tasks(root):
     tasks.ensure_tick()
     assert re.search(r">\s*tick\s*<", body(root.get(listed(Schedule))))
