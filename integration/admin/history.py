@@ -27,7 +27,8 @@ from core.models import Account, Membership
 from core.roles import HISTORY, may
 from core.switcher import chosen_account, seen_accounts
 from core.tenancy import all_accounts
-from integration.admin.labels import CARD_FIELDS, OPERATOR_NAMES
+from integration.admin.labels import CARD_FIELDS
+from integration.admin.said import condition
 from integration.admin.shown import badge, number
 from integration.models import Connection, FieldMapping, SyncRule, Tag
 
@@ -208,7 +209,7 @@ def in_words(name: str, value: Any) -> str:
 
 
 def criterion(side: str, row: dict[str, str]) -> str:
-    """In the order in which it is entered: field, condition, value."""
-    names = CARD_FIELDS if side == "cards" else {}
-    said = f"{names.get(row['field'], row['field'])} {OPERATOR_NAMES.get(row['op'], row['op'])} {row.get('value', '')}".strip()
-    return (_("Card: %(criterion)s") if side == "cards" else _("Contact: %(criterion)s")) % {"criterion": said}
+    """A property of a contact keeps the name that HubSpot gives it."""
+    name = row["field"]
+    words = condition(CARD_FIELDS.get(name, name) if side == "cards" else name, row["op"], row.get("value", ""))
+    return (_("Card: %(criterion)s") if side == "cards" else _("Contact: %(criterion)s")) % {"criterion": words}

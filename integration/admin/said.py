@@ -186,4 +186,9 @@ def criterion_said(text: str) -> str:
     if not found:
         return text
     name, op, value = found.groups(default="")
-    return (_("%(field)s %(op)s %(value)s") % {"field": CARD_FIELDS.get(name, name), "op": OPERATOR_NAMES[op], "value": value}).strip()
+    return condition(CARD_FIELDS.get(name, name), op, value)
+
+
+def condition(field: Any, op: str, value: str) -> str:
+    """A criterion in words, of a ``field`` that has its name already. An operator that this version does not know stands for itself."""
+    return (_("%(field)s %(op)s %(value)s") % {"field": field, "op": OPERATOR_NAMES.get(op, op), "value": value}).strip()
