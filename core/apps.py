@@ -11,7 +11,6 @@ class CoreConfig(AppConfig):
     verbose_name = _("Platform")
 
     def ready(self) -> None:
-        from core import checks  # noqa: F401  (registers the system checks)
 
         # A sync makes hundreds of thousands of values that live for a batch; looking through them every 700 costs 6 % of it.
         gc.set_threshold(50_000, 20, 50)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from integration.connectors.base import ConnectorError, ContactTarget, Unanswered
 from integration.ledger import Write
-from integration.planning import diff
 from integration.planning.decisions import CREATE
+from integration.planning.diff import is_loosely_same, is_same_email, is_same_set
 from integration.planning.rules import LINK_ID
 from integration.records import Change, Result
 
@@ -20,13 +20,13 @@ class Sent:
         self.error: ConnectorError | None = None
 
 
-def send(target: ContactTarget, writes: Sequence[Write], by: str) -> Sent:
+def send_writes(target: ContactTarget, writes: Sequence[Write], by: str) -> Sent:
     """One update call for the known people and one upsert call for the new, each up to a hundred.
 
     The known go first: an address that a known person gives up may be a new person's.
     """
     sent = Sent()
-    new = {key_of(write, by): write for write in writes if write.decision.kind == CREATE}
+    new = {name_write_key(write, by): write for write in writes if write.decision.kind == CREATE}
     known = {write.entry.contact_id: write for write in writes if write.decision.kind != CREATE}
     for batch, call in ((known, target.update), (new, lambda changes: target.upsert(changes, by))):
         if not batch:
@@ -39,10 +39,10 @@ def send(target: ContactTarget, writes: Sequence[Write], by: str) -> Sent:
             code = "unanswered" if isinstance(error, Unanswered) else "not_written"
             sent.error = error
             sent.results.update({write.entry.pk: Result(key, code=code, detail=error.detail) for key, write in batch.items()})
-    return unsure(sent)
+    return mark_unanswered(sent)
 
 
-def unsure(sent: Sent) -> Sent:
+def mark_unanswered(sent: Sent) -> Sent:
     """A row that the answer does not mention may have been written all the same: it is read back like an unanswered one."""
     for pk, result in sent.results.items():
         if result.code == "not_confirmed":
@@ -50,26 +50,26 @@ def unsure(sent: Sent) -> Sent:
     return sent
 
 
-def key_of(write: Write, by: str) -> str:
+def name_write_key(write: Write, by: str) -> str:
     return str(write.link.key) if by == LINK_ID else write.entry.after["email"]
 
 
-def read_back(target: ContactTarget, writes: Sequence[Write], by: str) -> dict[int, Result]:
+def read_back_writes(target: ContactTarget, writes: Sequence[Write], by: str) -> dict[int, Result]:
     """What became of writes whose answer never came: written where the contact says so now, else not written."""
     found: dict[int, Result] = {}
     for new in (True, False):
-        part = {key_of(write, by) if new else write.entry.contact_id: write for write in writes if (write.decision.kind == CREATE) is new}
+        part = {name_write_key(write, by) if new else write.entry.contact_id: write for write in writes if (write.decision.kind == CREATE) is new}
         names = sorted({name for write in part.values() for name in write.entry.after})
         contacts = target.read(list(part), names, by=by if new else "") if part else {}
         for key, write in part.items():
             contact = contacts.get(key)
-            if contact and all(says(contact.values.get(name, ""), value) for name, value in write.entry.after.items()):
+            if contact and all(is_stored_as_sent(contact.values.get(name, ""), value) for name, value in write.entry.after.items()):
                 found[write.entry.pk] = Result(key, contact.id, contact.values, modified_at=contact.modified_at)
             else:
                 found[write.entry.pk] = Result(key, code="not_written")
     return found
 
 
-def says(present: str, sent: str) -> bool:
+def is_stored_as_sent(present: str, sent: str) -> bool:
     """HubSpot folds addresses and may order options its own way."""
-    return diff.loosely(present, sent) or diff.emails(present, sent) or (";" in sent and diff.sets(present, sent))
+    return is_loosely_same(present, sent) or is_same_email(present, sent) or (";" in sent and is_same_set(present, sent))

@@ -9,4 +9,4 @@ class IntegrationConfig(AppConfig):
     verbose_name = _("Sync")
 
     def ready(self) -> None:
-        from integration import checks  # noqa: F401  (registers the system checks)
+        pass

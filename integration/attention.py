@@ -11,22 +11,22 @@ from django.utils import timezone
 from integration.models import Bucket, Link, Record, Side, SyncRule
 
 # Where a record waits for something to change. A retry looks at it again at once.
-RETRIED = (Bucket.FAILING, Bucket.HELD, Bucket.EXCLUDED, Bucket.MERGED, Bucket.LINKED, Bucket.WAITING)
+RETRIED_BUCKETS = (Bucket.FAILING, Bucket.HELD, Bucket.EXCLUDED, Bucket.MERGED, Bucket.LINKED, Bucket.WAITING)
 
 # A run that has settled a record reads it once more. One that has it in hand counts that reading first (closing.Book).
 UNREAD = Case(When(due_at__isnull=True, then=Value(None)), default=F("run_id"))
 
 
-def retry(records: QuerySet[Any]) -> int:
+def retry_records(records: QuerySet[Any]) -> int:
     """Makes records due now; returns how many. What the key no longer sees has nothing to be tried."""
-    return records.filter(bucket__in=RETRIED).update(due_at=timezone.now(), run_id=UNREAD)
+    return records.filter(bucket__in=RETRIED_BUCKETS).update(due_at=timezone.now(), run_id=UNREAD)
 
 
 def retry_reason(rule: SyncRule, side: str, bucket: str, reason: str) -> int:
-    return retry(Record.objects.filter(rule=rule, side=side, bucket=bucket, reason=reason))
+    return retry_records(Record.objects.filter(rule=rule, side=side, bucket=bucket, reason=reason))
 
 
-def choose(link: Link, names: Iterable[str], side: str, who: str) -> int:
+def choose_side(link: Link, names: Iterable[str], side: str, who: str) -> int:
     """Settles clashes of a person: the card's value (``sansan``) or the contact's (``hubspot``) wins, as long as both stay as they are."""
     at = timezone.now().isoformat(timespec="seconds")
     chosen = {
@@ -37,28 +37,28 @@ def choose(link: Link, names: Iterable[str], side: str, who: str) -> int:
     if not chosen:
         return 0
     Link.objects.filter(pk=link.pk).update(choices={**link.choices, **chosen})
-    return retry(Record.objects.filter(link=link, side=Side.CARD))
+    return retry_records(Record.objects.filter(link=link, side=Side.CARD))
 
 
-def choose_all(rule: SyncRule, side: str, who: str) -> int:
+def choose_side_for_all(rule: SyncRule, side: str, who: str) -> int:
     """The same for everybody of a rule who waits for a choice; returns how many cards are looked at again."""
     held = Record.objects.filter(rule=rule, side=Side.CARD, bucket=Bucket.HELD, reason="conflict", link__isnull=False)
     links = Link.objects.filter(pk__in=held.values("link"))
-    return sum(choose(link, [name for name, clash in link.clashes.items() if clash[2] == "hold"], side, who) for link in links.iterator(500))
+    return sum(choose_side(link, [name for name, clash in link.clashes.items() if clash[2] == "hold"], side, who) for link in links.iterator(500))
 
 
-def never_sync(records: Iterable[Record], why: str, who: str) -> int:
+def bar_cards(records: Iterable[Record], why: str, who: str) -> int:
     """From now on these cards are left out, whatever they say; their contacts stay as they are."""
     now = timezone.now()
     said = {"why": why.strip()[:300] or "–", "by": who, "at": now.isoformat(timespec="seconds")}
-    return sum(copies(record).update(barred=said, due_at=now, run_id=UNREAD) for record in records)
+    return sum(find_copies(record).update(barred=said, due_at=now, run_id=UNREAD) for record in records)
 
 
-def sync_again(records: Iterable[Record]) -> int:
-    return sum(copies(record).update(barred=None, due_at=timezone.now(), run_id=UNREAD) for record in records)
+def unbar_cards(records: Iterable[Record]) -> int:
+    return sum(find_copies(record).update(barred=None, due_at=timezone.now(), run_id=UNREAD) for record in records)
 
 
-def copies(record: Record) -> QuerySet[Any]:
+def find_copies(record: Record) -> QuerySet[Any]:
     """The record, and those of the other rules that see the same card and would write to the same contact."""
     rules = list(SyncRule.objects.filter(hubspot=record.rule.hubspot_id).values_list("pk", flat=True))
     return Record.objects.filter(rule__in=rules, side=record.side, external_id=record.external_id)

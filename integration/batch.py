@@ -11,7 +11,7 @@ from integration.models import Link
 from integration.records import ContactRead
 
 
-class Known(NamedTuple):
+class KnownCard(NamedTuple):
     """What we hold of a card that a page shows."""
 
     id: int
@@ -81,10 +81,10 @@ class Batch:
         """The records that were gathered along with one of these: a contact may pass from one of their people to another."""
         if ids.isdisjoint(self.rows):
             return set()
-        return {row.id for group in groups(self.rows.values()) if any(row.id in ids for row in group) for row in group}
+        return {row.id for group in group_rows(self.rows.values()) if any(row.id in ids for row in group) for row in group}
 
 
-def groups(rows: Iterable[Row]) -> list[list[Row]]:
+def group_rows(rows: Iterable[Row]) -> list[list[Row]]:
     """Cards that must be planned together, because they share an address, a Sansan person or a link."""
     parent: dict[object, object] = {}
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from integration.batch import Batch
 from integration.desk import Desk
-from integration.opening import ours
+from integration.opening import select_own_writes
 from integration.planning.decisions import CREATE, LINK, UPDATE, Decision
 
-BUDGETS = {"creates": (CREATE,), "updates": (UPDATE, LINK)}
+BUDGET_KINDS = {"creates": (CREATE,), "updates": (UPDATE, LINK)}
 
 
-class Held(Exception):
+class RunHeld(Exception):
     """The run must not go on until a person has looked."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -20,14 +20,14 @@ class Held(Exception):
         self.reason, self.detail = reason, detail
 
 
-def check(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> None:
+def check_budget(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> None:
     """Raises Held before anything is written that the rule's change budget does not cover."""
     limits = desk.rule.limits or {}
-    for kind, decided in BUDGETS.items():
+    for kind, decided in BUDGET_KINDS.items():
         if kind not in limits or desk.run.is_preview or desk.rule.waived:
             continue
         done = desk.run.created if kind == "creates" else desk.run.updated + desk.run.linked
         under_way = sum(one in decided for one in desk.sending.values())
-        wanted = done + under_way + sum(one.kind in decided for one in ours(desk, decisions, batch))
+        wanted = done + under_way + sum(one.kind in decided for one in select_own_writes(desk, decisions, batch))
         if wanted > int(limits[kind]):
-            raise Held("budget_exceeded", f"At least {wanted} {kind} in this run, and the change budget allows {limits[kind]}.")
+            raise RunHeld("budget_exceeded", f"At least {wanted} {kind} in this run, and the change budget allows {limits[kind]}.")

@@ -15,20 +15,29 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.bulk import any_of, insert_rows, update_rows, upsert_rows
-from integration import ledger
 from integration.batch import Row
 from integration.closing import again_after
 from integration.desk import Desk
-from integration.ingest import KEY, MADE
+from integration.ingest import MADE_DIGEST, RECORD_KEY
+from integration.ledger import (
+    BUCKET_COUNTERS,
+    CARDS_MADE,
+    count_outcomes,
+    count_reasons,
+    find_asked_again,
+    find_links,
+    is_newly_decided,
+    make_entry,
+    make_settled_entry,
+)
 from integration.models import AuditEntry, Bucket, DayFigures, Link, Outcome, Record, Side, SyncRun
-from integration.planning import decisions as d
-from integration.planning import normalize
-from integration.planning.decisions import Decision
+from integration.planning.decisions import CREATE, NEW_CARD, Decision
+from integration.planning.normalize import normalize_email
 
-SETTLED = ("bucket", "reason", "detail", "name", "due_at", "attempts")
+DECIDED_COLUMNS = ("bucket", "reason", "detail", "name", "due_at", "attempts")
 
 
-class Card(NamedTuple):
+class CardRow(NamedTuple):
     """A card that we have made, as a record of its rule: columns of Record."""
 
     rule_id: int
@@ -46,7 +55,7 @@ class Card(NamedTuple):
     email_key: str
     exchanged_on: str | None = None
     bucket: str = Bucket.LINKED.value
-    reason: str = d.NEW_CARD
+    reason: str = NEW_CARD
     person_key: str = ""
     detail: str = ""
     seq: int = 1
@@ -54,29 +63,29 @@ class Card(NamedTuple):
     run_id: int | None = None  # a full check does not miss what it made itself
 
 
-def made_today(desk: Desk) -> int:
-    figures = DayFigures.objects.filter(rule=desk.rule, day=today(desk)).values_list("cards_made", flat=True).first()
+def count_cards_made_today(desk: Desk) -> int:
+    figures = DayFigures.objects.filter(rule=desk.rule, day=find_account_day(desk)).values_list("cards_made", flat=True).first()
     # Those whose making is not settled yet count as made: the cap is never passed.
-    return (figures or 0) + AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=d.NEW_CARD).count()
+    return (figures or 0) + AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=NEW_CARD).count()
 
 
-def today(desk: Desk) -> date:
+def find_account_day(desk: Desk) -> date:
     return desk.rule.account.day_of(desk.now())
 
 
-def tomorrow(desk: Desk) -> datetime:
+def find_next_midnight(desk: Desk) -> datetime:
     """The next midnight of the account."""
-    return datetime.combine(today(desk) + timedelta(days=1), time(), ZoneInfo(desk.rule.account.timezone))
+    return datetime.combine(find_account_day(desk) + timedelta(days=1), time(), ZoneInfo(desk.rule.account.timezone))
 
 
-def settle(desk: Desk, rows: Mapping[int, Row], decisions: Sequence[Decision], names: Mapping[int, str]) -> None:
+def record_contact_decisions(desk: Desk, rows: Mapping[int, Row], decisions: Sequence[Decision], names: Mapping[int, str]) -> None:
     """Contacts about which was decided without making a card. ``names`` are those of the contacts that may be named."""
     if not decisions:
         return
     now, entries, moved, counted, reasons = desk.now(), [], [], Counter[str](), []
     with transaction.atomic():
         desk.lease.renew()
-        asked = ledger.asked_again(rows)
+        asked = find_asked_again(rows)
         for decision in decisions:
             (verdict,) = decision.verdicts
             row = rows[verdict.record]._replace(name=names.get(verdict.record, ""))
@@ -84,40 +93,40 @@ def settle(desk: Desk, rows: Mapping[int, Row], decisions: Sequence[Decision], n
                 continue
             preview = desk.run.is_preview
             if verdict.bucket != Bucket.WAITING:
-                counted[ledger.COUNTED_AS[verdict.bucket]] += 1
+                counted[BUCKET_COUNTERS[verdict.bucket]] += 1
             reasons.append(verdict.reason)
-            if ledger.newly_decided(verdict, row):
-                entry = ledger.said(desk, now, row, decision, verdict, None, Outcome.PREVIEW if preview else Outcome.NONE)
+            if is_newly_decided(verdict, row):
+                entry = make_settled_entry(desk, now, row, decision, verdict, None, Outcome.PREVIEW if preview else Outcome.NONE)
                 entries.append(entry)
-            due = tomorrow(desk) if verdict.reason == "daily_cap" else None
+            due = find_next_midnight(desk) if verdict.reason == "daily_cap" else None
             moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], row.name, due, 0))
         insert_rows(entries)
         if not desk.run.is_preview:
-            update_rows(Record, SETTLED, moved, desk.rule.account_id)
-        ledger.reasoned(desk.run, reasons)
-        ledger.count(desk, counted)
+            update_rows(Record, DECIDED_COLUMNS, moved, desk.rule.account_id)
+        count_reasons(desk.run, reasons)
+        count_outcomes(desk, counted)
 
 
-def open_card(desk: Desk, row: Row, decision: Decision, name: str) -> AuditEntry:
+def open_card_entry(desk: Desk, row: Row, decision: Decision, name: str) -> AuditEntry:
     """The intent is on disk before the call."""
     now = desk.now()
     with transaction.atomic():
         desk.lease.renew()
-        entry = ledger.base_entry(desk, now, row._replace(name=name), d.CREATE, d.NEW_CARD, "", None)
+        entry = make_entry(desk, now, row._replace(name=name), CREATE, NEW_CARD, "", None)
         # Its card has no id yet: the contact's stands in its place, so that the contact's page finds it.
-        entry.contact_id, entry.email = decision.contact_id, normalize.email(decision.after.get("email", ""))
+        entry.contact_id, entry.email = decision.contact_id, normalize_email(decision.after.get("email", ""))
         entry.after, entry.sent_at = dict(decision.after), now
         entry.outcome = ""
         if desk.run.is_preview:
             entry.sent_at, entry.outcome, entry.closed_at = None, Outcome.PREVIEW, now
         entry.save()
         if desk.run.is_preview:
-            ledger.reasoned(desk.run, [d.NEW_CARD])
-            ledger.count(desk, {"created": 1})
+            count_reasons(desk.run, [NEW_CARD])
+            count_outcomes(desk, {"created": 1})
     return entry
 
 
-def made(desk: Desk, entry: AuditEntry, row: Row, card_id: str, written: Mapping[str, str]) -> None:
+def close_card_made(desk: Desk, entry: AuditEntry, row: Row, card_id: str, written: Mapping[str, str]) -> None:
     """The card is there: the contact and the card are one person from now on.
 
     ``written`` are the properties that the card would write as they are: what HubSpot's people change later counts as edited.
@@ -125,70 +134,72 @@ def made(desk: Desk, entry: AuditEntry, row: Row, card_id: str, written: Mapping
     now = desk.now()
     with transaction.atomic():
         desk.lease.renew()
-        owner = ledger.links_of(desk, [entry.contact_id]).get(entry.contact_id)
+        owner = find_links(desk, [entry.contact_id]).get(entry.contact_id)
         link = owner or Link(account_id=desk.rule.account_id, hubspot_id=desk.rule.hubspot_id, contact_id=entry.contact_id, created_at=now)
         if owner is None:
             link.written, link.origin = dict(written), dict.fromkeys(written, card_id)
             link.save()
-        close(entry, Outcome.SUCCEEDED, now, card_id=card_id, link_key=link.key)
-        card = Card(
-            desk.rule.pk, Side.CARD, desk.rule.sansan_id, card_id, link.pk, entry.after, [], MADE, now, now, now, entry.name, entry.email,
+        close_card_entry(entry, Outcome.SUCCEEDED, now, card_id=card_id, link_key=link.key)
+        card = CardRow(
+            desk.rule.pk, Side.CARD, desk.rule.sansan_id, card_id, link.pk, entry.after, [], MADE_DIGEST, now, now, now, entry.name, entry.email,
             run_id=desk.run.pk,
         )  # fmt: skip
-        upsert_rows(Record, [card], KEY, ("link_id", "made_at"), desk.rule.account_id)
-        update_rows(Record, (*SETTLED, "link"), [(row.id, Bucket.LINKED, d.NEW_CARD, card_id, entry.name, None, 0, link.pk)], desk.rule.account_id)
-        counts = {"created": 1, ledger.CARDS_MADE: 1}
+        upsert_rows(Record, [card], RECORD_KEY, ("link_id", "made_at"), desk.rule.account_id)
+        update_rows(
+            Record, (*DECIDED_COLUMNS, "link"), [(row.id, Bucket.LINKED, NEW_CARD, card_id, entry.name, None, 0, link.pk)], desk.rule.account_id
+        )
+        counts = {"created": 1, CARDS_MADE: 1}
         took = [(now - entry.changed_at).total_seconds()] if desk.run.kind == SyncRun.Kind.INCREMENTAL and entry.changed_at else []
-        ledger.reasoned(desk.run, [d.NEW_CARD])
-        ledger.count(desk, counts if row.run_id == desk.run.pk else {ledger.CARDS_MADE: 1}, took=took)
+        count_reasons(desk.run, [NEW_CARD])
+        count_outcomes(desk, counts if row.run_id == desk.run.pk else {CARDS_MADE: 1}, took=took)
 
 
-def refused(desk: Desk, entry: AuditEntry, row: Row, detail: str) -> None:
+def close_card_refused(desk: Desk, entry: AuditEntry, row: Row, detail: str) -> None:
     now, said = desk.now(), detail[:500]
     stands = (Bucket.FAILING, "card_refused", said, entry.name, again_after(entry.attempt, now), entry.attempt)
     with transaction.atomic():
         desk.lease.renew()
-        close(entry, Outcome.FAILED, now, reason="card_refused", detail=said)
-        update_rows(Record, SETTLED, [(row.id, *stands)], desk.rule.account_id)
-        ledger.reasoned(desk.run, ["card_refused"])
-        ledger.count(desk, {"failed": 1})
+        close_card_entry(entry, Outcome.FAILED, now, reason="card_refused", detail=said)
+        update_rows(Record, DECIDED_COLUMNS, [(row.id, *stands)], desk.rule.account_id)
+        count_reasons(desk.run, ["card_refused"])
+        count_outcomes(desk, {"failed": 1})
 
 
-def not_made(desk: Desk, entry: AuditEntry, detail: str) -> None:
+def close_card_not_made(desk: Desk, entry: AuditEntry, detail: str) -> None:
     """Nothing happened: the contact is still due."""
     with transaction.atomic():
         desk.lease.renew()
-        close(entry, Outcome.NOT_WRITTEN, desk.now(), reason="interrupted", detail=detail[:500])
+        close_card_entry(entry, Outcome.NOT_WRITTEN, desk.now(), reason="interrupted", detail=detail[:500])
 
 
-def close(entry: AuditEntry, outcome: str, now: datetime, **values: Any) -> None:
+def close_card_entry(entry: AuditEntry, outcome: str, now: datetime, **values: Any) -> None:
     for name, value in {**values, "outcome": outcome, "closed_at": now}.items():
         setattr(entry, name, value)
     entry.save(update_fields=[*values, "outcome", "closed_at"])
 
 
-def postpone(desk: Desk, seconds: float) -> None:
+def postpone_contacts(desk: Desk, seconds: float) -> None:
     """Sansan takes no more cards for now: those that are due wait a while, and the cards go on becoming contacts."""
     now = timezone.now()
     due = Record.objects.filter(rule=desk.rule, side=Side.CONTACT, due_at__lte=now)
     due.update(due_at=now + timedelta(seconds=seconds), reason="sansan_unavailable")
 
 
-def unsettled(desk: Desk) -> list[AuditEntry]:
+def load_doubtful_entries(desk: Desk) -> list[AuditEntry]:
     """Cards of which it is not known whether they were made."""
-    return list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=d.NEW_CARD).order_by("record_id"))
+    return list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=NEW_CARD).order_by("record_id"))
 
 
-def doubtful(desk: Desk) -> list[str]:
+def list_doubtful_contacts(desk: Desk) -> list[str]:
     """The contacts of which it is not known whether a card was made."""
-    open_ones = AuditEntry.objects.filter(rule__in=[rule.pk for rule in desk.senders], closed_at__isnull=True, reason=d.NEW_CARD)
+    open_ones = AuditEntry.objects.filter(rule__in=[rule.pk for rule in desk.senders], closed_at__isnull=True, reason=NEW_CARD)
     return list(open_ones.order_by("record_id").values_list("contact_id", flat=True))
 
 
-def is_open(entry: AuditEntry) -> bool:
+def is_entry_open(entry: AuditEntry) -> bool:
     return AuditEntry.objects.filter(pk=entry.pk, closed_at__isnull=True).exists()
 
 
-def rows_of(desk: Desk, entries: Sequence[AuditEntry]) -> dict[int, Row]:
+def load_rows(desk: Desk, entries: Sequence[AuditEntry]) -> dict[int, Row]:
     found = Record.objects.filter(pk__in=any_of([entry.record_id for entry in entries])).values_list(*Row._fields)
     return {row[0]: Row(*row) for row in found}

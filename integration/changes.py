@@ -16,14 +16,14 @@ State = SyncRule.State
 BEING_CHANGED = "Being changed: review it and save."
 
 
-def changed(rule: SyncRule) -> None:
+def require_recheck(rule: SyncRule) -> None:
     """After any change of a rule's connections, mappings, filters or policies."""
     SyncRule.objects.filter(pk=rule.pk).update(changed_at=timezone.now(), recheck=True)
     end_runs(rule, preview=True)
     rule.refresh_from_db(fields=["changed_at", "recheck"])
 
 
-def chosen_tags(rule: SyncRule) -> set[str]:
+def find_chosen_tags(rule: SyncRule) -> set[str]:
     """Ids of the tags that the rule goes by: those chosen in its set-up, or the selected ones. None at all means every card."""
     if rule.picked_tags is not None:
         return set(rule.picked_tags)
@@ -32,15 +32,15 @@ def chosen_tags(rule: SyncRule) -> set[str]:
 
 def pick_tags(rule: SyncRule, ids: set[str]) -> bool:
     """Keeps a choice of tags until it is saved; whether it is another one than before."""
-    if ids == chosen_tags(rule):
+    if ids == find_chosen_tags(rule):
         return False
     rule.picked_tags = None
-    rule.picked_tags = None if ids == chosen_tags(rule) else sorted(ids)
+    rule.picked_tags = None if ids == find_chosen_tags(rule) else sorted(ids)
     rule.save(update_fields=["picked_tags"])
     return True
 
 
-def runs_by_tags_of(rule: SyncRule) -> list[str]:
+def list_rules_by_tags(rule: SyncRule) -> list[str]:
     """The running rules that a saved choice of tags would change, too: they read through the same connection."""
     if rule.picked_tags is None:
         return []
@@ -63,14 +63,14 @@ def save_tags(rule: SyncRule) -> bool:
     rule.picked_tags = None
     rule.save(update_fields=["picked_tags"])
     if moved:
-        tags_changed(rule.sansan, but=rule.pk)  # the rule itself was told when they were picked
+        require_recheck_of_readers(rule.sansan, but=rule.pk)  # the rule itself was told when they were picked
     return True
 
 
-def tags_changed(connection: Connection, but: int = 0) -> None:
+def require_recheck_of_readers(connection: Connection, but: int = 0) -> None:
     """After a change of the selected tags: they are every rule's that reads through the connection."""
     for rule in SyncRule.objects.filter(sansan=connection).exclude(pk=but).only("pk", "account_id", "hubspot_id"):
-        changed(rule)
+        require_recheck(rule)
 
 
 def pause_to_change(rule: SyncRule, user: Any) -> bool:

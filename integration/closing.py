@@ -13,11 +13,10 @@ from typing import Any
 from django.db import transaction
 
 from core.bulk import any_of, update_rows
-from integration import ledger
 from integration.desk import Desk
-from integration.ledger import Opened, Write
+from integration.ledger import DECISION_COUNTERS, Opened, Write, count_outcomes, count_reasons, find_links, list_busy_records, release_records
 from integration.models import AuditEntry, Bucket, Link, Outcome, Record, SyncRun
-from integration.planning import decisions as d
+from integration.planning.decisions import CREATE, LINK, STANDS
 from integration.planning.rules import LINK_ID
 from integration.records import Result
 
@@ -38,8 +37,10 @@ def close_entries(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> 
         desk.lease.renew()
         if opened.writes:
             planned = max(write.entry.planned_at for write in opened.writes)
-            book.asked = set(Record.objects.filter(pk__in=ledger.busy(opened), due_at__gt=planned, due_at__lte=now).values_list("pk", flat=True))
-        owners = ledger.links_of(desk, claimed(opened, results))
+            book.asked = set(
+                Record.objects.filter(pk__in=list_busy_records(opened), due_at__gt=planned, due_at__lte=now).values_list("pk", flat=True)
+            )
+        owners = find_links(desk, list_claimed_contacts(opened, results))
         for write in opened.writes:
             result = results[write.entry.pk]
             if result.code == "unanswered":
@@ -48,20 +49,20 @@ def close_entries(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> 
                 book.succeeded(write, result, owners)
             elif result.code == "not_written":
                 book.not_written(write, result)
-            elif result.code == "contact_exists" and write.decision.kind == d.CREATE and (result.owner_id or write.entry.attempt == 1):
+            elif result.code == "contact_exists" and write.decision.kind == CREATE and (result.owner_id or write.entry.attempt == 1):
                 book.conflict(write, result, owners)
             else:
                 book.failed(write, result)
         book.write()
     if opened.lane == "new":
-        learn_known(desk, opened, results)
+        learn_known_share(desk, opened, results)
     for write in opened.writes:
         if results[write.entry.pk].code != "unanswered":
             desk.sending.pop(write.entry.pk, None)
-    ledger.release(desk, ledger.busy(opened))
+    release_records(desk, list_busy_records(opened))
 
 
-def claimed(opened: Opened, results: Mapping[int, Result]) -> list[str]:
+def list_claimed_contacts(opened: Opened, results: Mapping[int, Result]) -> list[str]:
     """Contacts that an answer names and that may belong to another link: owners of an address, survivors of a merge."""
     named = [result.owner_id for result in results.values() if result.owner_id]
     for write in opened.writes:
@@ -71,19 +72,31 @@ def claimed(opened: Opened, results: Mapping[int, Result]) -> list[str]:
     return named
 
 
-def learn_known(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> None:
+def learn_known_share(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> None:
     """How many of the new people the portal had: found by address, or refused because they exist."""
     if opened.optimistic:
         desk.met(sum(result.code == "contact_exists" for result in results.values()), len(results))
     else:
-        desk.met(sum(write.decision.kind == d.LINK for write in opened.writes), len(opened.writes))
+        desk.met(sum(write.decision.kind == LINK for write in opened.writes), len(opened.writes))
 
 
 # What says which company a contact belongs to, and how long HubSpot may take to associate a new contact by itself.
-COMPANY = frozenset({"company", "email", "website"})
-OWN_DOING = timedelta(seconds=60)
+COMPANY_PROPERTIES = frozenset({"company", "email", "website"})
+ASSOCIATES_WITHIN = timedelta(seconds=60)
 # What a link holds of its contact after a write.
-KEPT = ("contact_id", "written", "answered", "origin", "confirmed_at", "modified_at", "awaiting", "run_id", "gone", "gone_at", "company_due_at")
+LINK_COLUMNS = (
+    "contact_id",
+    "written",
+    "answered",
+    "origin",
+    "confirmed_at",
+    "modified_at",
+    "awaiting",
+    "run_id",
+    "gone",
+    "gone_at",
+    "company_due_at",
+)
 
 
 class Book:
@@ -116,12 +129,12 @@ class Book:
         origin = {name: card for name, card in {**write.link.origin, **write.entry.origin}.items() if written.get(name)}
         kept_of = (result.modified_at, True, self.desk.run.pk, "", None, self._company_due(write))
         self.links.append((write.link.pk, contact_id, written, answered, origin, self.now, *kept_of))
-        if write.decision.reason in d.STANDS:
-            self.elsewhere.append((write.entry.record_id, *d.STANDS[write.decision.reason]))
+        if write.decision.reason in STANDS:
+            self.elsewhere.append((write.entry.record_id, *STANDS[write.decision.reason]))
         self.settled.append(write.entry.record_id)
         if write.reading and write.reading != write.entry.record_id:
             self.older.append((write.reading, None, 0))
-        self._count(write, ledger.COUNTER_OF[write.decision.kind], write.decision.reason)
+        self._count(write, DECISION_COUNTERS[write.decision.kind], write.decision.reason)
         if self.desk.run.kind == SyncRun.Kind.INCREMENTAL and write.reading and write.entry.changed_at:
             # A first sync or a full check brings what changed long ago: that says nothing of how fast changes arrive.
             self.took.append((self.now - write.entry.changed_at).total_seconds())
@@ -130,9 +143,9 @@ class Book:
         """When to see to the person's company. A new contact is left to HubSpot for a moment, which may associate it by itself."""
         if not self.desk.companies:
             return None
-        if write.link.company_id and not COMPANY.intersection(write.entry.after):
+        if write.link.company_id and not COMPANY_PROPERTIES.intersection(write.entry.after):
             return write.link.company_due_at
-        return self.now + (OWN_DOING if write.decision.kind == d.CREATE else timedelta(0))
+        return self.now + (ASSOCIATES_WITHIN if write.decision.kind == CREATE else timedelta(0))
 
     def conflict(self, write: Write, result: Result, owners: dict[str, Link]) -> None:
         """The address has an owner: the person's link points there now, and the next pass reads and updates it."""
@@ -178,7 +191,7 @@ class Book:
     def write(self) -> None:
         account_id = self.desk.rule.account_id
         update_rows(AuditEntry, ("outcome", "contact_id", "reason", "detail", "closed_at"), self.entries, account_id)
-        update_rows(Link, KEPT, self.links, account_id)
+        update_rows(Link, LINK_COLUMNS, self.links, account_id)
         update_rows(Record, ("bucket", "reason", "detail", "link", "due_at", "attempts"), self.records, account_id)
         Record.objects.filter(pk__in=any_of(self.settled)).update(bucket=Bucket.LINKED, reason="in_sync", detail="", attempts=0)
         update_rows(Record, ("bucket", "reason"), self.elsewhere, account_id)
@@ -189,5 +202,5 @@ class Book:
         update_rows(Record, ("due_at", "attempts"), older, account_id)
         if self.asked:
             Record.objects.filter(pk__in=self.asked, rule=self.desk.rule).update(due_at=self.now, run_id=None)
-        ledger.reasoned(self.desk.run, self.reasons)
-        ledger.count(self.desk, self.counted, took=self.took)
+        count_reasons(self.desk.run, self.reasons)
+        count_outcomes(self.desk, self.counted, took=self.took)

@@ -15,81 +15,83 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from core.bulk import insert_rows, update_rows
-from integration import ledger
 from integration.batch import Row
 from integration.connectors.base import LacksRight, Rejected
 from integration.desk import Desk
+from integration.ledger import count_progress, make_entry
 from integration.models import AuditEntry, Bucket, Company, Connection, Link, Outcome, Record, Side, SyncRule
-from integration.planning import decisions as d
-from integration.planning.company import Named, named
+from integration.planning.company import NamedCompany, name_company
+from integration.planning.decisions import CREATE, UPDATE
 from integration.pool import Work
 
 log = structlog.get_logger()
 
-PIECE = 100
-STANDING = (Bucket.LINKED, Bucket.HELD, Bucket.FAILING)
+PEOPLE_A_CALL = 100
+STANDING_BUCKETS = (Bucket.LINKED, Bucket.HELD, Bucket.FAILING)
 # Where HubSpot associates by itself, a new contact is left to it for so long before a company is made.
-PATIENCE = timedelta(minutes=5)
-SETTLED = ("company_id", "company_due_at", "company_note")
+HUBSPOT_GOES_FIRST = timedelta(minutes=5)
+COMPANY_COLUMNS = ("company_id", "company_due_at", "company_note")
 
 
-class Person(NamedTuple):
+class PersonCompany(NamedTuple):
     link: Link
     row: Row
-    company: Named | None
+    company: NamedCompany | None
 
 
-def deliver(desk: Desk) -> Work:
+def deliver_companies(desk: Desk) -> Work:
     """Each ``yield`` hands over a vendor call."""
     if desk.run.is_preview or desk.rule.companies == SyncRule.Companies.NONE:
         return
-    while not desk.spent and (people := due(desk)):
+    while not desk.spent and (people := select_due_people(desk)):
         try:
-            yield from settle(desk, people)
+            yield from settle_companies(desk, people)
         except (LacksRight, Rejected) as refused:
             # Contacts go on without their companies; what is missing stands at each of them.
             later = desk.now() + timedelta(hours=1)
-            put(desk, [(one.link.pk, one.link.company_id, later, refused.detail[:200]) for one in people])
+            store_company_notes(desk, [(one.link.pk, one.link.company_id, later, refused.detail[:200]) for one in people])
             log.warning("no_companies", rule=desk.rule.slug, why=refused.detail)
             return
 
 
-def due(desk: Desk) -> list[Person]:
+def select_due_people(desk: Desk) -> list[PersonCompany]:
     """The people of this rule whose company is to be seen to; each with the card that stands for them, which may be another rule's."""
     cards = Record.objects.filter(side=Side.CARD, link__isnull=False)
-    mine, standing = cards.filter(rule=desk.rule, bucket__in=(*STANDING, Bucket.MERGED)), cards.filter(bucket__in=STANDING)
+    mine, standing = cards.filter(rule=desk.rule, bucket__in=(*STANDING_BUCKETS, Bucket.MERGED)), cards.filter(bucket__in=STANDING_BUCKETS)
     links = Link.objects.filter(hubspot=desk.rule.hubspot, company_due_at__lte=desk.now(), gone="").exclude(contact_id="")
     links = links.filter(Exists(mine.filter(link=OuterRef("pk"))), Exists(standing.filter(link=OuterRef("pk"))))
-    found = {link.pk: link for link in links.order_by("company_due_at", "pk")[:PIECE]}
+    found = {link.pk: link for link in links.order_by("company_due_at", "pk")[:PEOPLE_A_CALL]}
     rows = [Row(*values) for values in standing.filter(link__in=list(found)).order_by("pk").values_list(*Row._fields)]
     heads = {row.link_id: row for row in rows if row.link_id}
-    return [Person(found[pk], row, named(row.values, row.email_key)) for pk, row in heads.items()]
+    return [PersonCompany(found[pk], row, name_company(row.values, row.email_key)) for pk, row in heads.items()]
 
 
-def settle(desk: Desk, people: Sequence[Person]) -> Work:
+def settle_companies(desk: Desk, people: Sequence[PersonCompany]) -> Work:
     """One hundred people: what they have, what they should have, and the calls between the two."""
     have = yield lambda: desk.target.companies.of([one.link.contact_id for one in people])
-    open_ones = adopt(desk, people, have)
+    open_ones = accept_present_companies(desk, people, have)
     wanted = {one.company.key: one.company for one in open_ones if one.company}
-    ids = known(desk, wanted)
+    ids = find_known_companies(desk, wanted)
     for by in ("domain", "name"):
         missing = {key: company for key, company in wanted.items() if key not in ids and getattr(company, by)}
         if missing:
             values = [getattr(company, by) for company in missing.values()]
             found = yield lambda by=by, values=values: desk.target.companies.find(by, values)  # type: ignore[misc]
-            ids |= learn(desk, missing, {key: found[getattr(c, by).lower()] for key, c in missing.items() if getattr(c, by).lower() in found})
+            ids |= remember_companies(
+                desk, missing, {key: found[getattr(c, by).lower()] for key, c in missing.items() if getattr(c, by).lower() in found}
+            )
     missing = {key: company for key, company in wanted.items() if key not in ids}
     if missing and desk.rule.companies == SyncRule.Companies.MAKE:
         yield desk.target.companies.ensure_key
         bodies = {key: {"name": c.name or c.domain, **({"domain": c.domain} if c.domain else {})} for key, c in missing.items()}
         made = yield lambda: desk.target.companies.make(bodies)
-        ids |= learn(desk, missing, made, made=True)
+        ids |= remember_companies(desk, missing, made, made=True)
     pairs = [(one.link.contact_id, ids[one.company.key]) for one in open_ones if one.company and one.company.key in ids]
     done = (yield lambda: desk.target.companies.associate(pairs)) if pairs else set()
-    close(desk, open_ones, ids, done)
+    close_associations(desk, open_ones, ids, done)
 
 
-def adopt(desk: Desk, people: Sequence[Person], have: Mapping[str, list[str]]) -> list[Person]:
+def accept_present_companies(desk: Desk, people: Sequence[PersonCompany], have: Mapping[str, list[str]]) -> list[PersonCompany]:
     """Settles those who have a company that we did not give them: HubSpot's own association, or a person's, is not doubled."""
     settled, left, waits = [], [], []
     by_itself = False
@@ -100,34 +102,34 @@ def adopt(desk: Desk, people: Sequence[Person], have: Mapping[str, list[str]]) -
             settled.append((one.link.pk, there[0], None, ""))
         elif one.company is None:
             settled.append((one.link.pk, one.link.company_id, None, ""))
-        elif not there and desk.rule.hubspot.auto_companies and waiting(desk, one):
+        elif not there and desk.rule.hubspot.auto_companies and waits_for_hubspot(desk, one):
             waits.append((one.link.pk, "", desk.now() + timedelta(seconds=60), "HubSpot associates by itself"))
         else:
             left.append(one)
-    put(desk, [*settled, *waits])
-    if by_itself and desk.rule.hubspot.auto_companies is None and new_ones(desk, people, have):
+    store_company_notes(desk, [*settled, *waits])
+    if by_itself and desk.rule.hubspot.auto_companies is None and has_own_new_contact(desk, people, have):
         Connection.objects.filter(pk=desk.rule.hubspot_id).update(auto_companies=True)
         desk.rule.hubspot.auto_companies = True
         log.info("auto_companies", connection=desk.rule.hubspot.slug, what="HubSpot associates contacts with companies by itself")
     return left
 
 
-def waiting(desk: Desk, one: Person) -> bool:
-    return one.company is not None and bool(one.company.domain) and one.link.created_at > desk.now() - PATIENCE
+def waits_for_hubspot(desk: Desk, one: PersonCompany) -> bool:
+    return one.company is not None and bool(one.company.domain) and one.link.created_at > desk.now() - HUBSPOT_GOES_FIRST
 
 
-def new_ones(desk: Desk, people: Sequence[Person], have: Mapping[str, list[str]]) -> bool:
+def has_own_new_contact(desk: Desk, people: Sequence[PersonCompany], have: Mapping[str, list[str]]) -> bool:
     """Whether a contact that we have made ourselves got a company from somebody else."""
     keys = [one.link.key for one in people if have.get(one.link.contact_id)]
-    return AuditEntry.objects.filter(rule=desk.rule, link_key__in=keys, decision=d.CREATE, reason="new_person", outcome=Outcome.SUCCEEDED).exists()
+    return AuditEntry.objects.filter(rule=desk.rule, link_key__in=keys, decision=CREATE, reason="new_person", outcome=Outcome.SUCCEEDED).exists()
 
 
-def known(desk: Desk, wanted: Mapping[str, Named]) -> dict[str, str]:
+def find_known_companies(desk: Desk, wanted: Mapping[str, NamedCompany]) -> dict[str, str]:
     rows = Company.objects.filter(connection=desk.rule.hubspot, key__in=list(wanted)).exclude(company_id="")
     return dict(rows.values_list("key", "company_id"))
 
 
-def learn(desk: Desk, companies: Mapping[str, Named], ids: Mapping[str, str], made: bool = False) -> dict[str, str]:
+def remember_companies(desk: Desk, companies: Mapping[str, NamedCompany], ids: Mapping[str, str], made: bool = False) -> dict[str, str]:
     """Keeps whose company has which id, so that it is found at once the next time: HubSpot's search lags behind what was just made."""
     now, found = desk.now(), {key: id for key, id in ids.items() if key in companies}
     with transaction.atomic():
@@ -145,7 +147,7 @@ def learn(desk: Desk, companies: Mapping[str, Named], ids: Mapping[str, str], ma
     return found
 
 
-def close(desk: Desk, people: Sequence[Person], ids: Mapping[str, str], done: set[tuple[str, str]]) -> None:
+def close_associations(desk: Desk, people: Sequence[PersonCompany], ids: Mapping[str, str], done: set[tuple[str, str]]) -> None:
     now, moved, entries, gone = desk.now(), [], [], []
     for one in people:
         assert one.company is not None
@@ -160,7 +162,7 @@ def close(desk: Desk, people: Sequence[Person], ids: Mapping[str, str], done: se
             continue
         moved.append((one.link.pk, company_id, None, ""))
         if company_id != one.link.company_id:
-            entry = ledger.base_entry(desk, now, one.row, d.UPDATE, "company_associated", one.company.name or one.company.domain, one.link)
+            entry = make_entry(desk, now, one.row, UPDATE, "company_associated", one.company.name or one.company.domain, one.link)
             entry.contact_id, entry.before, entry.after = one.link.contact_id, {"company_id": one.link.company_id}, {"company_id": company_id}
             entry.outcome, entry.sent_at, entry.closed_at = Outcome.SUCCEEDED, now, now
             entries.append(entry)
@@ -168,13 +170,13 @@ def close(desk: Desk, people: Sequence[Person], ids: Mapping[str, str], done: se
         desk.lease.renew()
         insert_rows(entries)
         Company.objects.filter(connection=desk.rule.hubspot, key__in=gone).delete()
-        update_rows(Link, SETTLED, moved, desk.rule.account_id)
-        ledger.moved(desk)
+        update_rows(Link, COMPANY_COLUMNS, moved, desk.rule.account_id)
+        count_progress(desk)
 
 
-def put(desk: Desk, moved: Sequence[tuple[object, ...]]) -> None:
+def store_company_notes(desk: Desk, moved: Sequence[tuple[object, ...]]) -> None:
     if moved:
         with transaction.atomic():
             desk.lease.renew()
-            update_rows(Link, SETTLED, list(moved), desk.rule.account_id)
-            ledger.moved(desk)
+            update_rows(Link, COMPANY_COLUMNS, list(moved), desk.rule.account_id)
+            count_progress(desk)

@@ -17,7 +17,7 @@ from integration.connectors.hubspot.fields import LINK_ID
 from integration.connectors.sansan.fields import FIELDS
 from integration.models import FieldMapping, SyncRule
 from integration.node import Node
-from integration.planning.expressions import ExpressionError, check
+from integration.planning.expressions import ExpressionError, check_expression
 from integration.planning.filters import OPERATORS
 from integration.planning.transforms import TRANSFORMS
 
@@ -41,19 +41,19 @@ DEFAULT_MAPPINGS = (
     ("exchangeDate", "sansan_exchange_date", "date"),
     ("tags", "sansan_tags", ""),
 )
-SECRETS = {"sansan": "api_key", "hubspot": "access_token"}
+SECRET_NAMES = {"sansan": "api_key", "hubspot": "access_token"}
 # Which tags are in scope is said at the connection.
-FILTERED = tuple(name for name in FIELDS if name != "tags")
-PROPERTY = re.compile(r"[a-z][a-z0-9_]{0,99}")
+FILTER_FIELDS = tuple(name for name in FIELDS if name != "tags")
+PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 5, 86_400  # seconds
 LONGEST_FULL_EVERY = 8760  # hours
 LONGEST_SWEEP_EVERY = 10_080  # minutes
 MOST_CARDS_A_DAY = 100_000
-BUDGETS = ("creates", "updates")
+LIMIT_NAMES = ("creates", "updates")
 ROW_COLUMNS = ("sansan", "hubspot", "expression", "transform", "table", "others", "policy", "clear", "active", "direction", "conflict")
 
 
-class Refused(Exception):
+class FileRefused(Exception):
     """The file cannot be put into effect; ``problems`` are sentences that name the place."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -92,21 +92,21 @@ class Configuration:
     rules: tuple[RuleSpec, ...] = field(default=())
 
 
-def load(path: Path) -> Configuration:
+def load_file(path: Path) -> Configuration:
     """Raises Refused."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as wrong:
-        raise Refused([f"{path}: cannot be read: {wrong}"]) from None
+        raise FileRefused([f"{path}: cannot be read: {wrong}"]) from None
     except yaml.YAMLError as wrong:
         # Not the whole of the error: it quotes the line, which may hold a key.
         mark = getattr(wrong, "problem_mark", None)
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise Refused([f"{path}: is not YAML{place}: {getattr(wrong, 'problem', None) or 'it cannot be read'}."]) from None
-    return read(content, os.environ)
+        raise FileRefused([f"{path}: is not YAML{place}: {getattr(wrong, 'problem', None) or 'it cannot be read'}."]) from None
+    return read_configuration(content, os.environ)
 
 
-def read(content: Any, environment: Mapping[str, str]) -> Configuration:
+def read_configuration(content: Any, environment: Mapping[str, str]) -> Configuration:
     """A configuration from the decoded file, ``${NAME}`` filled in from the environment. Raises Refused with every problem."""
     problems: list[str] = []
     top = Node(content, "", problems, environment)
@@ -115,18 +115,18 @@ def read(content: Any, environment: Mapping[str, str]) -> Configuration:
     configuration = Configuration(
         account.slug("slug"),
         account.text("name") or account.text("slug"),
-        account.checked("timezone", "Asia/Tokyo", timezone_problem),
-        tuple(connection(node) for node in top.nodes("connections")),
-        tuple(rule(node) for node in top.nodes("rules")),
+        account.checked("timezone", "Asia/Tokyo", find_timezone_problem),
+        tuple(read_connection(node) for node in top.nodes("connections")),
+        tuple(read_rule(node) for node in top.nodes("rules")),
     )
     top.only("account", "connections", "rules")
-    whole(configuration, problems)
+    check_names(configuration, problems)
     if problems:
-        raise Refused(problems)
+        raise FileRefused(problems)
     return configuration
 
 
-def whole(configuration: Configuration, problems: list[str]) -> None:
+def check_names(configuration: Configuration, problems: list[str]) -> None:
     """What can only be told from the whole file: names that are used twice, and names that are not there."""
     for kind, specs in (("connections", configuration.connections), ("rules", configuration.rules)):
         slugs = [spec.slug for spec in specs]
@@ -139,20 +139,20 @@ def whole(configuration: Configuration, problems: list[str]) -> None:
                 problems.append(f"{spec.place}.{system}: “{slug}” is not a {system} connection of this file (there is: {there}).")
 
 
-def connection(node: Node) -> ConnectionSpec:
+def read_connection(node: Node) -> ConnectionSpec:
     node.only("slug", "system", "credentials", "tags", "rate")
-    system = node.choice("system", tuple(SECRETS))
+    system = node.choice("system", tuple(SECRET_NAMES))
     credentials = node.node("credentials")
-    name = SECRETS.get(system, "api_key")
+    name = SECRET_NAMES.get(system, "api_key")
     credentials.only(name, *(["webhook_secret"] if system == "hubspot" else []))
     tags = node.strings("tags")
     if tags and system == "hubspot":
         node.problem("tags", "belong to a Sansan connection.")
     secret, hook = credentials.text(name), credentials.text("webhook_secret", required=False)
-    return ConnectionSpec(node.slug("slug"), system, secret, tags, rate(node), node.place, hook)
+    return ConnectionSpec(node.slug("slug"), system, secret, tags, read_rate(node), node.place, hook)
 
 
-def rate(node: Node) -> tuple[int | None, float | None]:
+def read_rate(node: Node) -> tuple[int | None, float | None]:
     """``rate: off`` means no limit at all, for a sandbox; ``{calls, seconds}`` a limit of one's own."""
     if node.value.get("rate") is None:
         return None, None
@@ -164,22 +164,22 @@ def rate(node: Node) -> tuple[int | None, float | None]:
     return int(limit.number("calls", 0)) or None, float(limit.number("seconds", 0)) or None
 
 
-def rule(node: Node) -> RuleSpec:
+def read_rule(node: Node) -> RuleSpec:
     node.only(
         "slug", "sansan", "hubspot", "direction", "active", "require_email", "conflict", "filters", "limits", "mappings", "interval", "full_every",
         "filters_mean", "when_gone", "companies", "cards_a_day", "marker", "sweep_every",
     )  # fmt: skip
     direction = node.choice("direction", tuple(SyncRule.Direction.values), SyncRule.Direction.TO_HUBSPOT)
     limits = node.node("limits", {})
-    limits.only(*BUDGETS)
+    limits.only(*LIMIT_NAMES)
     filters = node.node("filters", {})
     filters.only("cards", "contacts")
     fields = {
         "direction": direction,
         "require_email": node.boolean("require_email", True),
         "conflict": node.choice("conflict", tuple(SyncRule.Conflict.values), SyncRule.Conflict.SANSAN),
-        "filters": {side: [filter_row(row, side) for row in filters.nodes(side)] for side in ("cards", "contacts")},
-        "limits": {name: int(limits.number(name, 0)) for name in BUDGETS if name in limits.value},
+        "filters": {side: [read_filter(row, side) for row in filters.nodes(side)] for side in ("cards", "contacts")},
+        "limits": {name: int(limits.number(name, 0)) for name in LIMIT_NAMES if name in limits.value},
         "filters_mean": node.choice("filters_mean", tuple(SyncRule.FiltersMean.values), SyncRule.FiltersMean.LEAVE),
         "interval": int(node.number("interval", 25, SHORTEST_INTERVAL, LONGEST_INTERVAL)),
         "full_every": int(node.number("full_every", 24, most=LONGEST_FULL_EVERY)),
@@ -189,28 +189,30 @@ def rule(node: Node) -> RuleSpec:
         "marker": node.text("marker", required=False),
         "sweep_every": int(node.number("sweep_every", 10, most=LONGEST_SWEEP_EVERY)),
     }
-    return RuleSpec(node.slug("slug"), node.text("sansan"), node.text("hubspot"), node.boolean("active", False), node.place, fields, mappings(node))
+    return RuleSpec(
+        node.slug("slug"), node.text("sansan"), node.text("hubspot"), node.boolean("active", False), node.place, fields, read_mappings(node)
+    )
 
 
-def filter_row(row: Node, side: str) -> dict[str, str]:
+def read_filter(row: Node, side: str) -> dict[str, str]:
     row.only("field", "op", "value")
-    name = row.choice("field", FILTERED) if side == "cards" else row.text("field")
+    name = row.choice("field", FILTER_FIELDS) if side == "cards" else row.text("field")
     return {"field": name, "op": row.choice("op", tuple(OPERATORS)), "value": row.text("value", required=False)}
 
 
-def mappings(node: Node) -> tuple[dict[str, Any], ...]:
+def read_mappings(node: Node) -> tuple[dict[str, Any], ...]:
     given = node.value.get("mappings", "default")
     if given == "default":
-        return default_mappings()
+        return make_default_mappings()
     # Both `mappings: [...]` and `mappings: {rows: [...]}` say the same.
-    rows = tuple(mapping(row) for row in (node.node("mappings").nodes("rows") if isinstance(given, dict) else node.nodes("mappings")))
+    rows = tuple(read_mapping(row) for row in (node.node("mappings").nodes("rows") if isinstance(given, dict) else node.nodes("mappings")))
     names = [row["hubspot"] for row in rows]
     for name in sorted({name for name in names if names.count(name) > 1}):
         node.problem("mappings", f"“{name}” is mapped twice.")
     return rows
 
 
-def default_mappings() -> tuple[dict[str, Any], ...]:
+def make_default_mappings() -> tuple[dict[str, Any], ...]:
     """Rows as ``mapping`` reads them."""
     return tuple(
         # The tags' property is nobody's but ours: without tags it is empty.
@@ -231,20 +233,20 @@ def default_mappings() -> tuple[dict[str, Any], ...]:
     )
 
 
-def mapping(row: Node) -> dict[str, Any]:
+def read_mapping(row: Node) -> dict[str, Any]:
     row.only(*ROW_COLUMNS)
-    expression = row.checked("expression", "", expression_problem, required=False)
+    expression = row.checked("expression", "", find_expression_problem, required=False)
     names = [part.strip() for part in row.text("sansan", required=not expression).split(",") if part.strip()]
     if expression and names:
         row.problem("sansan", "stands in the expression: leave it out here.")
-    for problem in field_problems(names):
+    for problem in list_field_problems(names):
         row.problem("sansan", problem)
     return {
         "sansan": ",".join(names),
-        "hubspot": row.checked("hubspot", "", property_problem),
+        "hubspot": row.checked("hubspot", "", find_property_problem),
         "expression": expression,
         "transform": row.choice("transform", tuple(TRANSFORMS), ""),
-        "table": value_table(row),
+        "table": read_value_table(row),
         "others": row.choice("others", tuple(FieldMapping.Others.values), FieldMapping.Others.KEEP),
         "policy": row.choice("policy", tuple(FieldMapping.Policy.values), FieldMapping.Policy.ALWAYS),
         "clear": row.boolean("clear", False),
@@ -254,12 +256,12 @@ def mapping(row: Node) -> dict[str, Any]:
     }
 
 
-def field_problems(names: list[str]) -> list[str]:
+def list_field_problems(names: list[str]) -> list[str]:
     unknown = [f"“{name}” is not a field of a card; the fields are {', '.join(FIELDS)}." for name in names if name not in FIELDS]
     return unknown + (["tags cannot be joined with other fields."] if "tags" in names and len(names) > 1 else [])
 
 
-def value_table(row: Node) -> list[list[str]]:
+def read_value_table(row: Node) -> list[list[str]]:
     """``table: {部長: Manager}``, or a list of pairs as the export writes it."""
     given = row.value.get("table") or []
     pairs = list(given.items()) if isinstance(given, dict) else given
@@ -269,15 +271,15 @@ def value_table(row: Node) -> list[list[str]]:
     return [["" if part is None else str(part) for part in pair] for pair in pairs]
 
 
-def expression_problem(text: str) -> str:
+def find_expression_problem(text: str) -> str:
     try:
-        check(text, tuple(FIELDS))
+        check_expression(text, tuple(FIELDS))
     except ExpressionError as wrong:
         return str(wrong)
     return ""
 
 
-def timezone_problem(name: str) -> str:
+def find_timezone_problem(name: str) -> str:
     try:
         check_timezone(name)
     except ValidationError as wrong:
@@ -285,10 +287,19 @@ def timezone_problem(name: str) -> str:
     return ""
 
 
-def property_problem(name: str) -> str:
+def find_property_problem(name: str) -> str:
     if name == LINK_ID.name:
         return "is our own key and cannot be mapped."
-    return "" if PROPERTY.fullmatch(name) else f"“{name}” is not the internal name of a property (small letters, digits and _)."
+    return "" if PROPERTY_NAME.fullmatch(name) else f"“{name}” is not the internal name of a property (small letters, digits and _)."
 
 
-__all__ = ["DEFAULT_MAPPINGS", "Configuration", "ConnectionSpec", "Refused", "RuleSpec", "default_mappings", "load", "read"]
+__all__ = [
+    "DEFAULT_MAPPINGS",
+    "Configuration",
+    "ConnectionSpec",
+    "FileRefused",
+    "RuleSpec",
+    "load_file",
+    "make_default_mappings",
+    "read_configuration",
+]

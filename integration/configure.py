@@ -15,21 +15,21 @@ from core.encryption import InvalidToken
 from core.history import create_many, update_many
 from core.models import Account
 from core.tenancy import in_account
-from integration import preflight
-from integration.changes import changed as look_again
-from integration.changes import tags_changed
-from integration.configuration import ROW_COLUMNS, SECRETS, Configuration, ConnectionSpec, Refused, RuleSpec, default_mappings
+from integration.changes import require_recheck as look_again
+from integration.changes import require_recheck_of_readers
+from integration.configuration import ROW_COLUMNS, SECRET_NAMES, Configuration, ConnectionSpec, FileRefused, RuleSpec, make_default_mappings
 from integration.connectors.base import ConnectorError
 from integration.connectors.hubspot import fields
-from integration.credentials import source_for, target_for
+from integration.credentials import make_source, make_target
 from integration.desk import as_plan_row
 from integration.models import Connection, FieldMapping, SyncRule, Tag
-from integration.planning.fit import mapping_problem
+from integration.planning.fit import find_mapping_problem
+from integration.preflight import ensure_own_properties, find_twins, store_check
 from integration.records import Identity, PropertyRead, TagSeen
 
 
 @dataclass(frozen=True)
-class Seen:
+class VendorView:
     """What the vendor showed for one connection of the file."""
 
     identity: Identity
@@ -37,27 +37,27 @@ class Seen:
     properties: tuple[PropertyRead, ...] = ()
 
 
-def ask(configuration: Configuration) -> dict[str, Seen]:
+def ask_vendors(configuration: Configuration) -> dict[str, VendorView]:
     """Slug -> what each connection's vendor shows. Changes nothing. Raises Refused with every problem."""
-    problems = system_problems(configuration)
-    seen: dict[str, Seen] = {}
+    problems = list_system_problems(configuration)
+    seen: dict[str, VendorView] = {}
     for spec in configuration.connections:
         try:
-            seen[spec.slug] = look(spec)
+            seen[spec.slug] = look_at_vendor(spec)
         except ConnectorError as error:
             problems.append(f"{spec.place}.credentials: {error.detail}")
             continue
         if spec.tags:
-            problems += tag_problems(spec, seen[spec.slug].tags)
+            problems += list_tag_problems(spec, seen[spec.slug].tags)
     for rule in configuration.rules:
         if rule.hubspot in seen:
-            problems += property_problems(rule, seen[rule.hubspot].properties)
+            problems += list_property_problems(rule, seen[rule.hubspot].properties)
     if problems:
-        raise Refused(problems)
+        raise FileRefused(problems)
     return seen
 
 
-def system_problems(configuration: Configuration) -> list[str]:
+def list_system_problems(configuration: Configuration) -> list[str]:
     """A slug that is stored already keeps its system."""
     account = Account.objects.filter(slug=configuration.slug).first()
     if account is None:
@@ -71,19 +71,19 @@ def system_problems(configuration: Configuration) -> list[str]:
     ]
 
 
-def look(spec: ConnectionSpec) -> Seen:
+def look_at_vendor(spec: ConnectionSpec) -> VendorView:
     """Raises ConnectorError."""
-    connection = Connection(slug=spec.slug, system=spec.system, credentials={SECRETS[spec.system]: spec.secret})
+    connection = Connection(slug=spec.slug, system=spec.system, credentials={SECRET_NAMES[spec.system]: spec.secret})
     if spec.system == Connection.System.SANSAN:
-        source = source_for(connection)
-        return Seen(source.check(), tags=tuple(source.tags()))
-    target = target_for(connection)
-    return Seen(target.check(), properties=tuple(target.properties()))
+        source = make_source(connection)
+        return VendorView(source.check(), tags=tuple(source.tags()))
+    target = make_target(connection)
+    return VendorView(target.check(), properties=tuple(target.properties()))
 
 
-def tag_problems(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> list[str]:
+def list_tag_problems(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> list[str]:
     """A tag is named by its name or, where two share one, by its id."""
-    problems, chosen = [], selected_ids(spec, tags)
+    problems, chosen = [], select_tag_ids(spec, tags)
     for name in spec.tags:
         named = [tag for tag in tags if name in (tag.name, tag.id)]
         usable = [tag for tag in named if tag.type != Tag.Type.PRIVATE]
@@ -100,16 +100,16 @@ def tag_problems(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> list[str]:
     return problems
 
 
-def selected_ids(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> set[str]:
+def select_tag_ids(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> set[str]:
     return {tag.id for tag in tags if tag.type != Tag.Type.PRIVATE and (tag.id in spec.tags or tag.name in spec.tags)}
 
 
-def property_problems(rule: RuleSpec, properties: Iterable[PropertyRead]) -> list[str]:
+def list_property_problems(rule: RuleSpec, properties: Iterable[PropertyRead]) -> list[str]:
     """Mappings that cannot work against what the portal has. Our own properties are made when they are missing."""
     have = {**fields.DESCRIBED, **{prop.name: fields.described(prop) for prop in properties}}
     problems = []
     for i, row in enumerate(rule.mappings):
-        wrong = mapping_problem(as_plan_row(FieldMapping(**row), have), have) if row["active"] else None
+        wrong = find_mapping_problem(as_plan_row(FieldMapping(**row), have), have) if row["active"] else None
         if wrong:
             problems.append(f"{rule.place}.mappings[{i}].hubspot: {wrong[1]}")
     for i, row in enumerate(rule.fields["filters"]["contacts"]):
@@ -118,14 +118,18 @@ def property_problems(rule: RuleSpec, properties: Iterable[PropertyRead]) -> lis
     return problems
 
 
-def store(configuration: Configuration, seen: dict[str, Seen]) -> list[str]:
+def store_configuration(configuration: Configuration, seen: dict[str, VendorView]) -> list[str]:
     """Makes the rows say what the file says, in one transaction; returns a line for each thing that changed."""
     changes: list[str] = []
     with transaction.atomic():
         account, made = Account.objects.get_or_create(
             slug=configuration.slug, defaults={"name": configuration.name, "timezone": configuration.timezone}
         )
-        told(changes, f"account {account.slug}", ["made"] if made else put(account, {"name": configuration.name, "timezone": configuration.timezone}))
+        tell_change(
+            changes,
+            f"account {account.slug}",
+            ["made"] if made else set_values(account, {"name": configuration.name, "timezone": configuration.timezone}),
+        )
         with in_account(account):
             renewed: set[str] = set()
             connections = {spec.slug: store_connection(account, spec, seen[spec.slug], changes, renewed) for spec in configuration.connections}
@@ -134,12 +138,12 @@ def store(configuration: Configuration, seen: dict[str, Seen]) -> list[str]:
     return changes
 
 
-def told(changes: list[str], what: str, fields: list[str]) -> None:
+def tell_change(changes: list[str], what: str, fields: list[str]) -> None:
     if fields:
         changes.append(f"{what}: {', '.join(fields)}")
 
 
-def put(row: models.Model, values: dict[str, Any]) -> list[str]:
+def set_values(row: models.Model, values: dict[str, Any]) -> list[str]:
     """Sets and saves what differs; returns the names."""
     differs = [name for name, value in values.items() if getattr(row, name) != value]
     for name in differs:
@@ -149,7 +153,7 @@ def put(row: models.Model, values: dict[str, Any]) -> list[str]:
     return differs
 
 
-def store_connection(account: Account, spec: ConnectionSpec, seen: Seen, changes: list[str], renewed: set[str]) -> Connection:
+def store_connection(account: Account, spec: ConnectionSpec, seen: VendorView, changes: list[str], renewed: set[str]) -> Connection:
     values: dict[str, Any] = {"rate_calls": spec.rate[0], "rate_seconds": spec.rate[1]}
     connection = Connection.objects.filter(slug=spec.slug).first()
     if connection is None:
@@ -158,8 +162,8 @@ def store_connection(account: Account, spec: ConnectionSpec, seen: Seen, changes
         connection.save()
         changed = ["made"]
     else:
-        changed = put(connection, values)
-        if stored_secret(connection) != spec.secret:
+        changed = set_values(connection, values)
+        if read_stored_secret(connection) != spec.secret:
             connection.set_secret(spec.secret)
             connection.save()
             changed.append("credentials")
@@ -168,14 +172,14 @@ def store_connection(account: Account, spec: ConnectionSpec, seen: Seen, changes
         connection.set_webhook_secret(spec.webhook_secret)
         connection.save(update_fields=["credentials"])
         changed.append("webhook secret")
-    preflight.seen_well(connection, seen.identity, seen.tags, seen.properties)
-    if spec.system == Connection.System.SANSAN and select_tags(connection, selected_ids(spec, seen.tags)):
+    store_check(connection, seen.identity, seen.tags, seen.properties)
+    if spec.system == Connection.System.SANSAN and select_tags(connection, select_tag_ids(spec, seen.tags)):
         changed.append("tags")
-    told(changes, f"connection {spec.slug}", changed)
+    tell_change(changes, f"connection {spec.slug}", changed)
     return connection
 
 
-def stored_secret(connection: Connection) -> str:
+def read_stored_secret(connection: Connection) -> str:
     try:
         return connection.secret
     except InvalidToken:
@@ -191,16 +195,16 @@ def select_tags(connection: Connection, ids: set[str]) -> bool:
     for tag in changing:
         tag.selected = tag.external_id in ids
     update_many(changing, ["selected"])
-    tags_changed(connection)
+    require_recheck_of_readers(connection)
     return True
 
 
 def store_rule(account: Account, spec: RuleSpec, connections: dict[str, Connection], changes: list[str], renewed: bool) -> None:
     values = {**spec.fields, "sansan": connections[spec.sansan], "hubspot": connections[spec.hubspot]}
-    values["marker"] = marker_id(values["marker"], values["sansan"], spec.place)
-    if twin := preflight.twins(values["hubspot"]).first() if spec.active else None:
+    values["marker"] = find_marker(values["marker"], values["sansan"], spec.place)
+    if twin := find_twins(values["hubspot"]).first() if spec.active else None:
         same = f"“{spec.hubspot}” is the same HubSpot account as “{twin.slug}”, which other rules go by: use that connection."
-        raise Refused([f"{spec.place}.hubspot: {same}"])
+        raise FileRefused([f"{spec.place}.hubspot: {same}"])
     rule = SyncRule.objects.filter(slug=spec.slug).first()
     if rule is None:
         rule = SyncRule(account=account, slug=spec.slug, **values)
@@ -208,17 +212,17 @@ def store_rule(account: Account, spec: RuleSpec, connections: dict[str, Connecti
         changed = ["made"]
     else:
         if rule.runs.exists() and (rule.sansan_id, rule.hubspot_id) != (values["sansan"].pk, values["hubspot"].pk):
-            raise Refused([f"{spec.place}: has run already and keeps its connections; make a new rule for others."])
-        changed = put(rule, values)
+            raise FileRefused([f"{spec.place}: has run already and keeps its connections; make a new rule for others."])
+        changed = set_values(rule, values)
     if store_mappings(rule, spec.mappings):
         changed.append("mappings")
     if set(changed) - {"made", "interval", "full_every", "limits", "card_cap", "marker", "sweep_every"}:
         look_again(rule)
-    changed += put_state(rule, spec.active, renewed)
-    told(changes, f"rule {spec.slug}", changed)
+    changed += set_state(rule, spec.active, renewed)
+    tell_change(changes, f"rule {spec.slug}", changed)
 
 
-def marker_id(named: str, sansan: Connection, place: str) -> str:
+def find_marker(named: str, sansan: Connection, place: str) -> str:
     """The tag that a file names by its name or its id."""
     tags = Tag.objects.filter(connection=sansan).exclude(type=Tag.Type.PRIVATE)
     found = set(tags.filter(external_id=named).values_list("external_id", flat=True)) or set(
@@ -226,17 +230,17 @@ def marker_id(named: str, sansan: Connection, place: str) -> str:
     )
     if named and len(found) != 1:
         wrong = "names several tags: write its id" if found else "is not a public or shared tag that the key sees"
-        raise Refused([f"{place}.marker: “{named}” {wrong}."])
+        raise FileRefused([f"{place}.marker: “{named}” {wrong}."])
     return next(iter(found), "")
 
 
-def put_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
+def set_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
     """A held rule stays held, unless the file brought new credentials: a person has to look at why."""
     state = SyncRule.State
     if active and (rule.state in (state.DRAFT, state.PAUSED) or (rule.state == state.HELD and renewed)):
-        return put(rule, {"state": state.ACTIVE, "state_reason": "", "discarded_at": None})
+        return set_values(rule, {"state": state.ACTIVE, "state_reason": "", "discarded_at": None})
     if not active and rule.state == state.ACTIVE:
-        return put(rule, {"state": state.PAUSED})
+        return set_values(rule, {"state": state.PAUSED})
     return []
 
 
@@ -249,7 +253,7 @@ def store_mappings(rule: SyncRule, rows: Iterable[dict[str, Any]]) -> bool:
         row.delete()
     new = [FieldMapping(account_id=rule.account_id, rule=rule, **row) for name, row in wanted.items() if name not in there]
     create_many(new)
-    changed = [put(there[name], row) for name, row in wanted.items() if name in there]
+    changed = [set_values(there[name], row) for name, row in wanted.items() if name in there]
     return bool(gone or new or any(changed))
 
 
@@ -259,13 +263,13 @@ def make_properties(configuration: Configuration) -> list[str]:
     with in_account(Account.objects.get(slug=configuration.slug)):
         for spec in configuration.rules:
             rule = SyncRule.objects.select_related("hubspot__account").get(slug=spec.slug)
-            changes += [f"HubSpot property {name}: made" for name in preflight.ensure_properties(rule)]
+            changes += [f"HubSpot property {name}: made" for name in ensure_own_properties(rule)]
             if not rule.hubspot.link_property:
                 changes.append(f"rule {rule.slug}: the token may not make properties, so contacts are matched by e-mail only")
     return changes
 
 
-def missing_properties(configuration: Configuration, seen: dict[str, Seen]) -> list[str]:
+def list_missing_properties(configuration: Configuration, seen: dict[str, VendorView]) -> list[str]:
     """What ``make_properties`` would make, for a dry run."""
     found: dict[str, None] = {}
     for rule in configuration.rules:
@@ -291,7 +295,7 @@ def connections_as_file(connections: Iterable[Connection]) -> list[dict[str, Any
     """Each with an environment variable of its own, though two slugs may differ only in what a variable cannot say."""
     rows, taken = [], set[str]()
     for connection in connections:
-        variable = plain = variable_of(connection)
+        variable = plain = name_variable(connection)
         for n in count(2):
             if variable not in taken:
                 break
@@ -301,13 +305,13 @@ def connections_as_file(connections: Iterable[Connection]) -> list[dict[str, Any
     return rows
 
 
-def variable_of(connection: Connection) -> str:
+def name_variable(connection: Connection) -> str:
     name = re.sub(r"\W", "_", f"{connection.slug}_{'API_KEY' if connection.system == 'sansan' else 'TOKEN'}".upper())
     return f"{connection.system.upper()}_{name}" if name[0].isdigit() else name
 
 
 def connection_as_file(connection: Connection, variable: str) -> dict[str, Any]:
-    credentials = {SECRETS[connection.system]: f"${{{variable}}}"}
+    credentials = {SECRET_NAMES[connection.system]: f"${{{variable}}}"}
     row: dict[str, Any] = {"slug": connection.slug, "system": connection.system, "credentials": credentials}
     tags = list(Tag.objects.filter(connection=connection).order_by("name", "external_id"))
     names = [tag.name for tag in tags if tag.type != Tag.Type.PRIVATE]
@@ -349,5 +353,5 @@ def rule_as_file(rule: SyncRule) -> dict[str, Any]:
         "cards_a_day": rule.card_cap,
         "marker": rule.marker,
         "sweep_every": rule.sweep_every,
-        "mappings": "default" if tuple(rows) == default_mappings() else [row_as_file(row) for row in rows],
+        "mappings": "default" if tuple(rows) == make_default_mappings() else [row_as_file(row) for row in rows],
     }

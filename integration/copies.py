@@ -13,7 +13,7 @@ from integration.models import Bucket
 from integration.planning.decisions import NEW_CARD
 
 
-def agreed(rows: Iterable[Row], kept: Mapping[int, Collection[str]]) -> list[Row]:
+def agree_copies(rows: Iterable[Row], kept: Mapping[int, Collection[str]]) -> list[Row]:
     """The rows, each as the copy of its card says that was read last. ``kept``: rule -> the fields that it keeps of a card.
 
     Only fields that this copy's rule does not read are from the others; a card that is barred in one rule is barred in all.
@@ -21,16 +21,16 @@ def agreed(rows: Iterable[Row], kept: Mapping[int, Collection[str]]) -> list[Row
     copies: dict[str, list[Row]] = {}
     for row in rows:
         copies.setdefault(row.external_id, []).append(row)
-    return [one for same in copies.values() for one in (made_one(same, kept) if len(same) > 1 else same)]
+    return [one for same in copies.values() for one in (unite_copies(same, kept) if len(same) > 1 else same)]
 
 
-def made_one(copies: list[Row], kept: Mapping[int, Collection[str]]) -> list[Row]:
-    last = max(copies, key=freshness)
+def unite_copies(copies: list[Row], kept: Mapping[int, Collection[str]]) -> list[Row]:
+    last = max(copies, key=rank_freshness)
     barred = next((row.barred for row in copies if row.barred), None)
     return [as_read_last(row, last, kept[last.rule_id])._replace(barred=barred) for row in copies]
 
 
-def freshness(row: Row) -> tuple[bool, datetime, bool, datetime]:
+def rank_freshness(row: Row) -> tuple[bool, datetime, bool, datetime]:
     """A card that we made has our own time until it was read; what is seen no more was seen before the others."""
     return row.reason != NEW_CARD, row.changed_at, row.bucket != Bucket.UNSEEN, row.read_at
 

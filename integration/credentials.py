@@ -9,17 +9,17 @@ from typing import Any
 from django.conf import settings
 
 from core.encryption import InvalidToken
-from integration.connectors import registry
 from integration.connectors.base import CardSource, ContactTarget, Reconnect
 from integration.connectors.hubspot.oauth import OAuth
-from integration.limiter import SEARCH, limiter_for
+from integration.connectors.registry import make_hubspot, make_sansan
+from integration.limiter import SEARCH_KIND, make_limiter
 from integration.models import Connection
 
 # Seconds: no slice begins with a token that ends within it.
-SOON = 120
+TOKEN_MARGIN = 120
 
 
-def connector_for(connection: Connection) -> Any:
+def make_connector(connection: Connection) -> Any:
     """The connector of either system. Raises Reconnect when the stored credentials cannot be used."""
     try:
         secret = connection.secret
@@ -33,15 +33,15 @@ def connector_for(connection: Connection) -> Any:
         secret = fetch_tokens(connection)
     if not secret:
         raise Reconnect(f"{connection.system}_reconnect", "No key has been entered.", connection.system)
-    limiter = limiter_for(connection)
+    limiter = make_limiter(connection)
     if connection.system == Connection.System.SANSAN:
-        return registry.sansan(connection.credentials, settings.SANSAN_API_URL, settings.SANSAN_API_VERSION, limiter)
-    return registry.hubspot(connection.credentials, settings.HUBSPOT_API_URL, settings.HUBSPOT_API_VERSION, limiter, limiter_for(connection, SEARCH))
+        return make_sansan(connection.credentials, settings.SANSAN_API_URL, settings.SANSAN_API_VERSION, limiter)
+    return make_hubspot(connection.credentials, settings.HUBSPOT_API_URL, settings.HUBSPOT_API_VERSION, limiter, make_limiter(connection, SEARCH_KIND))
 
 
 def needs_tokens(credentials: Mapping[str, Any]) -> bool:
     """OAuth only: the code is still to be exchanged, or the access token ends soon. By the clock: a 401 is no reliable sign."""
-    return "code" in credentials or ("refresh_token" in credentials and credentials["expires_at"] < time.time() + SOON)
+    return "code" in credentials or ("refresh_token" in credentials and credentials["expires_at"] < time.time() + TOKEN_MARGIN)
 
 
 def fetch_tokens(connection: Connection) -> str:
@@ -69,11 +69,11 @@ def fetch_tokens(connection: Connection) -> str:
     return connection.secret
 
 
-def source_for(connection: Connection) -> CardSource:
-    source: CardSource = connector_for(connection)
+def make_source(connection: Connection) -> CardSource:
+    source: CardSource = make_connector(connection)
     return source
 
 
-def target_for(connection: Connection) -> ContactTarget:
-    target: ContactTarget = connector_for(connection)
+def make_target(connection: Connection) -> ContactTarget:
+    target: ContactTarget = make_connector(connection)
     return target

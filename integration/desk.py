@@ -15,8 +15,8 @@ from integration.connectors.base import CardSource, ContactTarget
 from integration.connectors.hubspot import fields
 from integration.lease import Lease
 from integration.models import FieldMapping, SyncRule, SyncRun, Tag
-from integration.planning.expressions import ExpressionError, names_of
-from integration.planning.rules import CARD_ID, LINK_ID, TAGS, Filter, MappingRow, Rule, differing
+from integration.planning.expressions import ExpressionError, list_expression_fields
+from integration.planning.rules import CARD_ID, LINK_ID, TAGS, Filter, MappingRow, Rule, list_differing_properties
 
 # Read for matching and comparing, whatever is mapped.
 CORE_FIELDS = ("lastName", "firstName", "companyName", "email", "countryCode")
@@ -107,9 +107,9 @@ class Desk:
 
 def open_desk(run: SyncRun, lease: Lease, source: CardSource, target: ContactTarget) -> Desk:
     rule = run.rule
-    rules, mine = beside(rule), as_plan_rule(rule, {}, run.is_preview)
-    scopes, keys = scopes_among(rules, mine, run.is_preview), tuple(dict.fromkeys(one.sansan_id for one in rules))
-    plan_rule = replace(mine, tag_names=tag_names(keys))
+    rules, mine = list_rules_beside(rule), as_plan_rule(rule, {}, run.is_preview)
+    scopes, keys = make_scopes_among(rules, mine, run.is_preview), tuple(dict.fromkeys(one.sansan_id for one in rules))
+    plan_rule = replace(mine, tag_names=name_tags(keys))
     private = Tag.objects.filter(connection_id=rule.sansan_id, type=Tag.Type.PRIVATE).values_list("external_id", flat=True)
     return Desk(
         rule=rule,
@@ -122,14 +122,14 @@ def open_desk(run: SyncRun, lease: Lease, source: CardSource, target: ContactTar
         keys=keys,
         private=frozenset(private),
         fields=scopes[rule.pk].fields,
-        watched=watched_by(rule, plan_rule),
+        watched=list_watched_properties(rule, plan_rule),
         senders=tuple(one for one in sorted(rules, key=lambda one: one.pk) if one.sends),
         companies=any(one.companies != SyncRule.Companies.NONE for one in rules),
         known_share=rule.known_share,
     )
 
 
-def beside(rule: SyncRule) -> list[SyncRule]:
+def list_rules_beside(rule: SyncRule) -> list[SyncRule]:
     """The rule, and the others that write to its HubSpot connection: their cards may be the same people.
 
     A draft writes nothing but its own preview, and what that read must not reach a contact.
@@ -140,26 +140,26 @@ def beside(rule: SyncRule) -> list[SyncRule]:
     return [rule, *others]
 
 
-def watched_by(rule: SyncRule, plan_rule: Rule) -> tuple[str, ...]:
+def list_watched_properties(rule: SyncRule, plan_rule: Rule) -> tuple[str, ...]:
     others = FieldMapping.objects.filter(rule__hubspot_id=rule.hubspot_id, active=True).exclude(rule__state=SyncRule.State.DRAFT)
     names = {*plan_rule.properties, *others.values_list("hubspot", flat=True)}
     return tuple(sorted(names - ({LINK_ID, CARD_ID} if not plan_rule.link_property else set())))
 
 
-def tag_names(keys: Sequence[int], ids: Iterable[str] | None = None) -> dict[str, str]:
+def name_tags(keys: Sequence[int], ids: Iterable[str] | None = None) -> dict[str, str]:
     """Id -> name of the tags of these Sansan connections; where several see a tag, as the first of them calls it."""
     tags = Tag.objects.filter(connection__in=keys)
     rows = (tags if ids is None else tags.filter(external_id__in=list(ids))).values_list("connection", "external_id", "name")
     return {id: name for _key, id, name in sorted(rows, key=lambda row: -keys.index(row[0]))}
 
 
-def scopes_of(rule: SyncRule, preview: bool = False) -> dict[int, Scope]:
-    return scopes_among(beside(rule), as_plan_rule(rule, {}, preview), preview)
+def make_scopes(rule: SyncRule, preview: bool = False) -> dict[int, Scope]:
+    return make_scopes_among(list_rules_beside(rule), as_plan_rule(rule, {}, preview), preview)
 
 
-def scopes_among(rules: Sequence[SyncRule], mine: Rule, preview: bool) -> dict[int, Scope]:
+def make_scopes_among(rules: Sequence[SyncRule], mine: Rule, preview: bool) -> dict[int, Scope]:
     """Rule -> its scope. The first rule is the one at the desk, as ``mine`` says."""
-    selected, scopes = selected_tags({one.sansan_id for one in rules}), {}
+    selected, scopes = find_selected_tags({one.sansan_id for one in rules}), {}
     for one in rules:
         says = mine if one is rules[0] else as_plan_rule(one, {})
         decides = one.state == SyncRule.State.ACTIVE and one.receives
@@ -167,8 +167,8 @@ def scopes_among(rules: Sequence[SyncRule], mine: Rule, preview: bool) -> dict[i
             frozenset(selected[one.sansan_id]) if one.sansan_id in selected else None,
             says.filters,
             says.filters_enter,
-            fields_of(says),
-            differing(mine, says) if decides else frozenset(),
+            list_kept_fields(says),
+            list_differing_properties(mine, says) if decides else frozenset(),
         )
     picked = rules[0].picked_tags
     if preview and picked is not None:  # what it would be like once the choice is saved
@@ -176,7 +176,7 @@ def scopes_among(rules: Sequence[SyncRule], mine: Rule, preview: bool) -> dict[i
     return scopes
 
 
-def selected_tags(connections: set[int]) -> dict[int, set[str]]:
+def find_selected_tags(connections: set[int]) -> dict[int, set[str]]:
     """Connection -> the ids of its selected tags. Not there: every card is in scope, with all its tags."""
     found: dict[int, set[str]] = {}
     rows = Tag.objects.filter(connection__in=connections, selected=True)
@@ -185,11 +185,11 @@ def selected_tags(connections: set[int]) -> dict[int, set[str]]:
     return found
 
 
-def enters(rule: SyncRule) -> bool:
+def is_entering(rule: SyncRule) -> bool:
     return rule.filters_mean == SyncRule.FiltersMean.ENTER
 
 
-def fields_of(rule: Rule) -> frozenset[str]:
+def list_kept_fields(rule: Rule) -> frozenset[str]:
     """The fields of a card that are kept: those that the rule reads, and those that people are told apart by."""
     mapped = {name for row in rule.mappings for name in row.sansan if name != TAGS}
     return frozenset(mapped | {row.field for row in rule.filters} | set(CORE_FIELDS))
@@ -209,27 +209,27 @@ def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = F
         owners=rule.hubspot.owners,
         require_email=rule.require_email,
         conflict=rule.conflict,
-        filters=filters(rule, "cards"),
+        filters=as_plan_filters(rule, "cards"),
         link_property=rule.hubspot.link_property or preview,
-        contact_filters=filters(rule, "contacts"),
-        filters_enter=enters(rule),
+        contact_filters=as_plan_filters(rule, "contacts"),
+        filters_enter=is_entering(rule),
         tag_names=tag_names,
     )
 
 
-def read_by(row: FieldMapping) -> tuple[str, ...]:
+def list_read_fields(row: FieldMapping) -> tuple[str, ...]:
     """The fields that a row reads. Of an expression that cannot be read none: each card says what is wrong with it."""
     if not row.expression:
         return tuple(part.strip() for part in row.sansan.split(","))
     try:
-        return names_of(row.expression)
+        return list_expression_fields(row.expression)
     except ExpressionError:
         return ()
 
 
 def as_plan_row(row: FieldMapping, schema: Mapping[str, Any]) -> MappingRow:
     return MappingRow(
-        sansan=read_by(row),
+        sansan=list_read_fields(row),
         hubspot=row.hubspot,
         transform=row.transform,
         policy=row.policy,
@@ -242,5 +242,5 @@ def as_plan_row(row: FieldMapping, schema: Mapping[str, Any]) -> MappingRow:
     )
 
 
-def filters(rule: SyncRule, side: str) -> tuple[Filter, ...]:
+def as_plan_filters(rule: SyncRule, side: str) -> tuple[Filter, ...]:
     return tuple(Filter(row["field"], row["op"], str(row.get("value", ""))) for row in (rule.filters or {}).get(side, ()))

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from core.bulk import upsert_rows
 from integration.desk import Desk
 from integration.models import DayFigures
-from integration.planning import latency
+from integration.planning.latency import add_times
 
-COUNTED = ("created", "updated", "linked", "failed", "cards_made", "echoes")
+FIGURE_COUNTERS = ("created", "updated", "linked", "failed", "cards_made", "echoes")
 
 
-class Day(NamedTuple):
+class DayRow(NamedTuple):
     """Columns of DayFigures."""
 
     rule_id: int
@@ -31,19 +31,19 @@ class Day(NamedTuple):
     slowest: float = 0.0
 
 
-def add(desk: Desk, counted: Mapping[str, int], calls: tuple[int, int], took: Sequence[float] = ()) -> None:
+def add_figures(desk: Desk, counted: Mapping[str, int], calls: tuple[int, int], took: Sequence[float] = ()) -> None:
     """``calls`` are those made since the last time; ``took`` the seconds from a change at one vendor to the other one's answer."""
-    news = {name: counted.get(name, 0) for name in COUNTED}
+    news = {name: counted.get(name, 0) for name in FIGURE_COUNTERS}
     if desk.run.is_preview or not (any(news.values()) or any(calls) or took):
         return
     today = desk.rule.account.day_of(desk.now())
-    stored = DayFigures.objects.filter(rule=desk.rule, day=today).values_list(*Day._fields).first()
-    day = Day(*stored) if stored else Day(desk.rule.pk, today)
+    stored = DayFigures.objects.filter(rule=desk.rule, day=today).values_list(*DayRow._fields).first()
+    day = DayRow(*stored) if stored else DayRow(desk.rule.pk, today)
     day = day._replace(
         **{name: getattr(day, name) + n for name, n in news.items()},
         calls_sansan=day.calls_sansan + calls[0],
         calls_hubspot=day.calls_hubspot + calls[1],
-        latency=latency.added(day.latency, took),
+        latency=add_times(day.latency, took),
         slowest=max(day.slowest, *took) if took else day.slowest,
     )
-    upsert_rows(DayFigures, [day], ("rule", "day"), Day._fields[2:], desk.rule.account_id)
+    upsert_rows(DayFigures, [day], ("rule", "day"), DayRow._fields[2:], desk.rule.account_id)

@@ -11,21 +11,21 @@ from django.db.models import QuerySet
 
 from core.bulk import any_of
 from core.tenancy import all_accounts
-from integration import ledger
-from integration.batch import Batch, Row, groups
-from integration.copies import agreed
+from integration.batch import Batch, Row, group_rows
+from integration.copies import agree_copies
 from integration.desk import Desk
+from integration.ledger import count_outcomes, find_links, join_cards, record_gone_contacts
 from integration.models import Bucket, Link, Record, Side
 from integration.planning.decide import Choice
-from integration.planning.filters import failing
+from integration.planning.filters import find_unmet
 from integration.planning.snapshot import Card, LinkView, Snapshot
 
-BATCH = 100  # people, which is also the most that HubSpot takes in a call
-FETCH = 300  # due records looked at in one go
-FULL_LANES = 12  # batches that may wait for their turn
+PEOPLE_A_BATCH = 100  # people, which is also the most that HubSpot takes in a call
+RECORDS_A_FETCH = 300  # due records looked at in one go
+MOST_WAITING_BATCHES = 12  # batches that may wait for their turn
 
 # Lanes: people whose contact is known, people who are new, and people who need no vendor at all.
-KNOWN, NEW, QUIET = "known", "new", "quiet"
+LANE_KNOWN, LANE_NEW, LANE_QUIET = "known", "new", "quiet"
 
 
 class Queue:
@@ -35,7 +35,7 @@ class Queue:
         self.desk = desk
         self.position = desk.run.looked_at
         self.exhausted = False
-        self.lanes: dict[str, deque[Batch]] = {QUIET: deque(), KNOWN: deque(), NEW: deque()}
+        self.lanes: dict[str, deque[Batch]] = {LANE_QUIET: deque(), LANE_KNOWN: deque(), LANE_NEW: deque()}
         self.waiting: dict[int, Batch] = {}  # record id -> the batch in a lane that holds it
         self.probe_out = False
         self.last = False
@@ -57,13 +57,13 @@ class Queue:
         """A full batch; one that is not full only when nobody is at work (``idle``), because every call takes a hundred."""
         while True:
             for lane, batches in self.lanes.items():
-                if batches and batches[0].people >= BATCH and not self._must_wait(lane):
+                if batches and batches[0].people >= PEOPLE_A_BATCH and not self._must_wait(lane):
                     return self._hand_out(lane)
             if self.exhausted or self._enough or (self.desk.run.is_preview and self.desk.spent) or not self._fetch():
                 break
         if idle and (self.desk.run.read_done or self.desk.spent):
             for lane, batches in self.lanes.items():
-                if batches and not self._must_wait(lane) and (lane != KNOWN or self.last):
+                if batches and not self._must_wait(lane) and (lane != LANE_KNOWN or self.last):
                     return self._hand_out(lane)
         return None
 
@@ -80,7 +80,7 @@ class Queue:
         left = any(self.lanes.values())
         if self.desk.run.is_preview:
             return left
-        if not left and not due(self.desk).exclude(pk__in=self.desk.in_flight).exists():
+        if not left and not select_due_records(self.desk).exclude(pk__in=self.desk.in_flight).exists():
             return False
         self.position, self.exhausted = 0, False
         return True
@@ -88,14 +88,14 @@ class Queue:
     @property
     def _enough(self) -> bool:
         """What must wait is not piled up."""
-        return sum(len(batches) for batches in self.lanes.values()) > FULL_LANES
+        return sum(len(batches) for batches in self.lanes.values()) > MOST_WAITING_BATCHES
 
     def _must_wait(self, lane: str) -> bool:
         """While it is unknown whether the portal has the new people, one batch goes ahead to find out."""
-        return lane == NEW and self.desk.probing and self.probe_out
+        return lane == LANE_NEW and self.desk.probing and self.probe_out
 
     def _hand_out(self, lane: str) -> Batch:
-        self.probe_out, self.last = self.probe_out or lane == NEW, False
+        self.probe_out, self.last = self.probe_out or lane == LANE_NEW, False
         batch = self.lanes[lane].popleft()
         for id in batch.rows:
             del self.waiting[id]
@@ -103,16 +103,16 @@ class Queue:
 
     def _fetch(self) -> bool:
         desk = self.desk
-        rows = list(due(desk).filter(pk__gt=self.position).order_by("pk").values_list(*Row._fields)[:FETCH])
+        rows = list(select_due_records(desk).filter(pk__gt=self.position).order_by("pk").values_list(*Row._fields)[:RECORDS_A_FETCH])
         if not rows:
             self.exhausted = True
             return False
         start, self.position = self.position, rows[-1][0]
         found = {row[0]: Row(*row) for row in rows if row[0] not in desk.in_flight}
-        complete(desk, found)
+        add_related_records(desk, found)
         links = {link.pk: link for link in Link.objects.filter(pk__in=any_of({row.link_id for row in found.values() if row.link_id}))}
-        free = [(group, batch) for group in groups(found.values()) if (batch := self._place(group, start, links))]
-        take_up(desk, [row for group, _ in free for row in group if row.id not in desk.in_flight])
+        free = [(group, batch) for group in group_rows(found.values()) if (batch := self._place(group, start, links))]
+        take_up_records(desk, [row for group, _ in free for row in group if row.id not in desk.in_flight])
         for group, batch in free:
             self._put(group, batch, links)
         return True
@@ -125,9 +125,9 @@ class Queue:
         if busy:
             # Another card of people who wait for their turn joins them.
             return next(iter(busy.values())) if len(busy) == 1 else None
-        batches = self.lanes[lane_of(self.desk, group, links)]
-        if not batches or batches[-1].people >= BATCH:
-            batches.append(Batch(lane_of(self.desk, group, links)))
+        batches = self.lanes[choose_lane(self.desk, group, links)]
+        if not batches or batches[-1].people >= PEOPLE_A_BATCH:
+            batches.append(Batch(choose_lane(self.desk, group, links)))
         batches[-1].people += 1
         return batches[-1]
 
@@ -143,7 +143,7 @@ class Queue:
         self.desk.in_flight.update(row.id for row in group)
 
 
-def due(desk: Desk):  # type: ignore[no-untyped-def]
+def select_due_records(desk: Desk):  # type: ignore[no-untyped-def]
     """The records of the rule that need a decision now; a preview of the whole looks at all that can be seen."""
     if not desk.rule.receives:
         return Record.objects.none()  # its cards drive no contact
@@ -152,7 +152,7 @@ def due(desk: Desk):  # type: ignore[no-untyped-def]
     return Record.objects.filter(rule=desk.rule, side=Side.CARD, due_at__lte=desk.now())
 
 
-def take_up(desk: Desk, rows: Iterable[Row]) -> None:
+def take_up_records(desk: Desk, rows: Iterable[Row]) -> None:
     """Counts records that were due before this run: they are read by it too, from our own copy."""
     old = [row.id for row in rows if row.run_id != desk.run.pk and desk.counts(row)]
     if old:
@@ -160,21 +160,21 @@ def take_up(desk: Desk, rows: Iterable[Row]) -> None:
             desk.lease.renew()
             if not desk.run.is_preview:
                 Record.objects.filter(pk__in=any_of(old)).update(run_id=desk.run.pk)
-            ledger.count(desk, {"read": len(old)})
+            count_outcomes(desk, {"read": len(old)})
 
 
-def complete(desk: Desk, found: dict[int, Row]) -> None:
+def add_related_records(desk: Desk, found: dict[int, Row]) -> None:
     """Adds every card that shares an address, a Sansan person or a link with one that is here, until there is none."""
     fresh: Iterable[Row] = list(found.values())
     while fresh:
         more: dict[int, Row] = {}
-        for rows in related(fresh):
+        for rows in find_related_records(fresh):
             more.update({row[0]: Row(*row) for row in rows.values_list(*Row._fields) if row[0] not in found})
         fresh = [row for row in more.values() if row.rule_id in desk.scopes]
         found.update({row.id: row for row in fresh})
 
 
-def related(rows: Iterable[Row]) -> Iterator[QuerySet[Record]]:
+def find_related_records(rows: Iterable[Row]) -> Iterator[QuerySet[Record]]:
     """The records that share an address, a Sansan person or a link with one of these. Each question has its index."""
     if emails := {row.email_key for row in rows if row.email_key}:
         yield Record.objects.filter(email_key__in=any_of(emails)).exclude(email_key="")
@@ -188,23 +188,23 @@ def related(rows: Iterable[Row]) -> Iterator[QuerySet[Record]]:
         yield of_links
 
 
-def lane_of(desk: Desk, group: list[Row], links: dict[int, Link]) -> str:
+def choose_lane(desk: Desk, group: list[Row], links: dict[int, Link]) -> str:
     if any(row.link_id and links[row.link_id].contact_id and not links[row.link_id].gone for row in group):
-        return KNOWN
-    if any(in_scope(desk, row) and (row.email_key or not desk.plan_rule.require_email) for row in group):
-        return NEW
-    return QUIET
+        return LANE_KNOWN
+    if any(is_in_scope(desk, row) and (row.email_key or not desk.plan_rule.require_email) for row in group):
+        return LANE_NEW
+    return LANE_QUIET
 
 
-def in_scope(desk: Desk, row: Row) -> bool:
+def is_in_scope(desk: Desk, row: Row) -> bool:
     """A card that came back into scope is in it once it was read again: while it was out, none of its fields were kept."""
     return bool(row.values) and desk.scopes[row.rule_id].has(row.tags)
 
 
-def contacts(desk: Desk, batch: Batch) -> None:
+def read_contacts(desk: Desk, batch: Batch) -> None:
     """Reads from HubSpot what a plan needs to know; a vendor call, for the pool. Changes nothing but the batch."""
     properties = desk.plan_rule.properties
-    ids = known_contacts(batch)
+    ids = list_known_contacts(batch)
     if ids:
         found = desk.target.read(ids, properties, history=desk.plan_rule.timed)
         # Under the id that was asked for: a merged contact answers with its new one.
@@ -214,30 +214,30 @@ def contacts(desk: Desk, batch: Batch) -> None:
             # What is not in the recycle bin either may have been deleted for privacy, and must not be made again.
             binned = desk.target.among_deleted(missing)
             batch.gone = {id: Link.Gone.DELETED if id in binned else Link.Gone.MISSING for id in missing}
-    batch.asked = addresses(desk, batch)
+    batch.asked = list_addresses(desk, batch)
     if batch.asked:
         for address, contact in desk.target.read(batch.asked, properties, by="email").items():
             batch.contacts[contact.id] = contact
             batch.by_email[address] = contact.id
 
 
-def asks(desk: Desk, batch: Batch) -> bool:
-    return bool(known_contacts(batch)) or bool(addresses(desk, batch))
+def needs_contacts(desk: Desk, batch: Batch) -> bool:
+    return bool(list_known_contacts(batch)) or bool(list_addresses(desk, batch))
 
 
-def known_contacts(batch: Batch) -> list[str]:
+def list_known_contacts(batch: Batch) -> list[str]:
     """The contacts to read. One that is known to be gone is asked for again, should it have been restored; one gone for privacy is not."""
     asked = ("", Link.Gone.DELETED, Link.Gone.MISSING)
     return sorted({link.contact_id for link in batch.links.values() if link.contact_id and link.gone in asked})
 
 
-def addresses(desk: Desk, batch: Batch) -> list[str]:
+def list_addresses(desk: Desk, batch: Batch) -> list[str]:
     """Whose address to look up: people without a contact, unless creating them first is cheaper.
 
     A card that failed before is always looked up: HubSpot does not name the owner of an address every time.
     An address that a linked card carries has its contact already, whoever else shares it; unless it was found to be another's.
     """
-    rows = [row for row in batch.rows.values() if row.email_key and in_scope(desk, row)]
+    rows = [row for row in batch.rows.values() if row.email_key and is_in_scope(desk, row)]
     linked = {row.email_key for row in batch.rows.values() if batch.contact_of(row)}
     # Nor does anybody whose contact is gone get one by trying: another one may have the address by now.
     unknown = {row.email_key for row in rows if not desk.optimistic or row.attempts or (row.link_id and batch.links[row.link_id].gone)}
@@ -247,11 +247,11 @@ def addresses(desk: Desk, batch: Batch) -> list[str]:
     return sorted((unknown - linked) | doubtful)
 
 
-def snapshot(desk: Desk, batch: Batch) -> Snapshot:
-    views = {str(link.key): as_view(link) for link in batch.links.values()}
+def take_snapshot(desk: Desk, batch: Batch) -> Snapshot:
+    views = {str(link.key): as_link_view(link) for link in batch.links.values()}
     kept = {rule: scope.fields for rule, scope in desk.scopes.items()}
     return Snapshot(
-        cards=tuple(as_card(desk, row, batch) for row in agreed(batch.rows.values(), kept)),
+        cards=tuple(as_plan_card(desk, row, batch) for row in agree_copies(batch.rows.values(), kept)),
         links=views,
         contacts=batch.contacts,
         by_email=batch.by_email,
@@ -259,12 +259,12 @@ def snapshot(desk: Desk, batch: Batch) -> Snapshot:
     )
 
 
-def as_view(link: Link) -> LinkView:
+def as_link_view(link: Link) -> LinkView:
     choices = {name: Choice(one["side"], one["card"], one["contact"]) for name, one in link.choices.items()}
     return LinkView(str(link.key), link.contact_id, link.written, link.answered, link.gone, link.modified_at, link.awaiting, choices, link.origin)
 
 
-def as_card(desk: Desk, row: Row, batch: Batch) -> Card:
+def as_plan_card(desk: Desk, row: Row, batch: Batch) -> Card:
     """A card of another rule is in scope where its own rule says so, whatever this one selects."""
     scope = desk.scopes[row.rule_id]
     card = Card(
@@ -276,7 +276,7 @@ def as_card(desk: Desk, row: Row, batch: Batch) -> Card:
         person_key=row.person_key,
         email=row.email_key,
         tags=scope.tags(row.tags),
-        in_scope=in_scope(desk, row),
+        in_scope=is_in_scope(desk, row),
         visible=row.bucket != Bucket.UNSEEN,
         link=str(batch.links[row.link_id].key) if row.link_id else "",
         barred=row.barred["why"] if row.barred else "",
@@ -287,11 +287,11 @@ def as_card(desk: Desk, row: Row, batch: Batch) -> Card:
     )
     if row.rule_id == desk.rule.pk:
         return card
-    unmet = failing(card, scope.filters) if not (scope.enter and card.link) else None
+    unmet = find_unmet(card, scope.filters) if not (scope.enter and card.link) else None
     return replace(card, foreign=True, in_scope=card.in_scope and not unmet)
 
 
-def drop(desk: Desk, batch: Batch, ids: Iterable[int]) -> None:
+def give_back_cards(desk: Desk, batch: Batch, ids: Iterable[int]) -> None:
     """Gives cards back: they stay due and come with the next pass."""
     for id in ids:
         batch.rows.pop(id, None)
@@ -299,35 +299,35 @@ def drop(desk: Desk, batch: Batch, ids: Iterable[int]) -> None:
         desk.touched.discard(id)
 
 
-def belongs(batch: Batch, row: Row, kind: str, value: str | int) -> bool:
+def belongs_to_card(batch: Batch, row: Row, kind: str, value: str | int) -> bool:
     """Whether a contact that was found by this address or this link is the card's; an address does not take a card from its contact."""
     if kind == "link":
         return row.link_id == value
     return row.email_key == value and not batch.contact_of(row)
 
 
-def adopt(desk: Desk, batch: Batch) -> None:
+def adopt_found_contacts(desk: Desk, batch: Batch) -> None:
     """A contact that was found may be another person's of ours: through a secondary address, or merged in HubSpot.
 
     Then the cards join that person's link, and are planned with all of its cards in the next pass.
     """
-    ledger.note_gone(desk, batch)
+    record_gone_contacts(desk, batch)
     found = {("email", address): id for address, id in batch.by_email.items()}
     moved = {("link", link.pk): batch.contacts[link.contact_id].id for link in batch.links.values() if link.contact_id in batch.contacts}
     found |= {key: id for key, id in moved.items() if id != batch.links[key[1]].contact_id or list(moved.values()).count(id) > 1}
     if not found:
         return
-    owned = ledger.links_of(desk, list(found.values()))
+    owned = find_links(desk, list(found.values()))
     for key in sorted(key for key in found if key[0] == "link"):
         owned.setdefault(found[key], batch.links[key[1]])
     for (kind, value), contact_id in found.items():
         link = owned.get(contact_id)
-        rows = [row for row in batch.rows.values() if link and row.link_id != link.pk and belongs(batch, row, kind, value)]
+        rows = [row for row in batch.rows.values() if link and row.link_id != link.pk and belongs_to_card(batch, row, kind, value)]
         if link is None or not rows:
             continue
         if desk.run.is_preview:
             batch.links[link.pk] = link
             batch.rows.update({row.id: row._replace(link_id=link.pk) for row in rows})
             continue
-        ledger.join(desk, [row.id for row in rows], link)
-        drop(desk, batch, batch.with_any({rows[0].id}) | batch.of_link(link))
+        join_cards(desk, [row.id for row in rows], link)
+        give_back_cards(desk, batch, batch.with_any({rows[0].id}) | batch.of_link(link))

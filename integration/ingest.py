@@ -14,22 +14,22 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.bulk import any_of, upsert_rows
-from integration import ledger
-from integration.batch import Known
+from integration.batch import KnownCard
 from integration.connectors.base import Rejected
 from integration.desk import Desk
+from integration.ledger import count_outcomes, count_progress, record_unreadable
 from integration.models import Bucket, Record, Side, Tag
-from integration.planning import normalize
+from integration.planning.normalize import is_email, normalize_email
 from integration.pool import Work
 from integration.records import CardPage, CardRead, Window
 
 log = structlog.get_logger()
 
-MADE = "made"  # the digest of a card that we made, until it is read for the first time
+MADE_DIGEST = "made"  # the digest of a card that we made, until it is read for the first time
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.get_fixed_timezone(0))
 TAG_TYPES = frozenset(Tag.Type.values)
 # What an unchanged card counts as, by where it stands.
-COUNTED_AS = {Bucket.EXCLUDED: "excluded", Bucket.HELD: "held", Bucket.FAILING: "failed"}
+UNCHANGED_COUNTERS = {Bucket.EXCLUDED: "excluded", Bucket.HELD: "held", Bucket.FAILING: "failed"}
 
 
 class Reading(NamedTuple):
@@ -57,9 +57,9 @@ class Reading(NamedTuple):
     attempts: int = 0
 
 
-KEY = ("rule", "side", "external_id")
+RECORD_KEY = ("rule", "side", "external_id")
 # A card that is there already keeps its attempts: they end with its success.
-REPLACED = [name for name in Reading._fields if name not in ("rule_id", "side", "connection_id", "external_id", "attempts")]
+REPLACED_BY_CARD = [name for name in Reading._fields if name not in ("rule_id", "side", "connection_id", "external_id", "attempts")]
 
 
 def open_window(desk: Desk) -> None:
@@ -71,12 +71,12 @@ def open_window(desk: Desk) -> None:
         run.save(update_fields=["window_from", "window_to"])
 
 
-def read(desk: Desk) -> Work:
+def read_cards(desk: Desk) -> Work:
     """Reads the window page by page; each ``yield`` asks Sansan for the next one."""
     run = desk.run
     open_window(desk)
     if not desk.rule.receives and not run.read_done:
-        pass_over(desk)
+        pass_over_cards(desk)
     while not run.read_done and not desk.spent:
         window = Window(run.position or run.window_from, run.window_to)  # type: ignore[arg-type]
         # The whole query stands beside the token, as it was when the token was given.
@@ -89,81 +89,81 @@ def read(desk: Desk) -> Work:
             # The token has ended: the window is asked for again from where its last page stopped.
             run.page_token, run.window_from = "", run.position
             continue
-        store(desk, page)
+        store_card_page(desk, page)
 
 
-def pass_over(desk: Desk) -> None:
+def pass_over_cards(desk: Desk) -> None:
     """Contacts become cards and nothing else: no card is read, and the window counts as read."""
     desk.run.read_done = True
     with transaction.atomic():
         desk.lease.renew()
         if not desk.run.is_preview:
             move_cursor(desk)
-        ledger.count(desk, {}, "read_done")
+        count_outcomes(desk, {}, "read_done")
 
 
-def store(desk: Desk, page: CardPage) -> None:
+def store_card_page(desk: Desk, page: CardPage) -> None:
     run = desk.run
     with transaction.atomic():
         desk.lease.renew()
-        counted = take(desk, page, again=run.kind == run.Kind.FULL)
+        counted = take_cards(desk, page, again=run.kind == run.Kind.FULL)
         if page.cards:
             run.position = max(run.position or page.cards[-1].changed_at, page.cards[-1].changed_at)
         run.page_token, run.read_done = page.next_token, not page.next_token
         if not run.is_preview or run.read_done:
             move_cursor(desk)
-        ledger.moved(desk, counted, "position", "page_token", "read_done", "window_from")
+        count_progress(desk, counted, "position", "page_token", "read_done", "window_from")
 
 
-def take(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
+def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
     """Stores the cards of a page that are new or have changed, ``again`` all others too; returns what is to be counted."""
     run, now = desk.run, desk.now()
     cards = {card.id: card for card in page.cards}  # a card that changed between two pages can stand on both
-    known = known_cards(desk, [*cards, *(id for id, _ in page.unreadable if id)])
+    known = find_known_cards(desk, [*cards, *(id for id, _ in page.unreadable if id)])
     learn_tags(desk, page)
     rows, counted, retaken, met = [], Counter[str](), [], []
     for card in cards.values():
-        reading = as_reading(desk, card, now)
+        reading = as_card_reading(desk, card, now)
         held = known.get(card.id)
-        if held and held.changed_at and card.changed_at < held.changed_at and held.digest not in (MADE, "unreadable"):
+        if held and held.changed_at and card.changed_at < held.changed_at and held.digest not in (MADE_DIGEST, "unreadable"):
             continue  # a page that was answered before the one that told of the last change
         if held and held.digest == reading.digest and held.bucket != Bucket.UNSEEN:
             if again:
                 retaken.append(held)
             elif held.due_at is None and held.run_id != run.pk and not (run.is_preview and run.whole):
-                counted[COUNTED_AS.get(held.bucket, "unchanged")] += 1  # type: ignore[call-overload]
+                counted[UNCHANGED_COUNTERS.get(held.bucket, "unchanged")] += 1  # type: ignore[call-overload]
             continue
         if not (held and held.due_at and held.run_id == run.pk):
             counted["read"] += 1
         if held:
-            reading = reading._replace(seq=held.seq + 1, bucket=keep(held.bucket), reason=held.reason)
+            reading = reading._replace(seq=held.seq + 1, bucket=choose_waiting_bucket(held.bucket), reason=held.reason)
             if held.id in desk.in_flight:
                 desk.touched.add(held.id)
-            if held.made_at and held.digest == MADE:
+            if held.made_at and held.digest == MADE_DIGEST:
                 met.append(card.id)
         rows.append(reading)
     counted["read"] += sum(count for name, count in counted.items() if name != "read")
-    counted["read"] += retake(desk, retaken, now)
-    upsert_rows(Record, rows, KEY, REPLACED, desk.rule.account_id)
-    ledger.set_aside(desk, page.unreadable, known, counted, now)
+    counted["read"] += retake_cards(desk, retaken, now)
+    upsert_rows(Record, rows, RECORD_KEY, REPLACED_BY_CARD, desk.rule.account_id)
+    record_unreadable(desk, page.unreadable, known, counted, now)
     if met:
         log.info("echo", run=run.pk, cards=met, what="cards that we made, met for the first time")
         counted["echoes"] += len(met)
     return counted
 
 
-def keep(bucket: str) -> str:
+def choose_waiting_bucket(bucket: str) -> str:
     """A card that changed keeps its place while it waits, unless its place said that it was gone."""
     return Bucket.WAITING if bucket in (Bucket.UNSEEN, Bucket.FAILING) else bucket
 
 
-def known_cards(desk: Desk, ids: list[str]) -> dict[str, Known]:
+def find_known_cards(desk: Desk, ids: list[str]) -> dict[str, KnownCard]:
     rows = Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids)
     columns = ("external_id", "id", "digest", "due_at", "run_id", "bucket", "seq", "link_id", "reason", "made_at", "changed_at")
-    return {external_id: Known(*rest) for external_id, *rest in rows.values_list(*columns)}
+    return {external_id: KnownCard(*rest) for external_id, *rest in rows.values_list(*columns)}
 
 
-def retake(desk: Desk, held: list[Known], now: datetime) -> int:
+def retake_cards(desk: Desk, held: list[KnownCard], now: datetime) -> int:
     """A full check takes up every card it sees, changed or not; returns how many were not taken up already."""
     fresh = [row.id for row in held if row.run_id != desk.run.pk]
     if fresh:
@@ -204,14 +204,14 @@ def learn_tags(desk: Desk, page: CardPage) -> None:
     )
 
 
-def as_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
+def as_card_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
     """The row for a card. Of a card out of scope nothing is kept but its id, its times and its tags: it has no ``values`` at all."""
     tags = sorted(tag.id for tag in card.tags if tag.type != Tag.Type.PRIVATE and tag.id not in desk.private)
     in_scope = desk.scopes[desk.rule.pk].has(tags)
     # A card in scope always has values, be they blank: without any, a row is known to be out of it.
     kept = {name: value for name, value in card.values.items() if name in desk.fields} or {"lastName": ""}
     values = kept if in_scope else {}
-    address = normalize.email(values.get("email", ""))
+    address = normalize_email(values.get("email", ""))
     # The time of change belongs to it: of two cards of one day the later changed one stands, whatever was changed.
     content = (values, tags, card.person_key, card.exchanged_on, in_scope, card.changed_at.timestamp())
     return Reading(
@@ -220,7 +220,7 @@ def as_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
         connection_id=desk.rule.sansan_id,
         external_id=card.id,
         person_key=card.person_key if in_scope else "",
-        email_key=address if normalize.is_email(address) else "",
+        email_key=address if is_email(address) else "",
         name=f"{values.get('lastName', '')} {values.get('firstName', '')}".strip()[:200],
         values=values,
         tags=tags,

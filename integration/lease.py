@@ -26,21 +26,21 @@ class Lease:
         """To be called first in every transaction of a slice: it fences out one whose lease has passed to another."""
         # The base manager, twice in every batch: the token alone says whose row it is.
         held = Connection._base_manager.filter(pk=self.connection_id, lease_token=self.token)
-        if not held.update(lease_until=timezone.now() + length()):
+        if not held.update(lease_until=timezone.now() + find_lease_length()):
             raise LeaseLost
 
     def release(self) -> None:
         Connection.objects.filter(pk=self.connection_id, lease_token=self.token).update(lease_token="", lease_until=None)
 
 
-def claim(connection: Connection) -> Lease | None:
+def claim_lease(connection: Connection) -> Lease | None:
     """A lease, or None while somebody else holds one. The conditional UPDATE decides who was first."""
     now, token = timezone.now(), str(uuid.uuid4())
     free = Q(lease_token="") | Q(lease_until__lt=now)
-    if Connection.objects.filter(free, pk=connection.pk).update(lease_token=token, lease_until=now + length()):
+    if Connection.objects.filter(free, pk=connection.pk).update(lease_token=token, lease_until=now + find_lease_length()):
         return Lease(connection.pk, token)
     return None
 
 
-def length() -> timedelta:
+def find_lease_length() -> timedelta:
     return timedelta(seconds=settings.SYNC_LEASE_SECONDS)

@@ -23,24 +23,24 @@ from core.encryption import EncryptedJSONField
 from core.history import Frozen
 from core.models import Account, Departure, Membership, User
 from core.tenancy import in_account
-from integration import configure
+from integration.configure import as_file
 from integration.models import AuditEntry, Connection, DayFigures, Link, Record, Sample, SyncRule, SyncRun, Tag
-from integration.sheet import BOM, cell, text
+from integration.sheet import BOM, write_cell, write_csv
 
 # Rows in one DELETE: a fraction of a second, as in retention.py.
-CHUNK = 2000
+ROWS_A_DELETE = 2000
 
 SHEETS = {"records.csv": Record, "links.csv": Link, "audit.csv": AuditEntry, "runs.csv": SyncRun, "figures.csv": DayFigures, "tags.csv": Tag}
 # Bookkeeping of the engine that tells a person nothing.
-LEFT_OUT = {"account", "digest", "seq", "page_token", "looked_at", "idle", "mark"}
+COLUMNS_LEFT_OUT = {"account", "digest", "seq", "page_token", "looked_at", "idle", "mark"}
 # What a person calls the row that a foreign key points at; any other is given by its number.
-CALLED = {Connection: "slug", SyncRule: "slug", Link: "key", User: "username"}
-MEMBERS = {
+NAMED_BY = {Connection: "slug", SyncRule: "slug", Link: "key", User: "username"}
+MEMBER_COLUMNS = {
     "username": "user__username", "email": "user__email", "first_name": "user__first_name", "last_name": "user__last_name", "role": "role",
     "active": "user__is_active", "joined": "user__date_joined", "last_login": "user__last_login",
 }  # fmt: skip
-HISTORY = ("when", "who", "object", "id", "type", "reason", "fields")
-KINDS = {"+": "created", "~": "changed", "-": "deleted"}
+HISTORY_COLUMNS = ("when", "who", "object", "id", "type", "reason", "fields")
+CHANGE_KINDS = {"+": "created", "~": "changed", "-": "deleted"}
 
 
 class Sink:
@@ -62,26 +62,26 @@ class Sink:
         return [chunk] if chunk else []
 
 
-def archive(account: Account) -> Iterator[bytes]:
+def write_archive(account: Account) -> Iterator[bytes]:
     """A ZIP of everything the account holds, in chunks. An error cuts it off before its directory, so that it cannot pass for whole."""
     sink = Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as bundle:  # type: ignore[call-overload]
-        for name, parts in members(account).items():
+        for name, parts in list_members(account).items():
             # The size is not known beforehand, and without ZIP64 a member ends at 2 GB.
-            with bundle.open(described(name), "w", force_zip64=True) as member:
-                for part in within(account, parts):
+            with bundle.open(describe_member(name), "w", force_zip64=True) as member:
+                for part in read_within(account, parts):
                     member.write(part.encode())
                     yield from sink.taken()
     yield from sink.taken()
 
 
-def described(name: str) -> zipfile.ZipInfo:
+def describe_member(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, localtime()[:6])
     info.compress_type = zipfile.ZIP_DEFLATED
     return info
 
 
-def within(account: Account, parts: Iterator[str]) -> Iterator[str]:
+def read_within(account: Account, parts: Iterator[str]) -> Iterator[str]:
     """Each part is made inside the account's scope and handed out outside: a scope open across a yield would be the caller's too."""
     while True:
         with in_account(account):
@@ -91,69 +91,69 @@ def within(account: Account, parts: Iterator[str]) -> Iterator[str]:
         yield part
 
 
-def members(account: Account) -> dict[str, Iterator[str]]:
+def list_members(account: Account) -> dict[str, Iterator[str]]:
     """Name -> its text in parts. Nothing is read before the first part is asked for."""
     zone = ZoneInfo(account.timezone)
     return {
-        "configuration.yaml": configuration(account),
-        "history.csv": history(account, zone),
-        "members.csv": sheet(account, Membership, MEMBERS, zone),
-        **{name: sheet(account, model, columns(model), zone) for name, model in SHEETS.items()},
+        "configuration.yaml": write_configuration(account),
+        "history.csv": write_history(account, zone),
+        "members.csv": write_sheet(account, Membership, MEMBER_COLUMNS, zone),
+        **{name: write_sheet(account, model, list_columns(model), zone) for name, model in SHEETS.items()},
     }
 
 
-def configuration(account: Account) -> Iterator[str]:
-    yield yaml.safe_dump(configure.as_file(account), allow_unicode=True, sort_keys=False, width=120)
+def write_configuration(account: Account) -> Iterator[str]:
+    yield yaml.safe_dump(as_file(account), allow_unicode=True, sort_keys=False, width=120)
 
 
-def columns(model: type[models.Model]) -> dict[str, str]:
+def list_columns(model: type[models.Model]) -> dict[str, str]:
     """Heading -> path of its value. Made from the model, so that a new column is in the archive too."""
-    return {field.name: path(field) for field in model._meta.concrete_fields if field.name not in LEFT_OUT and not secret(field)}
+    return {field.name: find_path(field) for field in model._meta.concrete_fields if field.name not in COLUMNS_LEFT_OUT and not is_secret(field)}
 
 
-def path(field: Any) -> str:
-    called = CALLED.get(field.related_model)
+def find_path(field: Any) -> str:
+    called = NAMED_BY.get(field.related_model)
     return f"{field.name}__{called}" if called else field.attname
 
 
-def secret(field: Any) -> bool:
+def is_secret(field: Any) -> bool:
     return isinstance(field, EncryptedJSONField)
 
 
-def sheet(account: Account, model: Any, paths: dict[str, str], zone: tzinfo) -> Iterator[str]:
-    yield BOM + text([paths])
+def write_sheet(account: Account, model: Any, paths: dict[str, str], zone: tzinfo) -> Iterator[str]:
+    yield BOM + write_csv([paths])
     rows = model.objects.filter(account=account).order_by("pk").values_list(*paths.values())
     for some in pieces(rows.iterator(chunk_size=ROWS)):
-        yield text([shown(value, zone) for value in row] for row in some)
+        yield write_csv([show_value(value, zone) for value in row] for row in some)
 
 
-def shown(value: Any, zone: tzinfo) -> str:
+def show_value(value: Any, zone: tzinfo) -> str:
     """As in the CSV of the audit log; a list is JSON, like an object."""
     if isinstance(value, list):
         value = orjson.dumps(value).decode() if value else ""
-    return cell(value, zone)
+    return write_cell(value, zone)
 
 
-def history(account: Account, zone: tzinfo) -> Iterator[str]:
-    yield BOM + text([HISTORY])
-    for model, column in owned():
+def write_history(account: Account, zone: tzinfo) -> Iterator[str]:
+    yield BOM + write_csv([HISTORY_COLUMNS])
+    for model, column in list_owned_models():
         if issubclass(model, Frozen):
-            yield from changes(model, model.objects.filter(**{column: account.pk}).order_by("pk"), zone)  # type: ignore[attr-defined]
+            yield from write_changes(model, model.objects.filter(**{column: account.pk}).order_by("pk"), zone)  # type: ignore[attr-defined]
 
 
-def changes(model: Any, rows: models.QuerySet[Any], zone: tzinfo) -> Iterator[str]:
+def write_changes(model: Any, rows: models.QuerySet[Any], zone: tzinfo) -> Iterator[str]:
     """The changes of one kind of object. What a row points at may be gone and is given by its number; users are not, and have a name."""
-    fields = [field for field in model.tracked_fields if field.name not in {"id", "account"} and not secret(field)]
-    names = [path(field) if field.related_model is User else field.attname for field in fields]
+    fields = [field for field in model.tracked_fields if field.name not in {"id", "account"} and not is_secret(field)]
+    names = [find_path(field) if field.related_model is User else field.attname for field in fields]
     told = rows.values_list("history_date", "who", "id", "history_type", "history_change_reason", *names)
     for some in pieces(told.iterator(chunk_size=ROWS)):
-        yield text(change(model.instance_type._meta.model_name, names, row, zone) for row in some)
+        yield write_csv(write_change(model.instance_type._meta.model_name, names, row, zone) for row in some)
 
 
-def change(kind: str, names: Iterable[str], row: tuple[Any, ...], zone: tzinfo) -> list[str]:
+def write_change(kind: str, names: Iterable[str], row: tuple[Any, ...], zone: tzinfo) -> list[str]:
     when, who, key, type_, reason, *values = row
     fields = orjson.dumps(dict(zip(names, values, strict=True)), default=str).decode()
-    return [shown(value, zone) for value in (when, who, kind, key, KINDS.get(type_, type_), reason, fields)]
+    return [show_value(value, zone) for value in (when, who, kind, key, CHANGE_KINDS.get(type_, type_), reason, fields)]
 
 
 def destroy_credentials(account: Account) -> int:
@@ -177,7 +177,7 @@ def erase_piece(departure: Departure, account: Account, seconds: float) -> bool:
     # As it is stored, not as the caller has it: the triggers of the audit log look there too.
     if not Account.objects.filter(pk=account.pk, leaving_at__isnull=False).exists():
         raise ValueError(f"{account.slug} is not being deleted.")
-    for model, column in owned():
+    for model, column in list_owned_models():
         while erase_chunk(departure, account, model, column):
             if departure.ended_at is None and monotonic() >= until:
                 return False
@@ -190,16 +190,16 @@ def erase_chunk(departure: Departure, account: Account, model: type[models.Model
         stored = Departure.objects.select_for_update().get(pk=departure.pk)
         chunk = model._base_manager.filter(**{column: account.pk}).order_by("pk")
         if model is Membership:
-            deactivate_who_stays_alone(account)
-        log = forget_log(model, chunk[:CHUNK])
-        gone = raw_delete(model._base_manager.filter(pk__in=chunk.values("pk")[:CHUNK]))
+            deactivate_lone_members(account)
+        log = erase_admin_log(model, chunk[:ROWS_A_DELETE])
+        gone = delete_raw(model._base_manager.filter(pk__in=chunk.values("pk")[:ROWS_A_DELETE]))
         if gone:
-            note(stored, {model: gone, LogEntry: log}, ended=model is Account)
+            note_erased(stored, {model: gone, LogEntry: log}, ended=model is Account)
     departure.counts, departure.ended_at = stored.counts, stored.ended_at
     return gone
 
 
-def note(departure: Departure, gone: dict[type[models.Model], int], ended: bool) -> None:
+def note_erased(departure: Departure, gone: dict[type[models.Model], int], ended: bool) -> None:
     for model, rows in gone.items():
         if rows:
             table = model._meta.db_table
@@ -208,38 +208,38 @@ def note(departure: Departure, gone: dict[type[models.Model], int], ended: bool)
     departure.save(update_fields=["counts", "ended_at"])
 
 
-def raw_delete(rows: models.QuerySet[Any]) -> int:
+def delete_raw(rows: models.QuerySet[Any]) -> int:
     """One DELETE: nothing is read, no signal is sent, so no history is made of it."""
     return rows._raw_delete(DEFAULT_DB_ALIAS)
 
 
-def deactivate_who_stays_alone(account: Account) -> None:
+def deactivate_lone_members(account: Account) -> None:
     """A member of no other account can no longer sign in. Before the memberships go, because they say who it is."""
     elsewhere = Membership.objects.exclude(account=account).values("user")
     User.objects.filter(memberships__account=account, is_superuser=False).exclude(pk__in=elsewhere).update(is_active=False)
 
 
-def forget_log(model: type[models.Model], chunk: models.QuerySet[Any]) -> int:
+def erase_admin_log(model: type[models.Model], chunk: models.QuerySet[Any]) -> int:
     """Deletes what Django's admin noted about these rows, or about the rows that these history rows tell of: it has their names."""
     subject, key = (model.instance_type, "id") if issubclass(model, Frozen) else (model, "pk")  # type: ignore[attr-defined]
     keys = chunk.annotate(told=Cast(key, models.TextField())).values("told")
     kind = {"content_type__app_label": subject._meta.app_label, "content_type__model": subject._meta.model_name}
-    return raw_delete(LogEntry.objects.filter(**kind, object_id__in=keys))
+    return delete_raw(LogEntry.objects.filter(**kind, object_id__in=keys))
 
 
-def owned() -> list[tuple[type[models.Model], str]]:
+def list_owned_models() -> list[tuple[type[models.Model], str]]:
     """Every model with rows of an account, and its column with the account's id; children before their parents, the account last."""
-    found = {model: column for model in apps.get_models(include_auto_created=True) if (column := account_column(model))}
-    parents = {model: [one for one in pointed_at(model) if one in found and one is not model] for model in found}
+    found = {model: column for model in apps.get_models(include_auto_created=True) if (column := find_account_column(model))}
+    parents = {model: [one for one in list_parents(model) if one in found and one is not model] for model in found}
     parents[Account.history.model].append(Account)
     return [(model, found[model]) for model in reversed([*TopologicalSorter(parents).static_order()])]
 
 
-def pointed_at(model: type[models.Model]) -> list[Any]:
+def list_parents(model: type[models.Model]) -> list[Any]:
     return [field.related_model for field in model._meta.concrete_fields if field.is_relation]
 
 
-def account_column(model: type[models.Model]) -> str | None:
+def find_account_column(model: type[models.Model]) -> str | None:
     """None where the rows belong to no account. An account's history knows it by its key alone."""
     if model in (Account, Account.history.model):
         return "id"

@@ -16,18 +16,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.bulk import any_of, update_rows
-from integration import figures
-from integration.batch import Batch, Known, Row
+from integration.batch import Batch, KnownCard, Row
 from integration.desk import Desk
+from integration.figures import add_figures
 from integration.models import COUNTERS, AuditEntry, Bucket, Link, Outcome, Record, SyncRule, SyncRun
-from integration.planning import decisions as d
-from integration.planning.decisions import Decision, Verdict
+from integration.planning.decisions import CREATE, HOLD, LINK, NEW_CARD, SKIP, UPDATE, Decision, Verdict
 from integration.planning.rules import LINK_ID
 
-COUNTER_OF = {d.CREATE: "created", d.UPDATE: "updated", d.LINK: "linked"}
+DECISION_COUNTERS = {CREATE: "created", UPDATE: "updated", LINK: "linked"}
 CARDS_MADE = "cards_made"
 # A card that needed no write counts as what it stands in.
-COUNTED_AS = {"linked": "unchanged", "merged": "merged", "excluded": "excluded", "held": "held", "unseen": "excluded"}
+BUCKET_COUNTERS = {"linked": "unchanged", "merged": "merged", "excluded": "excluded", "held": "held", "unseen": "excluded"}
 
 
 @dataclass
@@ -50,7 +49,7 @@ class Opened:
     optimistic: bool = False
 
 
-def count(desk: Desk, counted: Mapping[str, int], *also: str, took: Sequence[float] = ()) -> None:
+def count_outcomes(desk: Desk, counted: Mapping[str, int], *also: str, took: Sequence[float] = ()) -> None:
     """Moves the run's counters and the day's figures, inside the caller's transaction. ``also`` names further fields to save."""
     run = desk.run
     for name, n in counted.items():
@@ -65,60 +64,60 @@ def count(desk: Desk, counted: Mapping[str, int], *also: str, took: Sequence[flo
     run.progressed_at = desk.now()
     fields = ("read", *COUNTERS, "echoes", "calls_sansan", "calls_hubspot", "rate_limited", "reasons", "progressed_at", *also)
     update_rows(SyncRun, fields, [(run.pk, *(getattr(run, name) for name in fields))], run.account_id)
-    figures.add(desk, counted, made, took)
+    add_figures(desk, counted, made, took)
 
 
-def moved(desk: Desk, counted: Mapping[str, int] | None = None, *also: str) -> None:
+def count_progress(desk: Desk, counted: Mapping[str, int] | None = None, *also: str) -> None:
     """Like ``count``, for a step that brings the run nearer to its end though no record has an outcome by it: the run is not idle."""
     desk.run.idle = 0
-    count(desk, counted or {}, "idle", *also)
+    count_outcomes(desk, counted or {}, "idle", *also)
 
 
-def reasoned(run: SyncRun, reasons: Iterable[str]) -> None:
+def count_reasons(run: SyncRun, reasons: Iterable[str]) -> None:
     for reason, n in Counter(reasons).items():
         run.reasons[reason] = run.reasons.get(reason, 0) + n
 
 
-def as_lists(decision: Decision) -> dict[str, list[str]]:
+def list_clashes(decision: Decision) -> dict[str, list[str]]:
     """Property -> [card's value, contact's value, who wins, what decided]."""
     return {name: [clash.card, clash.contact, clash.winner, clash.by] for name, clash in decision.clashes.items()}
 
 
-def asked_again(rows: Mapping[int, Row]) -> set[int]:
+def find_asked_again(rows: Mapping[int, Row]) -> set[int]:
     """The records that a person wants looked at again, or never synced, and said so after these were read."""
     due = Record.objects.filter(pk__in=any_of(list(rows))).values_list("pk", "due_at")
     return {pk for pk, due_at in due if due_at != rows[pk].due_at}
 
 
-def busy(opened: Opened) -> set[int]:
+def list_busy_records(opened: Opened) -> set[int]:
     """The records whose writes are under way."""
     return {id for write in opened.writes for id in (write.entry.record_id, write.reading) if id}
 
 
-def newly_decided(verdict: Verdict, row: Row) -> bool:
+def is_newly_decided(verdict: Verdict, row: Row) -> bool:
     return (verdict.bucket, verdict.reason) != (row.bucket, row.reason)
 
 
-def intent(desk: Desk, now: datetime, row: Row, decision: Decision, link: Link | None) -> AuditEntry:
-    entry = base_entry(desk, now, row, decision.kind, decision.reason, decision.detail, link)
+def make_intent(desk: Desk, now: datetime, row: Row, decision: Decision, link: Link | None) -> AuditEntry:
+    entry = make_entry(desk, now, row, decision.kind, decision.reason, decision.detail, link)
     entry.before, entry.after, entry.origin = dict(decision.before), dict(decision.after), dict(decision.origin)
-    if desk.plan_rule.link_property and link and decision.kind in (d.CREATE, d.LINK):
+    if desk.plan_rule.link_property and link and decision.kind in (CREATE, LINK):
         entry.after[LINK_ID] = str(link.key)
     entry.contact_id, entry.sent_at = decision.contact_id, entry.planned_at
-    entry.clashes = as_lists(decision) or None
+    entry.clashes = list_clashes(decision) or None
     return entry
 
 
-def said(desk: Desk, now: datetime, row: Row, decision: Decision, verdict: Verdict, link: Link | None, outcome: str) -> AuditEntry:
+def make_settled_entry(desk: Desk, now: datetime, row: Row, decision: Decision, verdict: Verdict, link: Link | None, outcome: str) -> AuditEntry:
     """An entry for a card about which something was newly decided that needs no write."""
-    kind = decision.kind if decision.kind == d.HOLD or verdict.record == decision.card else d.SKIP
-    entry = base_entry(desk, now, row, kind, verdict.reason, verdict.detail, link)
+    kind = decision.kind if decision.kind == HOLD or verdict.record == decision.card else SKIP
+    entry = make_entry(desk, now, row, kind, verdict.reason, verdict.detail, link)
     entry.outcome, entry.closed_at, entry.contact_id = outcome, entry.planned_at, decision.contact_id
-    entry.clashes = as_lists(decision) or None
+    entry.clashes = list_clashes(decision) or None
     return entry
 
 
-def base_entry(desk: Desk, now: datetime, row: Row, kind: str, reason: str, detail: str, link: Link | None) -> AuditEntry:
+def make_entry(desk: Desk, now: datetime, row: Row, kind: str, reason: str, detail: str, link: Link | None) -> AuditEntry:
     return AuditEntry(
         account_id=desk.rule.account_id,
         run_id=desk.run.pk,
@@ -138,26 +137,26 @@ def base_entry(desk: Desk, now: datetime, row: Row, kind: str, reason: str, deta
     )
 
 
-def release(desk: Desk, ids: Iterable[int]) -> None:
+def release_records(desk: Desk, ids: Iterable[int]) -> None:
     for id in ids:
         desk.in_flight.discard(id)
         desk.touched.discard(id)
 
 
-def links_of(desk: Desk, contact_ids: Sequence[str]) -> dict[str, Link]:
+def find_links(desk: Desk, contact_ids: Sequence[str]) -> dict[str, Link]:
     if not contact_ids:
         return {}
     return {link.contact_id: link for link in Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=contact_ids).exclude(contact_id="")}
 
 
-def join(desk: Desk, record_ids: Sequence[int], link: Link) -> None:
+def join_cards(desk: Desk, record_ids: Sequence[int], link: Link) -> None:
     """These cards belong to a person that we know already."""
     with transaction.atomic():
         desk.lease.renew()
         Record.objects.filter(pk__in=record_ids).update(link=link)
 
 
-def note_gone(desk: Desk, batch: Batch) -> None:
+def record_gone_contacts(desk: Desk, batch: Batch) -> None:
     """What the reading of a batch's contacts showed: some are gone, others are there again."""
     if desk.run.is_preview:
         for link in batch.links.values():
@@ -166,55 +165,55 @@ def note_gone(desk: Desk, batch: Batch) -> None:
     moved = []
     for link in batch.links.values():
         if link.contact_id in batch.contacts and link.gone:
-            moved.append(find_again(link))
-        elif (how := batch.gone.get(link.contact_id, "")) and (news := goes(link, how, desk.now())):
-            moved.append(lose(link, news, desk.now()))
+            moved.append(mark_found(link))
+        elif (how := batch.gone.get(link.contact_id, "")) and (news := judge_gone(link, how, desk.now())):
+            moved.append(mark_gone(link, news, desk.now()))
     if moved:
         with transaction.atomic():
             desk.lease.renew()
-            update_rows(Link, GONE, moved, desk.rule.account_id)
+            update_rows(Link, GONE_COLUMNS, moved, desk.rule.account_id)
 
 
 # A contact that is neither there nor in the recycle bin for so long was deleted for privacy: until then it may be a vendor's fault.
-DOUBT = timedelta(days=1)
-GONE = ("gone", "gone_at", "written", "answered", "clashes", "choices")
+FORGOTTEN_AFTER = timedelta(days=1)
+GONE_COLUMNS = ("gone", "gone_at", "written", "answered", "clashes", "choices")
 
 
-def goes(link: Link, how: str, now: datetime) -> str:
+def judge_gone(link: Link, how: str, now: datetime) -> str:
     """How a contact is gone that was looked for and not found; "" where that is known."""
     gone = Link.Gone
     if link.gone == gone.FORGOTTEN or (link.gone, how) == (gone.DELETED, gone.MISSING):  # the bin is emptied after 90 days
         return ""
-    if how == gone.MISSING and link.gone in ("", gone.MISSING) and link.gone_at and (not link.gone or link.gone_at < now - DOUBT):
+    if how == gone.MISSING and link.gone in ("", gone.MISSING) and link.gone_at and (not link.gone or link.gone_at < now - FORGOTTEN_AFTER):
         return gone.FORGOTTEN.value
     return "" if link.gone == how else how
 
 
-def lose(link: Link, how: str, now: datetime) -> tuple[Any, ...]:
+def mark_gone(link: Link, how: str, now: datetime) -> tuple[Any, ...]:
     """The row that says that a contact is gone. Of one that was deleted for privacy nothing is kept but that it was."""
     link.gone, link.gone_at = how, now
     if how == Link.Gone.FORGOTTEN:
         link.written, link.answered, link.clashes, link.choices = {}, {}, {}, {}
-    return gone_row(link)
+    return make_gone_row(link)
 
 
-def find_again(link: Link) -> tuple[Any, ...]:
+def mark_found(link: Link) -> tuple[Any, ...]:
     link.gone, link.gone_at = "", None
-    return gone_row(link)
+    return make_gone_row(link)
 
 
-def gone_row(link: Link) -> tuple[Any, ...]:
+def make_gone_row(link: Link) -> tuple[Any, ...]:
     return link.pk, link.gone, link.gone_at, link.written, link.answered, link.clashes, link.choices
 
 
-def found_open(desk: Desk, limit: int = 100) -> list[Write]:
+def load_open_writes(desk: Desk, limit: int = 100) -> list[Write]:
     """Entries that an interrupted slice left open: it is not known whether HubSpot did what they intend.
 
     Any rule's of the HubSpot connection: of one that stands still nobody else would settle them, and a record has one open entry at most.
     """
     # In the order of the index that holds open entries only; by their ids the database would go through all of the rule's.
     rules = list(SyncRule.objects.filter(hubspot=desk.rule.hubspot_id).values_list("pk", flat=True))
-    ours = AuditEntry.objects.filter(rule__in=rules, closed_at__isnull=True).exclude(reason=d.NEW_CARD)
+    ours = AuditEntry.objects.filter(rule__in=rules, closed_at__isnull=True).exclude(reason=NEW_CARD)
     entries = list(ours.order_by("record_id")[:limit])
     links = {link.key: link for link in Link.objects.filter(key__in=[entry.link_key for entry in entries if entry.link_key])}
     read = set(
@@ -231,7 +230,9 @@ def found_open(desk: Desk, limit: int = 100) -> list[Write]:
     ]
 
 
-def set_aside(desk: Desk, unreadable: Sequence[tuple[str, str]], known: Mapping[str, Known], counted: Counter[str], now: datetime) -> None:
+def record_unreadable(
+    desk: Desk, unreadable: Sequence[tuple[str, str]], known: Mapping[str, KnownCard], counted: Counter[str], now: datetime
+) -> None:
     """Rows of a page that cannot be read: each has an outcome all the same, once for as long as it stays as it is."""
     for id, wrong in unreadable:
         held = known.get(id)
@@ -250,21 +251,24 @@ def set_aside(desk: Desk, unreadable: Sequence[tuple[str, str]], known: Mapping[
                 },
             )  # fmt: skip
         AuditEntry.objects.create(
-            account=desk.rule.account, run=desk.run, rule=desk.rule, record_id=record.pk if record else 0, card_id=id[:64], decision=d.HOLD,
+            account=desk.rule.account, run=desk.run, rule=desk.rule, record_id=record.pk if record else 0, card_id=id[:64], decision=HOLD,
             reason="unreadable", detail=wrong[:500], outcome=Outcome.FAILED, read_at=now, planned_at=now, closed_at=now,
         )  # fmt: skip
-        reasoned(desk.run, ["unreadable"])
+        count_reasons(desk.run, ["unreadable"])
 
 
-def told_unseen(desk: Desk, rows: Sequence[Row]) -> None:
+def record_unseen(desk: Desk, rows: Sequence[Row]) -> None:
     """Cards that the key sees no more: marked and told; their contacts stay as they are."""
     now = timezone.now()
     with transaction.atomic():
         desk.lease.renew()
         verdicts = [(row, Verdict(row.id, "unseen", "unseen")) for row in rows]
         AuditEntry.objects.bulk_create(
-            [said(desk, now, row, Decision(d.SKIP, "unseen", row.id, (verdict,)), verdict, None, Outcome.NONE) for row, verdict in verdicts]
+            [
+                make_settled_entry(desk, now, row, Decision(SKIP, "unseen", row.id, (verdict,)), verdict, None, Outcome.NONE)
+                for row, verdict in verdicts
+            ]
         )
         Record.objects.filter(pk__in=[row.id for row in rows]).update(bucket=Bucket.UNSEEN, reason="unseen", detail="", due_at=None, read_at=now)
-        reasoned(desk.run, ["unseen"] * len(rows))
-        count(desk, {})
+        count_reasons(desk.run, ["unseen"] * len(rows))
+        count_outcomes(desk, {})

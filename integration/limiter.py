@@ -21,18 +21,18 @@ from integration.models import Connection, RateSlot
 # (calls, seconds) until the vendor tells. Sansan's 4 a second evenly spaced are 240 a minute, under its 270 too.
 DEFAULTS = {"sansan": (4, 1.0), "hubspot": (100, 10.0)}
 # HubSpot's searches: 5 a second for the whole portal, which its people and other apps use too.
-SEARCH, SEARCHES = "search", (4, 1.0)
-AT_ONCE, MOST_AT_ONCE = 0.3, 6  # seconds of slots that one reservation takes, and how many of them
+SEARCH_KIND, SEARCH_LIMIT = "search", (4, 1.0)
+RESERVED_SECONDS, MOST_RESERVED = 0.3, 6  # seconds of slots that one reservation takes, and how many of them
 LONGEST_WAIT = 20.0  # a longer pause belongs to the engine: a slice must not sit it out
 
 
-def limiter_for(connection: Connection, kind: str = "") -> Limiter:
+def make_limiter(connection: Connection, kind: str = "") -> Limiter:
     if connection.rate_calls == 0 or connection.pk is None:  # not stored yet: a few calls that try new credentials
         return Unlimited()
     return SharedLimiter(connection, kind)
 
 
-def allowance(connection: Connection) -> tuple[int, float]:
+def find_allowance(connection: Connection) -> tuple[int, float]:
     """(calls, seconds) that the connection may make; (0, 0.0) where nobody counts."""
     if connection.rate_calls == 0:
         return 0, 0.0
@@ -43,7 +43,7 @@ def allowance(connection: Connection) -> tuple[int, float]:
     return DEFAULTS[connection.system]
 
 
-def spacing(calls: int, seconds: float) -> tuple[float, int]:
+def space_slots(calls: int, seconds: float) -> tuple[float, int]:
     """(seconds between slots, calls that may go ahead of their slot).
 
     A window holds ``seconds / interval + burst + 1`` calls at most; the interval makes that ``calls``.
@@ -57,9 +57,9 @@ class SharedLimiter:
 
     def __init__(self, connection: Connection, kind: str = "") -> None:
         self.connection, self.kind = connection, kind
-        self.fixed = connection.rate_calls is not None or kind == SEARCH
-        self.limit = SEARCHES if kind == SEARCH else allowance(connection)
-        self.interval, self.burst = spacing(*self.limit)
+        self.fixed = connection.rate_calls is not None or kind == SEARCH_KIND
+        self.limit = SEARCH_LIMIT if kind == SEARCH_KIND else find_allowance(connection)
+        self.interval, self.burst = space_slots(*self.limit)
         self._ours: deque[float] = deque()  # slots that are reserved for this process, soonest first
         self._lock = threading.Lock()
 
@@ -83,7 +83,7 @@ class SharedLimiter:
         if self.fixed or (calls, seconds) == self.limit or calls < 1:
             return
         self.limit = (calls, seconds)
-        self.interval, self.burst = spacing(calls, seconds)
+        self.interval, self.burst = space_slots(calls, seconds)
         self._forget()
         with in_account(self.connection.account):
             Connection.objects.filter(pk=self.connection.pk).update(learnt_calls=calls, learnt_seconds=seconds)
@@ -96,7 +96,7 @@ class SharedLimiter:
                 self._ours.popleft()  # to use it late would be to bunch calls
             if not self._ours:
                 # Several at once where they are close together: each reservation waits for the database.
-                n = max(1, min(MOST_AT_ONCE, int(AT_ONCE / self.interval)))
+                n = max(1, min(MOST_RESERVED, int(RESERVED_SECONDS / self.interval)))
                 first = self._reserve(now, n)
                 self._ours.extend(first + i * self.interval for i in range(n))
             return self._ours.popleft()

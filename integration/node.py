@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-SLUG = re.compile(r"[-a-zA-Z0-9_]{1,50}")
-VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+SLUG_PATTERN = re.compile(r"[-a-zA-Z0-9_]{1,50}")
+VARIABLE_PATTERN = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Node:
@@ -56,7 +56,7 @@ class Node:
         if isinstance(value, (dict, list)):
             self.problem(name, "must be a text.")
             return ""
-        return VARIABLE.sub(lambda found: self._variable(name, found.group(1)), str(value))
+        return VARIABLE_PATTERN.sub(lambda found: self._variable(name, found.group(1)), str(value))
 
     def _variable(self, name: str, variable: str) -> str:
         value = self.environment.get(variable, "")
@@ -65,7 +65,7 @@ class Node:
         return value
 
     def slug(self, name: str) -> str:
-        return self.checked(name, "", lambda value: "" if SLUG.fullmatch(value) else f"“{value}” must be 1 to 50 letters, digits, - or _.")
+        return self.checked(name, "", lambda value: "" if SLUG_PATTERN.fullmatch(value) else f"“{value}” must be 1 to 50 letters, digits, - or _.")
 
     def checked(self, name: str, default: str, wrong: Callable[[str], str], required: bool = True) -> str:
         value = self.text(name, required) if name in self.value or not default else default

@@ -14,15 +14,27 @@ from typing import Any
 from django.db import transaction
 
 from core.bulk import insert_rows, update_rows
-from integration import ledger
 from integration.batch import Batch, Row
 from integration.desk import Desk
-from integration.ledger import COUNTED_AS, COUNTER_OF, Opened, Write
+from integration.ledger import (
+    BUCKET_COUNTERS,
+    DECISION_COUNTERS,
+    Opened,
+    Write,
+    count_outcomes,
+    count_reasons,
+    find_asked_again,
+    is_newly_decided,
+    list_busy_records,
+    list_clashes,
+    make_intent,
+    make_settled_entry,
+    release_records,
+)
 from integration.models import AuditEntry, Link, Outcome, Record
-from integration.planning import decisions as d
-from integration.planning.decisions import Decision, Verdict
+from integration.planning.decisions import CREATE, Decision, Verdict
 
-MOVED = ("bucket", "reason", "detail", "link", "due_at", "attempts")
+MOVED_COLUMNS = ("bucket", "reason", "detail", "link", "due_at", "attempts")
 
 
 def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Opened:
@@ -30,14 +42,14 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
     opened, now = Opened(lane=batch.lane, optimistic=desk.optimistic), desk.now()
     with transaction.atomic():
         desk.lease.renew()
-        left = batch.with_any(desk.touched | ledger.asked_again(batch.rows))
+        left = batch.with_any(desk.touched | find_asked_again(batch.rows))
         decisions = [one for one in decisions if not any(verdict.record in left for verdict in one.verdicts)]
         if desk.run.is_preview:
-            preview(desk, now, batch, decisions)
+            record_preview(desk, now, batch, decisions)
             return opened
         links = {str(link.key): link for link in batch.links.values()}
-        decisions = with_links(desk, now, decisions, links)
-        intents = Intents(desk, now, charged(desk, decisions, batch))
+        decisions = make_links(desk, now, decisions, links)
+        intents = Intents(desk, now, charge_readings(desk, decisions, batch))
         for decision in decisions:
             link = links.get(decision.link)
             for verdict in decision.verdicts:
@@ -50,10 +62,10 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
                     intents.left_without(row)
                 # Else another rule's record: that rule says where it stands.
         intents.write()
-        update_rows(Link, ("clashes",), clashing(desk, decisions, links), desk.rule.account_id)
+        update_rows(Link, ("clashes",), list_changed_clashes(desk, decisions, links), desk.rule.account_id)
         opened.writes = intents.writes
     desk.sending.update({write.entry.pk: write.decision.kind for write in opened.writes})
-    ledger.release(desk, set(batch.rows).difference(ledger.busy(opened)))
+    release_records(desk, set(batch.rows).difference(list_busy_records(opened)))
     return opened
 
 
@@ -74,7 +86,7 @@ class Intents:
         """The card that a write is about. It stays where it is until the write is closed."""
         reading = self.readings.get(decision.card)
         if reading or row.rule_id == self.desk.rule.pk:
-            entry = ledger.intent(self.desk, self.now, row, decision, link)
+            entry = make_intent(self.desk, self.now, row, decision, link)
             self.entries.append(entry)
             self.writes.append(Write(entry, decision, link, reading and reading.id))  # type: ignore[arg-type]
         if reading is None:
@@ -87,12 +99,12 @@ class Intents:
         """A card that needs no write of its own; one that another one's write is charged to stays due until that is closed."""
         waits = row.id in self.charged
         if row.due_at is not None and not waits:
-            self.counted[COUNTED_AS[verdict.bucket]] += 1
+            self.counted[BUCKET_COUNTERS[verdict.bucket]] += 1
             self.reasons.append(verdict.reason)
-        if ledger.newly_decided(verdict, row):
-            self.entries.append(ledger.said(self.desk, self.now, row, decision, verdict, link, Outcome.NONE))
+        if is_newly_decided(verdict, row):
+            self.entries.append(make_settled_entry(self.desk, self.now, row, decision, verdict, link, Outcome.NONE))
         due, attempts = (row.due_at, row.attempts) if waits else (None, 0)
-        self.moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], link_after(verdict, row, link), due, attempts))
+        self.moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], choose_link_after(verdict, row, link), due, attempts))
 
     def left_without(self, row: Row) -> None:
         """Another rule's card whose contact has passed to somebody else: as long as it went by their link, the two would be one person."""
@@ -106,14 +118,14 @@ class Intents:
     def write(self) -> None:
         account_id = self.desk.rule.account_id
         insert_rows(self.entries)
-        update_rows(Record, MOVED, self.moved, account_id)
+        update_rows(Record, MOVED_COLUMNS, self.moved, account_id)
         if self.unread:
             Record.objects.filter(pk__in=self.unread).update(run_id=None)
-        ledger.reasoned(self.desk.run, self.reasons)
-        ledger.count(self.desk, self.counted)
+        count_reasons(self.desk.run, self.reasons)
+        count_outcomes(self.desk, self.counted)
 
 
-def charged(desk: Desk, decisions: Iterable[Decision], batch: Batch) -> dict[int, Row]:
+def charge_readings(desk: Desk, decisions: Iterable[Decision], batch: Batch) -> dict[int, Row]:
     """Card that a write is about -> the reading that it settles: the card's own, or the first due one of its person.
 
     Where there is none it is that of a card that has left the person, and changed them by that.
@@ -132,14 +144,14 @@ def charged(desk: Desk, decisions: Iterable[Decision], batch: Batch) -> dict[int
     return found
 
 
-def ours(desk: Desk, decisions: Iterable[Decision], batch: Batch) -> list[Decision]:
+def select_own_writes(desk: Desk, decisions: Iterable[Decision], batch: Batch) -> list[Decision]:
     """The writes of this rule: a card of its own stands, or one was read. The others are for the rule whose card stands."""
     decisions = list(decisions)
-    readings = charged(desk, decisions, batch)
+    readings = charge_readings(desk, decisions, batch)
     return [one for one in decisions if one.writes and (one.card in readings or batch.rows[one.card].rule_id == desk.rule.pk)]
 
 
-def clashing(desk: Desk, decisions: Iterable[Decision], links: Mapping[str, Link]) -> list[tuple[int, dict[str, list[str]]]]:
+def list_changed_clashes(desk: Desk, decisions: Iterable[Decision], links: Mapping[str, Link]) -> list[tuple[int, dict[str, list[str]]]]:
     """(link, its clashes) of the people whose clashes are others than before. Those that another rule judges stay."""
     found = []
     for one in decisions:
@@ -147,26 +159,26 @@ def clashing(desk: Desk, decisions: Iterable[Decision], links: Mapping[str, Link
         if link is None or not one.contact_id:
             continue
         stay = {name: clash for name, clash in link.clashes.items() if name not in one.judged and name in desk.watched}
-        if (clashes := stay | ledger.as_lists(one)) != link.clashes:
+        if (clashes := stay | list_clashes(one)) != link.clashes:
             found.append((link.pk, clashes))
     return found
 
 
-def link_after(verdict: Verdict, row: Row, link: Link | None) -> int | None:
+def choose_link_after(verdict: Verdict, row: Row, link: Link | None) -> int | None:
     """A card out of scope keeps its link, should it come back; a card that lost its mailbox does not."""
     if verdict.bucket in ("excluded", "unseen", "held"):
         return row.link_id
     return link.pk if link else None
 
 
-def with_links(desk: Desk, now: datetime, decisions: Iterable[Decision], links: dict[str, Link]) -> list[Decision]:
+def make_links(desk: Desk, now: datetime, decisions: Iterable[Decision], links: dict[str, Link]) -> list[Decision]:
     """A person without a link gets one before the write: its key is what makes sending twice harmless."""
     linked, new = [], []
     for decision in decisions:
         if not decision.writes or decision.link in links:
             linked.append(decision)
             continue
-        written = dict(decision.after) if decision.kind == d.CREATE else {}
+        written = dict(decision.after) if decision.kind == CREATE else {}
         link = Link(account_id=desk.rule.account_id, hubspot_id=desk.rule.hubspot_id, written=written, created_at=now)
         new.append(link)
         links[str(link.key)] = link
@@ -175,13 +187,13 @@ def with_links(desk: Desk, now: datetime, decisions: Iterable[Decision], links: 
     return linked
 
 
-def preview(desk: Desk, now: datetime, batch: Batch, decisions: Sequence[Decision]) -> None:
+def record_preview(desk: Desk, now: datetime, batch: Batch, decisions: Sequence[Decision]) -> None:
     """A preview's entries say what would happen. Nothing else changes."""
     entries, counted, reasons = [], Counter[str](), []
     links = {str(link.key): link for link in batch.links.values()}
-    readings = charged(desk, decisions, batch)
+    readings = charge_readings(desk, decisions, batch)
     kinds = {readings[one.card].id: one.kind for one in decisions if one.card in readings}
-    written = {one.card for one in ours(desk, decisions, batch)}
+    written = {one.card for one in select_own_writes(desk, decisions, batch)}
     for decision in decisions:
         link = links.get(decision.link)
         for verdict in decision.verdicts:
@@ -190,15 +202,15 @@ def preview(desk: Desk, now: datetime, batch: Batch, decisions: Sequence[Decisio
             if writes and decision.card not in written:
                 continue  # for the rule whose card stands
             if desk.counts(row):
-                counted[COUNTER_OF[kinds[row.id]] if row.id in kinds else COUNTED_AS[verdict.bucket]] += 1
+                counted[DECISION_COUNTERS[kinds[row.id]] if row.id in kinds else BUCKET_COUNTERS[verdict.bucket]] += 1
                 reasons.append(verdict.reason)
             if writes:
-                entry = ledger.intent(desk, now, row, decision, link)
+                entry = make_intent(desk, now, row, decision, link)
                 entry.sent_at, entry.outcome, entry.closed_at = None, Outcome.PREVIEW, entry.planned_at
                 entries.append(entry)
-            elif ledger.newly_decided(verdict, row) and desk.counts(row):
-                entries.append(ledger.said(desk, now, row, decision, verdict, link, Outcome.PREVIEW))
+            elif is_newly_decided(verdict, row) and desk.counts(row):
+                entries.append(make_settled_entry(desk, now, row, decision, verdict, link, Outcome.PREVIEW))
     insert_rows(entries)
-    ledger.reasoned(desk.run, reasons)
-    ledger.count(desk, counted)
-    ledger.release(desk, list(batch.rows))
+    count_reasons(desk.run, reasons)
+    count_outcomes(desk, counted)
+    release_records(desk, list(batch.rows))

@@ -12,44 +12,44 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from integration.budget import Held
+from integration.budget import RunHeld
 from integration.connectors.base import ConnectorError, ContactTarget, Gone, LacksRight, Reconnect, Rejected
 from integration.connectors.hubspot import fields
-from integration.credentials import source_for, target_for
-from integration.desk import Desk, as_plan_row, tag_names
+from integration.credentials import make_source, make_target
+from integration.desk import Desk, as_plan_row, name_tags
 from integration.models import Connection, SyncRule, Tag
 from integration.planning.decisions import Decision
-from integration.planning.fit import mapping_problem
+from integration.planning.fit import find_mapping_problem
 from integration.planning.rules import TAGS
 from integration.pool import Work
 from integration.records import Identity, PropertyRead, TagSeen
 
 log = structlog.get_logger()
 
-SCHEMA_LIVES = timedelta(hours=1)
+SCHEMA_LIFETIME = timedelta(hours=1)
 
 
 def check_connection(connection: Connection) -> Connection:
     """Tries the credentials and stores what was seen. Raises nothing: the result is in ``health``."""
-    ask(connection)()
+    ask_vendor(connection)()
     return connection
 
 
-def ask(connection: Connection) -> Callable[[], None]:
+def ask_vendor(connection: Connection) -> Callable[[], None]:
     """Calls the vendor; what is returned stores what was seen, so that it can stand in the caller's transaction."""
     try:
         if connection.system == Connection.System.SANSAN:
-            source = source_for(connection)
+            source = make_source(connection)
             identity, tags = source.check(), source.tags()
-            return partial(seen_well, connection, identity, tags=tags)
-        target = target_for(connection)
-        return partial(seen_well, connection, target.check(), properties=target.properties())
+            return partial(store_check, connection, identity, tags=tags)
+        target = make_target(connection)
+        return partial(store_check, connection, target.check(), properties=target.properties())
     except ConnectorError as error:
         health = Connection.Health.RECONNECT if isinstance(error, Reconnect) else Connection.Health.UNREACHABLE
-        return partial(seen, connection, health, error.detail)
+        return partial(store_health, connection, health, error.detail)
 
 
-def seen_well(connection: Connection, identity: Identity, tags: Sequence[TagSeen] = (), properties: Iterable[PropertyRead] = ()) -> None:
+def store_check(connection: Connection, identity: Identity, tags: Sequence[TagSeen] = (), properties: Iterable[PropertyRead] = ()) -> None:
     """The credentials work; notes whose they are and what they see."""
     if connection.system == Connection.System.SANSAN:
         store_tags(connection, tags)
@@ -59,16 +59,16 @@ def seen_well(connection: Connection, identity: Identity, tags: Sequence[TagSeen
         detail = f"Portal {identity.name}."
     connection.remote_name = identity.name[:200]
     connection.save(update_fields=["remote_name"])
-    seen(connection, Connection.Health.OK, detail, identity.id)
+    store_health(connection, Connection.Health.OK, detail, identity.id)
 
 
-def seen(connection: Connection, health: str, detail: str, remote_id: str = "") -> None:
+def store_health(connection: Connection, health: str, detail: str, remote_id: str = "") -> None:
     connection.health, connection.health_detail, connection.tested_at = health, detail[:500], timezone.now()
     connection.remote_id = remote_id[:100] or connection.remote_id
     connection.save(update_fields=["health", "health_detail", "tested_at", "remote_id"])
 
 
-def twins(connection: Connection) -> QuerySet[Connection]:
+def find_twins(connection: Connection) -> QuerySet[Connection]:
     """Other connections to the same HubSpot account that rules go by. Contacts are told apart by connection: with two, each would be two people."""
     used = SyncRule.objects.filter(hubspot=OuterRef("pk")).exclude(state=SyncRule.State.DRAFT)
     same = Connection.objects.filter(account=connection.account_id, system=Connection.System.HUBSPOT, remote_id=connection.remote_id)
@@ -77,13 +77,13 @@ def twins(connection: Connection) -> QuerySet[Connection]:
 
 def refuse_twin(rule: SyncRule) -> None:
     """Raises Held where an older connection to the same HubSpot account is in use: this one must not begin to write beside it."""
-    if twin := twins(rule.hubspot).filter(pk__lt=rule.hubspot_id).first():
-        raise Held("same_portal", f"The connection {twin.slug} leads to the same HubSpot account, and other rules go by it.")
+    if twin := find_twins(rule.hubspot).filter(pk__lt=rule.hubspot_id).first():
+        raise RunHeld("same_portal", f"The connection {twin.slug} leads to the same HubSpot account, and other rules go by it.")
 
 
 def refresh_tags(connection: Connection) -> None:
     """Reads every tag that the key sees."""
-    store_tags(connection, source_for(connection).tags())
+    store_tags(connection, make_source(connection).tags())
 
 
 def store_tags(connection: Connection, tags: Iterable[TagSeen]) -> None:
@@ -121,8 +121,8 @@ def store_schema(connection: Connection, properties: Iterable[PropertyRead]) -> 
 def refresh_schema(rule: SyncRule) -> None:
     """Reads the portal's properties again when what we know is old, and its users where a mapping names owners."""
     connection = rule.hubspot
-    if connection.schema_at is None or connection.schema_at < timezone.now() - SCHEMA_LIVES:
-        target = target_for(connection)
+    if connection.schema_at is None or connection.schema_at < timezone.now() - SCHEMA_LIFETIME:
+        target = make_target(connection)
         store_schema(connection, target.properties())
         refresh_owners(rule, target)
     elif not connection.owners:
@@ -134,27 +134,27 @@ def refresh_owners(rule: SyncRule, target: ContactTarget | None) -> None:
     if not any(row.hubspot == fields.OWNER for row in rule.mappings.all() if row.active):
         return
     try:
-        rule.hubspot.owners = dict((target or target_for(rule.hubspot)).owners())
+        rule.hubspot.owners = dict((target or make_target(rule.hubspot)).owners())
     except (LacksRight, Rejected, Gone) as refused:
         log.warning("no_owners", connection=rule.hubspot.slug, why=refused.detail)
         rule.hubspot.owners = {"": ""}  # asked for again with the properties, not with every slice
     rule.hubspot.save(update_fields=["owners"])
 
 
-def lacks_ours(rule: SyncRule) -> bool:
+def lacks_own_properties(rule: SyncRule) -> bool:
     """Whether a property of ours that the rule needs is not there yet."""
     needed = {spec.name for spec in fields.KEYS} | {row.hubspot for row in rule.mappings.all() if row.active and row.hubspot in fields.OURS}
     return not needed <= set(rule.hubspot.schema)
 
 
-def ensure_properties(rule: SyncRule) -> list[str]:
+def ensure_own_properties(rule: SyncRule) -> list[str]:
     """Makes the missing ones of our own properties; returns their names.
 
     To be called on consent only. Without the right to make properties the rule goes by e-mail instead, and says so.
     """
     mapped = {row.hubspot for row in rule.mappings.all() if row.active}
     specs = [*fields.KEYS, *(spec for name, spec in fields.OURS.items() if name in mapped and spec not in fields.KEYS)]
-    target, connection = target_for(rule.hubspot), rule.hubspot
+    target, connection = make_target(rule.hubspot), rule.hubspot
     try:
         made = target.ensure_properties(specs)
     except (LacksRight, Rejected) as refused:
@@ -162,11 +162,11 @@ def ensure_properties(rule: SyncRule) -> list[str]:
         made = []
     if made or not connection.schema:
         store_schema(connection, target.properties())
-    offer_tags(rule, target)
+    offer_tag_options(rule, target)
     return made
 
 
-def offer_tags(rule: SyncRule, target: ContactTarget) -> None:
+def offer_tag_options(rule: SyncRule, target: ContactTarget) -> None:
     """The tags in scope become options of our tag property before the first card needs them."""
     tags = Tag.objects.filter(connection_id=rule.sansan_id).exclude(type=Tag.Type.PRIVATE)
     chosen = tags.filter(selected=True) if tags.filter(selected=True).exists() else tags
@@ -179,7 +179,7 @@ def offer_tags(rule: SyncRule, target: ContactTarget) -> None:
             remember_options(rule.hubspot, name, dict(wanted))
 
 
-def options(desk: Desk, decisions: Sequence[Decision]) -> Work:
+def make_options(desk: Desk, decisions: Sequence[Decision]) -> Work:
     """Tag options that the coming writes need are made first: HubSpot refuses values that are not options."""
     for row in desk.plan_rule.mappings:
         if row.sansan != (TAGS,) or row.kind != "checkbox" or desk.run.is_preview:
@@ -188,7 +188,7 @@ def options(desk: Desk, decisions: Sequence[Decision]) -> Work:
         needed = {tag for one in decisions if one.writes for tag in one.after.get(row.hubspot, "").split(";") if tag and tag not in known}
         if not needed:
             continue
-        names = tag_names(desk.keys, needed)
+        names = name_tags(desk.keys, needed)
         wanted = [(tag, names.get(tag, tag)) for tag in sorted(needed)]
         try:
             yield lambda name=row.hubspot, wanted=wanted: desk.target.add_options(name, wanted)  # type: ignore[misc]
@@ -214,12 +214,12 @@ def remember_options(connection: Connection, name: str, added: dict[str, str]) -
     connection.save(update_fields=["schema"])
 
 
-def mapping_problems(rule: SyncRule, preview: bool = False) -> list[tuple[str, str]]:
+def list_mapping_problems(rule: SyncRule, preview: bool = False) -> list[tuple[str, str]]:
     """(reason, sentence) of each mapping that cannot work against the properties the portal has; a preview counts ours as made."""
     schema = rule.hubspot.schema
     if not schema:
         return []
     if preview:
         schema = {**fields.DESCRIBED, **schema}
-    found = (mapping_problem(as_plan_row(row, schema), schema) for row in rule.mappings.all() if row.active)
+    found = (find_mapping_problem(as_plan_row(row, schema), schema) for row in rule.mappings.all() if row.active)
     return [problem for problem in found if problem]

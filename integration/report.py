@@ -7,16 +7,16 @@ from typing import Any
 from integration.models import SyncRun
 
 # How a run that is still open looks to a script: it has not failed, and it is not done.
-STATUS = {SyncRun.State.QUEUED: "failed", SyncRun.State.RUNNING: "failed"}
+OPEN_STATUS = {SyncRun.State.QUEUED: "failed", SyncRun.State.RUNNING: "failed"}
 
 
-def of(run: SyncRun) -> dict[str, Any]:
+def make_report(run: SyncRun) -> dict[str, Any]:
     """DESIGN section 6. ``status`` is succeeded, partial, failed or held."""
     return {
         "run": run.pk,
         "rule": f"{run.rule.account.slug}/{run.rule.slug}",
         "kind": run.kind,
-        "status": STATUS.get(run.state, run.state),  # type: ignore[call-overload]
+        "status": OPEN_STATUS.get(run.state, run.state),  # type: ignore[call-overload]
         "dry_run": run.is_preview,
         "counts": run.counts,
         "calls": {"sansan": run.calls_sansan, "hubspot": run.calls_hubspot},
@@ -28,7 +28,7 @@ def of(run: SyncRun) -> dict[str, Any]:
     }
 
 
-def as_text(result: dict[str, Any], detail: str) -> str:
+def write_report(result: dict[str, Any], detail: str) -> str:
     counts = "  ".join(f"{name} {n:,}" for name, n in result["counts"].items() if n or name == "read")
     lines = [f"{result['rule']}: {result['kind']} run {result['run']} {result['status']} in {result['seconds']:.1f} s", f"  {counts}"]
     if result["reasons"]:

@@ -13,30 +13,33 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from integration import contacts, ledger, preflight, sync
 from integration.batch import Row
-from integration.budget import Held
+from integration.budget import RunHeld
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater, Unanswered
-from integration.credentials import source_for, target_for
+from integration.contacts import set_echoes_aside
+from integration.credentials import make_source, make_target
 from integration.desk import Desk, open_desk
-from integration.lease import Lease, LeaseLost, claim
-from integration.limiter import allowance
+from integration.lease import Lease, LeaseLost, claim_lease
+from integration.ledger import count_outcomes, record_unseen
+from integration.limiter import find_allowance
 from integration.models import AuditEntry, Bucket, Connection, ContactChange, Record, Side, SyncRule, SyncRun
-from integration.planning.pace import affordable, next_pace
+from integration.planning.pace import afford_pause, choose_pace
+from integration.preflight import ensure_own_properties, lacks_own_properties, list_mapping_problems, refresh_schema, refuse_twin, store_health
+from integration.sync import advance_run
 
 log = structlog.get_logger()
 
 # A fall in sight beyond both of these is not deletion: the rule is frozen until a person has looked.
 SHARP_FALL = 0.1
-FEW = 10
+FEW_CARDS = 10
 # Slices in a row that a vendor's fault may end without any progress, before the run gives up.
-PATIENCE = 4
+MOST_IDLE_SLICES = 4
 CLAIMED = timedelta(seconds=60)
 UNHEARD = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
-class Next:
+class NextSlice:
     """What to do with a run after a slice: nothing more (``done``), or another slice after ``wait`` seconds.
 
     ``busy`` says that somebody else is at work on the HubSpot connection, and will see to what is left.
@@ -47,7 +50,7 @@ class Next:
     busy: bool = False
 
 
-def kind_for(rule: SyncRule, full: bool = False, preview: bool = False) -> str:
+def choose_kind(rule: SyncRule, full: bool = False, preview: bool = False) -> str:
     if preview:
         return SyncRun.Kind.PREVIEW
     if rule.cursor is None or rule.full_at is None:
@@ -55,10 +58,10 @@ def kind_for(rule: SyncRule, full: bool = False, preview: bool = False) -> str:
     return SyncRun.Kind.FULL if full or rule.recheck else SyncRun.Kind.INCREMENTAL
 
 
-def start(rule: SyncRule, trigger: str, who: str = "", full: bool = False, preview: bool = False) -> SyncRun:
+def start_run(rule: SyncRule, trigger: str, who: str = "", full: bool = False, preview: bool = False) -> SyncRun:
     """A new run, or the open one: a rule has one at a time."""
     rule.refresh_from_db(fields=["cursor", "full_at", "recheck"])
-    kind = kind_for(rule, full, preview)
+    kind = choose_kind(rule, full, preview)
     whole = kind in (SyncRun.Kind.INITIAL, SyncRun.Kind.FULL) or full or rule.recheck or rule.cursor is None
     try:
         with transaction.atomic():
@@ -67,85 +70,85 @@ def start(rule: SyncRule, trigger: str, who: str = "", full: bool = False, previ
         return SyncRun.objects.filter(rule=rule, state__in=SyncRun.OPEN).get()
 
 
-def work_slice(run_id: int, seconds: float, stopping: Callable[[], bool] = lambda: False) -> Next:
+def work_slice(run_id: int, seconds: float, stopping: Callable[[], bool] = lambda: False) -> NextSlice:
     """One slice of a run, inside the account's scope. Any number of these may be asked for at once: the lease lets one through."""
-    run = open_run(run_id)
+    run = load_open_run(run_id)
     if run is None:
-        return Next(done=True)
-    lease = claim(run.rule.hubspot)
+        return NextSlice(done=True)
+    lease = claim_lease(run.rule.hubspot)
     if lease is None:
-        return Next(done=False, busy=True, wait=1.0)
+        return NextSlice(done=False, busy=True, wait=1.0)
     try:
         # Between reading the run and holding the lease another slice may have moved it.
-        run = open_run(run_id)
-        return _work(run, lease, seconds, stopping) if run else Next(done=True)
+        run = load_open_run(run_id)
+        return _work(run, lease, seconds, stopping) if run else NextSlice(done=True)
     except LeaseLost:
         log.warning("lease_lost", run=run_id)
-        return Next(done=False, busy=True, wait=1.0)
+        return NextSlice(done=False, busy=True, wait=1.0)
     finally:
         lease.release()
 
 
-def open_run(run_id: int) -> SyncRun | None:
+def load_open_run(run_id: int) -> SyncRun | None:
     """None when it has ended; a quiet poll leaves no row behind."""
     runs = SyncRun.objects.select_related("rule__sansan__account", "rule__hubspot__account", "rule__account")
     return runs.filter(pk=run_id, state__in=SyncRun.OPEN).first()
 
 
-def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], bool]) -> Next:
-    begin(run, seconds)
-    if run.idle > PATIENCE:
+def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], bool]) -> NextSlice:
+    begin_slice(run, seconds)
+    if run.idle > MOST_IDLE_SLICES:
         run.reason, run.detail = "no_progress", ""
-        end(run, SyncRun.State.PARTIAL if progress(run) else SyncRun.State.FAILED)
-        return Next(done=True)
+        end_run(run, SyncRun.State.PARTIAL if measure_progress(run) else SyncRun.State.FAILED)
+        return NextSlice(done=True)
     try:
         if not run.is_preview:
-            preflight.refuse_twin(run.rule)
-        preflight.refresh_schema(run.rule)
-        if run.attempts == 1 and run.trigger == run.Trigger.PERSON and not run.is_preview and preflight.lacks_ours(run.rule):
+            refuse_twin(run.rule)
+        refresh_schema(run.rule)
+        if run.attempts == 1 and run.trigger == run.Trigger.PERSON and not run.is_preview and lacks_own_properties(run.rule):
             # That a person has asked for the run is the consent. Refused, the rule goes by e-mail and says so.
-            preflight.ensure_properties(run.rule)
-        desk = open_desk(run, lease, source_for(run.rule.sansan), target_for(run.rule.hubspot))
+            ensure_own_properties(run.rule)
+        desk = open_desk(run, lease, make_source(run.rule.sansan), make_target(run.rule.hubspot))
         desk.deadline, desk.stopping = time.monotonic() + seconds, stopping
         try:
-            done = sync.work(desk)
+            done = advance_run(desk)
             if done:
-                look_for_unseen(desk)
-                contacts.fall_behind(desk)
-        except (ConnectorError, Held):
-            remember(desk)
+                find_unseen_cards(desk)
+                set_echoes_aside(desk)
+        except (ConnectorError, RunHeld):
+            remember_slice(desk)
             raise
         # After anything else the counters in memory may be of a transaction that was taken back, or of a run that others went on with.
-        remember(desk)
+        remember_slice(desk)
     except Reconnect as error:
-        refused(run, error)
-        return Next(done=True)
-    except Held as held:
-        hold(run, held)
-        return Next(done=True)
+        fail_run(run, error)
+        return NextSlice(done=True)
+    except RunHeld as held:
+        hold_run(run, held)
+        return NextSlice(done=True)
     except ConnectorError as error:
-        return later(run, error)
+        return postpone_run(run, error)
     if done:
-        finish(run)
-    return Next(done)
+        finish_run(run)
+    return NextSlice(done)
 
 
-def begin(run: SyncRun, seconds: float) -> None:
+def begin_slice(run: SyncRun, seconds: float) -> None:
     """Notes that a slice began, before any work: a slice that kills its worker is counted too."""
     run.attempts += 1
-    run.idle = 1 if progress(run) > run.mark or run.attempts == 1 else run.idle + 1
-    run.mark = progress(run)
+    run.idle = 1 if measure_progress(run) > run.mark or run.attempts == 1 else run.idle + 1
+    run.mark = measure_progress(run)
     run.state = SyncRun.State.RUNNING
     run.started_at = run.started_at or timezone.now()
     run.next_at = timezone.now() + timedelta(seconds=seconds + settings.SYNC_LEASE_SECONDS)
     run.save(update_fields=["attempts", "idle", "mark", "state", "started_at", "next_at"])
 
 
-def progress(run: SyncRun) -> int:
+def measure_progress(run: SyncRun) -> int:
     return run.read + sum(count for name, count in run.counts.items() if name not in ("read", "waiting"))
 
 
-def remember(desk: Desk) -> None:
+def remember_slice(desk: Desk) -> None:
     """What the next slice should know: the calls that were made, and how many new people the portal had."""
     with transaction.atomic():
         desk.lease.renew()
@@ -154,37 +157,37 @@ def remember(desk: Desk) -> None:
             limit, left = desk.target.quota
             told = {"limit": limit, "left": left, "at": timezone.now().isoformat(timespec="seconds")}
             Connection.objects.filter(pk=desk.rule.hubspot_id).update(quota=told)
-        ledger.count(desk, {})
+        count_outcomes(desk, {})
 
 
-def later(run: SyncRun, error: ConnectorError) -> Next:
+def postpone_run(run: SyncRun, error: ConnectorError) -> NextSlice:
     """A vendor's fault: the run waits and goes on; after some slices without any progress it ends and says why."""
     run.reason, run.detail = error.reason, error.detail[:1000]
-    if run.idle >= PATIENCE and progress(run) == run.mark:
-        end(run, SyncRun.State.PARTIAL if progress(run) else SyncRun.State.FAILED)
-        return Next(done=True)
+    if run.idle >= MOST_IDLE_SLICES and measure_progress(run) == run.mark:
+        end_run(run, SyncRun.State.PARTIAL if measure_progress(run) else SyncRun.State.FAILED)
+        return NextSlice(done=True)
     wait = error.after if isinstance(error, RetryLater) else 1.0 if isinstance(error, Unanswered) else 30.0
     run.next_at = timezone.now() + timedelta(seconds=wait)
     run.save(update_fields=["reason", "detail", "next_at"])
     log.warning("slice_ended_early", run=run.pk, reason=error.reason, detail=error.detail, wait=wait)
-    return Next(done=False, wait=wait)
+    return NextSlice(done=False, wait=wait)
 
 
-def refused(run: SyncRun, error: Reconnect) -> None:
+def fail_run(run: SyncRun, error: Reconnect) -> None:
     """Credentials that do not work stop the rule: asking again every half minute would help nobody."""
     run.reason, run.detail = error.reason, error.detail[:1000]
-    preflight.seen(run.rule.sansan if error.system == "sansan" else run.rule.hubspot, Connection.Health.RECONNECT, error.detail)
+    store_health(run.rule.sansan if error.system == "sansan" else run.rule.hubspot, Connection.Health.RECONNECT, error.detail)
     SyncRule.objects.filter(pk=run.rule_id, state=SyncRule.State.ACTIVE).update(state=SyncRule.State.HELD, state_reason=error.detail[:500])
-    end(run, SyncRun.State.FAILED)
+    end_run(run, SyncRun.State.FAILED)
 
 
-def hold(run: SyncRun, held: Held) -> None:
+def hold_run(run: SyncRun, held: RunHeld) -> None:
     run.reason, run.detail = held.reason, held.detail[:1000]
     SyncRule.objects.filter(pk=run.rule_id).update(state=SyncRule.State.HELD, state_reason=held.detail[:500])
-    end(run, SyncRun.State.HELD)
+    end_run(run, SyncRun.State.HELD)
 
 
-def finish(run: SyncRun) -> None:
+def finish_run(run: SyncRun) -> None:
     """The whole window is stored and everybody who was due has an outcome."""
     rule, now = run.rule, timezone.now()
     if not run.is_preview:
@@ -195,29 +198,29 @@ def finish(run: SyncRun) -> None:
         SyncRule.objects.filter(pk=rule.pk).update(**fields)
         # A rule that was held, and whose run a person saw through to the end, has nothing to be held for.
         SyncRule.objects.filter(pk=rule.pk, state=SyncRule.State.HELD).update(state=SyncRule.State.ACTIVE, state_reason="")
-    if eventless(run):
+    if is_eventless(run):
         # A quiet poll leaves no row behind, or a day of them would hide the runs that did something.
         run.delete()
         return
     run.reason = ""
-    problems = preflight.mapping_problems(rule, run.is_preview)
+    problems = list_mapping_problems(rule, run.is_preview)
     if problems:
         run.reason, run.detail = problems[0][0], "\n".join(sentence for _, sentence in problems)[:1000]
-    end(run, SyncRun.State.PARTIAL if run.failed else SyncRun.State.SUCCEEDED)
+    end_run(run, SyncRun.State.PARTIAL if run.failed else SyncRun.State.SUCCEEDED)
 
 
 def set_pace(run: SyncRun) -> None:
     """When the rule looks again: soon while things change, later and later while they are quiet."""
     rule = run.rule
-    changed = bool(run.echoes or progress(run) > run.read + run.unchanged or run.failed)
+    changed = bool(run.echoes or measure_progress(run) > run.read + run.unchanged or run.failed)
     sharing = SyncRule.objects.filter(sansan_id=rule.sansan_id, state=SyncRule.State.ACTIVE).count()
-    calls, seconds = allowance(rule.sansan)
-    least = affordable(calls * 60 / seconds, max(sharing, 1)) if calls else 0.0
-    pace = next_pace(rule.pace, changed, float(rule.interval), least)
+    calls, seconds = find_allowance(rule.sansan)
+    least = afford_pause(calls * 60 / seconds, max(sharing, 1)) if calls else 0.0
+    pace = choose_pace(rule.pace, changed, float(rule.interval), least)
     SyncRule.objects.filter(pk=rule.pk).update(pace=pace, due_at=timezone.now() + timedelta(seconds=pace))
 
 
-def eventless(run: SyncRun) -> bool:
+def is_eventless(run: SyncRun) -> bool:
     asked = run.trigger in (SyncRun.Trigger.PERSON, SyncRun.Trigger.COMMAND)
     if asked or run.kind != SyncRun.Kind.INCREMENTAL or run.failed or run.echoes:
         return False
@@ -226,13 +229,13 @@ def eventless(run: SyncRun) -> bool:
     )
 
 
-def end(run: SyncRun, state: str) -> None:
+def end_run(run: SyncRun, state: str) -> None:
     run.state, run.ended_at = state, timezone.now()
     run.save(update_fields=["state", "reason", "detail", "reasons", "ended_at"])
     log.info("run_ended", run=run.pk, rule=run.rule.slug, state=str(state), **run.counts)
 
 
-def look_for_unseen(desk: Desk) -> None:
+def find_unseen_cards(desk: Desk) -> None:
     """After a whole read: cards that it did not show. Losing sight of many at once is not deletion."""
     run = desk.run
     if run.kind != SyncRun.Kind.FULL or not desk.rule.receives:
@@ -241,39 +244,39 @@ def look_for_unseen(desk: Desk) -> None:
     # What somebody has just asked for waits for the next run, which takes it up.
     gone = cards.exclude(run_id=run.pk).exclude(run_id__isnull=True, due_at__isnull=False)
     missing, total = gone.count(), cards.count()
-    if missing > FEW and missing > total * SHARP_FALL and not desk.rule.waived:
-        raise Held("sight_lost", f"The key no longer sees {missing} of {total} cards. Nothing was changed: check the key's rights in Sansan.")
+    if missing > FEW_CARDS and missing > total * SHARP_FALL and not desk.rule.waived:
+        raise RunHeld("sight_lost", f"The key no longer sees {missing} of {total} cards. Nothing was changed: check the key's rights in Sansan.")
     while rows := [Row(*row) for row in gone.order_by("pk").values_list(*Row._fields)[:500]]:
-        ledger.told_unseen(desk, rows)
+        record_unseen(desk, rows)
 
 
-def due_rules(now: datetime) -> QuerySet[SyncRule]:
+def select_due_rules(now: datetime) -> QuerySet[SyncRule]:
     """Active rules of active accounts whose next check has come."""
     return SyncRule.objects.filter(Q(due_at__lte=now) | Q(due_at__isnull=True), state=SyncRule.State.ACTIVE, account__active=True)
 
 
-def schedule(rule: SyncRule, now: datetime) -> SyncRun | None:
+def schedule_run(rule: SyncRule, now: datetime) -> SyncRun | None:
     """Starts the rule's next run if it is still due: the conditional UPDATE decides which of two ticks was first."""
     if not SyncRule.objects.filter(pk=rule.pk, due_at=rule.due_at).update(due_at=now + timedelta(seconds=rule.interval)):
         return None
     full = bool(rule.full_every and rule.full_at and rule.full_at < now - timedelta(hours=rule.full_every))
-    return start(rule, SyncRun.Trigger.SCHEDULE, full=full)
+    return start_run(rule, SyncRun.Trigger.SCHEDULE, full=full)
 
 
-def unheard() -> QuerySet[Connection]:
+def select_unheard_connections() -> QuerySet[Connection]:
     """Connections whose inbox nobody empties: the task that a webhook enqueued was lost."""
     late = ContactChange.objects.filter(heard_at__lt=timezone.now() - UNHEARD).values("connection")
     busy = SyncRun.objects.filter(state__in=SyncRun.OPEN).values("rule__hubspot")
     return Connection.objects.filter(pk__in=late, account__active=True).exclude(pk__in=busy)
 
 
-def start_heard(connection: Connection) -> list[SyncRun]:
+def start_heard_runs(connection: Connection) -> list[SyncRun]:
     """A run of each active rule of the connection: what a change means for cards of another rule, that rule carries on."""
     rules = SyncRule.objects.filter(hubspot=connection, state=SyncRule.State.ACTIVE).select_related("account")
-    return [start(rule, SyncRun.Trigger.WEBHOOK) for rule in rules]
+    return [start_run(rule, SyncRun.Trigger.WEBHOOK) for rule in rules]
 
 
-def claim_open(now: datetime) -> list[SyncRun]:
+def claim_overdue_runs(now: datetime) -> list[SyncRun]:
     """Open runs whose next slice is overdue: new ones, waiting ones, and those whose slice was lost with its worker.
 
     Each is claimed for a minute, so that a queue that is full is not filled further.
@@ -282,12 +285,12 @@ def claim_open(now: datetime) -> list[SyncRun]:
     return [run for run in overdue if SyncRun.objects.filter(pk=run.pk, next_at=run.next_at).update(next_at=now + CLAIMED)]
 
 
-def next_on(hubspot_id: int, but: int) -> SyncRun | None:
+def find_next_run(hubspot_id: int, but: int) -> SyncRun | None:
     """The run that has waited longest for a HubSpot connection, apart from one."""
     waiting = SyncRun.objects.filter(state__in=SyncRun.OPEN, rule__hubspot_id=hubspot_id).exclude(pk=but)
     return waiting.order_by("next_at").first()
 
 
-def met_busy(run_id: int) -> None:
+def wake_run(run_id: int) -> None:
     """Whoever holds the connection passes it on to this run; it was claimed for a minute, which it need not wait."""
     SyncRun.objects.filter(pk=run_id, state=SyncRun.State.QUEUED).update(next_at=timezone.now())

@@ -16,13 +16,13 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 BOM = "\ufeff"
 
 
-def text(rows: Iterable[Iterable[Any]]) -> str:
+def write_csv(rows: Iterable[Iterable[Any]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer).writerows(rows)
     return buffer.getvalue()
 
 
-def cell(value: Any, zone: tzinfo) -> str:
+def write_cell(value: Any, zone: tzinfo) -> str:
     if isinstance(value, datetime):
         return value.astimezone(zone).isoformat(timespec="milliseconds")
     if isinstance(value, dict):

@@ -15,72 +15,70 @@ from django.db import transaction
 from django.utils import timezone
 
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater
-from integration.credentials import source_for
+from integration.credentials import make_source
 from integration.ingest import EPOCH
 from integration.models import Connection, Sample, Tag
 from integration.records import CardPage, CardRead, Window
 
 SAMPLES = 12
 WITHOUT_ADDRESS = 2  # of them: what becomes of these is worth a look, too
-OWNERS = 50
-RUNNING, DONE, FAILED = "running", "done", "failed"
-REFUSED = "refused"  # card id -> why it could not be read
-
-__all__ = ["DONE", "FAILED", "RUNNING", "ask_for", "begin", "refused", "slice_of", "take_sample", "wanted"]
+MOST_OWNERS = 50
+SURVEY_RUNNING, SURVEY_DONE, SURVEY_FAILED = "running", "done", "failed"
+SAMPLE_REFUSED = "refused"  # card id -> why it could not be read
 
 
-def wanted(connection: Connection) -> bool:
+def is_survey_wanted(connection: Connection) -> bool:
     """Whether there is nothing to show of a key that works: never counted, or its sampled cards have been deleted since; and nobody is at it."""
     works = connection.system == Connection.System.SANSAN and connection.health == Connection.Health.OK
-    if not works or connection.survey.get("state") == RUNNING:
+    if not works or connection.survey.get("state") == SURVEY_RUNNING:
         return False
     return connection.surveyed_at is None or not Sample.objects.filter(connection=connection).exists()
 
 
-def begin(connection: Connection) -> None:
+def begin_survey(connection: Connection) -> None:
     """A count that is going on begins anew."""
     now = timezone.now().replace(microsecond=0)
-    put(connection, {"state": RUNNING, "cards": 0, "tags": {}, "owners": [], "token": "", "to": now.isoformat()})
+    store_survey(connection, {"state": SURVEY_RUNNING, "cards": 0, "tags": {}, "owners": [], "token": "", "to": now.isoformat()})
 
 
-def slice_of(connection: Connection, seconds: float) -> float | None:
+def work_survey_slice(connection: Connection, seconds: float) -> float | None:
     """Counts on for a while; returns the seconds until the next slice, or None when there is nothing left to do."""
     state = dict(connection.survey)
-    if state.get("state") != RUNNING:
+    if state.get("state") != SURVEY_RUNNING:
         return None
     until = time.monotonic() + seconds
     try:
-        source = source_for(connection)
+        source = make_source(connection)
         read = False  # one page at least, or a busy machine would count for ever
-        while state["state"] == RUNNING and (time.monotonic() < until or not read):
+        while state["state"] == SURVEY_RUNNING and (time.monotonic() < until or not read):
             page = source.cards(Window(EPOCH, datetime.fromisoformat(state["to"])), state["token"])
-            count(connection, state, page)
+            count_page(connection, state, page)
             read = True
     except RetryLater as later:
         return min(later.after, 60.0)
     except ConnectorError as error:
-        put(connection, {**state, "state": FAILED, "why": error.detail})
+        store_survey(connection, {**state, "state": SURVEY_FAILED, "why": error.detail})
         health = Connection.Health.RECONNECT if isinstance(error, Reconnect) else Connection.Health.UNREACHABLE
         Connection.objects.filter(pk=connection.pk).update(health=health, health_detail=error.detail[:500], tested_at=timezone.now())
         return None
-    return 0.0 if state["state"] == RUNNING else None
+    return 0.0 if state["state"] == SURVEY_RUNNING else None
 
 
-def count(connection: Connection, state: dict[str, Any], page: CardPage) -> None:
+def count_page(connection: Connection, state: dict[str, Any], page: CardPage) -> None:
     """Adds a page. What it found is stored with where it stopped."""
     tags = Counter(state["tags"])
     tags.update(tag.id for card in page.cards for tag in card.tags)
     owners = dict.fromkeys((*state["owners"], *filter(None, (card.values.get("ownerName", "") for card in page.cards))))
-    state.update(cards=state["cards"] + len(page.cards), tags=dict(tags), owners=list(owners)[:OWNERS], token=page.next_token)
+    state.update(cards=state["cards"] + len(page.cards), tags=dict(tags), owners=list(owners)[:MOST_OWNERS], token=page.next_token)
     with transaction.atomic():
         keep_samples(connection, page.cards)
         if not page.next_token:
-            state["state"] = DONE
-            finish(connection, state)
-        put(connection, state)
+            state["state"] = SURVEY_DONE
+            finish_survey(connection, state)
+        store_survey(connection, state)
 
 
-def finish(connection: Connection, state: dict[str, Any]) -> None:
+def finish_survey(connection: Connection, state: dict[str, Any]) -> None:
     tags = list(Tag.objects.filter(connection=connection).only("pk", "external_id", "account_id"))
     for tag in tags:
         tag.cards = state["tags"].get(tag.external_id, 0)
@@ -90,7 +88,7 @@ def finish(connection: Connection, state: dict[str, Any]) -> None:
     state.update(tags={}, own_only=state["owners"] == [connection.remote_name])
 
 
-def put(connection: Connection, state: dict[str, Any]) -> None:
+def store_survey(connection: Connection, state: dict[str, Any]) -> None:
     connection.survey = state
     connection.save(update_fields=["survey"])
 
@@ -98,7 +96,7 @@ def put(connection: Connection, state: dict[str, Any]) -> None:
 def keep_samples(connection: Connection, cards: Iterable[CardRead]) -> None:
     """The fullest cards say most about mappings; one without an address, what becomes of those."""
     there = {sample.external_id: sample for sample in Sample.objects.filter(connection=connection)}
-    private = private_tags(connection)
+    private = find_private_tags(connection)
     there.update({card.id: as_sample(connection, card, private) for card in cards})
     best = sorted(there.values(), key=lambda one: (len(one.values), one.external_id), reverse=True)
     bare = [one for one in best if not one.values.get("email")][:WITHOUT_ADDRESS]
@@ -119,7 +117,7 @@ def as_sample(connection: Connection, card: CardRead, private: Collection[str]) 
     )
 
 
-def private_tags(connection: Connection) -> set[str]:
+def find_private_tags(connection: Connection) -> set[str]:
     return set(Tag.objects.filter(connection=connection, type=Tag.Type.PRIVATE).values_list("external_id", flat=True))
 
 
@@ -127,20 +125,20 @@ def store_samples(rows: list[Sample]) -> None:
     Sample.objects.bulk_create(rows, update_conflicts=True, unique_fields=["connection", "external_id"], update_fields=["values", "tags", "read_at"])
 
 
-def ask_for(connection: Connection) -> None:
+def forget_sample_refusal(connection: Connection) -> None:
     """Somebody wants to try a card: what became of the one before is forgotten."""
-    put(connection, {name: value for name, value in connection.survey.items() if name != REFUSED})
+    store_survey(connection, {name: value for name, value in connection.survey.items() if name != SAMPLE_REFUSED})
 
 
 def take_sample(connection: Connection, card_id: str) -> None:
     """Reads one card that somebody wants to try, or notes why it cannot be read. Raises ConnectorError."""
     try:
-        store_samples([as_sample(connection, source_for(connection).card(card_id), private_tags(connection))])
+        store_samples([as_sample(connection, make_source(connection).card(card_id), find_private_tags(connection))])
     except ConnectorError as error:
-        put(connection, {**connection.survey, REFUSED: {card_id: error.detail[:500]}})
+        store_survey(connection, {**connection.survey, SAMPLE_REFUSED: {card_id: error.detail[:500]}})
         raise
 
 
-def refused(connection: Connection, card_id: str) -> str:
+def find_sample_refusal(connection: Connection, card_id: str) -> str:
     """Why the card that somebody wants to try cannot be read."""
-    return str(connection.survey.get(REFUSED, {}).get(card_id, ""))
+    return str(connection.survey.get(SAMPLE_REFUSED, {}).get(card_id, ""))

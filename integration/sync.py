@@ -13,87 +13,98 @@ from functools import partial
 
 from django.conf import settings
 
-from integration import apply, budget, candidates, closing, companies, contacts, gather, inbox, ingest, ledger, opening, outgoing, preflight, sweep
+from integration.apply import read_back_writes, send_writes
 from integration.batch import Batch
-from integration.budget import Held
+from integration.budget import RunHeld, check_budget
+from integration.candidates import walk_contacts
+from integration.closing import close_entries
+from integration.companies import deliver_companies
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater
+from integration.contacts import read_contact_changes
 from integration.desk import Desk
-from integration.gather import Queue
-from integration.planning.plan import plan
+from integration.gather import Queue, adopt_found_contacts, needs_contacts, read_contacts, take_snapshot
+from integration.inbox import has_changes
+from integration.ingest import read_cards
+from integration.ledger import Opened, load_open_writes
+from integration.opening import open_entries
+from integration.outgoing import deliver_new_cards, settle_doubtful_cards
+from integration.planning.plan import plan_people
 from integration.planning.rules import LINK_ID
 from integration.pool import Pool, Work
+from integration.preflight import make_options
+from integration.sweep import sweep_tags
 
 
-def work(desk: Desk) -> bool:
+def advance_run(desk: Desk) -> bool:
     """Works until the run is done (True) or the slice is spent (False). Raises what a person or time must mend."""
     queue, pool = Queue(desk), Pool(settings.SYNC_WORKERS)
     try:
-        settle(desk)
+        settle_open_entries(desk)
         # A card that was made and not noted yet must be ours before it is read as anybody's.
-        pool.start(outgoing.settle(desk))
+        pool.start(settle_doubtful_cards(desk))
         pool.drain()
-        for reading in (ingest.read(desk), contacts.read(desk), sweep.read(desk), candidates.walk(desk)):
+        for reading in (read_cards(desk), read_contact_changes(desk), sweep_tags(desk), walk_contacts(desk)):
             pool.start(reading)
-        last = [outgoing.deliver, companies.deliver]
+        last = [deliver_new_cards, deliver_companies]
         while True:
             idle = not len(pool)
             while len(pool) <= settings.SYNC_WORKERS and queue.open and (batch := queue.next(idle)):
-                pool.start(deliver(desk, batch))
+                pool.start(deliver_batch(desk, batch))
             if len(pool):
                 pool.step()
                 queue.refresh()
             elif desk.unsettled:
-                settle(desk)
+                settle_open_entries(desk)
             elif desk.spent:
                 queue.leave()
                 return False
             elif queue.again():
                 continue
-            elif more := afterwards(desk, last):
+            elif more := find_more_work(desk, last):
                 pool.start(more)
             else:
                 return True
-    except (ConnectorError, Held):
+    except (ConnectorError, RunHeld):
         desk.deadline = 0.0
         # What was sent before the trouble gets its outcome; nothing more is begun.
-        pool.drain(ConnectorError, Held)
+        pool.drain(ConnectorError, RunHeld)
         raise
     finally:
         pool.close()
 
 
-def afterwards(desk: Desk, last: list[Callable[[Desk], Work]]) -> Work | None:
+def find_more_work(desk: Desk, last: list[Callable[[Desk], Work]]) -> Work | None:
     """What is begun when everybody who was due has an outcome: what HubSpot told meanwhile, then ``last``, one after the other."""
-    if not (desk.run.is_preview or desk.deaf) and inbox.waiting(desk.rule.hubspot_id):
-        return contacts.read(desk)
+    if not (desk.run.is_preview or desk.deaf) and has_changes(desk.rule.hubspot_id):
+        return read_contact_changes(desk)
     return last.pop(0)(desk) if last else None
 
 
-def deliver(desk: Desk, batch: Batch) -> Work:
+def deliver_batch(desk: Desk, batch: Batch) -> Work:
     """One batch of people, from due to closed."""
-    if gather.asks(desk, batch):
-        yield partial(gather.contacts, desk, batch)
-        gather.adopt(desk, batch)
-    decisions = plan(gather.snapshot(desk, batch), desk.plan_rule)
-    budget.check(desk, batch, decisions)
-    yield from preflight.options(desk, decisions)
-    budget.check(desk, batch, decisions)  # other batches were opened meanwhile
-    opened = opening.open_entries(desk, batch, decisions)
+    if needs_contacts(desk, batch):
+        yield partial(read_contacts, desk, batch)
+        adopt_found_contacts(desk, batch)
+    decisions = plan_people(take_snapshot(desk, batch), desk.plan_rule)
+    check_budget(desk, batch, decisions)
+    yield from make_options(desk, decisions)
+    check_budget(desk, batch, decisions)  # other batches were opened meanwhile
+    opened = open_entries(desk, batch, decisions)
     if opened.writes:
-        sent = yield partial(apply.send, desk.target, opened.writes, key(desk))
-        closing.close_entries(desk, opened, sent.results)
+        sent = yield partial(send_writes, desk.target, opened.writes, choose_upsert_key(desk))
+        close_entries(desk, opened, sent.results)
         if isinstance(sent.error, (Reconnect, RetryLater)):
             raise sent.error
 
 
-def settle(desk: Desk) -> None:
+def settle_open_entries(desk: Desk) -> None:
     """Entries left open by an interrupted slice, or by an answer that never came: HubSpot is read back, never sent to blindly."""
     desk.unsettled = False
-    while writes := ledger.found_open(desk):
-        closing.close_entries(desk, ledger.Opened(writes), apply.read_back(desk.target, writes, key(desk)))
+    while writes := load_open_writes(desk):
+        close_entries(desk, Opened(writes), read_back_writes(desk.target, writes, choose_upsert_key(desk)))
     desk.in_flight.clear()
 
 
-def key(desk: Desk) -> str:
+def choose_upsert_key(desk: Desk) -> str:
     """The property that an upsert goes by."""
     return LINK_ID if desk.plan_rule.link_property else "email"

@@ -18,14 +18,28 @@ from django_q.tasks import async_task
 
 from core.models import Account, Departure
 from core.tenancy import all_accounts, in_account
-from integration import leaving, preflight, retention, runs, survey
 from integration.connectors.base import ConnectorError
+from integration.leaving import erase_piece
 from integration.models import Connection, Heartbeat, SyncRule, SyncRun
+from integration.preflight import ask_vendor
+from integration.retention import ENTRIES_A_DELETE, sweep_history
+from integration.runs import (
+    claim_overdue_runs,
+    find_next_run,
+    schedule_run,
+    select_due_rules,
+    select_unheard_connections,
+    start_heard_runs,
+    start_run,
+    wake_run,
+    work_slice,
+)
+from integration.survey import begin_survey, forget_sample_refusal, is_survey_wanted, take_sample, work_survey_slice
 
 log = structlog.get_logger()
 
 # Longer pauses of a run are left to the tick, so that no worker sits them out.
-SHORT = 2.0
+SHORT_WAIT = 2.0
 FAILURES_KEPT = timedelta(days=3)
 # The cluster looks for due schedules every 30 s; one row that is always due by then is the whole timetable.
 EVERY_SWEEP = "* * * * * */10"
@@ -38,7 +52,7 @@ def enqueue(task: str, *args: object) -> None:
 
 def enqueue_sync(rule: SyncRule, who: str, full: bool = False, preview: bool = False) -> SyncRun:
     """A run that a person asked for; the open one if there is one."""
-    run = runs.start(rule, SyncRun.Trigger.PERSON, who, full, preview)
+    run = start_run(rule, SyncRun.Trigger.PERSON, who, full, preview)
     enqueue("work", run.account_id, run.pk)
     return run
 
@@ -49,17 +63,17 @@ def enqueue_check(connection: Connection) -> None:
 
 def enqueue_survey(connection: Connection) -> None:
     """Counts what the key sees; the page that waits follows ``connection.survey``."""
-    survey.begin(connection)
+    begin_survey(connection)
     enqueue("count_cards", connection.account_id, connection.pk)
 
 
 def enqueue_survey_where_wanted(connection: Connection) -> None:
-    if survey.wanted(connection):
+    if is_survey_wanted(connection):
         enqueue_survey(connection)
 
 
 def enqueue_sample(connection: Connection, card_id: str) -> None:
-    survey.ask_for(connection)
+    forget_sample_refusal(connection)
     enqueue("sample", connection.account_id, connection.pk, card_id)
 
 
@@ -77,18 +91,18 @@ def enqueue_heard(connection: Connection) -> None:
 
 def heard(account_id: int, connection_id: int) -> None:
     """Something changed in HubSpot: the rules of the connection look at once. A run that is open takes it along."""
-    beat()
-    connection = connection_of(account_id, connection_id)
+    move_heartbeat()
+    connection = load_connection(account_id, connection_id)
     if connection is None:
         return
     with in_account(connection.account):
-        for run in runs.start_heard(connection):
+        for run in start_heard_runs(connection):
             enqueue("work", run.account_id, run.pk)
 
 
 def work(account_id: int, run_id: int) -> None:
     """One slice, and the next one behind everything else that waits: long runs share the workers with short ones."""
-    beat()
+    move_heartbeat()
     account = Account.objects.filter(pk=account_id, active=True).first()
     if account is None:
         return  # a run of an account that is switched off stays open: the tick takes it up when the account is on again
@@ -96,24 +110,24 @@ def work(account_id: int, run_id: int) -> None:
         run = SyncRun.objects.select_related("rule").filter(pk=run_id).first()
         if run is None:
             return  # a quiet poll, which another task has ended
-        step = runs.work_slice(run_id, settings.SYNC_SLICE_SECONDS)
+        step = work_slice(run_id, settings.SYNC_SLICE_SECONDS)
         if step.busy:
-            runs.met_busy(run_id)
+            wake_run(run_id)
             return
-        if not step.done and step.wait <= SHORT:
+        if not step.done and step.wait <= SHORT_WAIT:
             enqueue("work", account_id, run_id)
-        waiting = runs.next_on(run.rule.hubspot_id, but=run_id)
-        if waiting and waiting.next_at <= timezone.now() + timedelta(seconds=SHORT):
+        waiting = find_next_run(run.rule.hubspot_id, but=run_id)
+        if waiting and waiting.next_at <= timezone.now() + timedelta(seconds=SHORT_WAIT):
             enqueue("work", account_id, waiting.pk)
 
 
 def check(account_id: int, connection_id: int) -> None:
-    beat()
-    connection = connection_of(account_id, connection_id, suspended=True)
+    move_heartbeat()
+    connection = load_connection(account_id, connection_id, suspended=True)
     if connection is None:
         return
     with in_account(connection.account):
-        store = preflight.ask(connection)
+        store = ask_vendor(connection)
         # In one transaction: a page that follows the test must not see a key that works before its count has begun.
         with transaction.atomic():
             store()
@@ -122,45 +136,45 @@ def check(account_id: int, connection_id: int) -> None:
 
 def count_cards(account_id: int, connection_id: int) -> None:
     """A slice of a survey, and the next one."""
-    beat()
-    connection = connection_of(account_id, connection_id)
+    move_heartbeat()
+    connection = load_connection(account_id, connection_id)
     if connection is None:
         return
     with in_account(connection.account):
-        wait = survey.slice_of(connection, settings.SYNC_SLICE_SECONDS)
+        wait = work_survey_slice(connection, settings.SYNC_SLICE_SECONDS)
         if wait is not None:
-            time.sleep(min(wait, SHORT))
+            time.sleep(min(wait, SHORT_WAIT))
             enqueue("count_cards", account_id, connection_id)
 
 
 def sample(account_id: int, connection_id: int, card_id: str) -> None:
-    beat()
-    connection = connection_of(account_id, connection_id)
+    move_heartbeat()
+    connection = load_connection(account_id, connection_id)
     if connection is None:
         return
     with in_account(connection.account):
         try:
-            survey.take_sample(connection, card_id)
+            take_sample(connection, card_id)
         except ConnectorError as error:
             log.warning("no_sample", connection=connection_id, why=error.detail)
 
 
 def depart(departure_id: int, account_id: int) -> None:
     """A piece of the deletion of an account, and the next one. A worker that still wrote for it is waited for."""
-    beat()
+    move_heartbeat()
     account, departure = Account.objects.filter(pk=account_id).first(), Departure.objects.filter(pk=departure_id).first()
     if departure is None or departure.ended_at or account is None:
         return
     try:
         with all_accounts():
-            done = leaving.erase_piece(departure, account, settings.SYNC_SLICE_SECONDS)
+            done = erase_piece(departure, account, settings.SYNC_SLICE_SECONDS)
     except IntegrityError:
         done = False
     if not done:
         enqueue("depart", departure_id, account_id)
 
 
-def connection_of(account_id: int, connection_id: int, suspended: bool = False) -> Connection | None:
+def load_connection(account_id: int, connection_id: int, suspended: bool = False) -> Connection | None:
     """None where it is gone, or where its account is suspended; a key may be tested all the same (``suspended``)."""
     account = Account.objects.filter(pk=account_id).first()
     if account is None or not (account.active or suspended):
@@ -177,10 +191,10 @@ def tags(account_id: int, connection_id: int) -> None:
 def tick() -> None:
     """Every half minute, on one worker of one host: starts what is due, picks up what was lost, and proves that work is done."""
     now = timezone.now()
-    beat(ticked_at=now)
+    move_heartbeat(ticked_at=now)
     start_due()
     with all_accounts():
-        retention.sweep(now)
+        sweep_history(now)
     for account in Account.objects.filter(leaving_at__isnull=False):
         # What a crash lost. Pieces that meet delete no row twice.
         for departure in Departure.objects.filter(slug=account.slug, ended_at__isnull=True):
@@ -192,31 +206,31 @@ def start_due() -> None:
     """Starts what is due and takes up what was lost. Asked for every few seconds by each host's watchdog, besides the tick."""
     now = timezone.now()
     with all_accounts():
-        due = list(runs.due_rules(now).select_related("account"))
-        unheard = list(runs.unheard().select_related("account"))
+        due = list(select_due_rules(now).select_related("account"))
+        unheard = list(select_unheard_connections().select_related("account"))
     for rule in due:
         with in_account(rule.account):
-            runs.schedule(rule, now)
+            schedule_run(rule, now)
     for connection in unheard:
         with in_account(connection.account):
-            runs.start_heard(connection)
+            start_heard_runs(connection)
     with all_accounts():
-        for run in runs.claim_open(timezone.now()):
+        for run in claim_overdue_runs(timezone.now()):
             enqueue("work", run.account_id, run.pk)
 
 
 def sweep_queue(now: datetime) -> None:
     """The queue keeps for ever what failed; after some days it helps nobody to find out why."""
     old = Task.objects.filter(stopped__lt=now - FAILURES_KEPT).order_by().values_list("pk", flat=True)
-    Task.objects.filter(pk__in=list(old[: retention.PIECE])).delete()
+    Task.objects.filter(pk__in=list(old[:ENTRIES_A_DELETE])).delete()
 
 
-def beat(**also: object) -> None:
+def move_heartbeat(**also: object) -> None:
     """Moves this host's heartbeat: a worker did something."""
     Heartbeat.objects.update_or_create(host=socket.gethostname(), defaults={"beat_at": timezone.now(), **also})
 
 
-def stuck(seconds: float) -> bool:
+def is_stuck(seconds: float) -> bool:
     """Whether tasks wait although no worker of this host has done anything for a while: a cluster can stop dead and look alive."""
     heartbeat = Heartbeat.objects.filter(host=socket.gethostname()).first()
     quiet = heartbeat is None or heartbeat.beat_at < timezone.now() - timedelta(seconds=seconds)

@@ -16,15 +16,15 @@ from django.views.decorators.csrf import csrf_exempt
 
 from core.encryption import InvalidToken
 from core.tenancy import all_accounts, in_account
-from integration import inbox, tasks
+from integration import tasks
 from integration.connectors.hubspot import webhooks
-from integration.inbox import Heard
+from integration.inbox import HeardChange, put_changes
 from integration.models import Connection
 
 log = structlog.get_logger()
 
-LONGEST = 2_000_000  # bytes; a hundred events are some fifty thousand
-NOTED = timedelta(seconds=30)  # that webhooks come in is noted so seldom: the row is a busy one
+LONGEST_BODY = 2_000_000  # bytes; a hundred events are some fifty thousand
+NOTED_EVERY = timedelta(seconds=30)  # that webhooks come in is noted so seldom: the row is a busy one
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -37,29 +37,31 @@ class HubSpotWebhook(View):
         length = request.headers.get("Content-Length") or "0"
         if not (length.isascii() and length.isdecimal()):
             return HttpResponse("The length is none.", status=400, content_type="text/plain")
-        if len(length) > 15 or int(length) > LONGEST:
+        if len(length) > 15 or int(length) > LONGEST_BODY:
             return HttpResponse("The body is too long.", status=413, content_type="text/plain")
         try:
             events, portals = webhooks.events(request.body), webhooks.portals(request.body)
         except webhooks.NotEvents as wrong:
             return HttpResponse(f"Not understood: {wrong}.", status=400, content_type="text/plain")
         with all_accounts():
-            named = list(connections_of(portals))
-        connections = genuine(request, named)
+            named = list(find_connections(portals))
+        connections = list_genuine_connections(request, named)
         if connections is None:
             log.warning("webhook_refused", portals=sorted(portals)[:10])
             return HttpResponse("The signature does not fit.", status=401, content_type="text/plain")
         for connection in connections:
-            note(connection, [Heard(event.contact_id, event.at, event.forgotten) for event in events if event.portal == connection.remote_id])
+            note_changes(
+                connection, [HeardChange(event.contact_id, event.at, event.forgotten) for event in events if event.portal == connection.remote_id]
+            )
         return HttpResponse(status=204)
 
 
-def connections_of(portals: Iterable[str]) -> Iterable[Connection]:
+def find_connections(portals: Iterable[str]) -> Iterable[Connection]:
     portals = sorted(portals)[:100]
     return Connection.objects.select_related("account").filter(system=Connection.System.HUBSPOT, remote_id__in=portals, account__active=True)
 
 
-def genuine(request: HttpRequest, named: list[Connection]) -> list[Connection] | None:
+def list_genuine_connections(request: HttpRequest, named: list[Connection]) -> list[Connection] | None:
     """The connections that the request may speak to, None where nobody's secret fits.
 
     The app's secret speaks for every portal that installed it, a connection's own for that connection alone.
@@ -73,22 +75,22 @@ def genuine(request: HttpRequest, named: list[Connection]) -> list[Connection] |
 
     if fits(settings.HUBSPOT_CLIENT_SECRET):
         return named
-    return [connection for connection in named if fits(secret_of(connection))] or None
+    return [connection for connection in named if fits(read_webhook_secret(connection))] or None
 
 
-def secret_of(connection: Connection) -> str:
+def read_webhook_secret(connection: Connection) -> str:
     try:
         return connection.webhook_secret
     except InvalidToken:
         return ""
 
 
-def note(connection: Connection, heard: list[Heard]) -> None:
+def note_changes(connection: Connection, heard: list[HeardChange]) -> None:
     if not heard:
         return
     now = timezone.now()
     with in_account(connection.account):
-        inbox.put(connection, heard, now)
-        stale = Q(heard_at__isnull=True) | Q(heard_at__lt=now - NOTED)
+        put_changes(connection, heard, now)
+        stale = Q(heard_at__isnull=True) | Q(heard_at__lt=now - NOTED_EVERY)
         Connection.objects.filter(stale, pk=connection.pk).update(heard_at=now)
         tasks.enqueue_heard(connection)

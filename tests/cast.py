@@ -7,8 +7,10 @@ from typing import Any
 
 from core.models import Account, Membership, Role, User
 from core.tenancy import in_account
-from integration import configuration, configure, runs
+from integration.configuration import read_configuration
+from integration.configure import ask_vendors, make_properties, store_configuration
 from integration.models import SyncRule, SyncRun
+from integration.runs import start_run, work_slice
 
 KEY = "TestKey0123456789abcdefABCDEF012"
 TOKEN = "pat-test-0001"
@@ -29,9 +31,9 @@ def file(slug: str = "acme", tags: list[str] | None = None, key: str = KEY, toke
 
 def configured(content: dict[str, Any]) -> SyncRule:
     """Puts a configuration into effect and returns its (first) rule, with everything that a run looks at."""
-    read = configuration.read(content, os.environ)
-    configure.store(read, configure.ask(read))
-    configure.make_properties(read)
+    read = read_configuration(content, os.environ)
+    store_configuration(read, ask_vendors(read))
+    make_properties(read)
     with in_account(Account.objects.get(slug=read.slug)):
         return SyncRule.objects.select_related("account", "sansan__account", "hubspot__account").get(slug=read.rules[0].slug)
 
@@ -39,9 +41,9 @@ def configured(content: dict[str, Any]) -> SyncRule:
 def sync(rule: SyncRule, slices: int = 50, **how: bool) -> SyncRun:
     """One run to its end, as the command works it, but without waiting."""
     with in_account(rule.account):
-        run = runs.start(rule, SyncRun.Trigger.COMMAND, "test", **how)
+        run = start_run(rule, SyncRun.Trigger.COMMAND, "test", **how)
         for _ in range(slices):
-            if runs.work_slice(run.pk, 60.0).done:
+            if work_slice(run.pk, 60.0).done:
                 break
         else:
             raise AssertionError("the run does not end")

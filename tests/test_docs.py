@@ -65,10 +65,10 @@ def test_links_lead_somewhere(document):
 def test_the_example_file_is_taken(monkeypatch):
     import yaml
 
-    from integration.configuration import read
+    from integration.configuration import read_configuration
 
     examples = re.findall(r"```yaml\n(.*?)```", text("configuration.md"), re.DOTALL)
     whole, rows = (yaml.safe_load(example) for example in examples)
     whole["rules"][0]["mappings"] = rows["mappings"]
-    configuration = read(whole, {"SANSAN_API_KEY": "k" * 32, "HUBSPOT_TOKEN": "pat-example"})
+    configuration = read_configuration(whole, {"SANSAN_API_KEY": "k" * 32, "HUBSPOT_TOKEN": "pat-example"})
     assert [row["hubspot"] for row in configuration.rules[0].mappings] == ["jobtitle", "address", "phone", "company", "seniority"]

@@ -27,8 +27,9 @@ from core.history import because
 from core.models import Account, Departure
 from core.roles import EXPORT, OWN
 from core.tenancy import all_accounts
-from integration import leaving, tasks
+from integration import tasks
 from integration.admin.shown import badge, choice_badge, number, page_url, when
+from integration.leaving import destroy_credentials, write_archive
 from integration.models import Bucket, Connection, DayFigures, Record, SyncRule, SyncRun
 
 # An export that is older than this may lack what came since.
@@ -164,7 +165,7 @@ class Fares(AccountAdmin):
             begun = Account.objects.filter(pk=obj.pk, leaving_at__isnull=True).update(leaving_at=timezone.now())
             if not begun:
                 return
-            leaving.destroy_credentials(obj)
+            destroy_credentials(obj)
             asked = {"asked_by": request.user.get_username(), "reason": reason, "asked_at": timezone.now()}
             departure = Departure.objects.create(slug=obj.slug, name=obj.name, exported_at=obj.exported_at, **asked)
             tasks.enqueue_departure(departure, obj)
@@ -245,7 +246,7 @@ def said_why(request: HttpRequest) -> str:
 
 def noted(account: Account) -> Iterator[bytes]:
     """The archive; that it was taken is noted once its last byte has gone out."""
-    yield from leaving.archive(account)
+    yield from write_archive(account)
     Account.objects.filter(pk=account.pk).update(exported_at=timezone.now())
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from integration.admin.shown import duration, number
 from integration.models import DayFigures
-from integration.planning import latency
+from integration.planning.latency import find_percentile, unite_days
 
 DAYS = 30
 HEIGHT, STEP, BAR = 96, 20, 14
@@ -40,8 +40,8 @@ class Summary:
 
 def summary(days: Iterable[DayFigures]) -> Summary:
     days = list(days)
-    counts, slowest = latency.united(day.latency for day in days), max((day.slowest for day in days), default=0.0)
-    p50, p95 = latency.percentile(counts, 0.5, slowest), latency.percentile(counts, 0.95, slowest)
+    counts, slowest = unite_days(day.latency for day in days), max((day.slowest for day in days), default=0.0)
+    p50, p95 = find_percentile(counts, 0.5, slowest), find_percentile(counts, 0.95, slowest)
     return Summary(sum(counts), duration(p50), duration(p95), duration(slowest) if sum(counts) else "")
 
 
@@ -85,4 +85,4 @@ def failed(day: DayFigures | None) -> int:
 
 
 def p95(day: DayFigures | None) -> float | None:
-    return latency.percentile(day.latency, 0.95, day.slowest) if day else None
+    return find_percentile(day.latency, 0.95, day.slowest) if day else None

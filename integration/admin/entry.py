@@ -29,10 +29,10 @@ from integration.admin.export import as_csv
 from integration.admin.filters import DaysFilter, ReasonFilter, RuleFilter, RunFilter
 from integration.admin.said import why
 from integration.admin.shown import badge, choice_badge, duration, list_url, page_url, sentence
-from integration.desk import tag_names
+from integration.desk import name_tags
 from integration.models import AuditEntry, Connection, Record
-from integration.planning import normalize
 from integration.planning.decisions import NEW_CARD
+from integration.planning.normalize import normalize_email
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ class AuditEntryAdmin(PanelAdmin):
         if not term:
             return queryset, False
         if "@" in term:
-            return queryset.filter(email=normalize.email(term)).exclude(email=""), False
+            return queryset.filter(email=normalize_email(term)).exclude(email=""), False
         # An entry outlives its record, so the term may be a card that only the log still knows.
         cards = {term, *search.find(request, term).values()}
         # Keys first and unordered: asked for the newest, the database would walk the whole log to avoid a sort.
@@ -110,7 +110,7 @@ class AuditEntryAdmin(PanelAdmin):
             "decision": self.decision_badge(obj),
             "outcome": self.outcome_badge(obj),
             "sentence": sentence(obj.reason),
-            "changes": diff.lines(obj, schema, tag_names([obj.rule.sansan_id])),
+            "changes": diff.lines(obj, schema, name_tags([obj.rule.sansan_id])),
             "is_card": obj.reason == NEW_CARD,
             "clashes": clash.lines(obj.clashes, {}, schema),
             "stages": stages(obj),

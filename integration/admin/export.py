@@ -10,7 +10,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from core.admin.paginator import accounts_in_scope
-from integration.sheet import BOM, cell, text
+from integration.sheet import BOM, write_cell, write_csv
 
 COLUMNS = (
     "id", "planned_at", "account__slug", "rule__slug", "run", "run__kind", "card_id", "contact_id", "link_key", "name", "email",
@@ -30,14 +30,14 @@ def as_csv(entries: QuerySet[Any]) -> StreamingHttpResponse:
 
 
 def lines(parts: Iterable[QuerySet[Any]]) -> Iterator[str]:
-    yield BOM + text([[name.replace("__", "_").replace("account_slug", "account").replace("rule_slug", "rule") for name in COLUMNS]])
+    yield BOM + write_csv([[name.replace("__", "_").replace("account_slug", "account").replace("rule_slug", "rule") for name in COLUMNS]])
     zone = timezone.get_current_timezone()
     for part in parts:
         rows: list[list[Any]] = []
         for values in part.iterator(chunk_size=CHUNK):
-            rows.append([cell(value, zone) for value in values])
+            rows.append([write_cell(value, zone) for value in values])
             if len(rows) == CHUNK:
-                yield text(rows)
+                yield write_csv(rows)
                 rows = []
         if rows:
-            yield text(rows)
+            yield write_csv(rows)

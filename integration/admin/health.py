@@ -22,12 +22,13 @@ from django.views import View
 from core.admin.base import is_id
 from core.roles import OPERATE, VIEW, may
 from core.tenancy import all_accounts
-from integration import attention, tasks
+from integration import tasks
 from integration.admin import search
 from integration.admin.chart import DAYS, chart, summary
 from integration.admin.setup.steps import resume_url, step_url
 from integration.admin.shown import TONES, choice_badge, list_url, number, page_url, sentence, to_do, when
 from integration.admin.standing import standings
+from integration.attention import choose_side_for_all, retry_reason, retry_records
 from integration.models import Bucket, DayFigures, Record, Side, SyncRule
 
 TABS = (Bucket.LINKED, Bucket.EXCLUDED, Bucket.FAILING, Bucket.MERGED, Bucket.HELD, Bucket.WAITING, Bucket.UNSEEN)
@@ -200,12 +201,12 @@ class Health(View):
             messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": self.rule.account})
         elif request.POST.get("action") == "retry_reason":
             stand, reason = asked_stand(request.POST.get("stand", "")), request.POST.get("reason", "").replace("\0", "")
-            self.told(attention.retry_reason(self.rule, self.side, stand, reason))
+            self.told(retry_reason(self.rule, self.side, stand, reason))
         elif request.POST.get("action") in ("choose_sansan", "choose_hubspot"):
-            self.told(attention.choose_all(self.rule, request.POST["action"].removeprefix("choose_"), request.user.get_username()))
+            self.told(choose_side_for_all(self.rule, request.POST["action"].removeprefix("choose_"), request.user.get_username()))
         elif request.POST.get("action") == "retry":
             chosen = [int(pk) for pk in request.POST.getlist("record") if is_id(pk)]
-            self.told(attention.retry(Record.objects.filter(rule=self.rule, pk__in=chosen)))
+            self.told(retry_records(Record.objects.filter(rule=self.rule, pk__in=chosen)))
         return redirect(request.get_full_path())
 
     def told(self, n: int) -> None:

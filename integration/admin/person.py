@@ -12,13 +12,13 @@ from django.utils.translation import gettext_lazy
 
 from core.tenancy import all_accounts
 from integration.admin.shown import choice_badge, page_url
-from integration.desk import as_plan_rule, selected_tags, tag_names
+from integration.desk import as_plan_rule, find_selected_tags, name_tags
 from integration.models import Bucket, Link, Record, Side, SyncRule
 from integration.planning.expressions import ExpressionError
-from integration.planning.mapping import value_of
+from integration.planning.mapping import make_value
 from integration.planning.rules import TAGS, MappingRow
 from integration.planning.snapshot import Card
-from integration.planning.survivors import blend
+from integration.planning.survivors import blend_cards
 
 MOST_CARDS = 8
 # Their cards say nothing of the contact: planning leaves them out.
@@ -72,11 +72,11 @@ def side_by_side(record: Record, rule: SyncRule, link: Link | None) -> dict[str,
     found = cards_of(record)
     shown = found[:MOST_CARDS]
     records = shown if record in shown or record.side != Side.CARD else [*found[: MOST_CARDS - 1], record]
-    chosen = selected_tags({one.connection_id for one in records})
+    chosen = find_selected_tags({one.connection_id for one in records})
     cards = [as_card(one, chosen.get(one.connection_id)) for one in records]
-    names = tag_names([one.connection_id for one in records], {tag for one in records for tag in one.tags})
+    names = name_tags([one.connection_id for one in records], {tag for one in records for tag in one.tags})
     counted = [card for one, card in zip(records, cards, strict=True) if one.bucket not in LEFT_OUT and not one.barred]
-    origins = blend(tuple(counted))[1] if counted else {}
+    origins = blend_cards(tuple(counted))[1] if counted else {}
     rows = as_plan_rule(rule, names).mappings
     return {
         "cards": [
@@ -116,7 +116,7 @@ def line(
 
 def shown_value(row: MappingRow, card: Card, names: dict[str, str]) -> str:
     try:
-        value = value_of(row, card.values, card.tags, [names.get(tag, tag) for tag in card.tags])
+        value = make_value(row, card.values, card.tags, [names.get(tag, tag) for tag in card.tags])
     except ExpressionError as wrong:
         return str(wrong)
     return named(value, names) if row.sansan == (TAGS,) and not row.expression else value

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from core.tenancy import all_accounts
 from integration.admin.shown import number, when
-from integration.limiter import SEARCHES, allowance
+from integration.limiter import SEARCH_LIMIT, find_allowance
 from integration.models import Connection, DayFigures, SyncRule
 
 DAY = 86_400
@@ -31,7 +31,7 @@ def used_today(connection: Connection) -> int:
 
 def budget(connection: Connection) -> dict[str, Any]:
     """{used, allotted, left, told_at}: calls a day. What HubSpot told last counts, else what the limit allows in a day."""
-    used, (calls, seconds) = used_today(connection), allowance(connection)
+    used, (calls, seconds) = used_today(connection), find_allowance(connection)
     told = connection.quota
     allotted = int(told["limit"]) if told else int(calls * DAY / seconds) if calls else None
     left = int(told["left"]) if told else max(allotted - used, 0) if allotted is not None else None
@@ -57,10 +57,10 @@ def shown(connection: Connection) -> SafeString:
 
 
 def speed(connection: Connection) -> str:
-    calls, seconds = allowance(connection)
+    calls, seconds = find_allowance(connection)
     if not calls:
         return _("No limit")
     text = _("%(calls)s calls in %(seconds)s s") % {"calls": number(calls), "seconds": f"{seconds:g}"}
     if connection.system == Connection.System.HUBSPOT:
-        text += _("; searches apart: %(calls)s a second") % {"calls": SEARCHES[0]}
+        text += _("; searches apart: %(calls)s a second") % {"calls": SEARCH_LIMIT[0]}
     return text

@@ -24,7 +24,7 @@ from integration.admin.record_buttons import RecordButtons
 from integration.admin.said import why
 from integration.admin.shown import choice_badge, list_url, page_url, sentence, to_do, when
 from integration.connectors.sansan.fields import FIELDS
-from integration.desk import tag_names
+from integration.desk import name_tags
 from integration.models import AuditEntry, Bucket, Link, Record, Side
 
 
@@ -52,7 +52,7 @@ class RecordAdmin(RecordButtons, PanelAdmin):
         return (queryset.filter(pk__in=list(search.find(request, term))) if term else queryset), False
 
     def page_context(self, request: HttpRequest, obj: Record) -> dict[str, Any]:
-        names = tag_names([obj.connection_id], obj.tags)
+        names = name_tags([obj.connection_id], obj.tags)
         person = side_by_side(obj, obj.rule, obj.link)
         # The entry that made the card of a contact goes by that card.
         ids = [obj.external_id, *([obj.detail] if obj.side == Side.CONTACT and obj.bucket == Bucket.LINKED and obj.detail else [])]

@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy
 
 from core.admin.base import button
 from core.roles import OPERATE
-from integration import attention
 from integration.admin.health import start_if_active
 from integration.admin.shown import page_url
+from integration.attention import bar_cards, choose_side, retry_records, unbar_cards
 from integration.models import Bucket, Record, SyncRule
 
 
@@ -30,11 +30,11 @@ class RecordButtons:
 
     @button(gettext_lazy("Check again now"), icon="refresh", primary=True, title=gettext_lazy("Reads the contact and plans this card once more"))
     def retry(self, request: HttpRequest, obj: Record) -> None:
-        self.told(request, obj, attention.retry(Record.objects.filter(pk=obj.pk)))
+        self.told(request, obj, retry_records(Record.objects.filter(pk=obj.pk)))
 
     @button(gettext_lazy("Sync it again"), icon="undo", primary=True, title=gettext_lazy("Takes back “Never sync”"))
     def sync_again(self, request: HttpRequest, obj: Record) -> None:
-        self.told(request, obj, attention.sync_again([obj]))
+        self.told(request, obj, unbar_cards([obj]))
 
     def told(self, request: HttpRequest, obj: Record, n: int) -> None:
         start_if_active(obj.rule, request)
@@ -59,7 +59,7 @@ class RecordButtons:
             messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": obj.account})
         elif side not in ("sansan", "hubspot") or obj.link is None:
             messages.error(request, _("Choose the card's value or HubSpot's."))
-        elif attention.choose(obj.link, [name], side, request.user.get_username()):  # type: ignore[union-attr]
+        elif choose_side(obj.link, [name], side, request.user.get_username()):  # type: ignore[union-attr]
             self.told(request, obj, 1)
         else:
             messages.info(request, _("There is nothing to choose any more: the values have changed meanwhile."))
@@ -87,7 +87,7 @@ class RecordButtons:
         elif not why:
             messages.error(request, _("Say why this card is never synced: somebody will ask."))
         else:
-            attention.never_sync([obj], why, request.user.get_username())
+            bar_cards([obj], why, request.user.get_username())
             messages.success(request, _("This card is left out from now on. Its contact stays in HubSpot as it is."))
             start_if_active(obj.rule, request)
         return redirect(page_url(obj))

@@ -17,7 +17,6 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from core.admin.base import AccountFilter, ScopedAdmin, display, site
 from core.history import create_many
 from core.roles import EDIT, HISTORY
-from integration import changes, preflight
 from integration.admin.filters import DiscardedFilter
 from integration.admin.health import HealthMixin, health_url
 from integration.admin.history import HistoryMixin, history_url
@@ -28,8 +27,10 @@ from integration.admin.setup.steps import resume_url, step_url
 from integration.admin.setup.urls import SetupMixin
 from integration.admin.shown import choice_badge, list_url, number, page_url, when
 from integration.admin.standing import standings, tiles, waiting_failing
-from integration.configuration import default_mappings
+from integration.changes import pause_to_change, require_recheck
+from integration.configuration import make_default_mappings
 from integration.models import Connection, FieldMapping, SyncRule, SyncRun
+from integration.preflight import list_mapping_problems
 
 State = SyncRule.State
 BUDGET = ("limit_creates", "limit_updates")
@@ -104,11 +105,11 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
     def save_model(self, request: HttpRequest, obj: SyncRule, form: Any, change: bool) -> None:
         # Only what the form asked for: workers move the cursor and the state at the same time.
         obj.save(update_fields=form.columns if change else None)
-        if change and "direction" in form.changed_data and changes.pause_to_change(obj, request.user):
+        if change and "direction" in form.changed_data and pause_to_change(obj, request.user):
             # What is made in Sansan cannot be taken back: nobody switches that on without having looked.
             messages.warning(request, _("The rule is paused, because its direction was changed: review it, then save and sync."))
         if not change:
-            create_many([FieldMapping(account_id=obj.account_id, rule=obj, position=i, **row) for i, row in enumerate(default_mappings())])
+            create_many([FieldMapping(account_id=obj.account_id, rule=obj, position=i, **row) for i, row in enumerate(make_default_mappings())])
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """A new row comes last, unless it was dragged to its place."""
@@ -122,7 +123,7 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if form.decisive or any(formset.has_changed() for formset in formsets):
-            changes.changed(form.instance)
+            require_recheck(form.instance)
             if form.instance.cursor:
                 messages.info(request, _("The next run looks at every card again."))
 
@@ -139,7 +140,7 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
             "setup_url": setup_url(obj) if self.allowed(request, obj, EDIT) else "",
             "state_badge": self.state_badge(obj),
             "stand": tiles(obj),
-            "problems": [said(text) for _reason, text in preflight.mapping_problems(obj)],
+            "problems": [said(text) for _reason, text in list_mapping_problems(obj)],
             "broken": [one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT],
             "last_runs": [(page_url(run), run, choice_badge(run, "state"), when(run.created_at)) for run in runs[:5]],
             "runs_url": list_url(SyncRun, rule=obj.pk),

@@ -17,15 +17,15 @@ from core.admin.base import ScopedForm, TabularInline
 from integration.admin.labels import CARD_FIELDS, TRANSFORM_CHOICES
 from integration.admin.said import said
 from integration.admin.setup.policies import DECIDES, marker_choices, markers
-from integration.changes import chosen_tags
+from integration.changes import find_chosen_tags
 from integration.configuration import (
     LONGEST_FULL_EVERY,
     LONGEST_INTERVAL,
     LONGEST_SWEEP_EVERY,
     MOST_CARDS_A_DAY,
     SHORTEST_INTERVAL,
-    filter_row,
-    property_problem,
+    find_property_problem,
+    read_filter,
 )
 from integration.connectors.sansan.fields import FIELDS
 from integration.models import FieldMapping, SyncRule
@@ -96,7 +96,7 @@ class RuleForm(ScopedForm):
     def marker_field(self) -> forms.ChoiceField:
         """The tags that the key sees and others see, too."""
         asked = self.fields["marker"]
-        choices = marker_choices(list(markers(self.instance.sansan_id)), self.instance.marker, chosen_tags(self.instance))
+        choices = marker_choices(list(markers(self.instance.sansan_id)), self.instance.marker, find_chosen_tags(self.instance))
         return forms.ChoiceField(label=asked.label, help_text=asked.help_text, required=False, choices=choices, widget=UnfoldAdminSelectWidget())
 
     def clean_interval(self) -> int:
@@ -131,7 +131,7 @@ class RuleForm(ScopedForm):
         value = self.cleaned_data["filters"]
         node = Node(NO_FILTERS if value is None else value, "filters", problems, {})
         node.only(*NO_FILTERS)
-        rows = {side: [filter_row(row, side) for row in node.nodes(side)] for side in NO_FILTERS}
+        rows = {side: [read_filter(row, side) for row in node.nodes(side)] for side in NO_FILTERS}
         if problems:
             raise ValidationError([said(problem) for problem in problems])
         return rows
@@ -165,7 +165,7 @@ class RuleForm(ScopedForm):
 def checked_property(typed: str) -> str:
     """The internal name of a property; raises ValidationError where it is none that can be mapped."""
     name = typed.strip()
-    problem = property_problem(name)
+    problem = find_property_problem(name)
     if problem:
         raise ValidationError(said(f"{name} {problem}" if problem.startswith("is ") else problem))
     return name

@@ -17,7 +17,7 @@ from core.models import Account
 from core.tenancy import all_accounts
 from integration.admin.filters import rule_ids
 from integration.models import Connection, Link, Record
-from integration.planning import normalize
+from integration.planning.normalize import normalize_email
 
 HELP = gettext_lazy("E-mail, card id, contact id, or how the name begins")
 # A name that begins so for more people than this is not what anybody looks for.
@@ -39,7 +39,7 @@ def questions(term: str) -> Iterator[QuerySet[Any]]:
     # An index that begins with the account serves a superuser, too, once the accounts are named.
     people = Record.objects.filter(account__in=list(Account.objects.values_list("pk", flat=True)))
     if "@" in term:
-        yield people.filter(email_key=normalize.email(term)).exclude(email_key="")
+        yield people.filter(email_key=normalize_email(term)).exclude(email_key="")
         return
     rules, found = rule_ids(), list(links(term).values_list("pk", flat=True)[:MOST])
     with all_accounts():

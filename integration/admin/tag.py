@@ -17,9 +17,9 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from core.admin.base import AccountFilter, ReadOnlyAdmin, display, site
 from core.history import update_many
 from core.roles import EDIT, may
-from integration import changes
 from integration.admin.filters import ConnectionFilter, SelectedFilter
 from integration.admin.shown import badge, choice_badge, number, when
+from integration.changes import require_recheck_of_readers
 from integration.models import Connection, Tag
 
 
@@ -97,7 +97,7 @@ class TagAdmin(ReadOnlyAdmin):
             for tag in changing:
                 tag.selected = selected
             update_many(changing, ["selected"])
-            changes.tags_changed(connection)
+            require_recheck_of_readers(connection)
         messages.success(
             request,
             _("%(connection)s: %(n)s tags selected. The next run looks at every card again.") % {"connection": connection.slug, "n": number(after)},

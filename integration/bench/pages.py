@@ -120,14 +120,14 @@ def fill_account(account: Any, entries: int) -> None:
 def fill_days(rules: list[Any]) -> None:
     """A month of figures, mappings with their history, and a few sampled cards: what the health and set-up pages read."""
     from core.history import create_many
-    from integration.configuration import default_mappings
+    from integration.configuration import make_default_mappings
     from integration.models import DayFigures, FieldMapping, Sample, Tag
-    from integration.planning import latency
+    from integration.planning.latency import add_times
 
     today = now().date()
     for rule in rules:
-        create_many([FieldMapping(account_id=rule.account_id, rule=rule, position=i, **row) for i, row in enumerate(default_mappings())])
-        figures = {"created": 40, "updated": 400, "failed": 3, "calls_hubspot": 90, "latency": latency.added([], [12.0] * 440), "slowest": 50.0}
+        create_many([FieldMapping(account_id=rule.account_id, rule=rule, position=i, **row) for i, row in enumerate(make_default_mappings())])
+        figures = {"created": 40, "updated": 400, "failed": 3, "calls_hubspot": 90, "latency": add_times([], [12.0] * 440), "slowest": 50.0}
         days = [DayFigures(account_id=rule.account_id, rule=rule, day=today - timedelta(days=back), **figures) for back in range(30)]
         DayFigures.objects.bulk_create(days)
     ends = {"account_id": rules[0].account_id, "connection_id": rules[0].sansan_id}

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from integration.planning import diff
+from integration.planning.diff import is_loosely_same, is_same_by_kind, is_same_set
 from integration.planning.rules import APPEND, IF_EMPTY, ON_CREATE, MappingRow
 
 # Never blanked and never appended to, whatever a mapping says.
-KEYS = frozenset({"email", "sansan_link_id"})
+NEVER_BLANKED = frozenset({"email", "sansan_link_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +64,30 @@ class Judged(NamedTuple):
     clash: Clash | None = None
 
 
-LEAVE = Judged()
+LEFT_ALONE = Judged()
 
 
-def judge(row: MappingRow, wanted: str, present: Present, conflict: str, times: Times, choice: Choice | None = None) -> Judged:
+def judge_property(row: MappingRow, wanted: str, present: Present, conflict: str, times: Times, choice: Choice | None = None) -> Judged:
     """What becomes of one property; flat early returns, the first that applies."""
-    if not wanted and (row.hubspot in KEYS or not present.value):
-        return LEAVE
+    if not wanted and (row.hubspot in NEVER_BLANKED or not present.value):
+        return LEFT_ALONE
     if not wanted and present.ours and present.orphaned:
         return Judged("")
     if not wanted and (not row.clear or row.policy in (ON_CREATE, APPEND, IF_EMPTY)):
-        return LEAVE
-    if wanted and row.policy == APPEND and row.hubspot not in KEYS:
-        return Judged(appended(row, wanted, present))
-    if wanted and (row.policy == ON_CREATE or is_same(row, wanted, present)):
-        return LEAVE
+        return LEFT_ALONE
+    if wanted and row.policy == APPEND and row.hubspot not in NEVER_BLANKED:
+        return Judged(append_value(row, wanted, present))
+    if wanted and (row.policy == ON_CREATE or is_same_value(row, wanted, present)):
+        return LEFT_ALONE
     if row.policy == IF_EMPTY:
         return Judged(None if present.value else wanted)
-    if as_left(row, present) or not (present.value or present.written):
+    if is_as_left(row, present) or not (present.value or present.written):
         return Judged(wanted)
-    clash = Clash(wanted, present.value, *winner(row, wanted, present, conflict, times, choice))
+    clash = Clash(wanted, present.value, *choose_winner(row, wanted, present, conflict, times, choice))
     return Judged(wanted if clash.winner == "sansan" else None, clash)
 
 
-def winner(row: MappingRow, wanted: str, present: Present, conflict: str, times: Times, choice: Choice | None) -> tuple[str, str]:
+def choose_winner(row: MappingRow, wanted: str, present: Present, conflict: str, times: Times, choice: Choice | None) -> tuple[str, str]:
     """(who wins a property that somebody edited in HubSpot, what decided it)."""
     if choice and (choice.card, choice.contact) == (wanted, present.value):
         return choice.side, "person"
@@ -97,22 +97,22 @@ def winner(row: MappingRow, wanted: str, present: Present, conflict: str, times:
     return how, by
 
 
-def as_left(row: MappingRow, present: Present) -> bool:
+def is_as_left(row: MappingRow, present: Present) -> bool:
     """Whether the property means what we wrote: HubSpot may order options its own way, and that is no edit."""
-    return present.ours or (present.written is not None and bool(present.value) and diff.same(row.kind, present.value, present.written, True))
+    return present.ours or (present.written is not None and bool(present.value) and is_same_by_kind(row.kind, present.value, present.written, True))
 
 
-def is_same(row: MappingRow, wanted: str, present: Present) -> bool:
+def is_same_value(row: MappingRow, wanted: str, present: Present) -> bool:
     if present.ours and wanted == present.written:
         return True
-    return diff.same(row.kind, wanted, present.value, present.ours)
+    return is_same_by_kind(row.kind, wanted, present.value, present.ours)
 
 
-def appended(row: MappingRow, wanted: str, present: Present) -> str | None:
+def append_value(row: MappingRow, wanted: str, present: Present) -> str | None:
     if row.kind == "checkbox":
         union = set(filter(None, present.value.split(";"))) | set(wanted.split(";"))
-        return None if diff.sets(";".join(union), present.value) else ";".join(sorted(union))
-    if diff.loosely(wanted, present.value) or has_lines(present.value, wanted):
+        return None if is_same_set(";".join(union), present.value) else ";".join(sorted(union))
+    if is_loosely_same(wanted, present.value) or has_lines(present.value, wanted):
         return None
     return f"{present.value}\n{wanted}" if present.value else wanted
 

@@ -9,10 +9,10 @@ from integration.planning.snapshot import LinkView
 from integration.records import ContactRead
 
 ECHO, OLD, UNTOUCHED, EDITED, BOTH = "echo", "old", "untouched", "edited", "both"
-OURS, NEWS = (ECHO, BOTH), (EDITED, BOTH)
+OWN_CHANGES, PEOPLES_CHANGES = (ECHO, BOTH), (EDITED, BOTH)
 
 
-def meaning(link: LinkView, contact: ContactRead, watched: Iterable[str]) -> str:
+def judge_change(link: LinkView, contact: ContactRead, watched: Iterable[str]) -> str:
     """ECHO: our last write, met for the first time. OLD: known already. UNTOUCHED: nothing that is mapped. EDITED: look at the person.
     BOTH: our last write, over which an edit shows that was made between our reading and our writing.
 
@@ -24,18 +24,18 @@ def meaning(link: LinkView, contact: ContactRead, watched: Iterable[str]) -> str
     known = contact.modified_at is not None and link.modified_at is not None and contact.modified_at <= link.modified_at
     if known and contact.modified_at != link.modified_at:
         return OLD  # from before our write: the search lags behind
-    if known and link.awaiting and not as_left(link, contact, (name for name in watched if name in link.written)):
+    if known and link.awaiting and not is_contact_as_left(link, contact, (name for name in watched if name in link.written)):
         return BOTH
-    if known or as_left(link, contact, watched):
+    if known or is_contact_as_left(link, contact, watched):
         return ECHO if link.awaiting else OLD if known else UNTOUCHED
     return EDITED
 
 
-def as_left(link: LinkView, contact: ContactRead, names: Iterable[str]) -> bool:
-    return all(ours(link, name, contact.values.get(name, "")) for name in names)
+def is_contact_as_left(link: LinkView, contact: ContactRead, names: Iterable[str]) -> bool:
+    return all(is_value_as_left(link, name, contact.values.get(name, "")) for name in names)
 
 
-def ours(link: LinkView, name: str, value: str) -> bool:
+def is_value_as_left(link: LinkView, name: str, value: str) -> bool:
     """Whether a property is as we left it: what we wrote, that in HubSpot's spelling, or blank where we wrote nothing."""
     if name == LINK_ID:  # the link's own name is not among what it has written
         return value == link.key

@@ -21,7 +21,7 @@ from integration.planning.rules import TAGS
 from integration.planning.transforms import TRANSFORMS
 from integration.records import Values
 
-LONGEST = 70_000  # characters of a text, or items of a list
+LONGEST_TEXT = 70_000  # characters of a text, or items of a list
 MOST_WORK = 2_000_000  # of them, over all filters of one rendering
 
 
@@ -33,12 +33,12 @@ class Bounded(Environment):
     """Far above what a mapping needs, far below what would be felt."""
 
     loop_iteration_limit = 1000
-    output_stream_limit = LONGEST
+    output_stream_limit = LONGEST_TEXT
     local_namespace_limit = 100_000
     context_depth_limit = 20
 
 
-class Work(threading.local):
+class FilterWork(threading.local):
     """How much the filters of one rendering have had in hand. They are bounded by nothing else."""
 
     done = 0
@@ -49,38 +49,38 @@ class Work(threading.local):
             raise ExpressionError("The expression takes too long.")
 
 
-WORK = Work()
+WORK = FilterWork()
 
 
-def size_of(value: object) -> int:
+def measure_size(value: object) -> int:
     return len(value) if isinstance(value, (str, list, tuple)) else 1
 
 
-def bounded(name: str, make: Callable[..., object]) -> Callable[..., object]:
+def bound_filter(name: str, make: Callable[..., object]) -> Callable[..., object]:
     """The filter, as long as what goes in and what comes out stays small."""
 
     def measured(value: object, *args: object, **kwargs: object) -> object:
-        size = size_of(value)
+        size = measure_size(value)
         # Each is compared with each.
         WORK.spend(size * size // 10 if name == "uniq" else size)
         result = make(value, *args, **kwargs)
-        if size_of(result) > LONGEST:
+        if measure_size(result) > LONGEST_TEXT:
             raise ExpressionError("The expression makes a text that is too long.")
-        WORK.spend(size_of(result))
+        WORK.spend(measure_size(result))
         return result
 
     measured.__dict__.update({key: flag for key, flag in make.__dict__.items() if key.startswith("with_")})
     return measured
 
 
-def as_filter(name: str) -> Callable[..., str]:
+def make_filter(name: str) -> Callable[..., str]:
     def transformed(value: object, country: object = "") -> str:
         return TRANSFORMS[name]([str(value or "")], str(country or ""))
 
     return transformed
 
 
-def formatted_date(value: object, pattern: object = "%Y-%m-%d") -> str:
+def format_iso_date(value: object, pattern: object = "%Y-%m-%d") -> str:
     """In place of Liquid's own, which knows today: what depends on when it is asked for would be a change at every sync."""
     try:
         return date.fromisoformat(str(value)[:10]).strftime(str(pattern))
@@ -88,35 +88,35 @@ def formatted_date(value: object, pattern: object = "%Y-%m-%d") -> str:
         return ""
 
 
-def environment() -> Environment:
+def make_environment() -> Environment:
     made = Bounded(tolerance=Mode.STRICT, strict_filters=True)
     # They read other templates, or remember from one card to the next.
     for tag in ("include", "render", "increment", "decrement", "cycle"):
         del made.tags[tag]
-    filters = {**{name: as_filter(name) for name in TRANSFORMS if name}, **made.filters, "date": formatted_date}
-    made.filters = {name: bounded(name, make) for name, make in filters.items()}
+    filters = {**{name: make_filter(name) for name in TRANSFORMS if name}, **made.filters, "date": format_iso_date}
+    made.filters = {name: bound_filter(name, make) for name, make in filters.items()}
     return made
 
 
-ENVIRONMENT = environment()
+ENVIRONMENT = make_environment()
 
 
 @lru_cache(maxsize=1024)
-def compiled(expression: str) -> BoundTemplate:
+def compile_expression(expression: str) -> BoundTemplate:
     """Raises ExpressionError."""
     try:
         template = ENVIRONMENT.from_string(expression)
-        if any(isinstance(one, RangeLiteral) for one in literals(template)):
+        if any(isinstance(one, RangeLiteral) for one in list_parts(template)):
             # A loop over one is bounded, a filter of one is not; and a card has nothing to count.
             raise ExpressionError("A range such as (1..9) cannot be used here.")
     except LiquidError as wrong:
-        raise ExpressionError(sentence(wrong)) from None
+        raise ExpressionError(explain_error(wrong)) from None
     except RecursionError:
         raise ExpressionError("The expression is nested too deeply.") from None
     return template
 
 
-def literals(template: BoundTemplate) -> Iterator[object]:
+def list_parts(template: BoundTemplate) -> Iterator[object]:
     """Every part of every expression in a template."""
     context = RenderContext(template)
     nodes = list(template.nodes)
@@ -130,7 +130,7 @@ def literals(template: BoundTemplate) -> Iterator[object]:
             parts += part.children()
 
 
-def sentence(wrong: LiquidError) -> str:
+def explain_error(wrong: LiquidError) -> str:
     """The library's message, without what only a programmer can read."""
     text = str(wrong.args[0] if wrong.args else wrong).strip().rstrip(".")
     if "<locals>" in text or "positional argument" in text:
@@ -139,30 +139,30 @@ def sentence(wrong: LiquidError) -> str:
 
 
 @lru_cache(maxsize=1024)
-def names_of(expression: str) -> tuple[str, ...]:
+def list_expression_fields(expression: str) -> tuple[str, ...]:
     """The fields that an expression reads, in the order of their names. Raises ExpressionError."""
-    return tuple(sorted(str(name) for name in compiled(expression).analyze().globals))
+    return tuple(sorted(str(name) for name in compile_expression(expression).analyze().globals))
 
 
-def check(expression: str, fields: Sequence[str]) -> None:
+def check_expression(expression: str, fields: Sequence[str]) -> None:
     """Raises ExpressionError where the expression cannot work with these fields of a card."""
-    unknown = [name for name in names_of(expression) if name not in fields]
+    unknown = [name for name in list_expression_fields(expression) if name not in fields]
     if unknown:
         raise ExpressionError(f"“{unknown[0]}” is not a field of a card. A text stands in quotes.")
-    filters = [name for name in compiled(expression).analyze().filters if name not in ENVIRONMENT.filters]
+    filters = [name for name in compile_expression(expression).analyze().filters if name not in ENVIRONMENT.filters]
     if filters:
         raise ExpressionError(f"“{filters[0]}” is not a filter.")
-    render(expression, {}, ())
+    render_expression(expression, {}, ())
 
 
-def render(expression: str, values: Values, tags: Sequence[str]) -> str:
+def render_expression(expression: str, values: Values, tags: Sequence[str]) -> str:
     """The value for a card; a field that it leaves blank is blank. ``tags`` are names. Raises ExpressionError."""
     known: Mapping[str, object] = {**values, TAGS: list(tags)}
     WORK.done = 0
     try:
-        return str(compiled(expression).render(**known)).strip()
+        return str(compile_expression(expression).render(**known)).strip()
     except LiquidError as wrong:
-        raise ExpressionError(sentence(wrong)) from None
+        raise ExpressionError(explain_error(wrong)) from None
     except TypeError:
         raise ExpressionError("A filter is used with more or fewer arguments than it takes.") from None
     except (ArithmeticError, ValueError, LookupError, AttributeError, RecursionError) as wrong:

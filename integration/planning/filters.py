@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from integration.planning import normalize
+from integration.planning.normalize import normalize_text
 from integration.planning.rules import Filter
 from integration.planning.snapshot import Card
 from integration.records import ContactRead
 
 OPERATORS: dict[str, Callable[[str, str], bool]] = {
-    "equals": lambda have, want: normalize.text(have).casefold() == normalize.text(want).casefold(),
-    "not_equals": lambda have, want: normalize.text(have).casefold() != normalize.text(want).casefold(),
-    "contains": lambda have, want: normalize.text(want).casefold() in normalize.text(have).casefold(),
-    "not_contains": lambda have, want: normalize.text(want).casefold() not in normalize.text(have).casefold(),
-    "starts_with": lambda have, want: normalize.text(have).casefold().startswith(normalize.text(want).casefold()),
+    "equals": lambda have, want: normalize_text(have).casefold() == normalize_text(want).casefold(),
+    "not_equals": lambda have, want: normalize_text(have).casefold() != normalize_text(want).casefold(),
+    "contains": lambda have, want: normalize_text(want).casefold() in normalize_text(have).casefold(),
+    "not_contains": lambda have, want: normalize_text(want).casefold() not in normalize_text(have).casefold(),
+    "starts_with": lambda have, want: normalize_text(have).casefold().startswith(normalize_text(want).casefold()),
     "blank": lambda have, want: not have.strip(),
     "not_blank": lambda have, want: bool(have.strip()),
     # Dates are YYYY-MM-DD, so text order is their order; an unknown date matches neither.
@@ -23,19 +23,19 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
 }
 
 
-def failing(card: Card, filters: tuple[Filter, ...]) -> Filter | None:
+def find_unmet(card: Card, filters: tuple[Filter, ...]) -> Filter | None:
     """The first filter that the card does not meet, or None."""
-    return first_unmet(filters, lambda field: card.exchanged_on if field == "exchangeDate" else card.values.get(field, ""))
+    return find_first_unmet(filters, lambda field: card.exchanged_on if field == "exchangeDate" else card.values.get(field, ""))
 
 
-def failing_contact(contact: ContactRead, filters: tuple[Filter, ...]) -> Filter | None:
+def find_unmet_of_contact(contact: ContactRead, filters: tuple[Filter, ...]) -> Filter | None:
     """The first filter that a contact which exists already does not meet, or None."""
-    return first_unmet(filters, lambda name: contact.values.get(name, ""))
+    return find_first_unmet(filters, lambda name: contact.values.get(name, ""))
 
 
-def first_unmet(filters: tuple[Filter, ...], value_of: Callable[[str], str]) -> Filter | None:
+def find_first_unmet(filters: tuple[Filter, ...], value_of: Callable[[str], str]) -> Filter | None:
     return next((row for row in filters if not OPERATORS[row.op](value_of(row.field), row.value)), None)
 
 
-def as_text(row: Filter) -> str:
+def write_filter(row: Filter) -> str:
     return f"{row.field} {row.op} {row.value}".strip()

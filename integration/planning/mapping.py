@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from integration.planning import normalize
-from integration.planning.expressions import ExpressionError, render
+from integration.planning.expressions import ExpressionError, render_expression
+from integration.planning.normalize import normalize_email, normalize_text
 from integration.planning.rules import TAGS, MappingRow
 from integration.planning.transforms import TRANSFORMS
 from integration.records import Values
 
-OWNER = "owner"  # the kind of a property that names a HubSpot user
+OWNER_KIND = "owner"  # the kind of a property that names a HubSpot user
 
 
 class BadMapping(Exception):
     """A row that fails for a card; the message names the property and what is wrong."""
 
 
-def mapped(
+def map_card(
     values: Values,
     tags: Sequence[str],
     rows: Iterable[MappingRow],
@@ -27,36 +27,36 @@ def mapped(
     """Property -> wanted value, "" where the card has none. ``tags`` are ids. Raises BadMapping."""
     names = [(tag_names or {}).get(tag, tag) for tag in tags]
     try:
-        return {row.hubspot: owner_of(row, value_of(row, values, tags, names), owners or {}) for row in rows}
+        return {row.hubspot: find_owner(row, make_value(row, values, tags, names), owners or {}) for row in rows}
     except ExpressionError:
-        raise BadMapping(first_bad(values, names, rows)) from None
+        raise BadMapping(find_bad_row(values, names, rows)) from None
 
 
-def first_bad(values: Values, names: Sequence[str], rows: Iterable[MappingRow]) -> str:
+def find_bad_row(values: Values, names: Sequence[str], rows: Iterable[MappingRow]) -> str:
     for row in rows:
         try:
-            text_of(row, values, names)
+            make_text(row, values, names)
         except ExpressionError as wrong:
             return f"{row.hubspot}: {wrong}"
     return ""
 
 
-def value_of(row: MappingRow, values: Values, tags: Sequence[str], names: Sequence[str]) -> str:
+def make_value(row: MappingRow, values: Values, tags: Sequence[str], names: Sequence[str]) -> str:
     """Raises ExpressionError."""
     if row.sansan == (TAGS,) and not row.expression:
         return ";".join(sorted(tags))
-    text = text_of(row, values, names)
-    return looked_up(row, text) if row.table else text
+    text = make_text(row, values, names)
+    return look_up(row, text) if row.table else text
 
 
-def owner_of(row: MappingRow, value: str, owners: Mapping[str, str]) -> str:
+def find_owner(row: MappingRow, value: str, owners: Mapping[str, str]) -> str:
     """The HubSpot user with this address; blank where there is none, so that nothing is overwritten by a guess."""
-    return owners.get(normalize.email(value), "") if row.kind == OWNER else value
+    return owners.get(normalize_email(value), "") if row.kind == OWNER_KIND else value
 
 
-def text_of(row: MappingRow, values: Values, names: Sequence[str]) -> str:
+def make_text(row: MappingRow, values: Values, names: Sequence[str]) -> str:
     if row.expression:
-        parts = [render(row.expression, values, names)]
+        parts = [render_expression(row.expression, values, names)]
     elif len(row.sansan) == 1 and not row.transform:
         return values.get(row.sansan[0], "").strip()
     else:
@@ -64,15 +64,15 @@ def text_of(row: MappingRow, values: Values, names: Sequence[str]) -> str:
     return TRANSFORMS[row.transform](parts, values.get("countryCode", "")).strip()
 
 
-def table_key(text: str) -> str:
+def fold_table_key(text: str) -> str:
     """By which a value is found in a table: its text, widths and case folded."""
-    return normalize.text(text).casefold()
+    return normalize_text(text).casefold()
 
 
-def looked_up(row: MappingRow, text: str) -> str:
+def look_up(row: MappingRow, text: str) -> str:
     """The table's value; a blank is looked up, too."""
-    key = table_key(text)
+    key = fold_table_key(text)
     for have, value in row.table:
-        if table_key(have) == key:
+        if fold_table_key(have) == key:
             return value
     return "" if row.others == "blank" else text

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from integration.planning import normalize
+from integration.planning.normalize import normalize_name
 from integration.planning.snapshot import Card
 
 Person = tuple[Card, ...]  # newest card first
 
 
-def people(cards: Iterable[Card]) -> list[Person]:
+def group_people(cards: Iterable[Card]) -> list[Person]:
     """Cards that share a link, a Sansan person, or an address and a name, are one person."""
     cards = sorted(cards, key=lambda card: card.rank, reverse=True)
     parent = list(range(len(cards)))
@@ -21,9 +21,9 @@ def people(cards: Iterable[Card]) -> list[Person]:
         return i
 
     first_with: dict[tuple[str, ...], int] = {}
-    names = names_at(cards)
+    names = collect_names(cards)
     for i, card in enumerate(cards):
-        for key in keys(card, names):
+        for key in list_match_keys(card, names):
             parent[root(i)] = root(first_with.setdefault(key, i))
     groups: dict[int, list[Card]] = {}
     for i, card in enumerate(cards):
@@ -31,16 +31,16 @@ def people(cards: Iterable[Card]) -> list[Person]:
     return [tuple(group) for group in groups.values()]
 
 
-def names_at(cards: Iterable[Card]) -> dict[str, set[str]]:
+def collect_names(cards: Iterable[Card]) -> dict[str, set[str]]:
     """Address -> the names that carry it."""
     found: dict[str, set[str]] = {}
     for card in cards:
-        if card.email and name_key(card):
-            found.setdefault(card.email, set()).add(name_key(card))
+        if card.email and make_name_key(card):
+            found.setdefault(card.email, set()).add(make_name_key(card))
     return found
 
 
-def keys(card: Card, names: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
+def list_match_keys(card: Card, names: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     if card.link:
         found.append(("link", card.link))
@@ -50,16 +50,16 @@ def keys(card: Card, names: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
         # The name belongs to the key: an address that several names share is a mailbox, not a person.
         # A card without a name is no second person, unless it could be either of two.
         only = names.get(card.email, set())
-        name = name_key(card) or (next(iter(only)) if len(only) == 1 else "")
+        name = make_name_key(card) or (next(iter(only)) if len(only) == 1 else "")
         found.append(("email", card.email, name))
     return found
 
 
-def name_key(card: Card) -> str:
-    return normalize.name(card.values.get("lastName", ""), card.values.get("firstName", ""))
+def make_name_key(card: Card) -> str:
+    return normalize_name(card.values.get("lastName", ""), card.values.get("firstName", ""))
 
 
-def owners(persons: Sequence[Person]) -> dict[str, Person]:
+def find_owners(persons: Sequence[Person]) -> dict[str, Person]:
     """Address -> the person who may have it: the one with the newest card that carries it."""
     best: dict[str, tuple[Card, Person]] = {}
     for person in persons:
@@ -69,6 +69,6 @@ def owners(persons: Sequence[Person]) -> dict[str, Person]:
     return {address: person for address, (_, person) in best.items()}
 
 
-def address_of(person: Person, owner: dict[str, Person]) -> str:
+def choose_address(person: Person, owner: dict[str, Person]) -> str:
     """The newest card's address that this person owns; "" when all belong to others or there is none."""
     return next((card.email for card in person if card.email and owner[card.email] is person), "")

@@ -20,42 +20,42 @@ LEGAL_FORM = re.compile(
 )
 NOT_IN_COMPANIES = re.compile(r"[\s・･.,'’\"“”&＆\-‐]+")
 # One @, a dotted domain, a top level of letters (or punycode): what HubSpot accepts, no more.
-EMAIL = re.compile(r"(?!\.)[a-z0-9.!#$%&'*+/=?^_`{|}~-]+(?<!\.)@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]+)")
+EMAIL_FORM = re.compile(r"(?!\.)[a-z0-9.!#$%&'*+/=?^_`{|}~-]+(?<!\.)@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]+)")
 EXTENSION = re.compile(r"\s*\(?(?:内線|(?<![a-z])ext(?:ension)?\.?|(?<=\d)\s*x)\)?\s*[:：]?\s*\d*.*$", re.IGNORECASE)
 # "(代)" marks the switchboard; labels come before the number.
 AROUND_PHONE = re.compile(r"\s*\(?(?:代表|代)\)?\s*|^\s*(?:tel|fax|phone|電話)\s*[.:：]?\s*", re.IGNORECASE)
 
 
-def text(value: str) -> str:
+def normalize_text(value: str) -> str:
     """NFKC, one space between words, none around."""
     return " ".join(unicodedata.normalize("NFKC", value).split())
 
 
-def email(value: str) -> str:
+def normalize_email(value: str) -> str:
     """The address as a match key: NFKC, no white space, lower case. Not necessarily valid."""
     return "".join(unicodedata.normalize("NFKC", value).split()).lower()
 
 
 def is_email(key: str) -> bool:
     """Whether a folded address (see ``email``) is one that a contact can have."""
-    return len(key) <= 254 and ".." not in key and EMAIL.fullmatch(key) is not None
+    return len(key) <= 254 and ".." not in key and EMAIL_FORM.fullmatch(key) is not None
 
 
-def name(last: str, first: str) -> str:
+def normalize_name(last: str, first: str) -> str:
     """A person's name as a match key: width, kana, case, spaces and dots folded."""
     folded = unicodedata.normalize("NFKC", last + first).translate(KANA).casefold()
     return NOT_IN_NAMES.sub("", folded)
 
 
 @lru_cache(maxsize=4096)
-def company(value: str) -> str:
+def normalize_company(value: str) -> str:
     """A company's name without its legal form, width, case and punctuation."""
     folded = unicodedata.normalize("NFKC", value).casefold()
     return NOT_IN_COMPANIES.sub("", LEGAL_FORM.sub("", folded))
 
 
 @lru_cache(maxsize=4096)
-def phone(value: str, country: str = "JP") -> str:
+def normalize_phone(value: str, country: str = "JP") -> str:
     """E.164 where the number can be read as one, else its digits. An extension is left out."""
     plain = EXTENSION.sub("", AROUND_PHONE.sub("", unicodedata.normalize("NFKC", value))).strip()
     if not plain:

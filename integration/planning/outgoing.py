@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from integration.planning import decisions as d
-from integration.planning import normalize
-from integration.planning.decisions import Decision, Verdict
-from integration.planning.filters import as_text, failing_contact
-from integration.planning.reverse import NAMING, card_values, too_long
+from integration.planning.decisions import CREATE, HOLD, NEW_CARD, SKIP, Decision, Verdict
+from integration.planning.filters import find_unmet_of_contact, write_filter
+from integration.planning.normalize import is_email, normalize_email
+from integration.planning.reverse import NAMING_FIELDS, find_too_long, make_card_values
 from integration.planning.rules import Rule
 from integration.records import ContactRead
 
@@ -24,51 +23,51 @@ class Candidate:
     barred: str = ""
 
 
-def address_of(contact: ContactRead) -> str:
+def find_card_address(contact: ContactRead) -> str:
     """The folded address, "" where it is none that a card can have."""
-    key = normalize.email(contact.values.get("email", ""))
-    return key if normalize.is_email(key) else ""
+    key = normalize_email(contact.values.get("email", ""))
+    return key if is_email(key) else ""
 
 
-def refused(one: Candidate, rule: Rule) -> Decision | None:
+def refuse_candidate(one: Candidate, rule: Rule) -> Decision | None:
     """Why the contact becomes no card, without asking Sansan; None where it may."""
     if one.contact is None:
-        return skip(one, "excluded", "contact_left")
+        return skip_candidate(one, "excluded", "contact_left")
     if one.link:
-        return skip(one, "linked", "has_card")
+        return skip_candidate(one, "linked", "has_card")
     if one.barred:
-        return skip(one, "excluded", "never_sync", one.barred)
-    if rule.require_email and not address_of(one.contact):
-        return skip(one, "excluded", "contact_no_email")
-    unmet = failing_contact(one.contact, rule.contact_filters)
+        return skip_candidate(one, "excluded", "never_sync", one.barred)
+    if rule.require_email and not find_card_address(one.contact):
+        return skip_candidate(one, "excluded", "contact_no_email")
+    unmet = find_unmet_of_contact(one.contact, rule.contact_filters)
     if unmet:
-        return skip(one, "excluded", "contact_not_chosen", as_text(unmet))
-    card = card_values(one.contact.values, rule.to_cards)
-    if not any(card.get(name) for name in NAMING):
-        return hold(one, "nameless")
-    return hold(one, "too_long_for_card", too_long(card)) if too_long(card) else None
+        return skip_candidate(one, "excluded", "contact_not_chosen", write_filter(unmet))
+    card = make_card_values(one.contact.values, rule.to_cards)
+    if not any(card.get(name) for name in NAMING_FIELDS):
+        return hold_candidate(one, "nameless")
+    return hold_candidate(one, "too_long_for_card", find_too_long(card)) if find_too_long(card) else None
 
 
-def decide(one: Candidate, rule: Rule, left: int) -> Decision:
+def decide_candidate(one: Candidate, rule: Rule, left: int) -> Decision:
     """``left`` is how many cards may still be made today. To be called after the look whether Sansan has the address."""
-    refusal = refused(one, rule)
+    refusal = refuse_candidate(one, rule)
     if refusal or one.contact is None:
-        return refusal or skip(one, "excluded", "contact_left")
+        return refusal or skip_candidate(one, "excluded", "contact_left")
     if one.card:
-        return skip(one, "linked", "card_exists", one.card)
+        return skip_candidate(one, "linked", "card_exists", one.card)
     if left < 1:
-        return skip(one, "waiting", "daily_cap")
-    verdicts = (Verdict(one.record, "linked", d.NEW_CARD),)
-    return Decision(d.CREATE, d.NEW_CARD, one.record, verdicts, contact_id=one.contact.id, after=card_values(one.contact.values, rule.to_cards))
+        return skip_candidate(one, "waiting", "daily_cap")
+    verdicts = (Verdict(one.record, "linked", NEW_CARD),)
+    return Decision(CREATE, NEW_CARD, one.record, verdicts, contact_id=one.contact.id, after=make_card_values(one.contact.values, rule.to_cards))
 
 
-def skip(one: Candidate, bucket: str, reason: str, detail: str = "") -> Decision:
-    return Decision(d.SKIP, reason, one.record, (Verdict(one.record, bucket, reason, detail),), detail, link=one.link, contact_id=contact_id(one))
+def skip_candidate(one: Candidate, bucket: str, reason: str, detail: str = "") -> Decision:
+    return Decision(SKIP, reason, one.record, (Verdict(one.record, bucket, reason, detail),), detail, link=one.link, contact_id=name_candidate(one))
 
 
-def hold(one: Candidate, reason: str, detail: str = "") -> Decision:
-    return Decision(d.HOLD, reason, one.record, (Verdict(one.record, "held", reason, detail),), detail, contact_id=contact_id(one))
+def hold_candidate(one: Candidate, reason: str, detail: str = "") -> Decision:
+    return Decision(HOLD, reason, one.record, (Verdict(one.record, "held", reason, detail),), detail, contact_id=name_candidate(one))
 
 
-def contact_id(one: Candidate) -> str:
+def name_candidate(one: Candidate) -> str:
     return one.contact.id if one.contact else ""

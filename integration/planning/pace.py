@@ -8,13 +8,13 @@ SLOWER = 1.5
 SHARE = 0.25
 
 
-def next_pace(pace: float | None, changed: bool, slowest: float, least: float = FASTEST) -> float:
+def choose_pace(pace: float | None, changed: bool, slowest: float, least: float = FASTEST) -> float:
     """Seconds until the next look. ``slowest`` is the rule's interval, ``least`` what the budget allows (see ``affordable``)."""
     if changed or pace is None:
         return min(max(FASTEST, least), max(slowest, least))
     return min(max(pace * SLOWER, least), max(slowest, least))
 
 
-def affordable(per_minute: float, rules: int) -> float:
+def afford_pause(per_minute: float, rules: int) -> float:
     """Seconds between two looks of one rule, where ``rules`` share a connection that allows so many calls a minute."""
     return 60.0 * rules / (per_minute * SHARE) if per_minute else FASTEST

@@ -5,44 +5,43 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from integration.planning import decisions as d
-from integration.planning import normalize
-from integration.planning.decide import Clash, Present, Times, judge
-from integration.planning.decisions import Decision, Verdict
-from integration.planning.filters import as_text, failing, failing_contact
-from integration.planning.mapping import BadMapping, mapped
-from integration.planning.matching import Person, address_of, owners, people
+from integration.planning.decide import Clash, Present, Times, judge_property
+from integration.planning.decisions import CREATE, HOLD, LINK, SKIP, UPDATE, Decision, Verdict
+from integration.planning.filters import find_unmet, find_unmet_of_contact, write_filter
+from integration.planning.mapping import BadMapping, map_card
+from integration.planning.matching import Person, choose_address, find_owners, group_people
+from integration.planning.normalize import normalize_email
 from integration.planning.rules import CARD_ID, LINK_ID, TAGS, Rule
 from integration.planning.snapshot import Card, LinkView, Snapshot
-from integration.planning.survivors import blend, standing, tags
+from integration.planning.survivors import blend_cards, list_standing_cards, unite_tags
 from integration.records import ContactRead
 
 # How a contact is gone -> why it is not made again, whatever the rule says.
-LOST = {"forgotten": "contact_forgotten", "missing": "contact_missing"}
+GONE_REASONS = {"forgotten": "contact_forgotten", "missing": "contact_missing"}
 LONGEST_VALUE = 65_536  # characters in a HubSpot text property
 
 
-def plan(snapshot: Snapshot, rule: Rule) -> list[Decision]:
+def plan_people(snapshot: Snapshot, rule: Rule) -> list[Decision]:
     """One decision for each person, and one for each card that is out of scope."""
     out, kept = [], []
     for card in snapshot.cards:
-        verdict = excluded(card, rule)
+        verdict = exclude_card(card, rule)
         if verdict:
-            out.append(Decision(d.SKIP, verdict.reason, card.record, (verdict,), verdict.detail, link=card.link))
+            out.append(Decision(SKIP, verdict.reason, card.record, (verdict,), verdict.detail, link=card.link))
         else:
             kept.append(card)
-    persons = people(kept)
-    owner = owners(persons)
-    taken = taken_links(persons, owner, {key for key, link in snapshot.links.items() if link.gone})
-    addresses = {id(person): address_of(person, owner) for person in persons}
-    going = farewells(out, {chosen for chosen in taken.values() if chosen}, snapshot, rule)
-    holders = holders_of(snapshot, {taken[id(person)]: addresses[id(person)] for person in persons})
+    persons = group_people(kept)
+    owner = find_owners(persons)
+    taken = choose_links(persons, owner, {key for key, link in snapshot.links.items() if link.gone})
+    addresses = {id(person): choose_address(person, owner) for person in persons}
+    going = plan_farewells(out, {chosen for chosen in taken.values() if chosen}, snapshot, rule)
+    holders = find_address_holders(snapshot, {taken[id(person)]: addresses[id(person)] for person in persons})
     return [going.get(one.card, one) for one in out] + [
-        decide(person, addresses[id(person)], taken[id(person)], snapshot, rule, holders) for person in persons
+        decide_person(person, addresses[id(person)], taken[id(person)], snapshot, rule, holders) for person in persons
     ]
 
 
-def excluded(card: Card, rule: Rule) -> Verdict | None:
+def exclude_card(card: Card, rule: Rule) -> Verdict | None:
     """Why a card is out of scope by itself, or None."""
     if not card.visible:
         return Verdict(card.record, "unseen", "unseen")
@@ -50,13 +49,13 @@ def excluded(card: Card, rule: Rule) -> Verdict | None:
         return Verdict(card.record, "excluded", "no_selected_tag")
     if card.barred:
         return Verdict(card.record, "excluded", "never_sync", card.barred)
-    row = None if card.foreign or (rule.filters_enter and card.link) else failing(card, rule.filters)
+    row = None if card.foreign or (rule.filters_enter and card.link) else find_unmet(card, rule.filters)
     if row:
-        return Verdict(card.record, "excluded", "filtered", as_text(row))
+        return Verdict(card.record, "excluded", "filtered", write_filter(row))
     return None
 
 
-def taken_links(persons: Iterable[Person], owner: dict[str, Person], gone: Collection[str] = ()) -> dict[int, str]:
+def choose_links(persons: Iterable[Person], owner: dict[str, Person], gone: Collection[str] = ()) -> dict[int, str]:
     """id(person) -> the link to use.
 
     A person keeps the link of their newest linked card whose contact is there. A mailbox that passes to somebody with a newer card takes
@@ -64,7 +63,7 @@ def taken_links(persons: Iterable[Person], owner: dict[str, Person], gone: Colle
     """
     chosen = {id(person): next((card.link for card in sorted(person, key=lambda card: card.link in gone) if card.link), "") for person in persons}
     for person in persons:
-        if chosen[id(person)] and any(card.email for card in person) and not address_of(person, owner):
+        if chosen[id(person)] and any(card.email for card in person) and not choose_address(person, owner):
             heir = owner[next(card.email for card in person if card.email)]
             if not chosen[id(heir)]:
                 chosen[id(heir)] = chosen[id(person)]
@@ -72,75 +71,77 @@ def taken_links(persons: Iterable[Person], owner: dict[str, Person], gone: Colle
     return chosen
 
 
-def holders_of(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[str, str]:
+def find_address_holders(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[str, str]:
     """Address -> the contact that has it in HubSpot, and will still have it after this plan.
 
     ``wanted`` is the address that each link's person is to have: a contact that gets another one gives its own up.
     """
     moving = {snapshot.links[key].contact_id for key, address in wanted.items() if key in snapshot.links and address}
-    seen = {normalize.email(contact.values.get("email", "")): id for id, contact in snapshot.contacts.items()}
+    seen = {normalize_email(contact.values.get("email", "")): id for id, contact in snapshot.contacts.items()}
     held = {**snapshot.by_email, **seen}
     return {address: snapshot.contacts[id].id for address, id in held.items() if id in snapshot.contacts and id not in moving}
 
 
-def decide(person: Person, address: str, link_key: str, snapshot: Snapshot, rule: Rule, holders: Mapping[str, str]) -> Decision:
+def decide_person(person: Person, address: str, link_key: str, snapshot: Snapshot, rule: Rule, holders: Mapping[str, str]) -> Decision:
     """The decision for one person; flat early returns, the first that applies."""
     head = person[0]
-    refusal = refused(person, address, rule)
+    refusal = refuse_person(person, address, rule)
     if refusal:
         return refusal
-    values, origin = blend(person)
+    values, origin = blend_cards(person)
     origin[TAGS] = head.id
     try:
-        wanted = mapped(values, tags(person), rule.mappings, rule.tag_names, rule.owners)
+        wanted = map_card(values, unite_tags(person), rule.mappings, rule.tag_names, rule.owners)
     except BadMapping as wrong:
-        return hold(person, "bad_mapping", str(wrong))
+        return hold_person(person, "bad_mapping", str(wrong))
     wanted["email"] = address
     too_long = next((name for name, value in wanted.items() if len(value) > LONGEST_VALUE), None)
     if too_long:
-        return hold(person, "value_too_long", too_long)
+        return hold_person(person, "value_too_long", too_long)
     if not (address or wanted.get("firstname") or wanted.get("lastname")):
-        return hold(person, "nothing_to_identify")
+        return hold_person(person, "nothing_to_identify")
     link = snapshot.links.get(link_key, LinkView(""))
     contact_id = (link.contact_id if not link.gone else "") or snapshot.by_email.get(address, "")
     contact = snapshot.contacts.get(contact_id)
     source = {row.hubspot: origin[field] for row in rule.mappings for field in row.sansan if field in origin}
     if contact is None and (contact_id or link.gone):
-        reason = LOST.get(link.gone, "contact_gone")
+        reason = GONE_REASONS.get(link.gone, "contact_gone")
         if reason != "contact_gone" or not rule.make_again:
-            return hold(person, reason, contact_id or link.contact_id)
+            return hold_person(person, reason, contact_id or link.contact_id)
         link = LinkView("")  # under a key of its own: the deleted one may be restored
     if link.gone and contact:
         link = LinkView(link.key)  # another contact has the address now: what was written to the one that is gone says nothing of it
     if contact is None:
-        return create(person, link, wanted, source, rule) if address or rule.link_property else hold(person, "needs_link_property")
-    unmet = None if rule.filters_enter and link.written else failing_contact(contact, rule.contact_filters)
+        return plan_create(person, link, wanted, source, rule) if address or rule.link_property else hold_person(person, "needs_link_property")
+    unmet = None if rule.filters_enter and link.written else find_unmet_of_contact(contact, rule.contact_filters)
     if unmet:
-        return skip(person, "excluded", "contact_filtered", as_text(unmet))
-    return update(person, link, contact, wanted, source, rule, holders.get(address, ""), snapshot)
+        return skip_person(person, "excluded", "contact_filtered", write_filter(unmet))
+    return plan_update(person, link, contact, wanted, source, rule, holders.get(address, ""), snapshot)
 
 
-def refused(person: Person, address: str, rule: Rule) -> Decision | None:
+def refuse_person(person: Person, address: str, rule: Rule) -> Decision | None:
     """Why this person gets no contact, or None."""
     if address:
         return None
     if any(card.email for card in person):
-        return skip(person, "merged", "shared_mailbox")
+        return skip_person(person, "merged", "shared_mailbox")
     if rule.require_email:
         typed = any(card.values.get("email", "") for card in person)
-        return skip(person, "excluded", "invalid_email" if typed else "no_email")
+        return skip_person(person, "excluded", "invalid_email" if typed else "no_email")
     return None
 
 
-def create(person: Person, link: LinkView, wanted: dict[str, str], source: dict[str, str], rule: Rule) -> Decision:
+def plan_create(person: Person, link: LinkView, wanted: dict[str, str], source: dict[str, str], rule: Rule) -> Decision:
     after = {name: value for name, value in wanted.items() if value}
     if rule.link_property:
         # The link id itself is added when the link is made: planning knows no randomness.
         after[CARD_ID] = person[0].id
-    return Decision(d.CREATE, "new_person", person[0].record, verdicts(person, "new_person"), "", link.key, "", {}, after, pick(source, after))
+    return Decision(
+        CREATE, "new_person", person[0].record, make_verdicts(person, "new_person"), "", link.key, "", {}, after, pick_origin(source, after)
+    )
 
 
-def update(
+def plan_update(
     person: Person, link: LinkView, contact: ContactRead, wanted: dict[str, str], source: dict[str, str], rule: Rule, holder: str, snapshot: Snapshot
 ) -> Decision:
     """``holder`` is the contact that has the address. Where it is another one, this contact keeps its own, and the rest is written."""
@@ -148,7 +149,7 @@ def update(
     first_time = not link.contact_id or (rule.link_property and contact.values.get(LINK_ID, "") != link.key)
     changed_at = max(card.changed_at for card in person)
     # What is no longer seen still counts as the person's: losing sight of a card takes nothing from a contact.
-    stands = {card.id for card in standing(person)} | {card.id for card in snapshot.cards if not card.visible}
+    stands = {card.id for card in list_standing_cards(person)} | {card.id for card in snapshot.cards if not card.visible}
     after: dict[str, str] = {}
     clashes: dict[str, Clash] = {}
     own = frozenset(row.hubspot for row in rule.mappings) - head.otherwise
@@ -159,7 +160,7 @@ def update(
         orphaned = link.origin.get(name, head.id) not in stands
         present = Present(contact.values.get(name, ""), link.written.get(name), link.answered.get(name), orphaned)
         times = Times(changed_at, contact.changed.get(name, contact.modified_at))
-        judged = judge(row, wanted[name], present, rule.conflict, times, link.choices.get(name))
+        judged = judge_property(row, wanted[name], present, rule.conflict, times, link.choices.get(name))
         if taken and name == "email":
             continue
         if judged.clash:
@@ -170,19 +171,19 @@ def update(
     if rule.link_property and contact.values.get(CARD_ID, "") != head.id:
         after[CARD_ID] = head.id
     if not after and not first_time and (taken or held):
-        one = hold(person, "email_taken", holder) if taken else hold(person, "conflict", ", ".join(held))
+        one = hold_person(person, "email_taken", holder) if taken else hold_person(person, "conflict", ", ".join(held))
         return replace(one, link=link.key, contact_id=contact.id, clashes=clashes, judged=own)
     if not after and not first_time:
         reason = "kept_hubspot" if clashes else "in_sync"
-        return Decision(d.SKIP, reason, head.record, verdicts(person, reason), "", link.key, contact.id, clashes=clashes, judged=own)
+        return Decision(SKIP, reason, head.record, make_verdicts(person, reason), "", link.key, contact.id, clashes=clashes, judged=own)
     before = {name: contact.values.get(name, "") for name in after}
-    reason = "email_taken" if taken else "conflict" if held else "matched_email" if first_time else why(after, before, link)
+    reason = "email_taken" if taken else "conflict" if held else "matched_email" if first_time else choose_reason(after, before, link)
     detail = holder if taken else ", ".join(held)
-    kind, settled = d.LINK if first_time else d.UPDATE, verdicts(person, reason)
-    return Decision(kind, reason, head.record, settled, detail, link.key, contact.id, before, after, pick(source, after), clashes, own)
+    kind, settled = LINK if first_time else UPDATE, make_verdicts(person, reason)
+    return Decision(kind, reason, head.record, settled, detail, link.key, contact.id, before, after, pick_origin(source, after), clashes, own)
 
 
-def farewells(out: Iterable[Decision], kept: set[str], snapshot: Snapshot, rule: Rule) -> dict[int, Decision]:
+def plan_farewells(out: Iterable[Decision], kept: set[str], snapshot: Snapshot, rule: Rule) -> dict[int, Decision]:
     """Record -> the last write for people all of whose cards have lost their selected tags: our tag property says so, too."""
     row = next((row for row in rule.mappings if row.sansan == (TAGS,) and not row.expression), None)
     found: dict[str, Decision] = {}
@@ -193,31 +194,35 @@ def farewells(out: Iterable[Decision], kept: set[str], snapshot: Snapshot, rule:
         if row is None or link is None or contact is None or one.reason != "no_selected_tag" or card.foreign or one.link in kept or one.link in found:
             continue
         present = Present(contact.values.get(row.hubspot, ""), link.written.get(row.hubspot), link.answered.get(row.hubspot))
-        value = judge(row, "", present, rule.conflict, Times(card.changed_at, contact.modified_at)).value if link.written.get(row.hubspot) else None
+        value = (
+            judge_property(row, "", present, rule.conflict, Times(card.changed_at, contact.modified_at)).value
+            if link.written.get(row.hubspot)
+            else None
+        )
         if value is not None:
             before, after = {row.hubspot: present.value}, {row.hubspot: value}
-            found[one.link] = replace(one, kind=d.UPDATE, reason="tag_removed", contact_id=contact.id, before=before, after=after)
+            found[one.link] = replace(one, kind=UPDATE, reason="tag_removed", contact_id=contact.id, before=before, after=after)
     return {one.card: one for one in found.values()}
 
 
-def why(after: dict[str, str], before: dict[str, str], link: LinkView) -> str:
+def choose_reason(after: dict[str, str], before: dict[str, str], link: LinkView) -> str:
     edited = any(name in link.written and before[name] not in (link.written[name], link.answered.get(name)) for name in after)
     return "contact_differs" if edited else "card_changed"
 
 
-def pick(source: dict[str, str], after: dict[str, str]) -> dict[str, str]:
+def pick_origin(source: dict[str, str], after: dict[str, str]) -> dict[str, str]:
     return {name: source[name] for name in after if name in source}
 
 
-def verdicts(person: Person, reason: str) -> tuple[Verdict, ...]:
+def make_verdicts(person: Person, reason: str) -> tuple[Verdict, ...]:
     """The newest card is linked; the others say which card stands for them."""
     head, *older = person
     return (Verdict(head.record, "linked", reason), *(Verdict(card.record, "merged", "older_card", head.id) for card in older))
 
 
-def skip(person: Person, bucket: str, reason: str, detail: str = "") -> Decision:
-    return Decision(d.SKIP, reason, person[0].record, tuple(Verdict(card.record, bucket, reason, detail) for card in person), detail)
+def skip_person(person: Person, bucket: str, reason: str, detail: str = "") -> Decision:
+    return Decision(SKIP, reason, person[0].record, tuple(Verdict(card.record, bucket, reason, detail) for card in person), detail)
 
 
-def hold(person: Person, reason: str, detail: str = "") -> Decision:
-    return Decision(d.HOLD, reason, person[0].record, tuple(Verdict(card.record, "held", reason, detail) for card in person), detail)
+def hold_person(person: Person, reason: str, detail: str = "") -> Decision:
+    return Decision(HOLD, reason, person[0].record, tuple(Verdict(card.record, "held", reason, detail) for card in person), detail)

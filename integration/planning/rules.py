@@ -78,7 +78,7 @@ class Rule:
         return {row.hubspot: replace(row, conflict=row.conflict or self.conflict) for row in self.mappings}
 
 
-def differing(one: Rule, other: Rule) -> frozenset[str]:
+def list_differing_properties(one: Rule, other: Rule) -> frozenset[str]:
     """The properties that both rules fill, and not in the same way."""
     theirs = other.ways
     return frozenset(name for name, way in one.ways.items() if theirs.get(name, way) != way)

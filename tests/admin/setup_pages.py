@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration.configuration import default_mappings
+from integration.configuration import make_default_mappings
 from integration.connectors.hubspot import fields
 from integration.models import Connection, FieldMapping, Sample, SyncRule, SyncRun
 from integration.records import PropertyRead
@@ -52,7 +52,9 @@ def begun(own: SimpleNamespace, step: str = "review", slug: str = "new", **value
         hour = timezone.now() - timedelta(hours=1)
         made = {"sansan": own.sansan, "hubspot": own.hubspot, "setup_step": step, "changed_at": hour}
         rule = SyncRule.objects.create(account=own.account, slug=slug, **made | values)
-        FieldMapping.objects.bulk_create(FieldMapping(account=own.account, rule=rule, position=i, **row) for i, row in enumerate(default_mappings()))
+        FieldMapping.objects.bulk_create(
+            FieldMapping(account=own.account, rule=rule, position=i, **row) for i, row in enumerate(make_default_mappings())
+        )
         sampled(own, "A1", VALUES, [f"{own.slug}-T0"])
         return SyncRule.objects.select_related("account").get(pk=rule.pk)
 

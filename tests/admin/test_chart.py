@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.tenancy import in_account
 from integration.admin.chart import BAR, DAYS, HEIGHT, STEP, chart, in_short, summary
 from integration.models import DayFigures
-from integration.planning import latency
+from integration.planning.latency import add_times
 from tests.admin.pages import body
 
 TODAY = date(2026, 3, 30)
@@ -22,7 +22,7 @@ quick = settings(max_examples=60, derandomize=True, deadline=None, database=None
 
 
 def day(back: int = 0, took: tuple[float, ...] = (), **values: int) -> DayFigures:
-    return DayFigures(day=TODAY - timedelta(days=back), latency=latency.added([], took), slowest=max(took, default=0), **values)
+    return DayFigures(day=TODAY - timedelta(days=back), latency=add_times([], took), slowest=max(took, default=0), **values)
 
 
 def points(drawn):
@@ -130,7 +130,7 @@ def test_the_page_s_drawing_has_plain_numbers_in_any_language(acme, aiko, langua
                 rule=acme.rule,
                 day=timezone.now().date() - timedelta(days=back),
                 created=n,
-                latency=latency.added([], [4.0]),
+                latency=add_times([], [4.0]),
                 slowest=4.0,
             )
     with translation.override(language):

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from core.tenancy import in_account
 from integration import changes
+from integration.changes import save_tags
 from integration.models import SyncRule, SyncRun
 from tests.admin.pages import body, listed, page, press, rows_on, told
 from tests.admin.setup_pages import again, begun, previewed, url
@@ -110,7 +111,7 @@ def test_a_sync_that_was_switched_on_meanwhile_is_not_discarded(draft, aiko):
 
 def test_who_saves_it_is_heard_above_who_discards_it(draft, aiko, queued, monkeypatch):
     """Both at once: the one has looked at what it would write, and wants it."""
-    save_tags = changes.save_tags
+    save = changes.save_tags
 
     def meanwhile(rule):
         SyncRule.objects.filter(pk=rule.pk).update(discarded_at=timezone.now())

@@ -11,8 +11,8 @@ from django.utils import translation
 
 from integration.admin.shown import sentence, to_do
 from integration.connectors.hubspot.parse import CODES
-from integration.ledger import COUNTED_AS
-from integration.planning import decisions
+from integration.ledger import BUCKET_COUNTERS
+from integration.planning.decisions import EXCLUDED, MERGED
 from integration.planning.reasons import REASONS, TO_DO
 
 ROOT = Path(__file__).resolve().parents[2] / "integration"
@@ -91,8 +91,8 @@ def test_every_reason_in_the_table_is_given_somewhere(code):
 
 
 def test_what_the_tables_name_is_explained():
-    named = {*CODES.values(), *decisions.MERGED, *decisions.EXCLUDED}
-    assert named <= set(REASONS) and set(COUNTED_AS) == {"linked", "merged", "excluded", "held", "unseen"}
+    named = {*CODES.values(), *MERGED, *EXCLUDED}
+    assert named <= set(REASONS) and set(BUCKET_COUNTERS) == {"linked", "merged", "excluded", "held", "unseen"}
 
 
 def test_every_reason_has_something_to_do_and_nothing_else_has():

@@ -8,8 +8,9 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration import changes, desk
 from integration.admin.setup import tags
+from integration.changes import find_chosen_tags, pick_tags
+from integration.desk import make_scopes
 from integration.models import Connection, SyncRule, Tag
 from tests.admin.pages import body, listed, press, told
 from tests.admin.setup_pages import again, begun, form_of, previewed, problems, send, url
@@ -54,7 +55,7 @@ def test_what_is_ticked_is_kept_until_it_is_saved(acme, aiko, draft):
     answer = send(aiko, "tags", draft, tag=["acme-T0", "acme-T1"], every=None)
     assert answer["Location"] == url("configure", draft.pk)
     assert new(draft) and again(draft).setup_step == "configure" and not again(acme.rule).recheck
-    assert selected(acme) == set() and changes.chosen_tags(again(draft)) == {"acme-T0", "acme-T1"}
+    assert selected(acme) == set() and find_chosen_tags(again(draft)) == {"acme-T0", "acme-T1"}
     assert form_of(aiko.get(url("tags", draft.pk)))["tag"] == ["acme-T0", "acme-T1"]
     assert saved(acme, aiko, draft, also="1")[0]
     assert selected(acme) == {"acme-T0", "acme-T1"} and again(draft).picked_tags is None
@@ -66,9 +67,9 @@ def test_what_is_no_longer_ticked_is_taken_away(acme, aiko, draft):
     with in_account(acme.account):
         Tag.objects.filter(external_id="acme-T0").update(selected=True)
     send(aiko, "tags", draft, tag=["acme-T1"])
-    assert changes.chosen_tags(again(draft)) == {"acme-T1"}
+    assert find_chosen_tags(again(draft)) == {"acme-T1"}
     send(aiko, "tags", draft, tag=["acme-T1"], every="1")
-    assert changes.chosen_tags(again(draft)) == set() and form_of(aiko.get(url("tags", draft.pk)))["every"] == ["1"]
+    assert find_chosen_tags(again(draft)) == set() and form_of(aiko.get(url("tags", draft.pk)))["every"] == ["1"]
     assert saved(acme, aiko, draft, also="1")[0] and selected(acme) == set()
 
 
@@ -114,11 +115,11 @@ def test_a_preview_goes_by_the_choice_and_a_run_by_what_is_saved(acme, aiko, dra
     send(aiko, "tags", draft, tag=["acme-T0"])
     with in_account(acme.account):
         rule = again(draft)
-        assert desk.scopes_of(rule, preview=True)[rule.pk].selected == {"acme-T0"}
-        assert desk.scopes_of(rule)[rule.pk].selected is None
-        changes.pick_tags(rule, {"acme-T1"})
-        changes.pick_tags(rule, set())
-        assert desk.scopes_of(rule, preview=True)[rule.pk].selected is None
+        assert make_scopes(rule, preview=True)[rule.pk].selected == {"acme-T0"}
+        assert make_scopes(rule)[rule.pk].selected is None
+        pick_tags(rule, {"acme-T1"})
+        pick_tags(rule, set())
+        assert make_scopes(rule, preview=True)[rule.pk].selected is None
 
 
 def test_the_same_again_is_no_change(acme, aiko, draft):
@@ -284,7 +285,7 @@ def test_of_two_who_choose_at_once_neither_undoes_the_other(acme, aiko, draft, w
     send(aiko, "tags", draft, **asked(theirs))
     answer = aiko.post(url("tags", draft.pk), form | {"action": "next"}, follow=True)
     with in_account(acme.account):
-        assert changes.chosen_tags(again(draft)) == set(stands)
+        assert find_chosen_tags(again(draft)) == set(stands)
     assert says in told(answer) and bool(says) == ("Meanwhile" in told(answer))
 
 
@@ -298,7 +299,7 @@ def test_what_a_colleague_chose_is_ticked_where_the_page_is_shown_again(acme, ai
     assert "3 tags are selected" in problems(answer)
     assert shown["tag"] == ["M00001", "M00002", "M00003"] and shown["opened"] == ["M00001"]
     aiko.post(url("tags", draft.pk), shown | {"tag": ["M00002", "M00003"], "action": "next"})
-    assert changes.chosen_tags(again(draft)) == {"M00002", "M00003"}, "seen, and taken away"
+    assert find_chosen_tags(again(draft)) == {"M00002", "M00003"}, "seen, and taken away"
 
 
 def test_what_is_chosen_is_shown_however_many_tags_there_are(acme, aiko, draft, monkeypatch):
@@ -307,7 +308,7 @@ def test_what_is_chosen_is_shown_however_many_tags_there_are(acme, aiko, draft, 
     send(aiko, "tags", draft, tag=["M00003"])
     monkeypatch.setattr(tags, "SHOWN", 2)
     send(aiko, "tags", draft)
-    assert changes.chosen_tags(again(draft)) == {"M00003"}
+    assert find_chosen_tags(again(draft)) == {"M00003"}
 
 
 def test_the_selection_of_a_running_sync_pauses_it(acme, aiko):

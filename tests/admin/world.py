@@ -21,7 +21,7 @@ from core.models import Account, Departure, Invitation, Membership, Role, User
 from core.models.invitation import digest
 from core.tenancy import in_account
 from integration.models import AuditEntry, Connection, DayFigures, FieldMapping, Heartbeat, Link, Record, Sample, SyncRule, SyncRun, Tag
-from integration.planning import latency
+from integration.planning.latency import add_times
 from tests.cast import member
 from tests.core import rows
 
@@ -117,7 +117,7 @@ def furnish_sync(own: SimpleNamespace, ids: Any) -> None:
     own.sample = Sample.objects.create(
         pk=next(ids), account=account, connection=own.sansan, external_id=f"{slug}-S1", values=card, tags=[f"{slug}-T0"], read_at=now
     )
-    day = {"created": 12, "calls_hubspot": 34, "latency": latency.added((), (3, 4, 5.5)), "slowest": 5.5}
+    day = {"created": 12, "calls_hubspot": 34, "latency": add_times((), (3, 4, 5.5)), "slowest": 5.5}
     own.figures = DayFigures.objects.create(pk=next(ids), account=account, rule=own.rule, day=now.date(), **day)
     own.entry = entry(own.run, own.record, pk=next(ids), detail=f"{slug} was written {MARKUP}")
     LogEntry.objects.log_actions(own.owner.pk, [own.rule], CHANGE, change_message=f"{slug} changed it", single_object=True)

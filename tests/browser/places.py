@@ -18,7 +18,7 @@ from core.tenancy import in_account
 from integration.admin.setup.review import BEHIND
 from integration.models import Bucket, Connection, DayFigures, Link, Record, Side, SyncRule
 from integration.models.run import COUNTERS
-from integration.planning import latency
+from integration.planning.latency import add_times
 from tests.admin.pages import address, listed, page
 from tests.admin.setup_pages import begun, previewed, url
 from tests.admin.test_access import addresses_of, asking, plain
@@ -96,7 +96,7 @@ def stand(own: SimpleNamespace) -> None:
                 "day": now.date() - timedelta(days=back),
                 "created": back,
                 "failed": back % 3,
-                "latency": latency.added((), (3, back)),
+                "latency": add_times((), (3, back)),
                 "slowest": back,
             }
             DayFigures.objects.create(account=own.account, rule=rule, **day)

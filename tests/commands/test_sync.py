@@ -19,9 +19,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from core.tenancy import all_accounts, in_account
-from integration import lease, runs
+from integration.lease import claim_lease
 from integration.management.commands import sync as command
 from integration.models import SyncRule, SyncRun
+from integration.runs import start_run
 from integration.sandbox.server import Sandbox
 from tests.cast import TOKEN, configured, file
 from tests.engine.oracle import contacts_of, expected
@@ -196,7 +197,7 @@ def test_the_text_says_why_a_run_was_held(sandbox):
 
 def opened(rule, **how: Any) -> SyncRun:
     with in_account(rule.account):
-        return runs.start(rule, how.pop("trigger", "schedule"), **how)
+        return start_run(rule, how.pop("trigger", "schedule"), **how)
 
 
 @pytest.mark.django_db
@@ -255,7 +256,7 @@ def test_a_dry_run_waits_for_an_open_run(sandbox):
 def test_a_worker_at_the_connection_is_waited_for(sandbox, monkeypatch):
     rule = configured(file())
     with in_account(rule.account):
-        held = lease.claim(rule.hubspot)
+        held = claim_lease(rule.hubspot)
     slept = []
 
     def sleep(seconds: float) -> None:

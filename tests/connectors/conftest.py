@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 import pytest
 
-from integration.connectors import http, registry
+from integration.connectors import http
+from integration.connectors.registry import make_hubspot, make_sansan
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,9 @@ SECRETS = {"sansan": "sansan0key0of0aiko0invented00000", "hubspot": "pat-na1-inv
 
 @pytest.fixture
 def sansan(vendor, limit):
-    return registry.sansan({"api_key": SECRETS["sansan"]}, vendor.url, "v6.0", limit)
+    return make_sansan({"api_key": SECRETS["sansan"]}, vendor.url, "v6.0", limit)
 
 
 @pytest.fixture(params=["2026-03", "v3"])
 def hubspot(request, vendor, limit):
-    return registry.hubspot({"access_token": SECRETS["hubspot"]}, vendor.url, request.param, limit)
+    return make_hubspot({"access_token": SECRETS["hubspot"]}, vendor.url, request.param, limit)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from integration.connectors import registry
 from integration.connectors.base import CardSource, ContactTarget, Gone, Reconnect, Rejected, RetryLater
+from integration.connectors.registry import make_hubspot, make_sansan
 from integration.planning.decisions import REASONS
 from tests.connectors.conftest import SECRETS, Reply
 
@@ -32,10 +32,10 @@ class Vendor:
 
 
 VENDORS = [
-    Vendor("sansan", registry.sansan, "api_key", "v6.0", "X-Sansan-Api-Key", {"id": "U1", "name": "Aiko"}, "U1", CardSource, lambda c: c.card("C1")),
+    Vendor("sansan", sansan, "api_key", "v6.0", "X-Sansan-Api-Key", {"id": "U1", "name": "Aiko"}, "U1", CardSource, lambda c: c.card("C1")),
     Vendor(
         "hubspot",
-        registry.hubspot,
+        hubspot,
         "access_token",
         "2026-03",
         "Authorization",

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from core import checks
-from integration.checks import vendor_urls
+from integration.checks import check_vendor_urls
 from tests.process import ROOT, Product
 
 GOOD = {"SECRET_KEY": "secret-0123456789" * 4, "FERNET_KEYS": "f" * 44, "ALLOWED_HOSTS": "example.com", "DEBUG": "0"}
@@ -72,7 +72,7 @@ def test_a_wrong_length_of_a_slice_or_a_lease_is_refused(settings, name, value, 
 @pytest.mark.parametrize("name", ["SANSAN_API_URL", "HUBSPOT_API_URL"])
 def test_a_vendors_address_needs_its_scheme(settings, name):
     setattr(settings, name, "api.example.com")
-    assert [error.msg for error in vendor_urls(None)] == [f"{name} must begin with http:// or https://."]
+    assert [error.msg for error in check_vendor_urls(None)] == [f"{name} must begin with http:// or https://."]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from core.admin.site import site
 from core.history import Frozen, Tracked, because
 from core.models import Account, Membership, Role, User
 from core.tenancy import all_accounts, in_account
-from integration import preflight, survey
-from integration.credentials import source_for
+from integration.credentials import make_source
 from integration.models import Connection, FieldMapping, SyncRule, Tag
+from integration.preflight import check_connection
+from integration.survey import begin_survey, work_survey_slice
 from tests import cast
 from tests.admin.conftest import browser
 from tests.admin.pages import address, form_of, listed, page, press, send
@@ -293,10 +294,10 @@ def test_workers_leave_no_row(sandbox):
     before = {model: past(model) for model in KEPT}
     with in_account(rule.account):
         for one in (rule.sansan, rule.hubspot):
-            preflight.check_connection(one)
-        survey.begin(rule.sansan)
-        survey.slice_of(rule.sansan, 60.0)
-        source_for(rule.sansan)
+            check_connection(one)
+        begin_survey(rule.sansan)
+        work_survey_slice(rule.sansan, 60.0)
+        make_source(rule.sansan)
     cast.sync(rule)
     cast.sync(rule, full=True)
     kept = {model: since(model, rows) for model, rows in before.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
-from integration.planning import normalize
+from integration.planning.normalize import is_email, normalize_company, normalize_email, normalize_name
 
 ADDRESS = ("countryCode", "postalCode", "prefecture", "city", "street", "building")
 PROPERTIES = {
@@ -32,8 +32,8 @@ def rank(card: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def email(card: dict[str, Any]) -> str:
-    key = normalize.email(card["email"] or "")
-    return key if normalize.is_email(key) else ""
+    key = normalize_email(card["email"] or "")
+    return key if is_email(key) else ""
 
 
 def newest_with(address: str, cards: list[dict[str, Any]]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def newest_with(address: str, cards: list[dict[str, Any]]) -> dict[str, Any]:
 def same_person(one: dict[str, Any], other: dict[str, Any]) -> bool:
     if one["personId"] and one["personId"] == other["personId"]:
         return True
-    names = [normalize.name(card["lastName"] or "", card["firstName"] or "") for card in (one, other)]
+    names = [normalize_name(card["lastName"] or "", card["firstName"] or "") for card in (one, other)]
     return bool(email(one)) and email(one) == email(other) and names[0] == names[1]
 
 
@@ -68,7 +68,7 @@ def survivor(person: list[dict[str, Any]]) -> dict[str, str]:
     head, *older = person
     values = {name: head[name] for names in PROPERTIES.values() for name in names if head[name]}
     for card in older:
-        same = normalize.company(head["companyName"] or "") == normalize.company(card["companyName"] or "") != ""
+        same = normalize_company(head["companyName"] or "") == normalize_company(card["companyName"] or "") != ""
         whole_address = any(values.get(name) for name in ADDRESS)
         for name in (name for names in PROPERTIES.values() for name in names) if same else ():
             if card[name] and not values.get(name) and not (whole_address and name in ADDRESS):

@@ -9,6 +9,9 @@ from django.utils import timezone
 
 from core.tenancy import in_account
 from integration import apply, attention, gather
+from integration.apply import send_writes
+from integration.attention import bar_cards, retry_reason, retry_records, unbar_cards
+from integration.gather import read_contacts
 from integration.models import AuditEntry, Bucket, Record
 from tests.cast import TOKEN, configured, file, sync
 from tests.core import rows
@@ -44,7 +47,7 @@ def asked(rule, action, *records, **more):
 
 def barred(rule, *cards, why=WHY):
     with in_account(rule.account):
-        return attention.never_sync([of(rule, card) for card in cards], why, "ben")
+        return bar_cards([of(rule, card) for card in cards], why, "ben")
 
 
 def adds_up(run):
@@ -81,13 +84,13 @@ def aiko_and_ben(sandbox_of):
 def test_a_record_is_due_at_once_wherever_it_stands(db, bucket):
     rule = rows.rule(rows.account())
     one = rows.record(rule, "C1", bucket=bucket, due_at=timezone.now() + timedelta(hours=9))
-    assert asked(rule, attention.retry, one) == 1 and of(rule, {"id": "C1"}).due_at <= timezone.now()
+    assert asked(rule, retry_records, one) == 1 and of(rule, {"id": "C1"}).due_at <= timezone.now()
 
 
 def test_what_the_key_no_longer_sees_is_not_tried(db):
     rule = rows.rule(rows.account())
     one = rows.record(rule, "C1", bucket="unseen", reason="unseen")
-    assert asked(rule, attention.retry, one) == 0 and due(rule) == set()
+    assert asked(rule, retry_records, one) == 0 and due(rule) == set()
 
 
 def test_one_is_tried_and_the_others_wait_their_time(sandbox_of):
@@ -98,7 +101,7 @@ def test_one_is_tried_and_the_others_wait_their_time(sandbox_of):
     sandbox.faults.clear()
     assert adds_up(sync(rule))["read"] <= 3  # nobody's time has come
     first = next(iter(sandbox.sansan.cards.values()))
-    assert asked(rule, attention.retry, of(rule, first)) == 1
+    assert asked(rule, retry_records, of(rule, first)) == 1
     assert adds_up(sync(rule))["created"] == 1 and stands(rule, first) == ("linked", "in_sync")
     assert len(sandbox.hubspot.portal(TOKEN).contacts) == 1
 
@@ -117,7 +120,7 @@ def test_all_of_a_reason_are_tried_and_nobody_else(db):
     ):
         rows.record(of_rule, f"C{n}", bucket=bucket, reason=reason, due_at=hour)
     with in_account(account):
-        assert attention.retry_reason(rule, "card", "failing", "rejected") == 2
+        assert retry_reason(rule, "card", "failing", "rejected") == 2
         assert set(Record.objects.filter(due_at__lt=hour).values_list("external_id", flat=True)) == {"C0", "C1"}
 
 
@@ -125,8 +128,8 @@ def test_of_a_reason_that_nobody_has_nobody_is_tried(db):
     rule = rows.rule(rows.account())
     rows.record(rule, "C1", bucket="failing", reason="rejected")
     with in_account(rule.account):
-        assert attention.retry_reason(rule, "card", "failing", "no_such") == attention.retry_reason(rule, "card", "nowhere", "rejected") == 0
-        assert attention.retry_reason(rule, "card", "unseen", "unseen") == 0
+        assert retry_reason(rule, "card", "failing", "no_such") == retry_reason(rule, "card", "nowhere", "rejected") == 0
+        assert retry_reason(rule, "card", "unseen", "unseen") == 0
 
 
 def test_a_held_card_is_looked_at_again(aiko_and_ben):
@@ -136,7 +139,7 @@ def test_a_held_card_is_looked_at_again(aiko_and_ben):
     sandbox.sansan.change(ben["id"], {"title": "次長"})
     adds_up(sync(rule))
     assert stands(rule, ben) == ("held", "contact_gone")
-    assert asked(rule, attention.retry, of(rule, ben)) == 1
+    assert asked(rule, retry_records, of(rule, ben)) == 1
     counts = adds_up(sync(rule))
     assert counts["held"] == 1 and stands(rule, ben) == ("held", "contact_gone")
 
@@ -146,7 +149,7 @@ def test_a_card_in_sync_is_read_back_and_found_to_be_so(aiko_and_ben):
     sync(rule)  # our own write is met
     contact(sandbox, "ben@acme.example.jp")["jobtitle"] = "社長"  # an edit that HubSpot does not tell of
     assert adds_up(sync(rule))["updated"] == 0
-    asked(rule, attention.retry, of(rule, ben))
+    asked(rule, retry_records, of(rule, ben))
     counts = adds_up(sync(rule))
     assert (counts["read"], counts["updated"]) == (1, 1) and contact(sandbox, "ben@acme.example.jp")["jobtitle"] == "係長"
 
@@ -172,8 +175,8 @@ def test_a_retry_during_the_write_is_not_lost(aiko_and_ben, monkeypatch):
     """The card is tried once more after the write, in the same run or the next."""
     sandbox, rule, _, _, ben = aiko_and_ben
     sandbox.sansan.change(ben["id"], {"title": "次長"})
-    done = at_first(monkeypatch, apply, "send", lambda: asked(rule, attention.retry, of(rule, ben)))
-    plain, reads = gather.contacts, []
+    done = at_first(monkeypatch, apply, "send", lambda: asked(rule, retry_records, of(rule, ben)))
+    plain, reads = read_contacts, []
     monkeypatch.setattr(gather, "contacts", lambda desk, batch: (reads.append(set(batch.rows)), plain(desk, batch))[1])
     sync(rule)
     sync(rule)
@@ -184,7 +187,7 @@ def test_a_retry_during_the_write_is_not_lost(aiko_and_ben, monkeypatch):
 def test_a_retry_during_the_write_does_not_upset_the_counters(aiko_and_ben, monkeypatch):
     sandbox, rule, _, _, ben = aiko_and_ben
     sandbox.sansan.change(ben["id"], {"title": "次長"})
-    done = at_first(monkeypatch, apply, "send", lambda: asked(rule, attention.retry, of(rule, ben)))
+    done = at_first(monkeypatch, apply, "send", lambda: asked(rule, retry_records, of(rule, ben)))
     adds_up(sync(rule))
     adds_up(sync(rule))
     assert done
@@ -194,13 +197,13 @@ def test_a_retry_of_a_card_that_this_run_has_settled_does_not_upset_the_counters
     """A first sync of a million runs for an hour, and people look at what it did."""
     sandbox = sandbox_of(250, **PLAIN)
     rule = configured(file())
-    plain, calls = apply.send, []
+    plain, calls = send_writes, []
 
     def send(*args):
         calls.append(True)
         if len(calls) == 3:
             with in_account(rule.account):
-                assert attention.retry(Record.objects.filter(bucket="linked")) > 0
+                assert retry_records(Record.objects.filter(bucket="linked")) > 0
         return plain(*args)
 
     monkeypatch.setattr(apply, "send", send)
@@ -237,7 +240,7 @@ def test_never_sync_of_a_new_person_is_not_lost_while(sandbox_of, monkeypatch, m
 
 def test_never_sync_of_a_card_that_needs_no_write_is_not_lost_while_its_contact_is_read(aiko_and_ben, monkeypatch):
     _, rule, _, _, ben = aiko_and_ben
-    asked(rule, attention.retry, of(rule, ben))
+    asked(rule, retry_records, of(rule, ben))
     done = at_first(monkeypatch, gather, "contacts", lambda: barred(rule, ben))
     sync(rule)
     sync(rule)
@@ -360,7 +363,7 @@ def test_sync_again_puts_it_back(aiko_and_ben):
     sandbox.sansan.change(ben["id"], {"title": "社長"})
     sync(rule)
     with in_account(rule.account):
-        assert attention.sync_again([of(rule, ben)]) == 1
+        assert unbar_cards([of(rule, ben)]) == 1
     counts = adds_up(sync(rule))
     one = of(rule, ben)
     assert counts["updated"] == 1 and (one.bucket, one.reason, one.detail, one.barred) == ("linked", "in_sync", "", None)
@@ -374,7 +377,7 @@ def test_sync_again_gives_the_person_their_newest_card_back(aiko_and_ben):
     barred(rule, newest)
     sync(rule)
     with in_account(rule.account):
-        attention.sync_again([of(rule, newest)])
+        unbar_cards([of(rule, newest)])
     adds_up(sync(rule))
     assert stands(rule, newest) == ("linked", "in_sync") and stands(rule, older) == ("merged", "older_card")
     assert contact(sandbox, "aiko@acme.example.jp")["jobtitle"] == "部長" and len(sandbox.hubspot.portal(TOKEN).contacts) == 2
@@ -402,8 +405,8 @@ def test_records_of_other_accounts_are_left_as_they_are(db):
     mine, theirs = rows.rule(rows.account()), rows.rule(rows.account("birch"))
     one = rows.record(theirs, "C1", bucket="failing", reason="rejected")
     with in_account(mine.account):
-        assert attention.retry(Record.objects.filter(pk=one.pk)) == attention.retry_reason(theirs, "card", "failing", "rejected") == 0
-        assert attention.never_sync([one], WHY, "ben") == attention.sync_again([one]) == 0
+        assert retry_records(Record.objects.filter(pk=one.pk)) == retry_reason(theirs, "card", "failing", "rejected") == 0
+        assert bar_cards([one], WHY, "ben") == unbar_cards([one]) == 0
     left = of(theirs, {"id": "C1"})
     assert (left.due_at, left.barred) == (None, None)
 

@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration import attention, inbox
+from integration.attention import choose_side
+from integration.inbox import HeardChange, has_changes, put_changes
 from integration.models import AuditEntry, Link, Record, SyncRule
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected
@@ -156,9 +157,9 @@ def test_a_person_chooses_and_the_choice_holds_while_both_values_stay(sandbox):
     assert contact(sandbox, link.contact_id)["jobtitle"] == "新しい肩書", "all else is written"
     assert quiet(rule, sandbox) == 0, "who waits for a person is not written again and again"
     with in_account(rule.account):
-        attention.choose(one.link, ["phone"], "sansan", "aiko")
+        choose_side(one.link, ["phone"], "sansan", "aiko")
         one.link.refresh_from_db()
-        attention.choose(one.link, ["company"], "hubspot", "aiko")
+        choose_side(one.link, ["company"], "hubspot", "aiko")
     sync(rule)
     kept = contact(sandbox, link.contact_id)
     assert kept["phone"] == card.values["tel"] and kept["company"] == "Edited KK" and held(rule) == []
@@ -190,18 +191,18 @@ def test_what_hubspot_refuses_to_read_stops_nobody_and_leaves_after_an_hour(sand
     rule = both()
     sync(rule)
     with in_account(rule.account):
-        inbox.put(rule.hubspot, [inbox.Heard("77", timezone.now())], timezone.now())
+        put_changes(rule.hubspot, [HeardChange("77", timezone.now())], timezone.now())
     body = {"status": "error", "category": "VALIDATION_ERROR", "message": "no"}
     sandbox.faults.arm("hubspot", "status", match="batch/read", times=1, status=400, body=body)
     card = sandbox.sansan.add({"lastName": "新", "email": "new@new.example.jp"})
     run = sync(rule)
     assert run.state == "succeeded" and card["email"] in contacts_of(sandbox, TOKEN)
     with in_account(rule.account):
-        assert inbox.waiting(rule.hubspot_id), "it is tried once more"
+        assert has_changes(rule.hubspot_id), "it is tried once more"
         time_machine_later(hours=2)
         sandbox.faults.arm("hubspot", "status", match="batch/read", times=1, status=400, body=body)
         sync(rule)
-        assert not inbox.waiting(rule.hubspot_id)
+        assert not has_changes(rule.hubspot_id)
 
 
 def test_one_way_only_reads_no_card_and_looks_at_what_changed(sandbox):

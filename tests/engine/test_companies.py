@@ -10,7 +10,7 @@ import pytest
 from core.tenancy import in_account
 from integration.connectors.base import RetryLater, Unanswered
 from integration.connectors.http import Answer, Http
-from integration.credentials import target_for
+from integration.credentials import make_target
 from integration.models import AuditEntry, Company, Connection, Link
 from tests.cast import TOKEN, configured, file, sync
 
@@ -125,7 +125,7 @@ def test_an_answer_that_cannot_be_read_ends_in_a_reason_and_the_next_run_goes_on
 def test_an_answer_of_an_unknown_shape_is_no_traceback(sandbox, verb, monkeypatch):
     rule = configured(file(companies="make"))
     with in_account(rule.account):
-        calls = target_for(rule.hubspot).companies
+        calls = make_target(rule.hubspot).companies
     monkeypatch.setattr(Http, "_call", lambda *args, **kwargs: Answer(200, {"results": [{"from": 7, "properties": "no", "id": []}]}, {}))
     asked = {"find": ("domain", ["a.example.jp"]), "make": ({"a": {"name": "A"}},), "of": (["1"],), "associate": ([("1", "2")],)}
     with pytest.raises((RetryLater, Unanswered)):

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from integration.batch import Row
-from integration.copies import agreed
+from integration.copies import agree_copies
 
 WIDE, NARROW = 1, 2  # rules, and the fields that they keep
 KEPT = {WIDE: frozenset({"lastName", "title", "city"}), NARROW: frozenset({"lastName"})}
@@ -33,7 +33,7 @@ def says(one):
 
 def test_one_copy_stays_as_it_is():
     rows = [row(WIDE), row(NARROW, id="B", values={}, barred={"why": "x"})]
-    assert agreed(rows, KEPT) == rows
+    assert agree_copies(rows, KEPT) == rows
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_one_copy_stays_as_it_is():
 )
 def test_the_copy_that_was_read_last_is_what_all_say(older, last):
     for rows in ([older, last], [last, older]):
-        found = {one.rule_id: one for one in agreed(rows, KEPT)}
+        found = {one.rule_id: one for one in agree_copies(rows, KEPT)}
         assert {rule: (one.id, one.bucket, one.reason) for rule, one in found.items()} == {
             one.rule_id: (one.id, one.bucket, one.reason) for one in rows
         }
@@ -60,9 +60,9 @@ def test_the_copy_that_was_read_last_is_what_all_say(older, last):
 
 
 def test_what_was_cleared_is_cleared_and_what_is_not_read_stays():
-    wide, narrow = agreed([row(WIDE), row(NARROW, changed=10, values={"lastName": "林"})], KEPT)
+    wide, narrow = agree_copies([row(WIDE), row(NARROW, changed=10, values={"lastName": "林"})], KEPT)
     assert wide.values == {"lastName": "林", "title": "課長", "city": "港区"} and narrow.values == {"lastName": "林"}
-    wide, narrow = agreed([row(WIDE, changed=10, values={"lastName": "林"}), row(NARROW, values={"lastName": "森"})], KEPT)
+    wide, narrow = agree_copies([row(WIDE, changed=10, values={"lastName": "林"}), row(NARROW, values={"lastName": "森"})], KEPT)
     assert wide.values == narrow.values == {"lastName": "林"}
 
 
@@ -71,10 +71,10 @@ def test_of_a_copy_out_of_scope_no_field_is_known(out):
     """It is as old as it may be: the other one keeps its fields, and both have the tags that the card has now."""
     rows = [row(WIDE), row(NARROW)]
     rows[out - 1] = row(out, changed=10, values={}, tags=["T9"], email_key="", person_key="")
-    found = {one.rule_id: one for one in agreed(rows, KEPT)}
+    found = {one.rule_id: one for one in agree_copies(rows, KEPT)}
     assert found[out].values == {} and found[3 - out].values == ALL and found[3 - out].email_key == "a@x"
     assert [one.tags for one in found.values()] == [["T9"]] * 2
 
 
 def test_barred_in_one_rule_is_barred_in_all():
-    assert {one.barred["why"] for one in agreed([row(WIDE), row(NARROW, changed=5, barred={"why": "asked"})], KEPT)} == {"asked"}
+    assert {one.barred["why"] for one in agree_copies([row(WIDE), row(NARROW, changed=5, barred={"why": "asked"})], KEPT)} == {"asked"}

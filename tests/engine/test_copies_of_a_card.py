@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from core.tenancy import in_account
-from integration import apply, changes, runs
+from integration import apply
+from integration.changes import require_recheck_of_readers
 from integration.models import AuditEntry, SyncRule, SyncRun, Tag
+from integration.runs import start_run, work_slice
 from tests.cast import KEY, TOKEN, sync
 from tests.engine.oracle import contacts_of
 from tests.engine.several_keys import ANA, TITLE, add, by_name, contacts, edited, empty, only, rests
@@ -139,8 +141,8 @@ def test_hubspot_falls_silent_in_the_middle_of_one_rules_write(empty, time_machi
     empty.faults.arm("hubspot", "reset", match="batch/update", times=0)
     empty.faults.arm("hubspot", "status", match="batch/read", times=0, skip=1, status=503)
     with in_account(rules[0].account):
-        run = runs.start(rules[0], SyncRun.Trigger.COMMAND)
-        runs.work_slice(run.pk, 60.0)
+        run = start_run(rules[0], SyncRun.Trigger.COMMAND)
+        work_slice(run.pk, 60.0)
         assert AuditEntry.objects.filter(rule=rules[0], closed_at__isnull=True).count() == 1
     empty.faults.clear()
     settle(rules[1], rules[0])
@@ -154,7 +156,7 @@ def reselect(rule: SyncRule, **chosen: bool) -> None:
     with in_account(rule.account):
         for tag, selected in chosen.items():
             Tag.objects.filter(connection=rule.sansan, external_id=tag).update(selected=selected)
-        changes.tags_changed(rule.sansan)
+        require_recheck_of_readers(rule.sansan)
 
 
 @pytest.mark.parametrize("state", ["active", "paused"])

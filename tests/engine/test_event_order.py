@@ -11,10 +11,9 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration import inbox
-from integration.inbox import Heard
+from integration.inbox import HeardChange, put_changes
 from integration.models import AuditEntry, ContactChange, Link, Record, Side, SyncRule
-from integration.planning import normalize
+from integration.planning.normalize import normalize_email
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.test_both_ways import person, quiet
 
@@ -33,11 +32,11 @@ ORDERS: dict[str, Told] = {
 }
 
 
-def heard(event: dict[str, Any]) -> list[Heard]:
+def heard(event: dict[str, Any]) -> list[HeardChange]:
     """As the webhook reads an event: whom it is about, when, and whether for privacy."""
     at = datetime.fromtimestamp(event["occurredAt"] / 1000, UTC)
     ids = {event["objectId"], event.get("newObjectId"), *event.get("mergedObjectIds", ())} - {None}
-    return [Heard(str(id), at, event["subscriptionType"].endswith("privacyDeletion")) for id in sorted(ids)]
+    return [HeardChange(str(id), at, event["subscriptionType"].endswith("privacyDeletion")) for id in sorted(ids)]
 
 
 class Telling:
@@ -51,7 +50,7 @@ class Telling:
         news, self.taken = self.order(events[self.taken :]), len(events)
         for i in range(0, len(news), batch):
             with in_account(self.rule.account):
-                inbox.put(self.rule.hubspot, [one for event in news[i : i + batch] for one in heard(event)], timezone.now())
+                put_changes(self.rule.hubspot, [one for event in news[i : i + batch] for one in heard(event)], timezone.now())
             if i % 3 == 0:
                 sync(self.rule)
         sync(self.rule)
@@ -102,7 +101,7 @@ def state(sandbox: Any, rule: SyncRule) -> dict[str, Any]:
         assert not AuditEntry.objects.filter(closed_at__isnull=True).exists() and not ContactChange.objects.exists()
     return {
         "contacts": {id: {name: value for name, value in one.items() if name not in ours} for id, one in portal.contacts.items()},
-        "cards": sorted((card["lastName"], normalize.email(card["email"] or ""), card["title"] or "") for card in sandbox.sansan.cards.values()),
+        "cards": sorted((card["lastName"], normalize_email(card["email"] or ""), card["title"] or "") for card in sandbox.sansan.cards.values()),
         "books": books,
     }
 
@@ -158,7 +157,7 @@ def test_an_event_heard_twice_costs_no_entry(sandbox_of):
     before = sandbox.hubspot.changes
     with in_account(rule.account):
         entries = AuditEntry.objects.count()
-        inbox.put(rule.hubspot, [one for event in sandbox.hubspot.hooks.events(TOKEN) for one in heard(event)], timezone.now())
+        put_changes(rule.hubspot, [one for event in sandbox.hubspot.hooks.events(TOKEN) for one in heard(event)], timezone.now())
     sync(rule)
     with in_account(rule.account):
         assert AuditEntry.objects.count() == entries and sandbox.hubspot.changes == before

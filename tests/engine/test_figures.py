@@ -11,10 +11,12 @@ from django.utils import timezone
 
 from core.models import Account
 from core.tenancy import in_account
-from integration import apply, figures, ledger, runs
-from integration.figures import COUNTED
+from integration import apply, figures, ledger
+from integration.apply import send_writes
+from integration.figures import FIGURE_COUNTERS, add_figures
 from integration.models import Connection, DayFigures, SyncRun
-from integration.planning import latency
+from integration.planning.latency import unite_days
+from integration.runs import start_run, work_slice
 from tests.cast import configured, file, sync
 
 pytestmark = pytest.mark.django_db
@@ -28,21 +30,21 @@ def kept(rule):
     """What the days add up to."""
     with in_account(rule.account):
         days = list(DayFigures.objects.filter(rule=rule))
-    return {name: sum(getattr(day, name) for day in days) for name in (*COUNTED, *CALLS)}
+    return {name: sum(getattr(day, name) for day in days) for name in (*FIGURE_COUNTERS, *CALLS)}
 
 
 def counted(rule):
     """What the runs add up to. A preview does nothing, so that it does not count."""
     with in_account(rule.account):
         done = list(SyncRun.objects.filter(rule=rule).exclude(kind="preview"))
-    return {name: sum(getattr(run, name, 0) for run in done) for name in (*COUNTED, *CALLS)}
+    return {name: sum(getattr(run, name, 0) for run in done) for name in (*FIGURE_COUNTERS, *CALLS)}
 
 
 def arrived(rule):
     """How many changes have a time, and the slowest."""
     with in_account(rule.account):
         days = list(DayFigures.objects.filter(rule=rule))
-    return sum(latency.united(day.latency for day in days)), max((day.slowest for day in days), default=0)
+    return sum(unite_days(day.latency for day in days)), max((day.slowest for day in days), default=0)
 
 
 def days(rule):
@@ -118,8 +120,8 @@ def test_a_quiet_poll_that_leaves_no_row_leaves_its_call(sandbox):
         sync(rule)  # the second one meets the echoes of the first
     before = kept(rule)
     with in_account(rule.account):
-        run = runs.start(rule, SyncRun.Trigger.SCHEDULE)
-        assert runs.work_slice(run.pk, 60).done and not SyncRun.objects.filter(pk=run.pk).exists()
+        run = start_run(rule, SyncRun.Trigger.SCHEDULE)
+        assert work_slice(run.pk, 60).done and not SyncRun.objects.filter(pk=run.pk).exists()
     assert kept(rule) == {**before, **{name: before[name] + 1 for name in CALLS}}
 
 
@@ -132,7 +134,7 @@ def test_nothing_done_is_not_a_day(sandbox, monkeypatch):
     with in_account(rule.account):
         run = SyncRun.objects.select_related("rule__account").first()
         desk = type("Desk", (), {"run": run, "rule": run.rule, "now": lambda self: later})()
-        figures.add(desk, {"read": 5, "unchanged": 5}, (0, 0))
+        add_figures(desk, {"read": 5, "unchanged": 5}, (0, 0))
     assert days(rule) == before
 
 
@@ -290,36 +292,36 @@ def test_a_transaction_that_fails_takes_figures_and_counters_back_together(sandb
     assert len(seen) >= n
     run = sync(rule)
     assert (run.state, run.created, run.counts["waiting"]) == ("succeeded", 250, 0), run.counts
-    assert {name: kept(rule)[name] for name in COUNTED} == {name: counted(rule)[name] for name in COUNTED}
+    assert {name: kept(rule)[name] for name in FIGURE_COUNTERS} == {name: counted(rule)[name] for name in FIGURE_COUNTERS}
 
 
 def test_a_slice_that_lost_its_lease_changes_no_counter_of_the_one_that_took_over(sandbox_of, monkeypatch):
     sandbox_of(30, **PLAIN)
     rule = configured(file())
-    plain, taken = apply.send, []
+    plain, taken = send_writes, []
 
     def slow(*args):
         if not taken:
             taken.append(True)
             Connection.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
             run = SyncRun.objects.get(state__in=SyncRun.OPEN)
-            while not runs.work_slice(run.pk, 60).done:
+            while not work_slice(run.pk, 60).done:
                 pass
         return plain(*args)
 
     monkeypatch.setattr(apply, "send", slow)
     with in_account(rule.account):
-        run = runs.start(rule, SyncRun.Trigger.COMMAND)
-        runs.work_slice(run.pk, 60)
+        run = start_run(rule, SyncRun.Trigger.COMMAND)
+        work_slice(run.pk, 60)
         run.refresh_from_db()
     assert taken and (run.state, run.created, run.counts["waiting"]) == ("succeeded", 30, 0), run.counts
-    assert {name: kept(rule)[name] for name in COUNTED} == {name: counted(rule)[name] for name in COUNTED}
+    assert {name: kept(rule)[name] for name in FIGURE_COUNTERS} == {name: counted(rule)[name] for name in FIGURE_COUNTERS}
 
 
 def test_figures_and_counters_move_in_one_transaction(sandbox, monkeypatch):
     """Whatever is written for a run's counters is written for its day in the same savepoint or transaction."""
     rule = configured(file())
-    plain, seen = figures.add, []
+    plain, seen = add_figures, []
 
     def add(desk, counts, calls, took=()):
         plain(desk, counts, calls, took)

@@ -9,8 +9,7 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration import lease
-from integration.lease import LeaseLost
+from integration.lease import LeaseLost, claim_lease
 from integration.models import Connection
 from tests.core import rows
 from tests.process import ROOT
@@ -33,74 +32,74 @@ def held(connection: Connection) -> tuple[str, bool]:
 
 
 def test_one_holder_at_a_time(hubspot):
-    first = lease.claim(hubspot)
+    first = claim_lease(hubspot)
     assert first and held(hubspot) == (first.token, True)
-    assert lease.claim(hubspot) is None and held(hubspot) == (first.token, True)
+    assert claim_lease(hubspot) is None and held(hubspot) == (first.token, True)
     first.release()
     assert held(hubspot) == ("", False)
-    second = lease.claim(hubspot)
+    second = claim_lease(hubspot)
     assert second and second.token != first.token
 
 
 def test_another_connection_is_free(hubspot):
     other = rows.connection(hubspot.account, slug="other")
-    assert lease.claim(hubspot) and lease.claim(other)
+    assert claim_lease(hubspot) and claim_lease(other)
 
 
 def test_it_ends_by_itself(hubspot, time_machine_later):
-    first = lease.claim(hubspot)
+    first = claim_lease(hubspot)
     time_machine_later(seconds=LATER - 2)
-    assert lease.claim(hubspot) is None
+    assert claim_lease(hubspot) is None
     time_machine_later(seconds=2)
-    second = lease.claim(hubspot)
+    second = claim_lease(hubspot)
     assert second and second.token != first.token
 
 
 def test_renewed_it_goes_on(hubspot, time_machine_later):
-    first = lease.claim(hubspot)
+    first = claim_lease(hubspot)
     for _ in range(3):
         time_machine_later(seconds=60)
         first.renew()
-    assert lease.claim(hubspot) is None
+    assert claim_lease(hubspot) is None
     hubspot.refresh_from_db()
     assert 85 < (hubspot.lease_until - timezone.now()).total_seconds() <= 90
 
 
 def test_one_that_ended_but_was_not_taken_can_still_be_renewed(hubspot, time_machine_later):
-    first = lease.claim(hubspot)
+    first = claim_lease(hubspot)
     time_machine_later(seconds=LATER)
     first.renew()
-    assert lease.claim(hubspot) is None
+    assert claim_lease(hubspot) is None
 
 
 def test_whoever_lost_it_writes_nothing_more(hubspot, time_machine_later):
-    first = lease.claim(hubspot)
+    first = claim_lease(hubspot)
     time_machine_later(seconds=LATER)
-    second = lease.claim(hubspot)
+    second = claim_lease(hubspot)
     with pytest.raises(LeaseLost):
         first.renew()
     second.renew()
 
 
 def test_whoever_lost_it_cannot_give_it_away(hubspot, time_machine_later):
-    first = lease.claim(hubspot)
+    first = claim_lease(hubspot)
     time_machine_later(seconds=LATER)
-    second = lease.claim(hubspot)
+    second = claim_lease(hubspot)
     first.release()
-    assert held(hubspot) == (second.token, True) and lease.claim(hubspot) is None
+    assert held(hubspot) == (second.token, True) and claim_lease(hubspot) is None
 
 
 def test_a_lease_that_was_given_back_cannot_be_renewed(hubspot):
-    first = lease.claim(hubspot)
+    first = claim_lease(hubspot)
     first.release()
     with pytest.raises(LeaseLost):
         first.renew()
 
 
 def test_a_connection_that_is_gone_has_none(hubspot):
-    first = lease.claim(hubspot)
+    first = claim_lease(hubspot)
     Connection.objects.filter(pk=hubspot.pk).delete()
-    assert lease.claim(hubspot) is None
+    assert claim_lease(hubspot) is None
     with pytest.raises(LeaseLost):
         first.renew()
 

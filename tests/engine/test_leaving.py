@@ -25,6 +25,19 @@ from core.history import Frozen, because
 from core.models import Account, Departure, Invitation, Membership, User
 from core.tenancy import all_accounts, in_account
 from integration import leaving
+from integration.leaving import (
+    COLUMNS_LEFT_OUT,
+    SHEETS,
+    delete_raw,
+    destroy_credentials,
+    erase_chunk,
+    erase_piece,
+    find_account_column,
+    list_owned_models,
+    list_parents,
+    note_erased,
+    write_archive,
+)
 from integration.models import AuditEntry, Company, Connection, ContactChange, DayFigures, Link, RateSlot, Record, Sample, SyncRun, Tag
 from integration.sheet import FORMULA
 from tests.admin.world import QUEUE_TABLES, SECRET, entry, furnish
@@ -73,7 +86,7 @@ def leave(account: Account) -> Departure:
 
 
 def unzipped(account: Account) -> dict[str, str]:
-    with zipfile.ZipFile(io.BytesIO(b"".join(leaving.archive(account)))) as bundle:
+    with zipfile.ZipFile(io.BytesIO(b"".join(write_archive(account)))) as bundle:
         assert bundle.testzip() is None
         return {name: bundle.read(name).decode() for name in bundle.namelist()}
 
@@ -86,7 +99,8 @@ def lines(content: str) -> list[dict[str, str]]:
 def held(account: Account) -> dict[str, list[Any]]:
     """Table -> the account's rows, whole."""
     return {
-        model._meta.db_table: list(model._base_manager.filter(**{column: account.pk}).order_by("pk").values()) for model, column in leaving.owned()
+        model._meta.db_table: list(model._base_manager.filter(**{column: account.pk}).order_by("pk").values())
+        for model, column in list_owned_models()
     }
 
 
@@ -104,14 +118,14 @@ def told_by_admin(slug: str) -> int:
 def test_the_archive_is_whole(acme, birch):
     found = unzipped(acme.account)
     assert set(found) == NAMES
-    for name, model in {**leaving.SHEETS, "members.csv": Membership}.items():
+    for name, model in {**SHEETS, "members.csv": Membership}.items():
         sheet = lines(found[name])
         assert len(sheet) == model._base_manager.filter(account=acme.account).count() > 0, name
         if model is not Membership:
             assert [row["id"] for row in sheet] == [
                 str(key) for key in model._base_manager.filter(account=acme.account).order_by("pk").values_list("pk", flat=True)
             ]
-            assert set(sheet[0]) == {field.name for field in model._meta.concrete_fields} - leaving.LEFT_OUT
+            assert set(sheet[0]) == {field.name for field in model._meta.concrete_fields} - COLUMNS_LEFT_OUT
     record = lines(found["records.csv"])[0]
     assert (record["external_id"], record["rule"], record["connection"], record["link"]) == (
         "acme-C1",
@@ -201,7 +215,7 @@ def many(own: Any, count: int) -> None:
 
 def test_it_is_streamed(acme):
     many(acme, 2000)
-    list(leaving.archive(acme.account))  # what is read once in a process is read now
+    list(write_archive(acme.account))  # what is read once in a process is read now
     few, _ = measured(acme.account)
     many(acme, 18_000)
     peak, sizes = measured(acme.account)
@@ -212,7 +226,7 @@ def test_it_is_streamed(acme):
 def measured(account: Account) -> tuple[int, list[int]]:
     tracemalloc.start()
     try:
-        sizes = [len(chunk) for chunk in leaving.archive(account)]
+        sizes = [len(chunk) for chunk in write_archive(account)]
         return tracemalloc.get_traced_memory()[1], sizes
     finally:
         tracemalloc.stop()
@@ -221,9 +235,9 @@ def measured(account: Account) -> tuple[int, list[int]]:
 def test_no_scope_stays_open_between_two_chunks(acme, birch):
     with in_account(birch.account):
         before = get_scope()
-        assert all(get_scope() == before for _ in leaving.archive(acme.account))
+        assert all(get_scope() == before for _ in write_archive(acme.account))
     with all_accounts():
-        open_, inside = leaving.archive(acme.account), get_scope()
+        open_, inside = write_archive(acme.account), get_scope()
         next(open_)
         open_.close()
         assert get_scope() == inside
@@ -234,7 +248,7 @@ def test_an_archive_that_breaks_off_is_no_archive(acme, monkeypatch):
     monkeypatch.setattr(leaving, "columns", lambda model: {"no": "such_column"})
     got = []
     with pytest.raises(Exception, match="such_column"):
-        got += leaving.archive(acme.account)
+        got += write_archive(acme.account)
     assert not zipfile.is_zipfile(io.BytesIO(b"".join(got)))
 
 
@@ -245,7 +259,7 @@ def test_credentials_are_overwritten(acme, birch):
     before, others = raw_credentials(acme.account), raw_credentials(birch.account)
     with in_account(acme.account):
         Connection.objects.update(survey={"cards": 1}, schema={"jobtitle": {}}, schema_at=timezone.now())
-    assert leaving.destroy_credentials(acme.account) == len(before) == 2
+    assert destroy_credentials(acme.account) == len(before) == 2
     after = raw_credentials(acme.account)
     assert not {bytes(token) for token in before} & {bytes(token) for token in after} and all(bytes(token).startswith(b"gAAAA") for token in after)
     with in_account(acme.account):
@@ -260,7 +274,7 @@ def test_credentials_are_overwritten(acme, birch):
 
 def test_so_are_those_whose_key_is_lost(acme):
     with rows.fernet_keys("another-key-that-knows-nothing-of-it"):
-        assert leaving.destroy_credentials(acme.account) == 2
+        assert destroy_credentials(acme.account) == 2
         with in_account(acme.account):
             assert [one.credentials for one in Connection.objects.all()] == [{}, {}]
 
@@ -271,7 +285,7 @@ def test_so_are_those_whose_key_is_lost(acme):
 def erase(departure: Departure, account: Account, seconds: float = 0, most: int = 500) -> int:
     """Returns how many calls it took. After each, no foreign key points into nothing."""
     for calls in range(1, most):
-        ended = leaving.erase_piece(departure, account, seconds)
+        ended = erase_piece(departure, account, seconds)
         connection.check_constraints()
         stored = Departure.objects.get(pk=departure.pk)
         assert (departure.counts, departure.ended_at) == (stored.counts, stored.ended_at) and ended == bool(stored.ended_at)
@@ -283,7 +297,7 @@ def erase(departure: Departure, account: Account, seconds: float = 0, most: int 
 def test_in_tiny_pieces_until_every_table_is_free_of_it(acme, birch, monkeypatch):
     monkeypatch.setattr(leaving, "CHUNK", 2)
     had, noted, others = counted(acme.account), told_by_admin("acme"), (held(birch.account), told_by_admin("birch"), people("birch"))
-    assert set(had) == {model._meta.db_table for model, _ in leaving.owned()}, "a table that no test of the erasure fills"
+    assert set(had) == {model._meta.db_table for model, _ in list_owned_models()}, "a table that no test of the erasure fills"
     departure = leave(acme.account)
     calls = erase(departure, acme.account)
     assert calls >= sum(rows // 2 for rows in had.values())
@@ -291,7 +305,7 @@ def test_in_tiny_pieces_until_every_table_is_free_of_it(acme, birch, monkeypatch
     assert not counted(acme.account) and not told_by_admin("acme")
     assert others == (held(birch.account), told_by_admin("birch"), people("birch"))
     assert not left_anywhere("acme")
-    assert leaving.erase_piece(departure, acme.account, 0)  # once more does no harm
+    assert erase_piece(departure, acme.account, 0)  # once more does no harm
 
 
 def people(slug: str) -> list[Any]:
@@ -328,7 +342,7 @@ def test_nothing_is_read_and_no_history_is_made(acme):
 @pytest.mark.parametrize("counted_first", [False, True])
 def test_a_kill_leaves_the_counts_right(acme, birch, monkeypatch, at, counted_first):
     monkeypatch.setattr(leaving, "CHUNK", 2)
-    had, departure, plain, calls = Counter(counted(acme.account)), leave(acme.account), leaving.note, iter(range(1, 1000))
+    had, departure, plain, calls = Counter(counted(acme.account)), leave(acme.account), note_erased, iter(range(1, 1000))
 
     def killed(*args: Any, **kwargs: Any) -> None:
         """The rows of this chunk are deleted already."""
@@ -340,7 +354,7 @@ def test_a_kill_leaves_the_counts_right(acme, birch, monkeypatch, at, counted_fi
 
     monkeypatch.setattr(leaving, "note", killed)
     with pytest.raises(KeyboardInterrupt):
-        leaving.erase_piece(departure, acme.account, 60)
+        erase_piece(departure, acme.account, 60)
     stored = Counter(Departure.objects.get(pk=departure.pk).counts)
     stored.pop("django_admin_log", None)
     assert had - stored == Counter(counted(acme.account)) and Account.objects.filter(pk=acme.account.pk).exists()
@@ -367,10 +381,10 @@ def test_an_account_that_is_not_leaving_cannot_be_erased(acme):
     departure, had = Departure.objects.create(slug="acme", name="Acme", asked_by="aiko", asked_at=timezone.now()), held(acme.account)
     acme.account.leaving_at = timezone.now()  # said, but not stored
     with pytest.raises(ValueError, match="acme"):
-        leaving.erase_piece(departure, acme.account, 60)
+        erase_piece(departure, acme.account, 60)
     # The database itself says no, whoever asks.
     with pytest.raises(DatabaseError, match="an audit entry is kept"), transaction.atomic():
-        leaving.erase_chunk(departure, acme.account, AuditEntry, "account_id")
+        erase_chunk(departure, acme.account, AuditEntry, "account_id")
     assert held(acme.account) == had and Departure.objects.get(pk=departure.pk).counts == {}
 
 
@@ -378,7 +392,7 @@ def test_an_account_that_is_not_leaving_cannot_be_erased(acme):
 
 
 def test_every_table_with_an_account_is_erased():
-    known = {model._meta.db_table for model, _ in leaving.owned()}
+    known = {model._meta.db_table for model, _ in list_owned_models()}
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             names = {column.name for column in connection.introspection.get_table_description(cursor, table)}
@@ -387,14 +401,14 @@ def test_every_table_with_an_account_is_erased():
             assert table in known or not ("account_id" in names or keys & known or table.startswith(("core_historical", "integration_historical"))), (
                 table
             )
-    assert all(issubclass(model, Frozen) or leaving.account_column(model) for model, _ in leaving.owned())
+    assert all(issubclass(model, Frozen) or find_account_column(model) for model, _ in list_owned_models())
 
 
 def test_children_go_before_their_parents_and_the_account_last():
-    order = [model for model, _ in leaving.owned()]
+    order = [model for model, _ in list_owned_models()]
     assert order[-1] is Account and len(set(order)) == len(order)
     for at, model in enumerate(order):
-        assert not [parent for parent in leaving.pointed_at(model) if parent in order[:at]]
+        assert not [parent for parent in list_parents(model) if parent in order[:at]]
 
 
 # With transactions that are committed, as they are in life
@@ -405,13 +419,13 @@ def committed(transactional_db):
     """The tests' own way of emptying the tables would be refused by the audit log's triggers."""
     yield
     Account.objects.update(leaving_at=timezone.now())
-    leaving.raw_delete(AuditEntry._base_manager.all())
+    delete_raw(AuditEntry._base_manager.all())
 
 
 def test_a_row_written_behind_it_is_found_by_the_next_call(committed, monkeypatch):
     acme, birch = world("acme", "aiko"), world("birch", "chie")
     assert set(unzipped(acme.account)) == NAMES  # PostgreSQL's cursors are others outside of a transaction
-    had, others, departure, plain = Counter(counted(acme.account)), held(birch.account), leave(acme.account), leaving.erase_chunk
+    had, others, departure, plain = Counter(counted(acme.account)), held(birch.account), leave(acme.account), erase_chunk
     late = Counter({SyncRun._meta.db_table: 1})
 
     def chunk(departure: Departure, account: Account, model: Any, column: str) -> int:
@@ -422,7 +436,7 @@ def test_a_row_written_behind_it_is_found_by_the_next_call(committed, monkeypatc
 
     monkeypatch.setattr(leaving, "erase_chunk", chunk)
     with pytest.raises(IntegrityError):
-        leaving.erase_piece(departure, acme.account, 60)
+        erase_piece(departure, acme.account, 60)
     stored = Counter(Departure.objects.get(pk=departure.pk).counts)
     stored.pop("django_admin_log", None)
     had[SyncRun._meta.db_table] += 1

@@ -14,7 +14,7 @@ from core.tenancy import in_account
 from integration import limiter
 from integration.connectors.base import RetryLater
 from integration.connectors.http import Unlimited
-from integration.limiter import LONGEST_WAIT, SharedLimiter, limiter_for
+from integration.limiter import LONGEST_WAIT, SharedLimiter, make_limiter
 from integration.models import Connection, RateSlot
 from tests.core import rows
 from tests.process import session
@@ -49,7 +49,7 @@ def limited(db):
     def make(calls: int | None = None, seconds: float | None = None, system: str = "hubspot", **values) -> SharedLimiter:
         slug = f"c{Connection._base_manager.count()}"
         account = Connection._base_manager.first().account if Connection._base_manager.exists() else rows.account()
-        return limiter_for(rows.connection(account, system, slug=slug, rate_calls=calls, rate_seconds=seconds, **values))
+        return make_limiter(rows.connection(account, system, slug=slug, rate_calls=calls, rate_seconds=seconds, **values))
 
     return make
 
@@ -57,7 +57,7 @@ def limited(db):
 def again(one: SharedLimiter) -> SharedLimiter:
     """The same connection as another process finds it."""
     with in_account(one.connection.account):
-        return limiter_for(Connection.objects.select_related("account").get(pk=one.connection.pk))
+        return make_limiter(Connection.objects.select_related("account").get(pk=one.connection.pk))
 
 
 def most_in_a_window(moments: Iterable[float], seconds: float) -> int:
@@ -216,7 +216,7 @@ def test_which_limit_holds(limited, system, values, limit):
 
 def test_none_for_a_sandbox_and_for_what_is_not_stored_yet(limited, db):
     assert isinstance(limited(0), Unlimited)
-    assert isinstance(limiter_for(Connection(system="sansan")), Unlimited)
+    assert isinstance(make_limiter(Connection(system="sansan")), Unlimited)
 
 
 def test_sansans_limits_a_minute_are_kept_too(limited, clock):

@@ -16,8 +16,9 @@ import pytest
 
 from core.tenancy import in_account
 from integration import apply
+from integration.apply import send_writes
 from integration.models import AuditEntry, Link, Record, Side, SyncRule, SyncRun
-from integration.planning import normalize
+from integration.planning.normalize import normalize_phone, normalize_text
 from integration.sandbox.hubspot.errors import Problem
 from integration.sandbox.hubspot.portal import addresses as addresses_of
 from integration.sandbox.people import hex_id
@@ -243,8 +244,8 @@ def same(name: str, one: str, other: str) -> bool:
     if name == "sansan_tags":
         return set(one.split(";")) == set(other.split(";"))
     if name in ("phone", "mobilephone", "fax"):
-        return normalize.phone(one) == normalize.phone(other)
-    return normalize.text(one) == normalize.text(other)
+        return normalize_phone(one) == normalize_phone(other)
+    return normalize_text(one) == normalize_text(other)
 
 
 def differences(journal: Journal) -> dict[tuple[str, str], tuple[str, str]]:
@@ -370,7 +371,7 @@ def test_an_edit_between_our_reading_and_our_writing_is_no_echo(sandbox, time_ma
     with in_account(rule.account):
         card = Record.objects.filter(bucket="linked", values__has_keys=["title", "tel"]).select_related("link").first()
     sandbox.sansan.change(card.external_id, {"tel": "03-3333-4444"})
-    send = apply.send
+    send = send_writes
 
     def late(target: Any, writes: Any, by: str) -> Any:
         sandbox.hubspot.control("edit", {"token": TOKEN, "id": card.link.contact_id, "properties": {"jobtitle": "edited"}})

@@ -11,16 +11,20 @@ from django.test import Client
 from django.urls import reverse
 
 from core.tenancy import all_accounts, in_account
-from integration import credentials, preflight, tasks
-from integration.configuration import default_mappings
+from integration import credentials, tasks
+from integration.configuration import make_default_mappings
 from integration.connectors.hubspot.oauth import Tokens
-from integration.credentials import connector_for
+from integration.credentials import make_connector
 from integration.models import Connection, FieldMapping, SyncRule
+from integration.preflight import ensure_own_properties
 from tests.cast import KEY, member, sync
 from tests.core import rows
 from tests.engine.oracle import contacts_of, expected
 from tests.engine.test_secrets import everything_stored
-from tests.engine.test_tasks import queue, work_off  # noqa: F401
+from tests.engine.test_tasks import (
+    queue,  # noqa: F401
+    work_off,
+)
 
 pytestmark = pytest.mark.django_db
 APP, SECRET = "bridge-app", "invented-secret-of-the-app"
@@ -71,9 +75,9 @@ def rule(account, connection):
     rows.connection(account, "sansan", KEY, rate_calls=0)
     made = rows.rule(account, state="active")
     with in_account(account):
-        FieldMapping.objects.bulk_create(FieldMapping(account=account, rule=made, position=i, **row) for i, row in enumerate(default_mappings()))
+        FieldMapping.objects.bulk_create(FieldMapping(account=account, rule=made, position=i, **row) for i, row in enumerate(make_default_mappings()))
         made = SyncRule.objects.select_related("account", "sansan__account", "hubspot__account").get(pk=made.pk)
-        preflight.ensure_properties(made)
+        ensure_own_properties(made)
         return made
 
 
@@ -132,7 +136,7 @@ def test_a_token_that_lasts_is_not_renewed(sandbox, connection):
     sandbox.reset_calls()
     with in_account(connection.account):
         for _ in range(3):
-            connector_for(stored(connection.account))
+            make_connector(stored(connection.account))
     assert token_calls(sandbox) == 0
 
 
@@ -140,7 +144,7 @@ def test_a_token_that_ends_soon_is_renewed_before_it_is_used(sandbox, connection
     old = connection.credentials
     time_machine_later(seconds=1800 - 119)
     with in_account(connection.account):
-        connector_for(stored(connection.account))
+        make_connector(stored(connection.account))
     new = stored(connection.account).credentials
     assert new["access_token"] != old["access_token"] and new["expires_at"] > old["expires_at"]
     assert token_calls(sandbox) == 2
@@ -163,7 +167,7 @@ def test_a_new_refresh_token_replaces_the_old_one(sandbox, connection, monkeypat
     monkeypatch.setattr(credentials.OAuth, "refresh", lambda self, old: Tokens("access-2", "refresh-2", 1800, ""))
     time_machine_later(seconds=1800)
     with in_account(connection.account):
-        connector_for(stored(connection.account))
+        make_connector(stored(connection.account))
     assert (stored(connection.account).credentials["refresh_token"], stored(connection.account).secret) == ("refresh-2", "access-2")
 
 
@@ -206,7 +210,7 @@ def test_two_workers_renew_the_same_token(sandbox, connection, time_machine_late
     time_machine_later(seconds=1800)
     with in_account(connection.account):
         one, other = stored(connection.account), stored(connection.account)
-        assert connector_for(one).check().id == connector_for(other).check().id
+        assert make_connector(one).check().id == make_connector(other).check().id
 
 
 # Nothing is shown

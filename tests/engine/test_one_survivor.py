@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from core.tenancy import in_account
-from integration import runs
 from integration.models import AuditEntry, Link, Record, SyncRun
+from integration.runs import start_run, work_slice
 from tests.cast import KEY, TOKEN, sync
 from tests.engine.oracle import contacts_of, expected
 from tests.engine.several_keys import ANA, add, by_name, contacts, edited, empty, only, rests, stands
@@ -147,10 +147,10 @@ def test_a_preview_of_the_second_rule_has_nothing_to_say_of_the_firsts_contacts(
 def test_two_rules_whose_slices_alternate(sandbox, seed):
     rng, rules = random.Random(seed), two()
     with in_account(rules[0].account):
-        left = [runs.start(rule, SyncRun.Trigger.COMMAND) for rule in rules]
+        left = [start_run(rule, SyncRun.Trigger.COMMAND) for rule in rules]
         for _ in range(400):
             run = rng.choice(left)
-            if runs.work_slice(run.pk, rng.choice((0.0, 0.01, 0.05))).done:
+            if work_slice(run.pk, rng.choice((0.0, 0.01, 0.05))).done:
                 left.remove(run)
             if not left:
                 break
@@ -210,8 +210,8 @@ def test_a_card_in_doubt_is_not_made_by_the_other_rule_meanwhile(empty, only, ti
     with monkeypatch.context() as behind:
         behind.setattr(empty.sansan, "_search", lambda request: empty.sansan._envelope([], None))
         with in_account(rules[0].account):
-            run = runs.start(rules[0], SyncRun.Trigger.COMMAND)
-            runs.work_slice(run.pk, 60.0)
+            run = start_run(rules[0], SyncRun.Trigger.COMMAND)
+            work_slice(run.pk, 60.0)
             assert AuditEntry.objects.filter(closed_at__isnull=True).exists()
         (card,) = cards_of(empty)
         if tenants == 2:

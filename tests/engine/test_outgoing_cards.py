@@ -12,10 +12,13 @@ from django.utils import timezone
 
 from core.models import Account
 from core.tenancy import in_account
-from integration import attention, card_ledger, configuration, configure, inbox, outgoing
+from integration import card_ledger, outgoing
+from integration.attention import bar_cards, retry_records, unbar_cards
+from integration.configuration import read_configuration
+from integration.configure import ask_vendors, make_properties, store_configuration
 from integration.connectors.base import Rejected
 from integration.connectors.sansan.client import Sansan
-from integration.inbox import Heard
+from integration.inbox import HeardChange, put_changes
 from integration.models import AuditEntry, Link, Outcome, Record, Side, SyncRule
 from integration.sandbox import sansan
 from tests.cast import KEY, TOKEN, configured, file, sync
@@ -124,9 +127,9 @@ def test_each_rule_has_a_cap_of_its_own(sandbox):
     content = file(direction="both", cards_a_day=2)
     content["connections"].append({**content["connections"][1], "slug": "hubspot-b", "credentials": {"access_token": "pat-test-0002"}})
     content["rules"].append({"slug": "more", "sansan": "sansan", "hubspot": "hubspot-b", "active": True, "direction": "to_sansan", "cards_a_day": 3})
-    read = configuration.read(content, os.environ)
-    configure.store(read, configure.ask(read))
-    configure.make_properties(read)
+    read = read_configuration(content, os.environ)
+    store_configuration(read, ask_vendors(read))
+    make_properties(read)
     with in_account(Account.objects.get(slug="acme")):
         rules = list(SyncRule.objects.select_related("account", "sansan__account", "hubspot__account").order_by("slug"))
     for one in rules:
@@ -281,7 +284,7 @@ def test_a_person_has_a_failing_one_tried_again_at_once(rule, sandbox):
     id = create(sandbox)
     sync(rule)
     with in_account(rule.account):
-        attention.retry(Record.objects.filter(side=Side.CONTACT, bucket="failing"))
+        retry_records(Record.objects.filter(side=Side.CONTACT, bucket="failing"))
     assert sync(rule).created == 1
     one_person(rule, sandbox, id)
 
@@ -465,13 +468,13 @@ def test_never_sync_on_a_contact(waiting, sandbox, time_machine_later):
     rule, id = waiting
     allow(rule, 5)
     with in_account(rule.account):
-        attention.never_sync(Record.objects.filter(side=Side.CONTACT), "a supplier", "Aiko")
+        bar_cards(Record.objects.filter(side=Side.CONTACT), "a supplier", "Aiko")
     assert sync(rule).created == 0 and stands(rule) == [("excluded", "never_sync")]
     person(sandbox, "edit", id=id, properties={"jobtitle": "Chair"})
     sync(rule, full=True)
     assert stands(rule) == [("excluded", "never_sync")] and len(sandbox.sansan.cards) == 3
     with in_account(rule.account):
-        attention.sync_again(Record.objects.filter(side=Side.CONTACT))
+        unbar_cards(Record.objects.filter(side=Side.CONTACT))
     assert sync(rule).created == 1
 
 
@@ -576,7 +579,7 @@ def test_to_sansan_an_edit_that_was_heard_of_is_left_alone(sandbox):
     sync(rule)
     person(sandbox, "edit", id=id, properties={"jobtitle": "Chair"})
     with in_account(rule.account):
-        inbox.put(rule.hubspot, [Heard(id, timezone.now())], timezone.now())
+        put_changes(rule.hubspot, [HeardChange(id, timezone.now())], timezone.now())
     before = sandbox.hubspot.changes
     sync(rule)
     assert sandbox.hubspot.changes == before and contact(sandbox, id)["jobtitle"] == "Chair"
@@ -686,9 +689,9 @@ def test_a_keys_other_name_for_the_same_account(sandbox):
     content = file(direction="both")
     content["connections"].append({**content["connections"][0], "slug": "sansan-b", "credentials": {"api_key": KEY[::-1]}})
     content["rules"].append({"slug": "more", "sansan": "sansan-b", "hubspot": "hubspot", "active": True, "direction": "both"})
-    read = configuration.read(content, os.environ)
-    configure.store(read, configure.ask(read))
-    configure.make_properties(read)
+    read = read_configuration(content, os.environ)
+    store_configuration(read, ask_vendors(read))
+    make_properties(read)
     with in_account(Account.objects.get(slug="acme")):
         rules = list(SyncRule.objects.select_related("account", "sansan__account", "hubspot__account").order_by("slug"))
     for one in rules:

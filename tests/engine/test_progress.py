@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration import inbox, runs
-from integration.inbox import Heard
+from integration.inbox import HeardChange, put_changes
 from integration.models import ContactChange, Link, Record, Side, SyncRule, SyncRun
+from integration.runs import MOST_IDLE_SLICES, start_run, work_slice
 from tests.cast import TOKEN, configured, file, sync
 
 pytestmark = pytest.mark.django_db
@@ -26,10 +26,10 @@ def strangers(sandbox: Any, count: int) -> list[str]:
 def in_short_slices(rule: SyncRule, sandbox: Any, **how: bool) -> SyncRun:
     """A run whose slices have time for hardly more than one vendor call."""
     with in_account(rule.account):
-        run = runs.start(rule, SyncRun.Trigger.COMMAND, "test", **how)
+        run = start_run(rule, SyncRun.Trigger.COMMAND, "test", **how)
         for _ in range(100):
             before = sandbox.calls.copy()
-            if runs.work_slice(run.pk, 60.0, lambda before=before: sandbox.calls != before).done:
+            if work_slice(run.pk, 60.0, lambda before=before: sandbox.calls != before).done:
                 break
         else:
             raise AssertionError("the run does not end")
@@ -77,7 +77,7 @@ def test_much_in_the_inbox(sandbox_of):
     rule = configured(file())
     sync(rule)
     with in_account(rule.account):
-        inbox.put(rule.hubspot, [Heard(id, timezone.now()) for id in strangers(sandbox, 900)], timezone.now())
+        put_changes(rule.hubspot, [HeardChange(id, timezone.now()) for id in strangers(sandbox, 900)], timezone.now())
     run = in_short_slices(rule, sandbox)
     assert run.state == "succeeded"
     with in_account(rule.account):
@@ -111,10 +111,10 @@ def test_a_vendor_that_stays_away_ends_the_run_whatever_else_goes_on(sandbox_of,
     sync(rule)
     sandbox.faults.arm("sansan", "status", match="bizCards", times=0, status=503)
     with in_account(rule.account):
-        run, ended = runs.start(rule, SyncRun.Trigger.COMMAND, "test"), []
-        for _ in range(runs.PATIENCE):
+        run, ended = start_run(rule, SyncRun.Trigger.COMMAND, "test"), []
+        for _ in range(MOST_IDLE_SLICES):
             # Each slice hears of a contact, and asks for changes: neither brings the run any nearer to its end.
-            inbox.put(rule.hubspot, [Heard("901", timezone.now())], timezone.now())
+            put_changes(rule.hubspot, [HeardChange("901", timezone.now())], timezone.now())
             time_machine_later(seconds=40)
-            ended.append(runs.work_slice(run.pk, 60.0).done)
+            ended.append(work_slice(run.pk, 60.0).done)
         assert (ended, SyncRun.objects.get(pk=run.pk).state) == ([False, False, False, True], "failed")

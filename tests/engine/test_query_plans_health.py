@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from core.models import User
 from core.tenancy import in_account
-from integration import attention, figures
 from integration.admin.health import Health
 from integration.admin.person import cards_of
+from integration.attention import bar_cards, retry_reason, unbar_cards
+from integration.figures import add_figures
 from integration.models import DayFigures, Link, Record
 from tests.core import rows
 
@@ -129,10 +130,10 @@ def test_a_search_by_how_a_name_begins_reads_few_records(rule):
 
 def test_trying_a_reason_again_touches_its_cards_only(rule):
     with in_account(rule.account):
-        found = plans(lambda: attention.retry_reason(rule, "card", "failing", "r2"))
+        found = plans(lambda: retry_reason(rule, "card", "failing", "r2"))
         assert len(found) == 1 and not wide(found), wide(found)
         one = Record.objects.filter(rule=rule).first()
-        for act in (lambda: attention.never_sync([one], "x", "ben"), lambda: attention.sync_again([one])):
+        for act in (lambda: bar_cards([one], "x", "ben"), lambda: unbar_cards([one])):
             assert (found := plans(act)) and not wide(found), wide(found)
 
 
@@ -140,7 +141,7 @@ def test_figures_are_found_by_rule_and_day_and_ask_no_record(rule):
     with in_account(rule.account):
         run = rows.run(rule)
         desk = SimpleNamespace(run=run, rule=rule, now=timezone.now)
-        found = plans(lambda: figures.add(desk, {"created": 5}, (1, 2), [3.5]))
+        found = plans(lambda: add_figures(desk, {"created": 5}, (1, 2), [3.5]))
     assert found and not wide(found), wide(found)
     assert not [query for query in found if "integration_record" in query]
     assert all("SCAN" not in line for lines in found.values() for line in lines)

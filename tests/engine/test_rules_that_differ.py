@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.tenancy import in_account
-from integration import attention, configuration
+from integration.attention import bar_cards, choose_side_for_all
+from integration.configuration import FileRefused
 from integration.models import Connection, Record, Tag
 from tests.cast import KEY, TOKEN, sync
 from tests.engine.several_keys import ANA, TITLE, add, contacts, edited, empty, only, rests, stands
@@ -52,7 +53,7 @@ def test_the_names_of_the_other_tenants_tags(empty, only):
 def test_two_connections_to_one_portal_are_refused(sandbox):
     """Another token of the same HubSpot account, entered as a connection of its own: each contact would be two people."""
     sandbox.hubspot.portals[OTHER_TOKEN] = sandbox.hubspot.portal(TOKEN)
-    with pytest.raises(configuration.Refused, match="same HubSpot account as “hubspot”"):
+    with pytest.raises(FileRefused, match="same HubSpot account as “hubspot”"):
         two(portals=2)
 
 
@@ -77,7 +78,7 @@ def test_what_one_rule_holds_for_a_person_can_be_chosen_whatever_the_other_says(
         sync(rules[i], full=True)
     assert stands(rules[0], ana) == ("held", "conflict")
     with in_account(rules[0].account):
-        assert attention.choose_all(rules[0], "sansan", "aiko")
+        assert choose_side_for_all(rules[0], "sansan", "aiko")
     settle(*rules)
     assert contacts(empty)[0]["jobtitle"] == "課長"
     rests(empty, *rules)
@@ -105,7 +106,7 @@ def test_never_synced_in_one_rule_is_never_synced(empty, time_machine_later, bar
     rules = two()
     settle(*rules)
     with in_account(rules[0].account):
-        attention.never_sync([Record.objects.get(rule=rules[barred], external_id=ana)], "asked us to", "aiko")
+        bar_cards([Record.objects.get(rule=rules[barred], external_id=ana)], "asked us to", "aiko")
     time_machine_later(seconds=5)
     empty.sansan.change(ana, {"title": "部長"})
     settle(*rules)

@@ -8,13 +8,17 @@ import pytest
 from django.test import Client
 
 from core.tenancy import all_accounts, in_account
-from integration import runs, tasks
+from integration import tasks
 from integration.models import Record, SyncRule, SyncRun
+from integration.runs import start_run
 from tests.admin.setup_pages import add_row, form_of, send, url
 from tests.cast import TOKEN, configured, file, member, sync
 from tests.core import rows
 from tests.engine.oracle import contacts_of, expected
-from tests.engine.test_tasks import queue, work_off  # noqa: F401
+from tests.engine.test_tasks import (
+    queue,  # noqa: F401
+    work_off,
+)
 
 pytestmark = pytest.mark.django_db
 KEY = "SetupKey0123456789abcdefABCDEF00"
@@ -211,7 +215,7 @@ def test_a_change_of_a_running_sync_waits_for_its_review(sandbox, aiko, running)
 def test_a_run_that_is_open_while_the_sync_is_changed_writes_nothing_of_the_change(sandbox, aiko, running):
     sandbox.sansan.churn(50)
     with in_account(running.account):
-        open_run = runs.start(running, SyncRun.Trigger.SCHEDULE, full=True)
+        open_run = start_run(running, SyncRun.Trigger.SCHEDULE, full=True)
     form = add_row(aiko, "configure", running, source="=", expression="{{ lastName }}様", hubspot="salutation")
     aiko.post(url("configure", running.pk), form)
     tasks.work(running.account_id, open_run.pk)

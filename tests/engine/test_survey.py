@@ -8,11 +8,16 @@ from types import SimpleNamespace
 import pytest
 
 from core.tenancy import all_accounts, in_account
-from integration import preflight, survey, tasks
+from integration import survey, tasks
 from integration.connectors.base import ConnectorError
 from integration.models import Connection, Sample, Tag
+from integration.preflight import check_connection
+from integration.survey import SAMPLES, begin_survey, find_sample_refusal, forget_sample_refusal, is_survey_wanted, take_sample, work_survey_slice
 from tests.core import rows
-from tests.engine.test_tasks import queue, work_off  # noqa: F401
+from tests.engine.test_tasks import (
+    queue,  # noqa: F401
+    work_off,
+)
 
 pytestmark = pytest.mark.django_db
 KEY = "SurveyKey0123456789abcdefABCDEF0"
@@ -29,7 +34,7 @@ def connected(slug: str = "acme", key: str = KEY) -> Connection:
     owner = rows.account(slug)
     one = rows.connection(owner, "sansan", key)
     with in_account(owner):
-        return preflight.check_connection(one)
+        return check_connection(one)
 
 
 @pytest.fixture
@@ -40,10 +45,10 @@ def connection(company):
 def counted(connection: Connection, seconds: float = 60.0, most: int = 20) -> Connection:
     """Slice after slice, each with what the one before has left."""
     with in_account(connection.account):
-        survey.begin(connection)
+        begin_survey(connection)
         for _ in range(most):
             connection = Connection.objects.select_related("account").get(pk=connection.pk)
-            if survey.slice_of(connection, seconds) is None:
+            if work_survey_slice(connection, seconds) is None:
                 return Connection.objects.select_related("account").get(pk=connection.pk)
     raise AssertionError("the count does not end")
 
@@ -79,29 +84,29 @@ def test_slices_end_in_the_same(company, connection, hurried):
 
 def test_a_slice_stores_how_far_it_came(connection, hurried):
     with in_account(connection.account):
-        survey.begin(connection)
-        assert survey.slice_of(connection, 1.5) == 0.0
+        begin_survey(connection)
+        assert work_survey_slice(connection, 1.5) == 0.0
         connection.refresh_from_db()
         assert (connection.survey["state"], connection.survey["cards"]) == ("running", 300)
-        assert connection.cards is None and Sample.objects.count() == survey.SAMPLES
+        assert connection.cards is None and Sample.objects.count() == SAMPLES
 
 
 def test_a_slice_that_begins_late_still_reads_a_page(connection):
     """Or a busy machine would count for ever."""
     with in_account(connection.account):
-        survey.begin(connection)
-        survey.slice_of(connection, 0)
+        begin_survey(connection)
+        work_survey_slice(connection, 0)
         assert connection.survey["cards"] == 300
 
 
 def test_what_changes_meanwhile_does_not_count_twice(company, connection, hurried, time_machine_later):
     with in_account(connection.account):
-        survey.begin(connection)
-        survey.slice_of(connection, 1.5)
+        begin_survey(connection)
+        work_survey_slice(connection, 1.5)
         time_machine_later(seconds=3)
         for card in list(company.sansan.cards.values())[:50]:
             company.sansan.change(card["id"], {"title": "昇進"})
-        while survey.slice_of(connection, 1.5) is not None:
+        while work_survey_slice(connection, 1.5) is not None:
             pass
     assert 650 <= connection.cards <= 700
 
@@ -171,8 +176,8 @@ def test_no_sample_holds_a_private_tag(company, connection):
 def test_one_card_by_its_id(company, connection):
     card = company.sansan.add({"lastName": "森", "email": "mori@example.jp", "tags": ["T0001"]})
     with in_account(connection.account):
-        survey.take_sample(connection, card["id"])
-        survey.take_sample(connection, card["id"])
+        take_sample(connection, card["id"])
+        take_sample(connection, card["id"])
         (one,) = Sample.objects.all()
     assert (one.external_id, one.values["lastName"], one.tags) == (card["id"], "森", ["T0001"])
 
@@ -181,11 +186,11 @@ def test_a_card_that_nobody_has_is_noted_until_it_is_asked_for_again(company, co
     """Or the page would wait for it for ever."""
     with in_account(connection.account):
         with pytest.raises(ConnectorError):
-            survey.take_sample(connection, "99999999")
+            take_sample(connection, "99999999")
         connection = Connection.objects.get(pk=connection.pk)
-        assert "404" in survey.refused(connection, "99999999") and survey.refused(connection, "another") == ""
-        survey.ask_for(connection)
-        assert survey.refused(Connection.objects.get(pk=connection.pk), "99999999") == ""
+        assert "404" in find_sample_refusal(connection, "99999999") and find_sample_refusal(connection, "another") == ""
+        forget_sample_refusal(connection)
+        assert find_sample_refusal(Connection.objects.get(pk=connection.pk), "99999999") == ""
 
 
 # What goes wrong
@@ -193,15 +198,15 @@ def test_a_card_that_nobody_has_is_noted_until_it_is_asked_for_again(company, co
 
 def test_a_key_that_is_revoked_midway_is_told(company, connection, hurried):
     with in_account(connection.account):
-        survey.begin(connection)
-        survey.slice_of(connection, 1.5)
+        begin_survey(connection)
+        work_survey_slice(connection, 1.5)
         company.sansan.revoked.add(KEY)
-        assert survey.slice_of(connection, 1.5) is None
+        assert work_survey_slice(connection, 1.5) is None
         connection.refresh_from_db()
         assert (connection.survey["state"], connection.health) == ("failed", "reconnect")
         assert connection.survey["why"] == connection.health_detail != "" and KEY not in connection.health_detail
         assert connection.cards is None
-        assert survey.slice_of(connection, 1.5) is None  # and it is not asked again
+        assert work_survey_slice(connection, 1.5) is None  # and it is not asked again
     company.sansan.revoked.clear()
     assert counted(connection, seconds=10_000).cards == 700
 
@@ -209,19 +214,19 @@ def test_a_key_that_is_revoked_midway_is_told(company, connection, hurried):
 def test_a_vendor_that_is_down_for_a_while_is_asked_later(company, connection, time_machine_later):
     company.faults.arm("sansan", "rate_limit", match="bizCards", times=20, retry_after=90)
     with in_account(connection.account):
-        survey.begin(connection)
-        assert 0 < survey.slice_of(connection, 5) <= 60
+        begin_survey(connection)
+        assert 0 < work_survey_slice(connection, 5) <= 60
         assert connection.survey["state"] == "running"
         company.faults.clear()
         time_machine_later(seconds=120)
-        assert survey.slice_of(connection, 60) is None
+        assert work_survey_slice(connection, 60) is None
     assert connection.cards == 700
 
 
 def test_a_count_that_nobody_has_begun_does_nothing(company, connection):
     company.reset_calls()
     with in_account(connection.account):
-        assert survey.slice_of(connection, 5) is None
+        assert work_survey_slice(connection, 5) is None
     assert company.calls["sansan"] == 0
 
 
@@ -293,8 +298,8 @@ def test_a_key_whose_samples_are_gone_is_counted_again(connection):
     """They are kept for a week, and what a mapping makes of a card is to be seen after a year, too."""
     connection = counted(connection)
     with in_account(connection.account):
-        assert not survey.wanted(connection)
+        assert not is_survey_wanted(connection)
         Sample.objects.all().delete()
-        assert survey.wanted(connection)
-        survey.begin(connection)
-        assert not survey.wanted(connection)  # somebody is at it
+        assert is_survey_wanted(connection)
+        begin_survey(connection)
+        assert not is_survey_wanted(connection)  # somebody is at it

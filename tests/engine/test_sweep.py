@@ -8,11 +8,13 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration import runs, sweep
+from integration import sweep
 from integration.connectors.base import Gone, Rejected
 from integration.connectors.sansan.client import Sansan
-from integration.credentials import source_for
+from integration.credentials import make_source
 from integration.models import AuditEntry, Record, SyncRule, SyncRun, Tag
+from integration.runs import start_run, work_slice
+from integration.sweep import store_swept_page
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected
 
@@ -197,10 +199,10 @@ def by_slices(rule: SyncRule, sandbox: Any) -> int:
         return int(sum(sandbox.calls["by_call"].values()))
 
     with in_account(rule.account):
-        run = runs.start(rule, SyncRun.Trigger.COMMAND, "test")
+        run = start_run(rule, SyncRun.Trigger.COMMAND, "test")
         for n in range(1, 200):
             before = calls()
-            if runs.work_slice(run.pk, 60.0, lambda before=before: calls() > before).done:
+            if work_slice(run.pk, 60.0, lambda before=before: calls() > before).done:
                 ended = SyncRun.objects.get(pk=run.pk)
                 assert ended.state == "succeeded", (ended.reason, ended.detail)
                 return n
@@ -213,7 +215,7 @@ def test_killed_in_the_middle(sandbox, time_machine_later, monkeypatch, after):
     monkeypatch.setattr("integration.connectors.sansan.client.PAGE", 3)
     tag(sandbox, cards(sandbox)[0])
     tag(sandbox, cards(sandbox)[1], "T0002")
-    store, left = sweep.store, [after]
+    store, left = store_swept_page, [after]
 
     def dying(*args: Any) -> None:
         left[0] -= 1
@@ -277,7 +279,7 @@ def test_a_card_that_changes_while_it_is_swept(sandbox, time_machine_later, monk
     """What the sweep's page says is from before the change: it must not undo it."""
     rule = selected("T0001")
     card = cards(sandbox)[0]
-    store = sweep.store
+    store = store_swept_page
 
     def slow(desk: Any, page: Any) -> None:
         if sandbox.sansan.cards[card["id"]]["title"] != "社長":
@@ -306,7 +308,7 @@ def test_an_older_page_does_not_take_a_card_back(sandbox, time_machine_later):
         return old.setdefault("page", tagged(self, tag, token))
 
     with in_account(rule.account):
-        early(source_for(rule.sansan), "T0001")
+        early(make_source(rule.sansan), "T0001")
     time_machine_later(minutes=11)
     sandbox.sansan.change(card["id"], {"title": "社長"})
     time_machine_later(seconds=2)
@@ -332,9 +334,9 @@ def test_a_sweep_that_waited_for_its_next_slice_for_days_does_not_make_sweeps_ra
     rule = selected("T0001")
     time_machine_later(minutes=11)
     with in_account(rule.account):
-        run = runs.start(rule, SyncRun.Trigger.COMMAND, "test")
+        run = start_run(rule, SyncRun.Trigger.COMMAND, "test")
         while not rule.sweep:
-            runs.work_slice(run.pk, 0.002)
+            work_slice(run.pk, 0.002)
             rule.refresh_from_db()
     time_machine_later(days=3)
     sync(rule)

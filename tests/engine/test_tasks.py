@@ -16,9 +16,12 @@ from django_q.signing import SignedPackage
 
 from core.models import Account
 from core.tenancy import all_accounts, in_account
-from integration import lease, retention, runs, tasks
+from integration import retention, tasks
 from integration.desk import Desk
+from integration.lease import claim_lease
 from integration.models import AuditEntry, Connection, Heartbeat, SyncRule, SyncRun
+from integration.retention import sweep_history
+from integration.runs import MOST_IDLE_SLICES, begin_slice, measure_progress, schedule_run, select_due_rules, start_run
 from tests.cast import TOKEN, configured, file, sync
 from tests.core import rows
 from tests.engine.oracle import contacts_of, expected
@@ -37,7 +40,7 @@ def queue(monkeypatch):
 @pytest.fixture
 def short_slices(monkeypatch):
     """Slices that end by what they have done: a slow machine does as much in one as a fast one."""
-    monkeypatch.setattr(Desk, "spent", property(lambda desk: runs.progress(desk.run) - desk.run.mark >= 200))
+    monkeypatch.setattr(Desk, "spent", property(lambda desk: measure_progress(desk.run) - desk.run.mark >= 200))
 
 
 def waiting() -> list[tuple[str, tuple[int, ...]]]:
@@ -99,10 +102,10 @@ def test_two_ticks_at_the_same_instant_start_one_run():
     now, started = timezone.now(), []
     with all_accounts():
         # Both have looked before either has written.
-        seen = [list(runs.due_rules(now).select_related("account")) for _ in range(2)]
+        seen = [list(select_due_rules(now).select_related("account")) for _ in range(2)]
     for rule in (rule for due in seen for rule in due):
         with in_account(rule.account):
-            started.append(runs.schedule(rule, now))
+            started.append(schedule_run(rule, now))
     assert len(started) == 2 and started[0] is not None and started[1] is None
     with all_accounts():
         assert SyncRun.objects.count() == 1
@@ -254,7 +257,7 @@ def test_a_busy_connection_is_left_to_whoever_holds_it(sandbox, queue):
     rule = configured(file())
     with in_account(rule.account):
         run = tasks.enqueue_sync(rule, "aiko")
-        held = lease.claim(rule.hubspot)
+        held = claim_lease(rule.hubspot)
     OrmQ.objects.all().delete()
     tasks.work(run.account_id, run.pk)
     assert queue() == [] and get(run).state == "queued" and get(run).attempts == 0
@@ -288,7 +291,7 @@ def test_so_does_one_that_the_tick_has_asked_for(sandbox, queue):
     tasks.tick()
     one, other = open_runs()
     with in_account(first.account):
-        held = lease.claim(first.hubspot)  # the first slice begins on one worker
+        held = claim_lease(first.hubspot)  # the first slice begins on one worker
     tasks.work(other.account_id, other.pk)  # and the second meets it, on another
     with in_account(first.account):
         held.release()
@@ -303,7 +306,7 @@ def test_so_does_one_behind_a_quiet_poll(sandbox, queue):
     first, second = two_rules(sandbox)
     sync(first)
     with in_account(first.account):
-        quiet = runs.start(first, "schedule")
+        quiet = start_run(first, "schedule")
         other = tasks.enqueue_sync(second, "ben")
     OrmQ.objects.all().delete()
     tasks.work(quiet.account_id, quiet.pk)
@@ -331,8 +334,8 @@ def test_a_worker_killed_in_mid_slice_is_replaced_when_its_lease_ends(sandbox, q
     tasks.tick()
     (run,) = open_runs()
     with in_account(rule.account):
-        lease.claim(rule.hubspot)
-        runs.begin(SyncRun.objects.get(pk=run.pk), settings.SYNC_SLICE_SECONDS)
+        claim_lease(rule.hubspot)
+        begin_slice(SyncRun.objects.get(pk=run.pk), settings.SYNC_SLICE_SECONDS)
     OrmQ.objects.all().delete()  # the worker is gone, and its task with it
     time_machine_later(seconds=settings.SYNC_LEASE_SECONDS - 1)
     tasks.tick()
@@ -347,10 +350,10 @@ def test_a_worker_killed_in_mid_slice_is_replaced_when_its_lease_ends(sandbox, q
 def test_a_slice_that_kills_its_worker_every_time_comes_to_an_end(queue, settings, time_machine_later):
     rule = active(due_at=timezone.now() + timedelta(days=9))
     run = rows.run(rule)
-    for _ in range(runs.PATIENCE):
+    for _ in range(MOST_IDLE_SLICES):
         with in_account(rule.account):
-            lease.claim(rule.hubspot)
-            runs.begin(SyncRun.objects.get(pk=run.pk), settings.SYNC_SLICE_SECONDS)
+            claim_lease(rule.hubspot)
+            begin_slice(SyncRun.objects.get(pk=run.pk), settings.SYNC_SLICE_SECONDS)
         time_machine_later(seconds=settings.SYNC_SLICE_SECONDS + settings.SYNC_LEASE_SECONDS + 2)
     tasks.tick()
     work_off()
@@ -426,7 +429,7 @@ def test_two_tasks_for_one_quiet_poll(sandbox):
     rule = configured(file())
     sync(rule)
     with in_account(rule.account):
-        quiet = runs.start(rule, "schedule")
+        quiet = start_run(rule, "schedule")
     for _ in range(2):  # the tick had enqueued it again, because the queue was slow
         tasks.enqueue("work", rule.account_id, quiet.pk)
     assert work_off() == ["work", "work"]
@@ -447,7 +450,7 @@ def test_a_task_for_a_connection_that_is_gone_ends_quietly(queue, task):
 def test_a_task_touches_no_other_account(sandbox, queue):
     mine, chies = configured(file()), configured(file("birch", token="pat-birch-0001"))
     with in_account(chies.account):
-        run = runs.start(chies, "person", "chie")
+        run = start_run(chies, "person", "chie")
     calls = sandbox.calls["hubspot"]
     with contextlib.suppress(SyncRun.DoesNotExist):
         tasks.work(mine.account_id, run.pk)
@@ -544,7 +547,7 @@ def test_every_sweep_finds_the_tick_due():
 def test_every_task_moves_the_heartbeat(sandbox, time_machine_later):
     rule = configured(file())
     with in_account(rule.account):
-        run = runs.start(rule, "person")
+        run = start_run(rule, "person")
     for call in (lambda: tasks.work(rule.account_id, run.pk), lambda: tasks.check(rule.account_id, rule.hubspot_id), tasks.tick):
         time_machine_later(minutes=10)
         called = timezone.now()
@@ -555,23 +558,23 @@ def test_every_task_moves_the_heartbeat(sandbox, time_machine_later):
 
 
 def test_a_cluster_is_stuck_when_tasks_wait_and_nobody_works(time_machine_later):
-    assert not tasks.stuck(150)  # nothing waits
+    assert not tasks.is_stuck(150)  # nothing waits
     tasks.enqueue("work", 1, 1)
-    assert tasks.stuck(150)  # and nobody has ever worked
-    tasks.beat()
-    assert not tasks.stuck(150)
+    assert tasks.is_stuck(150)  # and nobody has ever worked
+    tasks.move_heartbeat()
+    assert not tasks.is_stuck(150)
     time_machine_later(seconds=149)
-    assert not tasks.stuck(150)
+    assert not tasks.is_stuck(150)
     time_machine_later(seconds=2)
-    assert tasks.stuck(150)
+    assert tasks.is_stuck(150)
     OrmQ.objects.all().delete()
-    assert not tasks.stuck(150)
+    assert not tasks.is_stuck(150)
 
 
 def test_another_host_does_not_speak_for_this_one():
     tasks.enqueue("work", 1, 1)
     Heartbeat.objects.create(host="elsewhere", beat_at=timezone.now())
-    assert tasks.stuck(150)
+    assert tasks.is_stuck(150)
 
 
 # Retention
@@ -593,7 +596,7 @@ def test_only_what_has_expired_goes(queue):
     old = timezone.now() - timedelta(days=900)
     rows.entry(acme, "still open", planned_at=old)
     with all_accounts():
-        assert retention.sweep(timezone.now()) == 3
+        assert sweep_history(timezone.now()) == 3
     assert cards_left() == ["C2", "C5", "still open"]
     with all_accounts():
         assert SyncRun.objects.count() == 2
@@ -605,7 +608,7 @@ def test_it_goes_in_pieces(monkeypatch):
     for i in range(5):
         closed(run, 500 - i, i)
     with all_accounts():
-        assert [retention.sweep(timezone.now()) for _ in range(4)] == [2, 2, 1, 0]
+        assert [sweep_history(timezone.now()) for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_the_oldest_go_first(monkeypatch):
@@ -614,7 +617,7 @@ def test_the_oldest_go_first(monkeypatch):
     for number, days in enumerate((450, 500, 410, 480)):
         closed(run, days, number)
     with all_accounts():
-        retention.sweep(timezone.now())
+        sweep_history(timezone.now())
     assert cards_left() == ["C0", "C2"]
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from core.models import Account
 from core.tenancy import in_account
-from integration import configuration, configure
+from integration.configuration import read_configuration
+from integration.configure import ask_vendors, make_properties, store_configuration
 from integration.models import Link, Record, SyncRule, Tag
 from tests.cast import KEY, TOKEN, file, sync
 from tests.engine.oracle import contacts_of, expected
@@ -31,9 +32,9 @@ def two(one: dict[str, Any] | None = None, other: dict[str, Any] | None = None, 
         content["connections"].append({**hubspot, "slug": "hubspot-b", "credentials": {"access_token": OTHER_TOKEN}})
         ends = {"sansan": "sansan", "hubspot": "hubspot-b"}
     content["rules"].append({"slug": "more", "active": True, **ends, **(other or {})})
-    read = configuration.read(content, os.environ)
-    configure.store(read, configure.ask(read))
-    configure.make_properties(read)
+    read = read_configuration(content, os.environ)
+    store_configuration(read, ask_vendors(read))
+    make_properties(read)
     with in_account(Account.objects.get(slug="acme")):
         rules = {rule.slug: rule for rule in SyncRule.objects.select_related("account", "sansan__account", "hubspot__account")}
         return [rules["cards"], rules["more"]]

@@ -16,11 +16,11 @@ from structlog.testing import capture_logs
 
 from core.models import Account
 from core.tenancy import ScopeError, all_accounts, in_account
-from integration import inbox, tasks
-from integration.inbox import Heard
+from integration import tasks
+from integration.inbox import HeardChange, has_changes, put_changes, settle_changes, take_changes
 from integration.models import Connection, ContactChange, SyncRule, SyncRun
 from integration.sandbox.hubspot import delivery
-from integration.webhooks import LONGEST, NOTED
+from integration.webhooks import LONGEST_BODY, NOTED_EVERY
 from tests.core import rows
 from tests.engine.test_tasks import waiting
 
@@ -286,8 +286,8 @@ def test_a_body_that_is_none(queue, body, secret):
 
 def test_a_body_that_is_too_long_is_not_read(queue):
     connected()
-    assert send(body=b"[" + b" " * LONGEST + b"]").status_code == 413
-    assert send(body=b"[" + b" " * (LONGEST - 2) + b"]").status_code == 204
+    assert send(body=b"[" + b" " * LONGEST_BODY + b"]").status_code == 413
+    assert send(body=b"[" + b" " * (LONGEST_BODY - 2) + b"]").status_code == 204
     assert noted() == []
 
 
@@ -390,7 +390,7 @@ def test_that_webhooks_come_in_is_noted_now_and_then(queue, time_machine_later):
     first = heard_at()
     send(event())
     assert heard_at() == first and first is not None
-    time_machine_later(seconds=NOTED.total_seconds() + 1)
+    time_machine_later(seconds=NOTED_EVERY.total_seconds() + 1)
     send(event())
     assert heard_at() > first
 
@@ -398,38 +398,38 @@ def test_that_webhooks_come_in_is_noted_now_and_then(queue, time_machine_later):
 def test_settling_an_older_look_drops_nothing_newer():
     rule = connected()
     with in_account(rule.account):
-        inbox.put(rule.hubspot, [Heard("1", timezone.now()), Heard("2", timezone.now())], timezone.now())
-        taken = inbox.take(rule.hubspot_id)
-        inbox.put(rule.hubspot, [Heard("2", timezone.now(), True)], timezone.now())
-        inbox.settle(taken)
-        assert [(one.contact_id, one.version, one.forgotten) for one in inbox.take(rule.hubspot_id)] == [("2", 2, True)]
-        assert inbox.waiting(rule.hubspot_id)
-        inbox.settle(inbox.take(rule.hubspot_id))
-        assert not inbox.waiting(rule.hubspot_id)
+        put_changes(rule.hubspot, [HeardChange("1", timezone.now()), HeardChange("2", timezone.now())], timezone.now())
+        taken = take_changes(rule.hubspot_id)
+        put_changes(rule.hubspot, [HeardChange("2", timezone.now(), True)], timezone.now())
+        settle_changes(taken)
+        assert [(one.contact_id, one.version, one.forgotten) for one in take_changes(rule.hubspot_id)] == [("2", 2, True)]
+        assert has_changes(rule.hubspot_id)
+        settle_changes(take_changes(rule.hubspot_id))
+        assert not has_changes(rule.hubspot_id)
 
 
 def test_a_hundred_at_a_time_oldest_first():
     rule = connected()
     with in_account(rule.account):
-        assert inbox.put(rule.hubspot, [Heard(str(i), timezone.now()) for i in range(250)], timezone.now()) == 250
-        assert len(inbox.take(rule.hubspot_id)) == 100
-        assert inbox.put(rule.hubspot, [], timezone.now()) == 0
+        assert put_changes(rule.hubspot, [HeardChange(str(i), timezone.now()) for i in range(250)], timezone.now()) == 250
+        assert len(take_changes(rule.hubspot_id)) == 100
+        assert put_changes(rule.hubspot, [], timezone.now()) == 0
 
 
 def test_two_connections_have_an_inbox_each():
     one, other = connected(), connected("birch")
     for rule in (one, other):
         with in_account(rule.account):
-            inbox.put(rule.hubspot, [Heard("301", timezone.now())], timezone.now())
+            put_changes(rule.hubspot, [HeardChange("301", timezone.now())], timezone.now())
     with in_account(one.account):
-        inbox.settle(inbox.take(one.hubspot_id))
+        settle_changes(take_changes(one.hubspot_id))
     assert noted() == [("birch", "301", 1, False)]
 
 
 def test_nobody_puts_anything_into_anothers_inbox():
     one, other = connected(), connected("birch")
     with in_account(one.account), pytest.raises(ScopeError):
-        inbox.put(other.hubspot, [Heard("301", timezone.now())], timezone.now())
+        put_changes(other.hubspot, [HeardChange("301", timezone.now())], timezone.now())
 
 
 # The task

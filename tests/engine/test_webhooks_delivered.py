@@ -15,9 +15,9 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from core.tenancy import in_account
-from integration import inbox, runs
-from integration.inbox import Heard
+from integration.inbox import HeardChange, put_changes
 from integration.models import AuditEntry, Connection, Link, Record, Side, SyncRule, SyncRun
+from integration.runs import start_run, work_slice
 from integration.sandbox.hubspot import delivery
 from integration.sandbox.hubspot import webhooks as sender
 from tests.cast import TOKEN, configured, file, sync
@@ -315,7 +315,7 @@ def test_a_deletion_for_privacy_that_is_told_too_early_is_not_forgotten(world):
     link, count = world.links()[0], len(world.portal.contacts)
     world.act("webhooks", url=None)
     with in_account(world.rule.account):
-        inbox.put(world.rule.hubspot, [Heard(link.contact_id, timezone.now(), True)], timezone.now())
+        put_changes(world.rule.hubspot, [HeardChange(link.contact_id, timezone.now(), True)], timezone.now())
     world.sync()
     world.act("purge", id=link.contact_id)
     world.sync(full=True)
@@ -439,7 +439,7 @@ def test_many_contacts_of_one_time_do_not_stop_a_small_slice(world):
     ended = []
     with in_account(world.rule.account):
         while not put_right() and len(ended) < 12:
-            run = runs.start(world.rule, SyncRun.Trigger.COMMAND, "test")
+            run = start_run(world.rule, SyncRun.Trigger.COMMAND, "test")
             before = searches()
-            ended.append(runs.work_slice(run.pk, 60.0, lambda before=before: searches() - before >= 3).done)
+            ended.append(work_slice(run.pk, 60.0, lambda before=before: searches() - before >= 3).done)
     assert put_right() and ended.count(False) >= 2, ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from integration.planning import normalize
+from integration.planning.normalize import is_email, normalize_email
 from integration.planning.rules import Filter, MappingRow, Rule
 from integration.planning.snapshot import Card, LinkView, Snapshot
 from integration.records import ContactRead
@@ -32,8 +32,8 @@ def card(record: int = 1, values: dict[str, str] | None = None, *, day: str = "2
     """``more`` is a member of Card, or else a field of the card."""
     members = {name: more.pop(name) for name in tuple(more) if name in Card.__dataclass_fields__ and name not in ("values", "email")}
     fields = {name: str(value) for name, value in {**(AIKO if values is None else values), **more}.items()}
-    folded = normalize.email(fields.get("email", ""))
-    email = folded if normalize.is_email(folded) else ""
+    folded = normalize_email(fields.get("email", ""))
+    email = folded if is_email(folded) else ""
     return Card(record, f"C{record}", fields, at(changed), exchanged_on=day, email=email, **members)
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.planning.decide import KEYS, Choice, Clash, Present, Times, judge, winner
-from integration.planning.plan import plan
+from integration.planning.decide import NEVER_BLANKED, Choice, Clash, Present, Times, choose_winner, judge_property
+from integration.planning.plan import plan_people
 from integration.planning.rules import MappingRow
 from integration.planning.snapshot import LinkView
 from tests.planning.make import AIKO, BEN, ROWS, at, card, contact, only, policy, row, rule, snapshot
@@ -46,20 +46,20 @@ RULES = [
 
 @pytest.mark.parametrize(("how", "times", "side"), RULES)
 def test_the_rule_says_who_wins(how, times, side):
-    judged = judge(title(), "部長", EDITED, how, times)
+    judged = judge_property(title(), "部長", EDITED, how, times)
     assert judged == ("部長" if side == "sansan" else None, Clash("部長", "主任", side, "rule"))
 
 
 @pytest.mark.parametrize("general", SIDES)
 @pytest.mark.parametrize(("how", "times", "side"), RULES)
 def test_a_field_of_its_own_mind_goes_before_the_rule(general, how, times, side):
-    judged = judge(title(conflict=how), "部長", EDITED, general, times)
+    judged = judge_property(title(conflict=how), "部長", EDITED, general, times)
     assert judged == ("部長" if side == "sansan" else None, Clash("部長", "主任", side, "field"))
 
 
 @pytest.mark.parametrize(("general", "own", "choice"), list(product(SIDES, ("", *SIDES), SEEN)))
 def test_a_person_goes_before_both(general, own, choice):
-    judged = judge(title(conflict=own), "部長", EDITED, general, CARD_NEWER, choice)
+    judged = judge_property(title(conflict=own), "部長", EDITED, general, CARD_NEWER, choice)
     assert judged == ("部長" if choice.side == "sansan" else None, Clash("部長", "主任", choice.side, "person"))
 
 
@@ -77,13 +77,13 @@ def test_a_person_goes_before_both(general, own, choice):
     ids=["another card's", "another contact's", "a space more", "the sides mixed up", "no card's", "no contact's", "no choice"],
 )
 def test_a_choice_is_worth_nothing_once_either_value_is_another(choice):
-    assert judge(title(), "部長", EDITED, "sansan", CARD_NEWER, choice) == ("部長", Clash("部長", "主任", "sansan", "rule"))
+    assert judge_property(title(), "部長", EDITED, "sansan", CARD_NEWER, choice) == ("部長", Clash("部長", "主任", "sansan", "rule"))
 
 
 def test_a_choice_for_a_blank_on_the_card_counts_where_the_field_lets_it_clear():
     clearing, chosen = title(clear=True), Choice("hubspot", "", "主任")
-    assert judge(clearing, "", EDITED, "sansan", CARD_NEWER) == ("", Clash("", "主任", "sansan", "rule"))
-    assert judge(clearing, "", EDITED, "sansan", CARD_NEWER, chosen) == (None, Clash("", "主任", "hubspot", "person"))
+    assert judge_property(clearing, "", EDITED, "sansan", CARD_NEWER) == ("", Clash("", "主任", "sansan", "rule"))
+    assert judge_property(clearing, "", EDITED, "sansan", CARD_NEWER, chosen) == (None, Clash("", "主任", "hubspot", "person"))
 
 
 # Where it was edited
@@ -109,7 +109,7 @@ EDITS = {
 @pytest.mark.parametrize(("wanted", "present", "value", "clashes"), EDITS.values(), ids=EDITS)
 @pytest.mark.parametrize("how", ["sansan", "hubspot", "hold"])
 def test_where_it_was_edited(wanted, present, value, clashes, how):
-    judged = judge(title(), wanted, present, how, CARD_NEWER)
+    judged = judge_property(title(), wanted, present, how, CARD_NEWER)
     assert judged.value == (value if how == "sansan" or not clashes else None)
     assert judged.clash == (Clash(wanted, present.value, how, "rule") if clashes else None)
 
@@ -118,26 +118,26 @@ def test_where_it_was_edited(wanted, present, value, clashes, how):
 @pytest.mark.parametrize("how", SIDES)
 @pytest.mark.parametrize("present", [EDITED, Present("主任"), Present("", "課長"), Present("")])
 def test_the_other_policies_make_no_clash(name, how, present):
-    assert judge(title(policy=name), "部長", present, how, CARD_NEWER).clash is None
+    assert judge_property(title(policy=name), "部長", present, how, CARD_NEWER).clash is None
 
 
 @pytest.mark.parametrize(
-    ("key", "how", "name", "choice"), list(product(sorted(KEYS), SIDES, POLICIES, [None, Choice("sansan", "", "x@acme.example.jp")]))
+    ("key", "how", "name", "choice"), list(product(sorted(NEVER_BLANKED), SIDES, POLICIES, [None, Choice("sansan", "", "x@acme.example.jp")]))
 )
 def test_a_key_is_never_blanked_whatever_is_chosen(key, how, name, choice):
     for present in (Present("x@acme.example.jp", "x@acme.example.jp"), Present("x@acme.example.jp", "y@acme.example.jp", orphaned=True)):
-        judged = judge(row("email", key, clear=True, policy=name, conflict=how, kind="email"), "", present, how, CARD_NEWER, choice)
+        judged = judge_property(row("email", key, clear=True, policy=name, conflict=how, kind="email"), "", present, how, CARD_NEWER, choice)
         assert judged == (None, None)
 
 
 def test_an_orphan_is_blanked_only_while_it_is_as_we_wrote_it():
-    assert judge(title(), "", Present("課長", "課長", orphaned=True), "hubspot", CARD_NEWER) == ("", None)
-    assert judge(title(), "", Present("主任", "課長", orphaned=True), "sansan", CARD_NEWER) == (None, None)
+    assert judge_property(title(), "", Present("課長", "課長", orphaned=True), "hubspot", CARD_NEWER) == ("", None)
+    assert judge_property(title(), "", Present("主任", "課長", orphaned=True), "sansan", CARD_NEWER) == (None, None)
 
 
 @pytest.mark.parametrize(("how", "times", "side"), RULES)
 def test_winner_alone(how, times, side):
-    assert winner(title(), "部長", EDITED, how, times, None) == (side, "rule")
+    assert choose_winner(title(), "部長", EDITED, how, times, None) == (side, "rule")
 
 
 # Judging again
@@ -164,24 +164,24 @@ TEXTS = st.sampled_from(
 )
 def test_what_is_written_and_judged_again_is_left_alone(wanted, value, written, name, kind, how, clear, orphaned, property):
     one = row("title", property, policy=name, kind=kind, clear=clear)
-    first = judge(one, wanted, Present(value, written, orphaned=orphaned), how, CARD_NEWER)
+    first = judge_property(one, wanted, Present(value, written, orphaned=orphaned), how, CARD_NEWER)
     if first.value is not None:
-        assert judge(one, wanted, Present(first.value, first.value, orphaned=orphaned), how, CONTACT_NEWER) == (None, None)
+        assert judge_property(one, wanted, Present(first.value, first.value, orphaned=orphaned), how, CONTACT_NEWER) == (None, None)
 
 
 @pytest.mark.parametrize("lines", ["一行目\n二行目", "一行目\r\n二行目", "一行目\x0b二行目", "一行目\u2028二行目"])
 @pytest.mark.parametrize("before", ["", "前から"])
 def test_several_lines_are_appended_once(lines, before):
     one = row("memo", "notes", policy="append")
-    value = judge(one, lines, Present(before), "sansan", CARD_NEWER).value
+    value = judge_property(one, lines, Present(before), "sansan", CARD_NEWER).value
     assert value.endswith(lines)
-    assert judge(one, lines, Present(value, value), "sansan", CARD_NEWER).value is None
+    assert judge_property(one, lines, Present(value, value), "sansan", CARD_NEWER).value is None
 
 
 def test_a_part_of_a_line_is_no_line():
     one = row("memo", "notes", policy="append")
-    assert judge(one, "部長", Present("副部長"), "sansan", CARD_NEWER).value == "副部長\n部長"
-    assert judge(one, "a\nb", Present("xa\nb"), "sansan", CARD_NEWER).value == "xa\nb\na\nb"
+    assert judge_property(one, "部長", Present("副部長"), "sansan", CARD_NEWER).value == "副部長\n部長"
+    assert judge_property(one, "a\nb", Present("xa\nb"), "sansan", CARD_NEWER).value == "xa\nb\na\nb"
 
 
 # Whole people
@@ -199,7 +199,7 @@ def hers(**values: str):
 
 
 def decided(one, theirs, link: LinkView = LINK, *rows: MappingRow, **members: object):
-    (decision,) = plan(snapshot(one, links=(link,), contacts=(theirs,)), rule(*rows, **members))
+    (decision,) = plan_people(snapshot(one, links=(link,), contacts=(theirs,)), rule(*rows, **members))
     return decision
 
 
@@ -285,14 +285,14 @@ def test_policies_that_never_fight(name, after):
 
 def test_a_contact_met_for_the_first_time_is_linked_and_waits():
     there = contact("101", WRITTEN, jobtitle="主任")
-    (one,) = plan(snapshot(card(title="課長"), contacts=(there,)), rule(conflict="hold"))
+    (one,) = plan_people(snapshot(card(title="課長"), contacts=(there,)), rule(conflict="hold"))
     assert (one.kind, one.reason, one.detail) == ("link", "conflict", "jobtitle")
     assert "jobtitle" not in one.after and one.clashes["jobtitle"].winner == "hold"
 
 
 def test_an_address_that_another_contact_has_is_no_clash():
     others = contact("102", email="new@acme.example.jp")
-    (one,) = plan(
+    (one,) = plan_people(
         snapshot(aikos(email="new@acme.example.jp"), links=(LINK,), contacts=(hers(email="edited@acme.example.jp"), others)), rule(conflict="hold")
     )
     assert (one.kind, one.reason, one.detail, dict(one.clashes)) == ("hold", "email_taken", "102", {})
@@ -316,7 +316,7 @@ GONE = replace(LINK, gone="deleted")
 
 
 def gone(how: str = "deleted", *contacts, **members: object):
-    (decision,) = plan(snapshot(aikos(), links=(replace(LINK, gone=how),), contacts=contacts), rule(**members))
+    (decision,) = plan_people(snapshot(aikos(), links=(replace(LINK, gone=how),), contacts=contacts), rule(**members))
     return decision
 
 
@@ -356,7 +356,7 @@ def test_what_was_written_to_the_one_that_is_gone_makes_no_edit_of_the_other():
 
 def test_a_persons_choice_about_the_one_that_is_gone_is_not_about_the_other():
     link = replace(GONE, choices={"jobtitle": Choice("hubspot", "課長", "主任")})
-    (one,) = plan(snapshot(aikos(), links=(link,), contacts=(contact("202", email=AIKO["email"], jobtitle="主任"),)), rule())
+    (one,) = plan_people(snapshot(aikos(), links=(link,), contacts=(contact("202", email=AIKO["email"], jobtitle="主任"),)), rule())
     assert one.after["jobtitle"] == "課長" and one.clashes["jobtitle"].by == "rule"
 
 
@@ -364,7 +364,7 @@ def test_made_again_without_an_address_needs_our_key():
     link = replace(GONE, written={})
     nobody = {"lastName": "森", "firstName": "愛子"}
     for keyed, reason in ((True, "new_person"), (False, "needs_link_property")):
-        (one,) = plan(snapshot(card(1, nobody, link="L"), links=(link,)), rule(require_email=False, make_again=True, link_property=keyed))
+        (one,) = plan_people(snapshot(card(1, nobody, link="L"), links=(link,)), rule(require_email=False, make_again=True, link_property=keyed))
         assert one.reason == reason
 
 
@@ -385,7 +385,7 @@ def parted(
 ):
     links = links if links is not None else (replace(LINK, written=TAGGED if written is None else written),)
     contacts = contacts if contacts is not None else (hers(sansan_tags=tags),)
-    return plan(snapshot(*cards, links=links, contacts=contacts), rule(*rows, **members))
+    return plan_people(snapshot(*cards, links=links, contacts=contacts), rule(*rows, **members))
 
 
 def out(record: int = 1, **members: object):

@@ -1,6 +1,6 @@
 import pytest
 
-from integration.planning.decide import Present, Times, judge
+from integration.planning.decide import Present, Times, judge_property
 from tests.planning.make import at, row
 
 OLD, NEW = at("2026-04-01"), at("2026-04-02")
@@ -40,7 +40,7 @@ THEIRS = Present("主任")
     ],
 )
 def test_what_a_new_title_does(policy, present, conflict, value):
-    assert judge(title(policy=policy), "部長", present, conflict, CARD_NEWER).value == value
+    assert judge_property(title(policy=policy), "部長", present, conflict, CARD_NEWER).value == value
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_a_new_title_does(policy, present, conflict, value):
     [(CARD_NEWER, True), (CONTACT_NEWER, False), (Times(OLD, OLD), False), (Times(OLD, None), True)],
 )
 def test_newest_compares_times(times, wins):
-    assert (judge(title(), "部長", EDITED, "newest", times).value == "部長") is wins
+    assert (judge_property(title(), "部長", EDITED, "newest", times).value == "部長") is wins
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_newest_compares_times(times, wins):
     ],
 )
 def test_a_spelling_follows_the_card_only_where_it_is_ours(present, value):
-    assert judge(title(), "ｶﾁｮｳ", present, "sansan", CARD_NEWER).value == value
+    assert judge_property(title(), "ｶﾁｮｳ", present, "sansan", CARD_NEWER).value == value
 
 
 @pytest.mark.parametrize("policy", ["always", "if_empty", "on_create", "append"])
 @pytest.mark.parametrize("present", [EMPTY, OURS, EDITED, THEIRS])
 @pytest.mark.parametrize("conflict", ["sansan", "hubspot", "newest"])
 def test_a_blank_never_overwrites(policy, present, conflict):
-    assert judge(title(policy=policy), "", present, conflict, CARD_NEWER).value is None
+    assert judge_property(title(policy=policy), "", present, conflict, CARD_NEWER).value is None
 
 
 @pytest.mark.parametrize(
@@ -84,20 +84,20 @@ def test_a_blank_never_overwrites(policy, present, conflict):
     ],
 )
 def test_a_blank_overwrites_where_the_field_says_so(policy, present, conflict, value):
-    assert judge(title(policy=policy, clear=True), "", present, conflict, CARD_NEWER).value == value
+    assert judge_property(title(policy=policy, clear=True), "", present, conflict, CARD_NEWER).value == value
 
 
 @pytest.mark.parametrize("key", ["email", "sansan_link_id"])
 @pytest.mark.parametrize("policy", ["always", "append"])
 def test_a_key_is_never_blanked(key, policy):
     present = Present("aiko@acme.example.jp", written="aiko@acme.example.jp")
-    assert judge(row("email", key, clear=True, policy=policy), "", present, "sansan", CARD_NEWER).value is None
+    assert judge_property(row("email", key, clear=True, policy=policy), "", present, "sansan", CARD_NEWER).value is None
 
 
 def test_a_key_is_never_appended_to():
     present = Present("old@acme.example.jp", written="old@acme.example.jp")
     assert (
-        judge(row("email", "email", policy="append", kind="email"), "new@acme.example.jp", present, "sansan", CARD_NEWER).value
+        judge_property(row("email", "email", policy="append", kind="email"), "new@acme.example.jp", present, "sansan", CARD_NEWER).value
         == "new@acme.example.jp"
     )
 
@@ -117,7 +117,7 @@ def test_a_key_is_never_appended_to():
 )
 @pytest.mark.parametrize("conflict", ["sansan", "hubspot"])
 def test_append(kind, wanted, present, value, conflict):
-    assert judge(row("tags", "notes", policy="append", kind=kind), wanted, Present(present), conflict, CARD_NEWER).value == value
+    assert judge_property(row("tags", "notes", policy="append", kind=kind), wanted, Present(present), conflict, CARD_NEWER).value == value
 
 
 @pytest.mark.parametrize(

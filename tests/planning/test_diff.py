@@ -1,6 +1,6 @@
 import pytest
 
-from integration.planning import diff
+from integration.planning.diff import is_same_by_kind
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from integration.planning import diff
     ],
 )
 def test_same(kind, one, other, ours, theirs):
-    assert diff.same(kind, one, other, ours=True) is ours
-    assert diff.same(kind, other, one, ours=True) is ours
-    assert diff.same(kind, one, other, ours=False) is theirs
-    assert diff.same(kind, other, one, ours=False) is theirs
+    assert is_same_by_kind(kind, one, other, ours=True) is ours
+    assert is_same_by_kind(kind, other, one, ours=True) is ours
+    assert is_same_by_kind(kind, one, other, ours=False) is theirs
+    assert is_same_by_kind(kind, other, one, ours=False) is theirs

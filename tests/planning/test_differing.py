@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from integration.planning.rules import MappingRow, Rule, differing
+from integration.planning.rules import MappingRow, Rule, list_differing_properties
 
 TITLE, CITY = MappingRow(("title",), "jobtitle"), MappingRow(("city",), "city")
 MINE = Rule((TITLE, CITY), conflict="sansan")
@@ -31,4 +31,4 @@ MINE = Rule((TITLE, CITY), conflict="sansan")
     ],
 )  # fmt: skip
 def test_differing(theirs, found):
-    assert differing(MINE, theirs) == differing(theirs, MINE) == found
+    assert list_differing_properties(MINE, theirs) == list_differing_properties(theirs, MINE) == found

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.planning.echo import BOTH, ECHO, EDITED, OLD, UNTOUCHED, meaning, ours
+from integration.planning.echo import BOTH, ECHO, EDITED, OLD, UNTOUCHED, is_value_as_left, judge_change
 from integration.planning.snapshot import LinkView
 from integration.records import ContactRead
 from tests.planning.make import at
@@ -50,26 +50,26 @@ def read(moment, id: str = "101", **values: str) -> ContactRead:
     ],
 )
 def test_what_a_change_is(moment, values, awaiting, said):
-    assert meaning(replace(LINK, awaiting=awaiting), read(moment, **values), WATCHED) == said
+    assert judge_change(replace(LINK, awaiting=awaiting), read(moment, **values), WATCHED) == said
 
 
 @pytest.mark.parametrize(("moment", "awaiting"), [(THEN, True), (BEFORE, True), (AFTER, False), (None, True)])
 def test_under_another_id_it_was_merged(moment, awaiting):
-    assert meaning(replace(LINK, awaiting=awaiting), read(moment, id="202"), WATCHED) == EDITED
+    assert judge_change(replace(LINK, awaiting=awaiting), read(moment, id="202"), WATCHED) == EDITED
 
 
 @pytest.mark.parametrize(("moment", "values", "said"), [(BEFORE, {}, UNTOUCHED), (BEFORE, {"jobtitle": "部長"}, EDITED), (AFTER, {}, UNTOUCHED)])
 def test_of_a_link_that_knows_no_time_the_values_decide(moment, values, said):
-    assert meaning(replace(LINK, modified_at=None), read(moment, **values), WATCHED) == said
+    assert judge_change(replace(LINK, modified_at=None), read(moment, **values), WATCHED) == said
 
 
 def test_a_property_that_was_not_asked_for_is_blank():
-    assert meaning(replace(LINK, written={}), ContactRead("101", {}, AFTER), WATCHED) == UNTOUCHED
-    assert meaning(LINK, ContactRead("101", {}, AFTER), WATCHED) == EDITED
+    assert judge_change(replace(LINK, written={}), ContactRead("101", {}, AFTER), WATCHED) == UNTOUCHED
+    assert judge_change(LINK, ContactRead("101", {}, AFTER), WATCHED) == EDITED
 
 
 def test_nobody_watches_anything():
-    assert meaning(LINK, read(AFTER, jobtitle="部長"), ()) == UNTOUCHED
+    assert judge_change(LINK, read(AFTER, jobtitle="部長"), ()) == UNTOUCHED
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_nobody_watches_anything():
     ],
 )
 def test_a_property_as_we_left_it(name, value, said):
-    assert ours(LINK, name, value) is said
+    assert is_value_as_left(LINK, name, value) is said
 
 
 @quick
@@ -97,9 +97,9 @@ def test_a_property_as_we_left_it(name, value, said):
 def test_a_second_telling_is_never_news(values, moment, awaiting):
     """Once a change was met (its time is noted, and nothing is awaited any more), meeting it again says nothing new."""
     link, contact = replace(LINK, awaiting=awaiting), ContactRead("101", {**WRITTEN, **values}, moment)
-    first = meaning(link, contact, WATCHED)
+    first = judge_change(link, contact, WATCHED)
     met = link if first == OLD else replace(link, modified_at=moment, awaiting=False)
-    again = meaning(met, contact, WATCHED)
+    again = judge_change(met, contact, WATCHED)
     assert again != ECHO or first == OLD, "no echo is counted twice"
     if moment is not None and first != OLD:
         assert again == OLD
@@ -109,4 +109,4 @@ def test_a_second_telling_is_never_news(values, moment, awaiting):
 def test_disorder_brings_no_edit_back(awaiting, moment):
     """A version from before our write is never taken for an edit, whatever it says."""
     if moment < AFTER:
-        assert meaning(replace(LINK, awaiting=awaiting), read(moment, jobtitle="部長"), WATCHED) != EDITED
+        assert judge_change(replace(LINK, awaiting=awaiting), read(moment, jobtitle="部長"), WATCHED) != EDITED

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration.planning.expressions import ExpressionError, check, names_of, render
+from integration.planning.expressions import ExpressionError, check_expression, list_expression_fields, render_expression
 
 CARD = {
     "lastName": "森",
@@ -56,8 +56,8 @@ FIELDS = (*CARD, "memo", "exchangeDate", "countryCode", "tags")
     ],
 )
 def test_an_expression_gives(expression, value):
-    check(expression, FIELDS)
-    assert render(expression, CARD, ("VIP", "展示会2026")) == value
+    check_expression(expression, FIELDS)
+    assert render_expression(expression, CARD, ("VIP", "展示会2026")) == value
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_an_expression_gives(expression, value):
 )
 def test_a_date_is_the_cards_and_never_todays(expression, value):
     """What depends on when it is asked for would be a change at every sync."""
-    assert render(expression, {}, ()) == value
+    assert render_expression(expression, {}, ()) == value
 
 
 @pytest.mark.parametrize("expression", ["{{ lastName }}{{ tags }}{% if title == firstName %}{% endif %}{% for i in tags %}{{ i }}{% endfor %}"])
 def test_the_fields_that_an_expression_reads(expression):
-    assert names_of(expression) == ("firstName", "lastName", "tags", "title")
+    assert list_expression_fields(expression) == ("firstName", "lastName", "tags", "title")
 
 
 WRONG = {
@@ -99,7 +99,7 @@ WRONG = {
 @pytest.mark.parametrize(("expression", "said"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_a_sentence(expression, said):
     with pytest.raises(ExpressionError) as wrong:
-        check(expression, FIELDS)
+        check_expression(expression, FIELDS)
     text = str(wrong.value)
     assert text == said or not said
     assert text[:1].upper() == text[:1] and "\n" not in text and len(text) < 400
@@ -108,13 +108,13 @@ def test_what_is_wrong_is_a_sentence(expression, said):
 
 def test_a_filter_that_cannot_take_a_text_apart_says_so():
     with pytest.raises(ExpressionError, match="The expression fails for this card"):
-        render("{{ lastName | uniq: 3 }}", {"lastName": "森"}, ())
+        render_expression("{{ lastName | uniq: 3 }}", {"lastName": "森"}, ())
 
 
 @pytest.mark.parametrize("tag", ["include 'a'", "render 'a'", "extends 'a'", "increment n", "decrement n", "cycle 'a', 'b'", "macro a", "call a"])
 def test_no_tag_reads_other_templates_or_remembers(tag):
     with pytest.raises(ExpressionError, match=f"unexpected tag '{tag.split()[0]}'"):
-        check(f"{{% {tag} %}}", FIELDS)
+        check_expression(f"{{% {tag} %}}", FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -130,21 +130,21 @@ def test_no_tag_reads_other_templates_or_remembers(tag):
     ],
 )
 def test_nothing_but_the_text_is_reached(path):
-    assert render(f"{{{{ {path} }}}}", CARD, ("VIP",)) == ""
+    assert render_expression(f"{{{{ {path} }}}}", CARD, ("VIP",)) == ""
 
 
 @pytest.mark.parametrize("name", ["settings", "request", "self", "_", "__builtins__", "forloop", "context"])
 def test_nothing_but_the_card_is_known(name):
     with pytest.raises(ExpressionError):
-        check(f"{{{{ {name} }}}}", FIELDS)
-    assert render(f"{{{{ {name} }}}}", CARD, ()) == ""
+        check_expression(f"{{{{ {name} }}}}", FIELDS)
+    assert render_expression(f"{{{{ {name} }}}}", CARD, ()) == ""
 
 
 def test_one_card_leaves_nothing_to_the_next():
-    assert render("{% assign lastName = 'x' %}{{ lastName }}", CARD, ()) == "x"
-    assert render("{{ lastName }}", CARD, ()) == "森"
+    assert render_expression("{% assign lastName = 'x' %}{{ lastName }}", CARD, ()) == "x"
+    assert render_expression("{{ lastName }}", CARD, ()) == "森"
     tags = ["VIP"]
-    render("{% assign tags = tags | concat: tags %}", CARD, tags)
+    render_expression("{% assign tags = tags | concat: tags %}", CARD, tags)
     assert tags == ["VIP"]
 
 
@@ -228,7 +228,7 @@ PIECES = st.sampled_from(
 
 @given(st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=60).map(" ".join).map(lambda text: text[:200])))
 def test_any_text_is_a_value_or_a_sentence(expression):
-    for do in (lambda: render(expression, CARD, ("VIP",)), lambda: check(expression, FIELDS)):
+    for do in (lambda: render_expression(expression, CARD, ("VIP",)), lambda: check_expression(expression, FIELDS)):
         try:
             assert isinstance(do(), str | None)
         except ExpressionError as wrong:
@@ -248,6 +248,6 @@ START = st.sampled_from(["lastName", "tags", "memo", "'-1e9'", "'12.5'", "nil", 
 def test_any_filters_give_a_value_or_a_sentence(start, filters):
     expression = "{{ " + start + "".join(f" | {name}{argument}" for name, argument in filters) + " }}"
     try:
-        assert isinstance(render(expression, CARD, ("VIP",)), str)
+        assert isinstance(render_expression(expression, CARD, ("VIP",)), str)
     except ExpressionError as wrong:
         assert str(wrong)

@@ -1,6 +1,6 @@
 import pytest
 
-from integration.planning.filters import OPERATORS, as_text, failing, failing_contact
+from integration.planning.filters import OPERATORS, find_unmet, find_unmet_of_contact, write_filter
 from integration.planning.rules import Filter
 from tests.planning.make import card, contact, only
 
@@ -29,8 +29,8 @@ from tests.planning.make import card, contact, only
 )
 def test_an_operator_on_text(op, want, have, holds):
     filters = only("title", op, want)
-    assert (failing(card(title=have), filters) is None) is holds
-    assert (failing_contact(contact(title=have), filters) is None) is holds
+    assert (find_unmet(card(title=have), filters) is None) is holds
+    assert (find_unmet_of_contact(contact(title=have), filters) is None) is holds
 
 
 @pytest.mark.parametrize(
@@ -47,24 +47,24 @@ def test_an_operator_on_text(op, want, have, holds):
     ],
 )
 def test_an_operator_on_the_exchange_date(op, day, holds):
-    assert (failing(card(day=day), only("exchangeDate", op, "2026-04-01")) is None) is holds
+    assert (find_unmet(card(day=day), only("exchangeDate", op, "2026-04-01")) is None) is holds
 
 
 @pytest.mark.parametrize(("op", "fails"), [("blank", False), ("not_blank", True), ("equals", True), ("not_equals", False)])
 def test_a_field_that_the_card_does_not_have_is_blank(op, fails):
-    assert (failing(card(), only("memo", op, "x")) is not None) is fails
+    assert (find_unmet(card(), only("memo", op, "x")) is not None) is fails
 
 
 def test_all_filters_must_hold_and_the_first_that_fails_is_named():
     filters = (Filter("title", "not_blank"), Filter("companyName", "contains", "ベータ"), Filter("title", "equals", "課長"))
-    assert failing(card(title="部長"), filters) == filters[1]
-    assert failing(card(title="部長"), filters[:1]) is None
-    assert failing(card(), ()) is None
+    assert find_unmet(card(title="部長"), filters) == filters[1]
+    assert find_unmet(card(title="部長"), filters[:1]) is None
+    assert find_unmet(card(), ()) is None
 
 
 @pytest.mark.parametrize(("one", "text"), [(Filter("title", "equals", "部長"), "title equals 部長"), (Filter("title", "blank"), "title blank")])
 def test_as_text(one, text):
-    assert as_text(one) == text
+    assert write_filter(one) == text
 
 
 def test_every_operator_is_tried_above():

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from integration.planning.fit import mapping_problem, value_problem
+from integration.planning.fit import find_mapping_problem, find_value_problem
 from integration.planning.rules import MappingRow
 from tests.planning.make import row
 
@@ -39,7 +39,7 @@ TABLE = replace(TEXT, table=(("部長", "A"),))
 @pytest.mark.parametrize("name", ["jobtitle", "phone", "email"])
 def test_text_takes_whatever_a_card_has(name):
     for one in (TEXT, EXPRESSION, TABLE, row("tags", ""), row("street+building", "")):
-        assert mapping_problem(replace(one, hubspot=name), SCHEMA) is None
+        assert find_mapping_problem(replace(one, hubspot=name), SCHEMA) is None
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,15 @@ def test_text_takes_whatever_a_card_has(name):
     ],
 )
 def test_another_type_takes_what_has_its_form(name, fitting):
-    assert mapping_problem(replace(fitting, hubspot=name), SCHEMA) is None
-    reason, said = mapping_problem(replace(TEXT, hubspot=name), SCHEMA)
+    assert find_mapping_problem(replace(fitting, hubspot=name), SCHEMA) is None
+    reason, said = find_mapping_problem(replace(TEXT, hubspot=name), SCHEMA)
     assert reason == "wrong_type" and name in said and "title" in said
 
 
 @pytest.mark.parametrize("name", ["score", "met_on", "met_at", "is_key", "rank", "fairs"])
 def test_an_expression_or_a_table_may_make_any_form(name):
-    assert mapping_problem(replace(EXPRESSION, hubspot=name), SCHEMA) is None
-    assert mapping_problem(replace(TABLE, hubspot=name), SCHEMA) is None
+    assert find_mapping_problem(replace(EXPRESSION, hubspot=name), SCHEMA) is None
+    assert find_mapping_problem(replace(TABLE, hubspot=name), SCHEMA) is None
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_an_expression_or_a_table_may_make_any_form(name):
     ],
 )
 def test_a_form_of_another_type_does_not_do(name, wrong):
-    assert mapping_problem(replace(wrong, hubspot=name), SCHEMA)[0] == "wrong_type"
+    assert find_mapping_problem(replace(wrong, hubspot=name), SCHEMA)[0] == "wrong_type"
 
 
 @pytest.mark.parametrize(("name", "reason"), [("nonsense", "unknown_property"), ("createdate", "read_only")])
 def test_a_property_that_cannot_be_written_is_named(name, reason):
-    found, said = mapping_problem(replace(EXPRESSION, hubspot=name), SCHEMA)
+    found, said = find_mapping_problem(replace(EXPRESSION, hubspot=name), SCHEMA)
     assert found == reason and said.startswith(name) and said.endswith(".")
 
 
@@ -104,17 +104,17 @@ def test_a_property_that_cannot_be_written_is_named(name, reason):
 )
 def test_a_value_fits_or_says_why_not(name, fitting, wrong):
     """A value that passes here and that HubSpot refuses would be told after the sync instead of before it."""
-    assert value_problem("", SCHEMA[name]) == ""
-    assert {value: value_problem(value, SCHEMA[name]) for value in fitting} == dict.fromkeys(fitting, "")
+    assert find_value_problem("", SCHEMA[name]) == ""
+    assert {value: find_value_problem(value, SCHEMA[name]) for value in fitting} == dict.fromkeys(fitting, "")
     for value in wrong:
-        said = value_problem(value, SCHEMA[name])
+        said = find_value_problem(value, SCHEMA[name])
         assert said.startswith("“") and said.endswith("."), (value, said)
 
 
 def test_the_option_that_is_missing_is_named():
-    assert "“T3”" in value_problem("T1;T3", SCHEMA["fairs"])
+    assert "“T3”" in find_value_problem("T1;T3", SCHEMA["fairs"])
 
 
 def test_a_long_value_is_not_told_whole():
     for name in ("score", "rank", "email"):
-        assert len(value_problem("長" * 5000, SCHEMA[name])) < 300
+        assert len(find_value_problem("長" * 5000, SCHEMA[name])) < 300

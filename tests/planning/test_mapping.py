@@ -1,6 +1,6 @@
 import pytest
 
-from integration.planning.mapping import mapped
+from integration.planning.mapping import map_card
 from tests.planning.make import AIKO, ROWS, row, rule
 
 
@@ -20,16 +20,16 @@ from tests.planning.make import AIKO, ROWS, row, rule
     ],
 )
 def test_mapped(rows, values, wanted):
-    assert mapped(values, (), rows) == wanted
+    assert map_card(values, (), rows) == wanted
 
 
 @pytest.mark.parametrize(("tags", "value"), [((), ""), (("t2", "t1"), "t1;t2"), (("t1",), "t1")])
 def test_tags_are_a_list_of_ids_in_one_order(tags, value):
-    assert mapped({"tags": "not this"}, tags, [row("tags", "sansan_tags")]) == {"sansan_tags": value}
+    assert map_card({"tags": "not this"}, tags, [row("tags", "sansan_tags")]) == {"sansan_tags": value}
 
 
 def test_every_mapped_property_is_named_even_where_the_card_is_blank():
-    assert set(mapped({}, (), ROWS)) == {one.hubspot for one in ROWS}
+    assert set(map_card({}, (), ROWS)) == {one.hubspot for one in ROWS}
 
 
 @pytest.mark.parametrize(

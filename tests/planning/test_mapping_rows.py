@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from integration.planning.mapping import BadMapping, mapped
-from integration.planning.plan import plan
+from integration.planning.mapping import BadMapping, map_card
+from integration.planning.plan import plan_people
 from integration.planning.rules import MappingRow
 from integration.planning.transforms import TRANSFORMS
 from tests.planning.make import AIKO, ROWS, card, contact, row, rule, snapshot
@@ -16,7 +16,7 @@ FAILS = MappingRow(("title",), "score", expression="{{ 1 | divided_by: title }}"
 
 
 def value(one: MappingRow, tags: tuple[str, ...] = (), **values: str) -> str:
-    return mapped(values, tags, [one], NAMES)[one.hubspot]
+    return map_card(values, tags, [one], NAMES)[one.hubspot]
 
 
 def by_table(others: str = "keep", **members: object) -> MappingRow:
@@ -126,13 +126,13 @@ def test_the_newer_transforms(name, text, wanted):
 
 def test_a_failing_row_names_its_property_and_what_is_wrong():
     with pytest.raises(BadMapping) as wrong:
-        mapped(AIKO, (), [*ROWS, FAILS])
+        map_card(AIKO, (), [*ROWS, FAILS])
     assert str(wrong.value).startswith("score: ") and "divided_by" in str(wrong.value).lower()
 
 
 def test_the_person_of_a_failing_row_is_held_and_the_others_go_on():
     fails = MappingRow(("title",), "score", expression="{% if title == '割る' %}{{ 1 | divided_by: 0 }}{% endif %}")
-    decisions = plan(snapshot(card(1, title="割る"), card(2, email="ben@acme.example.jp", lastName="原", firstName="弁")), rule(*ROWS, fails))
+    decisions = plan_people(snapshot(card(1, title="割る"), card(2, email="ben@acme.example.jp", lastName="原", firstName="弁")), rule(*ROWS, fails))
     held, made = sorted(decisions, key=lambda one: one.card)
     assert (held.kind, held.reason) == ("hold", "bad_mapping") and held.detail.startswith("score: ")
     assert [(one.bucket, one.reason) for one in held.verdicts] == [("held", "bad_mapping")]
@@ -141,11 +141,11 @@ def test_the_person_of_a_failing_row_is_held_and_the_others_go_on():
 
 def test_nothing_of_a_held_persons_contact_is_written_half():
     seen = contact("101", email=AIKO["email"], lastname="古い")
-    (held,) = plan(snapshot(card(1, title="0"), contacts=(seen,)), rule(*ROWS, FAILS))
+    (held,) = plan_people(snapshot(card(1, title="0"), contacts=(seen,)), rule(*ROWS, FAILS))
     assert (held.reason, held.after, held.writes) == ("bad_mapping", {}, False)
 
 
 def test_an_address_by_expression_is_still_the_match_key():
     rows = tuple(MappingRow(("email",), "email", expression="{{ email | upcase }}", kind="email") if one.hubspot == "email" else one for one in ROWS)
-    (made,) = plan(snapshot(card(1)), rule(*rows))
+    (made,) = plan_people(snapshot(card(1)), rule(*rows))
     assert made.after["email"] == AIKO["email"]

@@ -2,14 +2,14 @@ from itertools import permutations
 
 import pytest
 
-from integration.planning.matching import address_of, owners, people
+from integration.planning.matching import choose_address, find_owners, group_people
 from tests.planning.make import AIKO, BEN, card
 
 INFO = "info@acme.example.jp"
 
 
 def groups(*cards):
-    return [[one.record for one in person] for person in people(cards)]
+    return [[one.record for one in person] for person in group_people(cards)]
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_equal_times_are_settled_by_id():
 
 
 def addresses(*cards):
-    persons = people(cards)
-    owner = owners(persons)
-    return {person[0].record: address_of(person, owner) for person in persons}
+    persons = group_people(cards)
+    owner = find_owners(persons)
+    return {person[0].record: choose_address(person, owner) for person in persons}
 
 
 @pytest.mark.parametrize(

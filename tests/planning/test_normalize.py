@@ -1,6 +1,6 @@
 import pytest
 
-from integration.planning import normalize
+from integration.planning.normalize import is_email, normalize_company, normalize_email, normalize_name, normalize_phone, normalize_text
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from integration.planning import normalize
     ],
 )
 def test_email_is_folded_to_one_key(value, key):
-    assert normalize.email(value) == key
+    assert normalize_email(value) == key
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_email_is_folded_to_one_key(value, key):
     ],
 )
 def test_an_address_a_contact_can_have(key):
-    assert normalize.is_email(key)
+    assert is_email(key)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_an_address_a_contact_can_have(key):
     ],
 )
 def test_an_address_no_contact_can_have(key):
-    assert not normalize.is_email(key)
+    assert not is_email(key)
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_an_address_no_contact_can_have(key):
     ],
 )
 def test_names_that_are_the_same(one, other):
-    assert normalize.name(*one) == normalize.name(*other) != ""
+    assert normalize_name(*one) == normalize_name(*other) != ""
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [(("森", "愛子"), ("森", "藍子")), (("高橋", ""), ("髙橋", "")), (("ばば", ""), ("はは", "")), (("森", ""), ("", ""))]
 )
 def test_names_that_differ(one, other):
-    assert normalize.name(*one) != normalize.name(*other)
+    assert normalize_name(*one) != normalize_name(*other)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_names_that_differ(one, other):
     ],
 )
 def test_a_company_without_its_legal_form(value):
-    assert normalize.company(value) == "アクメ"
+    assert normalize_company(value) == "アクメ"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_company_without_its_legal_form(value):
     ],
 )
 def test_a_foreign_company_without_its_legal_form(value):
-    assert normalize.company(value) == "acme"
+    assert normalize_company(value) == "acme"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_foreign_company_without_its_legal_form(value):
     ],
 )
 def test_a_legal_form_is_not_cut_out_of_a_word(value, key):
-    assert normalize.company(value) == key
+    assert normalize_company(value) == key
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_a_legal_form_is_not_cut_out_of_a_word(value, key):
     ],
 )
 def test_phone(value, country, key):
-    assert normalize.phone(value, country) == key
+    assert normalize_phone(value, country) == key
 
 
 @pytest.mark.parametrize(("value", "key"), [("Ａ社\u3000 東京 ", "A社 東京"), ("ｱｲ\tｳ", "アイ ウ"), ("①課", "1課"), ("", "")])
 def test_text_is_tidied(value, key):
-    assert normalize.text(value) == key
+    assert normalize_text(value) == key

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from integration.planning.decisions import NEW_CARD, REASONS
-from integration.planning.outgoing import Candidate, address_of, decide, refused
+from integration.planning.outgoing import Candidate, decide_candidate, find_card_address, refuse_candidate
 from integration.planning.rules import Rule
 from tests.planning.make import contact, only, row
 
@@ -65,7 +65,7 @@ CASES = {
 
 @pytest.mark.parametrize(("one", "members", "kind", "reason", "bucket", "detail"), CASES.values(), ids=CASES)
 def test_the_decision_for_a_contact(one, members, kind, reason, bucket, detail):
-    decision = decide(one, made(**members), 5)
+    decision = decide_candidate(one, made(**members), 5)
     assert (decision.kind, decision.reason, decision.card, decision.detail) == (kind, reason, 7, detail)
     assert [(verdict.record, verdict.bucket, verdict.reason, verdict.detail) for verdict in decision.verdicts] == [(7, bucket, reason, detail)]
     assert decision.contact_id == ("301" if one.contact else "")
@@ -75,17 +75,17 @@ def test_the_decision_for_a_contact(one, members, kind, reason, bucket, detail):
 
 @pytest.mark.parametrize(("one", "members", "kind", "reason", "bucket", "detail"), CASES.values(), ids=CASES)
 def test_what_needs_no_question_to_sansan_is_refused_before(one, members, kind, reason, bucket, detail):
-    early = refused(one, made(**members))
+    early = refuse_candidate(one, made(**members))
     assert (early.reason if early else "") == ("" if reason in (NEW_CARD, "card_exists") else reason)
 
 
 def test_what_the_card_says():
-    assert dict(decide(dan(), made(), 1).after) == CARD
+    assert dict(decide_candidate(dan(), made(), 1).after) == CARD
 
 
 @pytest.mark.parametrize(("left", "reason"), [(5, "new_card"), (1, "new_card"), (0, "daily_cap"), (-3, "daily_cap")])
 def test_no_more_than_may_be_made_today(left, reason):
-    decision = decide(dan(), made(), left)
+    decision = decide_candidate(dan(), made(), left)
     assert decision.reason == reason
     assert decision.verdicts[0].bucket == ("waiting" if reason == "daily_cap" else "linked")
 
@@ -94,7 +94,7 @@ def test_no_more_than_may_be_made_today(left, reason):
     ("one", "reason"), [(replace(dan(), card="C9"), "card_exists"), (dan(email=""), "contact_no_email"), (Candidate(7, None), "contact_left")]
 )
 def test_the_cap_is_no_reason_for_those_who_make_no_card(one, reason):
-    assert decide(one, made(), 0).reason == reason
+    assert decide_candidate(one, made(), 0).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -109,20 +109,20 @@ def test_the_cap_is_no_reason_for_those_who_make_no_card(one, reason):
     ],
 )
 def test_the_address(email, address):
-    assert address_of(contact("301", email=email)) == address
+    assert find_card_address(contact("301", email=email)) == address
 
 
 def test_a_contact_whose_address_was_not_asked_for_has_none():
-    assert address_of(contact("301")) == ""
+    assert find_card_address(contact("301")) == ""
 
 
 def test_only_the_rows_that_fill_cards_do():
     rule = Rule(ROWS, to_cards=ROWS[:1])
-    assert dict(decide(dan(), rule, 1).after) == {"lastName": "Delta", "countryCode": "AUTO"}
-    assert decide(dan(), Rule(ROWS), 1).reason == "nameless"
+    assert dict(decide_candidate(dan(), rule, 1).after) == {"lastName": "Delta", "countryCode": "AUTO"}
+    assert decide_candidate(dan(), Rule(ROWS), 1).reason == "nameless"
 
 
 @pytest.mark.parametrize(("link", "barred", "card"), list(product(["", "L"], ["", "asked"], ["", "C9"])))
 def test_the_same_candidate_gives_the_same_decision(link, barred, card):
     one = replace(dan(), link=link, barred=barred, card=card)
-    assert decide(one, made(), 3) == decide(one, made(), 3)
+    assert decide_candidate(one, made(), 3) == decide_candidate(one, made(), 3)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.planning.pace import FASTEST, SHARE, SLOWER, affordable, next_pace
+from integration.planning.pace import FASTEST, SHARE, SLOWER, afford_pause, choose_pace
 
 quick = settings(max_examples=300, derandomize=True, deadline=None, database=None)
 
@@ -33,31 +33,31 @@ quick = settings(max_examples=300, derandomize=True, deadline=None, database=Non
     ],
 )
 def test_the_next_look(pace, changed, slowest, least, seconds):
-    assert next_pace(pace, changed, slowest, least) == seconds
+    assert choose_pace(pace, changed, slowest, least) == seconds
 
 
 def test_quiet_it_grows_to_the_rules_own_interval_and_stays_there():
     pace, seen = None, []
     for _ in range(12):
-        pace = next_pace(pace, False, 60.0, 0.0)
+        pace = choose_pace(pace, False, 60.0, 0.0)
         seen.append(pace)
     assert seen[0] == FASTEST and seen[-1] == seen[-2] == 60.0
     assert seen == sorted(seen) and all(later <= earlier * SLOWER for earlier, later in pairwise(seen))
 
 
 def test_a_change_brings_it_back_at_once():
-    assert next_pace(3600.0, True, 3600.0, 0.0) == FASTEST
+    assert choose_pace(3600.0, True, 3600.0, 0.0) == FASTEST
 
 
 @pytest.mark.parametrize(("per_minute", "rules", "seconds"), [(300, 1, 0.8), (300, 10, 8.0), (60, 1, 4.0), (1, 1, 240.0), (0, 5, FASTEST)])
 def test_what_a_rate_limit_allows(per_minute, rules, seconds):
-    assert affordable(per_minute, rules) == pytest.approx(seconds)
+    assert afford_pause(per_minute, rules) == pytest.approx(seconds)
 
 
 @quick
 @given(per_minute=st.floats(0.1, 100_000), rules=st.integers(1, 500))
 def test_all_rules_together_use_no_more_than_their_share(per_minute, rules):
-    looks = rules * 60 / affordable(per_minute, rules)
+    looks = rules * 60 / afford_pause(per_minute, rules)
     assert looks <= per_minute * SHARE * 1.0001
 
 
@@ -67,11 +67,11 @@ paces = st.none() | st.floats(0.1, 100_000)
 @quick
 @given(pace=paces, changed=st.booleans(), slowest=st.floats(1, 86_400), least=st.floats(0, 86_400))
 def test_never_more_often_than_the_budget_and_never_more_seldom_than_the_rule_or_it(pace, changed, slowest, least):
-    seconds = next_pace(pace, changed, slowest, least)
+    seconds = choose_pace(pace, changed, slowest, least)
     assert least <= seconds <= max(slowest, least)
 
 
 @quick
 @given(pace=paces, slowest=st.floats(1, 86_400), least=st.floats(0, 86_400))
 def test_a_change_is_never_answered_more_slowly_than_quiet(pace, slowest, least):
-    assert next_pace(pace, True, slowest, least) <= next_pace(max(pace or 0, FASTEST), False, slowest, least)
+    assert choose_pace(pace, True, slowest, least) <= choose_pace(max(pace or 0, FASTEST), False, slowest, least)

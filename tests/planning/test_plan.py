@@ -1,7 +1,7 @@
 import pytest
 
 from integration.planning.decisions import REASONS, Decision
-from integration.planning.plan import LONGEST_VALUE, plan
+from integration.planning.plan import LONGEST_VALUE, plan_people
 from integration.planning.snapshot import LinkView
 from tests.planning.make import AIKO, BEN, CHIE, card, contact, only, policy, rule, snapshot
 
@@ -57,7 +57,7 @@ CASES = {
 
 @pytest.mark.parametrize(("cards", "known", "members", "kind", "reason"), CASES.values(), ids=CASES)
 def test_the_decision_for_one_person(cards, known, members, kind, reason):
-    (decision,) = plan(snapshot(*cards, **known), rule(**members))
+    (decision,) = plan_people(snapshot(*cards, **known), rule(**members))
     assert (decision.kind, decision.reason) == (kind, reason)
     assert decision.card == 1
     assert {verdict.reason for verdict in decision.verdicts} == {reason}
@@ -76,16 +76,16 @@ BUCKETS = {
 @pytest.mark.parametrize(("bucket", "name"), [(bucket, name) for bucket, names in BUCKETS.items() for name in sorted(names)])
 def test_where_the_card_stands_afterwards(bucket, name):
     cards, known, members, _, _ = CASES[name]
-    (decision,) = plan(snapshot(*cards, **known), rule(**members))
+    (decision,) = plan_people(snapshot(*cards, **known), rule(**members))
     assert [verdict.bucket for verdict in decision.verdicts] == [bucket]
 
 
 def standing(*cards, **known):
-    return {v.record: (v.bucket, v.reason) for one in plan(snapshot(*cards, **known), rule()) for v in one.verdicts}
+    return {v.record: (v.bucket, v.reason) for one in plan_people(snapshot(*cards, **known), rule()) for v in one.verdicts}
 
 
 def test_older_cards_of_a_person_say_which_stands_for_them():
-    (decision,) = plan(snapshot(card(1, day="2025-01-01", title="課長"), card(2, title="部長")), rule())
+    (decision,) = plan_people(snapshot(card(1, day="2025-01-01", title="課長"), card(2, title="部長")), rule())
     assert decision.card == 2
     assert decision.after["jobtitle"] == "部長"
     assert [(v.record, v.bucket, v.reason, v.detail) for v in decision.verdicts] == [
@@ -95,7 +95,7 @@ def test_older_cards_of_a_person_say_which_stands_for_them():
 
 
 def test_a_card_out_of_scope_lends_nothing_to_its_person():
-    one, other = plan(snapshot(card(1, title="課長", tags=("t1",), in_scope=False), card(2, day="2020-01-01", tags=("t2",))), rule())
+    one, other = plan_people(snapshot(card(1, title="課長", tags=("t1",), in_scope=False), card(2, day="2020-01-01", tags=("t2",))), rule())
     assert (one.card, one.reason) == (1, "no_selected_tag")
     assert other.after["sansan_tags"] == "t2"
     assert "jobtitle" not in other.after
@@ -103,7 +103,7 @@ def test_a_card_out_of_scope_lends_nothing_to_its_person():
 
 def test_a_shared_mailbox_is_never_blended():
     mine, theirs = card(1, email=INFO, title="部長", tags=("t1",)), card(2, BEN, email=INFO, day="2026-05-01", tags=("t2",))
-    decisions = {one.card: one for one in plan(snapshot(mine, theirs), rule())}
+    decisions = {one.card: one for one in plan_people(snapshot(mine, theirs), rule())}
     assert standing(mine, theirs) == {1: ("merged", "shared_mailbox"), 2: ("linked", "new_person")}
     assert decisions[2].after == {**decisions[2].after, "lastname": "原", "email": INFO, "sansan_tags": "t2"}
     assert "jobtitle" not in decisions[2].after
@@ -112,14 +112,14 @@ def test_a_shared_mailbox_is_never_blended():
 def test_a_mailbox_takes_its_contact_along():
     mine, theirs = card(1, email=INFO, link="L"), card(2, BEN, email=INFO, day="2026-05-01")
     known = {"links": (LinkView("L", "101", WRITTEN),), "contacts": (contact("101", WRITTEN, email=INFO, sansan_link_id="L"),)}
-    decisions = {one.card: one for one in plan(snapshot(mine, theirs, **known), rule())}
+    decisions = {one.card: one for one in plan_people(snapshot(mine, theirs, **known), rule())}
     assert (decisions[2].kind, decisions[2].link, decisions[2].contact_id) == ("update", "L", "101")
     assert (decisions[1].reason, decisions[1].link) == ("shared_mailbox", "")
 
 
 def test_who_loses_a_mailbox_keeps_an_address_of_their_own():
     mine = card(1, email=INFO, person_key="P"), card(2, person_key="P", day="2025-01-01")
-    decisions = {one.card: one for one in plan(snapshot(*mine, card(3, BEN, email=INFO, day="2026-05-01")), rule())}
+    decisions = {one.card: one for one in plan_people(snapshot(*mine, card(3, BEN, email=INFO, day="2026-05-01")), rule())}
     assert {n: one.after["email"] for n, one in decisions.items()} == {1: AIKO["email"], 3: INFO}
 
 
@@ -136,7 +136,7 @@ def at_one_mailbox(aiko: str = INFO, title: str = "課長") -> dict[int, Decisio
         contact("102", lastname="原", firstname="弁", email=BEN["email"], company="アクメ株式会社", jobtitle="課長", **OF_BEN),
     )
     cards = (card(1, AIKO, email=aiko, link="LA", day="2025-01-01"), card(2, BEN, email=INFO, link="LB", title=title))
-    return {one.card: one for one in plan(snapshot(*cards, links=TWO, contacts=contacts), rule())}
+    return {one.card: one for one in plan_people(snapshot(*cards, links=TWO, contacts=contacts), rule())}
 
 
 def test_an_address_that_another_contact_keeps_is_not_written_and_the_rest_is():
@@ -160,7 +160,7 @@ def test_an_address_that_another_contact_gives_up_is_free():
 @pytest.mark.parametrize(("changed", "reason"), [("2026-06-01", "contact_differs"), ("2026-04-01", "kept_hubspot")])
 def test_newest_counts_a_change_of_any_card_of_the_person(changed, reason):
     cards = card(1, link="L"), card(2, link="L", day="2025-01-01", changed=changed)
-    (decision,) = plan(snapshot(*cards, **EDITED), rule(conflict="newest"))
+    (decision,) = plan_people(snapshot(*cards, **EDITED), rule(conflict="newest"))
     assert decision.reason == reason
 
 
@@ -173,7 +173,7 @@ def test_one_persons_trouble_is_not_anothers():
 
 
 def test_tags_of_all_cards_are_united():
-    (decision,) = plan(snapshot(card(1, tags=("t2", "t1")), card(2, tags=("t3",), companyName="ベータ")), rule())
+    (decision,) = plan_people(snapshot(card(1, tags=("t2", "t1")), card(2, tags=("t3",), companyName="ベータ")), rule())
     assert decision.after["sansan_tags"] == "t1;t2;t3"
 
 
@@ -183,13 +183,13 @@ def test_blanks_are_filled_from_the_same_company_and_say_from_where():
         card(2, day="2025-04-01", companyName="㈱アクメ", tel="03-1234-5678"),
         card(3, day="2024-04-01", companyName="ベータ", title="顧問"),
     )
-    (decision,) = plan(snapshot(*cards), rule())
+    (decision,) = plan_people(snapshot(*cards), rule())
     assert (decision.after["phone"], decision.origin["phone"], decision.origin["lastname"]) == ("03-1234-5678", "C2", "C1")
     assert "jobtitle" not in decision.after
 
 
 def test_what_is_written_is_the_cards_own_text():
-    (decision,) = plan(snapshot(card(companyName="㈱ ｱｸﾒ", tel="０３－１２３４－５６７８", email="Ａｉｋｏ＠acme.example.jp")), rule())
+    (decision,) = plan_people(snapshot(card(companyName="㈱ ｱｸﾒ", tel="０３－１２３４－５６７８", email="Ａｉｋｏ＠acme.example.jp")), rule())
     assert decision.after == {**decision.after, "company": "㈱ ｱｸﾒ", "phone": "０３－１２３４－５６７８", "email": "aiko@acme.example.jp"}
 
 
@@ -199,23 +199,25 @@ def test_what_is_written_is_the_cards_own_text():
 )
 def test_a_policy_on_a_contact_that_exists(name, present, after):
     known = {"links": (OURS,), "contacts": (edited(jobtitle=present),)}
-    (decision,) = plan(snapshot(card(link="L", title="部長"), **known), rule(*policy("jobtitle", name)))
+    (decision,) = plan_people(snapshot(card(link="L", title="部長"), **known), rule(*policy("jobtitle", name)))
     assert decision.after == after
 
 
 @pytest.mark.parametrize("name", ["always", "if_empty", "on_create", "append"])
 def test_every_policy_writes_to_a_new_contact(name):
-    (decision,) = plan(snapshot(card(title="部長")), rule(*policy("jobtitle", name)))
+    (decision,) = plan_people(snapshot(card(title="部長")), rule(*policy("jobtitle", name)))
     assert decision.after["jobtitle"] == "部長"
 
 
 def test_before_and_after_hold_what_changes_and_no_more():
     known = {"links": (OURS,), "contacts": (edited(jobtitle="課長"),)}
-    (decision,) = plan(snapshot(card(link="L", title="部長"), **known), rule())
+    (decision,) = plan_people(snapshot(card(link="L", title="部長"), **known), rule())
     assert (decision.before, decision.after) == ({"jobtitle": "課長"}, {"jobtitle": "部長"})
 
 
 def test_a_field_that_asks_for_it_is_cleared_but_a_key_never():
     rows = tuple(one for name in ("email", "company") for one in policy(name, "always", clear=True) if one.hubspot == name)
-    (decision,) = plan(snapshot(card(link="L", email="", companyName=""), **LINKED), rule(*rows, *policy("x", "always")[:2], require_email=False))
+    (decision,) = plan_people(
+        snapshot(card(link="L", email="", companyName=""), **LINKED), rule(*rows, *policy("x", "always")[:2], require_email=False)
+    )
     assert decision.after == {"company": ""}

@@ -7,12 +7,12 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.planning import normalize
-from integration.planning.matching import people
-from integration.planning.plan import plan
+from integration.planning.matching import group_people
+from integration.planning.normalize import normalize_email, normalize_name, normalize_phone, normalize_text
+from integration.planning.plan import plan_people
 from integration.planning.rules import LINK_ID
 from integration.planning.snapshot import LinkView, Snapshot
-from integration.planning.survivors import blend, tags
+from integration.planning.survivors import blend_cards, unite_tags
 from tests.planning.make import ROWS, at, card, contact, policy, rule
 
 quick = settings(max_examples=120, derandomize=True, deadline=None, database=None)
@@ -92,7 +92,7 @@ def applied(snapshot, decisions, chosen):
 
 
 def after(snapshot, chosen):
-    later, found = applied(snapshot, plan(snapshot, chosen), chosen)
+    later, found = applied(snapshot, plan_people(snapshot, chosen), chosen)
     return replace(later, contacts=found)
 
 
@@ -102,20 +102,20 @@ def test_any_order_of_cards_gives_the_same_decisions(cards, contacts, chosen, da
     found = [*contacts, contact("1", lastname="森", email="old@acme.example.jp"), contact("2", lastname="原", email="older@acme.example.jp")]
     links = [LinkView("L", "1", {"lastname": "森"}), LinkView("M", "2")]
     shuffled = data.draw(st.permutations(cards))
-    assert by_card(plan(seen(shuffled, found, links), chosen)) == by_card(plan(seen(cards, found, links), chosen))
+    assert by_card(plan_people(seen(shuffled, found, links), chosen)) == by_card(plan_people(seen(cards, found, links), chosen))
 
 
 @quick
 @given(cards=cards(), contacts=contacts(), chosen=RULES)
 def test_each_card_gets_one_verdict(cards, contacts, chosen):
-    verdicts = [verdict.record for decision in plan(seen(cards, contacts), chosen) for verdict in decision.verdicts]
+    verdicts = [verdict.record for decision in plan_people(seen(cards, contacts), chosen) for verdict in decision.verdicts]
     assert sorted(verdicts) == [one.record for one in cards]
 
 
 @quick
 @given(cards=cards(), contacts=contacts(), chosen=RULES)
 def test_no_two_people_write_to_one_contact_or_address(cards, contacts, chosen):
-    writes = [one for one in plan(seen(cards, contacts), chosen) if one.writes]
+    writes = [one for one in plan_people(seen(cards, contacts), chosen) if one.writes]
     for taken in ([one.contact_id for one in writes if one.contact_id], [one.after["email"] for one in writes if one.after.get("email")]):
         assert len(taken) == len(set(taken))
 
@@ -123,7 +123,7 @@ def test_no_two_people_write_to_one_contact_or_address(cards, contacts, chosen):
 @quick
 @given(cards=cards(), contacts=contacts(), chosen=RULES)
 def test_a_second_plan_writes_nothing(cards, contacts, chosen):
-    again = plan(after(seen(cards, contacts), chosen), chosen)
+    again = plan_people(after(seen(cards, contacts), chosen), chosen)
     assert [one for one in again if one.writes] == []
 
 
@@ -135,7 +135,7 @@ def test_a_second_plan_writes_nothing_after_a_card_changed_either(cards, contact
     changed = [
         replace(one, values={**one.values, "title": title}, changed_at=at("2026-07-01")) if i == at_card else one for i, one in enumerate(first.cards)
     ]
-    again = plan(after(replace(first, cards=tuple(changed)), chosen), chosen)
+    again = plan_people(after(replace(first, cards=tuple(changed)), chosen), chosen)
     assert [one for one in again if one.writes] == []
 
 
@@ -143,7 +143,7 @@ def test_a_second_plan_writes_nothing_after_a_card_changed_either(cards, contact
 @given(cards=cards(links=("", "L")), data=st.data())
 def test_survivors_do_not_depend_on_the_order(cards, data):
     def survivors(some):
-        return sorted((person[0].record, *blend(person), tags(person)) for person in people(some))
+        return sorted((person[0].record, *blend_cards(person), unite_tags(person)) for person in group_people(some))
 
     assert survivors(data.draw(st.permutations(cards))) == survivors(cards)
 
@@ -154,12 +154,12 @@ words = st.text(st.sampled_from("aAzＺ１2@.＠-－・　 ｱァがｶﾞ㈱（
 @quick
 @given(value=words)
 def test_normal_forms_are_their_own_normal_form(value):
-    for fold in (normalize.text, normalize.email, lambda one: normalize.name(one, "")):
+    for fold in (normalize_text, normalize_email, lambda one: normalize_name(one, "")):
         assert fold(fold(value)) == fold(value)
 
 
 @quick
 @given(digits=st.from_regex(r"0[1-9]{1,3}-[0-9]{2,4}-[0-9]{4}", fullmatch=True), country=st.sampled_from(["JP", "US", "ZZ", ""]))
 def test_a_normal_telephone_is_its_own_normal_form(digits, country):
-    once = normalize.phone(digits, country)
-    assert normalize.phone(once, country) == once
+    once = normalize_phone(digits, country)
+    assert normalize_phone(once, country) == once

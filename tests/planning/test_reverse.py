@@ -6,9 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.planning import normalize
-from integration.planning.mapping import mapped
-from integration.planning.reverse import AUTO, LONGEST, NAMING, SPELLING, backwards, card_values, country, refusal, too_long
+from integration.planning.mapping import map_card
+from integration.planning.normalize import normalize_text
+from integration.planning.reverse import (
+    AUTO_COUNTRY,
+    LONGEST_FIELDS,
+    NAMING_FIELDS,
+    SPELLING_TRANSFORMS,
+    find_too_long,
+    invert_table,
+    make_card_values,
+    make_country_code,
+    refuse_row,
+)
 from integration.planning.rules import MappingRow
 from integration.planning.transforms import TRANSFORMS
 from tests.planning.make import row
@@ -19,7 +29,7 @@ TABLE = (("部長", "Manager"), ("ＣＥＯ", "Chief"), ("なし", ""))
 
 def card(values: dict[str, str], *rows: MappingRow) -> dict[str, str]:
     """Without the country, which every card has."""
-    return {name: text for name, text in card_values(values, rows).items() if name != "countryCode"}
+    return {name: text for name, text in make_card_values(values, rows).items() if name != "countryCode"}
 
 
 # Which rows fill a card
@@ -42,26 +52,26 @@ REFUSED = {
     "a table that does not": (row("title", "jobtitle", table=(("部長", "Boss"), ("社長", "Boss"))), "one_way"),
     "a table of two spellings of one": (row("title", "jobtitle", table=(("部長", "Boss"), ("社長", "ｂｏｓｓ"))), "one_way"),
     "a table and an expression": (MappingRow(("title",), "x", expression="{{ title }}", table=TABLE), "calculated"),
-    **{f"transform {name}": (row("title", "x", transform=name), "" if name in SPELLING else "calculated") for name in TRANSFORMS},
+    **{f"transform {name}": (row("title", "x", transform=name), "" if name in SPELLING_TRANSFORMS else "calculated") for name in TRANSFORMS},
 }
 
 
 @pytest.mark.parametrize(("one", "why"), REFUSED.values(), ids=REFUSED)
 def test_whether_a_row_can_fill_a_card(one, why):
-    assert refusal(one) == why
+    assert refuse_row(one) == why
     filled = card({one.hubspot: "Manager"}, one)
     assert bool(filled) is not bool(why)
 
 
-@pytest.mark.parametrize("name", sorted(set(TRANSFORMS) - SPELLING))
+@pytest.mark.parametrize("name", sorted(set(TRANSFORMS) - SPELLING_TRANSFORMS))
 def test_what_changes_more_than_the_spelling_is_no_text_for_a_card(name):
     assert name in {"date", "number", "yes_no", "domain"}
 
 
 def test_every_field_that_sansan_takes_can_be_filled():
-    rows = [row(name, name.lower()) for name in LONGEST]
-    filled = card_values({name.lower(): "JP" for name in LONGEST}, rows)
-    assert set(filled) == set(LONGEST)
+    rows = [row(name, name.lower()) for name in LONGEST_FIELDS]
+    filled = make_card_values({name.lower(): "JP" for name in LONGEST_FIELDS}, rows)
+    assert set(filled) == set(LONGEST_FIELDS)
 
 
 # Values
@@ -113,9 +123,9 @@ def test_a_table_whose_blank_has_a_value_makes_no_text_of_it():
 
 
 def test_backwards():
-    assert backwards(()) == {}
-    assert backwards(TABLE) == {"manager": "部長", "chief": "ＣＥＯ", "": "なし"}
-    assert backwards((("a", "X"), ("b", " ｘ "))) == {}
+    assert invert_table(()) == {}
+    assert invert_table(TABLE) == {"manager": "部長", "chief": "ＣＥＯ", "": "なし"}
+    assert invert_table((("a", "X"), ("b", " ｘ "))) == {}
 
 
 @pytest.mark.parametrize("table", [TABLE, (("A", "1"), ("B", "2"))])
@@ -125,59 +135,59 @@ def test_a_table_there_and_back(table, others):
     for have, value in table:
         if value:
             filled = card({"jobtitle": value}, one)
-            assert filled == {"title": have} and mapped(filled, (), [one]) == {"jobtitle": value}
+            assert filled == {"title": have} and map_card(filled, (), [one]) == {"jobtitle": value}
 
 
 # Country
 
 COUNTRIES = {
-    "JP": "JP", "jp": "JP", " jp ": "JP", "ＪＰ": "JP", "Japan": AUTO, "日本": AUTO, "": AUTO, "J": AUTO, "JPN": AUTO, "J1": AUTO, "12": AUTO, "ÄÖ": AUTO,
-    "J P": AUTO, "日本 JP": AUTO, "AUTO": AUTO,
+    "JP": "JP", "jp": "JP", " jp ": "JP", "ＪＰ": "JP", "Japan": AUTO_COUNTRY, "日本": AUTO_COUNTRY, "": AUTO_COUNTRY, "J": AUTO_COUNTRY, "JPN": AUTO_COUNTRY, "J1": AUTO_COUNTRY, "12": AUTO_COUNTRY, "ÄÖ": AUTO_COUNTRY,
+    "J P": AUTO_COUNTRY, "日本 JP": AUTO_COUNTRY, "AUTO": AUTO_COUNTRY,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "code"), COUNTRIES.items())
 def test_a_country_is_two_letters_or_left_to_sansan(text, code):
-    assert country(text) == code
-    filled = card_values({"lastname": "森", "country": text}, [row("lastName", "lastname"), row("countryCode", "country")])
+    assert make_country_code(text) == code
+    filled = make_card_values({"lastname": "森", "country": text}, [row("lastName", "lastname"), row("countryCode", "country")])
     assert filled == {"lastName": "森", "countryCode": code}
 
 
 def test_a_country_that_nobody_maps_is_left_to_sansan():
-    assert card_values({"lastname": "森"}, [row("lastName", "lastname")])["countryCode"] == AUTO
+    assert make_card_values({"lastname": "森"}, [row("lastName", "lastname")])["countryCode"] == AUTO_COUNTRY
 
 
 def test_nothing_is_no_card():
-    assert card_values({}, [row("lastName", "lastname")]) == {} and card_values({"lastname": "森"}, []) == {}
+    assert make_card_values({}, [row("lastName", "lastname")]) == {} and make_card_values({"lastname": "森"}, []) == {}
 
 
 # Lengths
 
 
-@pytest.mark.parametrize(("field", "most"), sorted(LONGEST.items()))
+@pytest.mark.parametrize(("field", "most"), sorted(LONGEST_FIELDS.items()))
 def test_how_long_a_field_may_be(field, most):
-    assert too_long({field: "x" * most}) == ""
-    assert too_long({field: "森" * most}) == "", "characters, not bytes"
-    assert too_long({field: "x" * (most + 1)}) == field
+    assert find_too_long({field: "x" * most}) == ""
+    assert find_too_long({field: "森" * most}) == "", "characters, not bytes"
+    assert find_too_long({field: "x" * (most + 1)}) == field
 
 
 def test_lengths_that_are_known():
-    assert (LONGEST["postalCode"], LONGEST["memo"], LONGEST["lastName"], LONGEST["email"]) == (10, 2000, 250, 250)
-    assert set(NAMING) <= set(LONGEST)
-    assert too_long({}) == ""
+    assert (LONGEST_FIELDS["postalCode"], LONGEST_FIELDS["memo"], LONGEST_FIELDS["lastName"], LONGEST_FIELDS["email"]) == (10, 2000, 250, 250)
+    assert set(NAMING_FIELDS) <= set(LONGEST_FIELDS)
+    assert find_too_long({}) == ""
 
 
 # There and back
 
-PLAIN = [row(name, f"p_{name}") for name in sorted(LONGEST) if name != "countryCode"]
+PLAIN = [row(name, f"p_{name}") for name in sorted(LONGEST_FIELDS) if name != "countryCode"]
 text = st.text(max_size=30)
 
 
 @quick
 @given(values=st.dictionaries(st.sampled_from([one.hubspot for one in PLAIN]), text))
 def test_plain_rows_give_back_the_contacts_own_text(values):
-    filled = card_values(values, PLAIN)
-    assert {name: said for name, said in mapped(filled, (), PLAIN).items() if said} == {
+    filled = make_card_values(values, PLAIN)
+    assert {name: said for name, said in map_card(filled, (), PLAIN).items() if said} == {
         name: one.strip() for name, one in values.items() if one.strip()
     }
 
@@ -188,24 +198,24 @@ def test_plain_rows_give_back_the_contacts_own_text(values):
 )
 def test_joined_rows_give_it_back_too(value, name, transform):
     one = row(name, "address", transform=transform)
-    assert mapped(card_values({"address": value}, [one]), (), [one])["address"] == value.strip()
+    assert map_card(make_card_values({"address": value}, [one]), (), [one])["address"] == value.strip()
 
 
 @quick
-@given(value=text, name=st.sampled_from(sorted(SPELLING)))
+@given(value=text, name=st.sampled_from(sorted(SPELLING_TRANSFORMS)))
 def test_a_spelling_is_written_once_and_never_again(value, name):
     """What the card would write differs from the contact in spelling only, and what a second card of it would write does not differ at all."""
     one = row("title", "jobtitle", transform=name)
-    first = mapped(card_values({"jobtitle": value}, [one]), (), [one])["jobtitle"]
-    again = mapped(card_values({"jobtitle": first}, [one]), (), [one])["jobtitle"]
+    first = map_card(make_card_values({"jobtitle": value}, [one]), (), [one])["jobtitle"]
+    again = map_card(make_card_values({"jobtitle": first}, [one]), (), [one])["jobtitle"]
     assert again == first
 
 
 @quick
 @given(text=st.text(max_size=6))
 def test_a_country_is_always_one_that_sansan_takes(text):
-    code = country(text)
-    assert code == AUTO or (len(code) == 2 and code.isascii() and code.isalpha() and code.isupper())
-    assert country(code) == code or code == AUTO
-    if normalize.text(text).isascii():
-        assert code == AUTO or code == normalize.text(text).upper()
+    code = make_country_code(text)
+    assert code == AUTO_COUNTRY or (len(code) == 2 and code.isascii() and code.isalpha() and code.isupper())
+    assert make_country_code(code) == code or code == AUTO_COUNTRY
+    if normalize_text(text).isascii():
+        assert code == AUTO_COUNTRY or code == normalize_text(text).upper()

@@ -3,15 +3,15 @@ from itertools import permutations
 
 import pytest
 
-from integration.planning.matching import people
-from integration.planning.survivors import blend, same_company, tags
+from integration.planning.matching import group_people
+from integration.planning.survivors import blend_cards, is_same_company, unite_tags
 from tests.planning.make import card
 
 TOKYO = {"postalCode": "105-0001", "prefecture": "東京都", "city": "港区"}
 
 
 def person(*cards):
-    (one,) = people(cards)
+    (one,) = group_people(cards)
     return one
 
 
@@ -64,18 +64,18 @@ def copy(record, **fields):
 )
 def test_blend(cards, expected):
     for order in permutations(cards):
-        values, _ = blend(person(*order))
+        values, _ = blend_cards(person(*order))
         assert {name: values.get(name) for name in expected} == expected
 
 
 def test_origin_names_the_card_of_each_value():
-    _, origin = blend(person(newest(title="部長"), older(title="課長", tel="03-1234-5678")))
+    _, origin = blend_cards(person(newest(title="部長"), older(title="課長", tel="03-1234-5678")))
     assert (origin["title"], origin["tel"]) == ("C1", "C2")
 
 
 def test_blend_holds_no_blanks_and_leaves_the_cards_alone():
     one, other = newest(title=""), older(tel="1")
-    values, origin = blend((one, other))
+    values, origin = blend_cards((one, other))
     assert "" not in values.values()
     assert set(values) == set(origin)
     assert "tel" not in one.values
@@ -92,8 +92,8 @@ def test_blend_holds_no_blanks_and_leaves_the_cards_alone():
     ],
 )
 def test_same_company(one, other, same):
-    assert same_company(card(1, companyName=one), card(2, companyName=other)) is same
+    assert is_same_company(card(1, companyName=one), card(2, companyName=other)) is same
 
 
 def test_tags_are_united():
-    assert tags(person(newest(tags=("t2", "t1")), older(tags=("t3", "t1"), companyName="ベータ"))) == ("t1", "t2", "t3")
+    assert unite_tags(person(newest(tags=("t2", "t1")), older(tags=("t3", "t1"), companyName="ベータ"))) == ("t1", "t2", "t3")

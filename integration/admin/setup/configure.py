@@ -11,16 +11,18 @@ from django.utils.translation import gettext_lazy
 
 from core.admin.base import is_id
 from core.history import because
-from integration import changes, survey, tasks
+from integration import tasks
 from integration.admin.labels import property_kind
 from integration.admin.said import said
 from integration.admin.setup.policies import DECIDES, IN_SYNC, Policies
 from integration.admin.setup.rows import EXPRESSION, FILLED, RowForm, RowSet, for_cards, hint, tried, typed
 from integration.admin.setup.steps import Step
-from integration.configuration import default_mappings
+from integration.changes import find_chosen_tags
+from integration.configuration import make_default_mappings
 from integration.connectors.hubspot import fields
-from integration.desk import tag_names
+from integration.desk import name_tags
 from integration.models import FieldMapping, Sample
+from integration.survey import SURVEY_RUNNING, find_sample_refusal
 
 LONGEST_ID = 64
 
@@ -41,7 +43,7 @@ class MappingStep(Step):
     def sample(self, asked: str) -> Sample | None:
         samples = self.samples()
         found = next((one for one in samples if one.external_id == asked), samples[0] if samples and not asked else None)
-        selected = changes.chosen_tags(self.rule)  # type: ignore[arg-type]
+        selected = find_chosen_tags(self.rule)  # type: ignore[arg-type]
         if found and selected:
             # As the sync does: of a card's tags only the selected ones are anybody's.
             found.tags = [tag for tag in found.tags if tag in selected]
@@ -49,11 +51,11 @@ class MappingStep(Step):
 
     def waiting(self, asked: str, sample: Sample | None) -> bool:
         """Whether a worker is reading the card, or the cards, that the results are to be shown for."""
-        return sample is None and ((bool(asked) and not self.refused(asked)) or self.rule.sansan.survey.get("state") == survey.RUNNING)  # type: ignore[union-attr]
+        return sample is None and ((bool(asked) and not self.refused(asked)) or self.rule.sansan.survey.get("state") == SURVEY_RUNNING)  # type: ignore[union-attr]
 
     def refused(self, asked: str) -> str:
         """Why the card that was asked for cannot be read."""
-        why = survey.refused(self.rule.sansan, asked) if asked else ""  # type: ignore[union-attr]
+        why = find_sample_refusal(self.rule.sansan, asked) if asked else ""  # type: ignore[union-attr]
         return _("Card %(id)s cannot be read: %(why)s") % {"id": asked, "why": said(why)} if why else ""
 
 
@@ -98,7 +100,7 @@ class Configure(MappingStep):
 
     def put_back(self) -> HttpResponse:
         """The default rows, shown and not stored: going on stores them."""
-        rows = [typed(FieldMapping(**row)) for row in default_mappings()]
+        rows = [typed(FieldMapping(**row)) for row in make_default_mappings()]
         there = dict(self.rule.mappings.values_list("hubspot", "id"))  # type: ignore[union-attr]
         initial = [{**row, "id": there.get(row["hubspot"])} for row in rows]
         return self.show(RowSet(initial=initial, prefix="row", form_kwargs=FILLED), "")
@@ -164,7 +166,7 @@ class Configure(MappingStep):
         refused = self.refused(asked)
         asked = "" if refused else asked
         sample, schema = self.sample(asked), self.schema()
-        names = tag_names([self.rule.sansan_id], sample.tags if sample else ())  # type: ignore[union-attr]
+        names = name_tags([self.rule.sansan_id], sample.tags if sample else ())  # type: ignore[union-attr]
         # What was typed and not stored yet stays on the page.
         policies = Policies(self.rule, self.request.POST if self.request.method == "POST" else None)
         return self.render(
@@ -203,7 +205,7 @@ class TryMappings(MappingStep):
         rows = RowSet(request.POST, prefix="row", form_kwargs=FILLED)
         asked = card_id(request.POST.get("sample", ""))
         sample, schema = self.sample(asked), self.schema()
-        names = tag_names([self.rule.sansan_id], sample.tags if sample else ())  # type: ignore[union-attr]
+        names = name_tags([self.rule.sansan_id], sample.tags if sample else ())  # type: ignore[union-attr]
         rows.is_valid()
         for form in rows.kept():
             form.check(schema)

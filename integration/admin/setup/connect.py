@@ -20,14 +20,15 @@ from core.admin.base import accounts_to_edit, is_id
 from core.history import create_many
 from core.models import Account
 from core.roles import EDIT, may
-from integration import preflight, tasks
+from integration import tasks
 from integration.admin.connection import checked_secret
 from integration.admin.said import said
 from integration.admin.setup import oauth
 from integration.admin.setup.steps import Step, free_slug, open_drafts, resume_url, step_url
 from integration.admin.shown import number
-from integration.configuration import default_mappings
+from integration.configuration import make_default_mappings
 from integration.models import Connection, FieldMapping, SyncRule, SyncRun
+from integration.preflight import find_twins
 
 SANSAN, HUBSPOT = Connection.System.SANSAN, Connection.System.HUBSPOT
 HELP = {
@@ -175,7 +176,7 @@ class Connect(Step):
     def twin(self, hubspot: Connection) -> str:
         """What is wrong with a second connection to a HubSpot account that others write to; a sync that has run keeps its own."""
         kept = self.rule and self.rule.state != SyncRule.State.DRAFT and self.rule.hubspot_id == hubspot.pk
-        twin = None if kept else preflight.twins(hubspot).first()
+        twin = None if kept else find_twins(hubspot).first()
         same = _("This is the same HubSpot account as “%(slug)s”, which other syncs go by: choose that connection.")
         return same % {"slug": twin.slug} if twin else ""
 
@@ -196,7 +197,7 @@ class Connect(Step):
         if self.rule is None:
             ends = {"sansan": picked[SANSAN], "hubspot": picked[HUBSPOT]}
             self.rule = SyncRule.objects.create(account=self.account, slug=slug, setup_step="tags", **ends)
-            create_many([FieldMapping(account=self.account, rule=self.rule, position=i, **row) for i, row in enumerate(default_mappings())])
+            create_many([FieldMapping(account=self.account, rule=self.rule, position=i, **row) for i, row in enumerate(make_default_mappings())])
             return
         ends = (self.rule.sansan_id, self.rule.hubspot_id) != (picked[SANSAN].pk, picked[HUBSPOT].pk)
         if ends and fixed(self.rule):

@@ -17,9 +17,9 @@ from integration.admin.labels import CARD_FIELDS, OPERATOR_NAMES, property_kind
 from integration.admin.setup.review import latest
 from integration.admin.setup.rows import FILLED, AddedRows
 from integration.admin.setup.steps import Step
-from integration.configuration import FILTERED
+from integration.configuration import FILTER_FIELDS
 from integration.models import Sample, SyncRule
-from integration.planning.filters import OPERATORS, first_unmet
+from integration.planning.filters import OPERATORS, find_first_unmet
 from integration.planning.rules import Filter
 
 ALONE = ("blank", "not_blank")
@@ -66,7 +66,7 @@ class CriterionForm(forms.Form):
 
 
 class CardForm(CriterionForm):
-    field = forms.ChoiceField(label=gettext_lazy("Field of the card"), choices=[(name, CARD_FIELDS[name]) for name in FILTERED])
+    field = forms.ChoiceField(label=gettext_lazy("Field of the card"), choices=[(name, CARD_FIELDS[name]) for name in FILTER_FIELDS])
 
 
 class ContactForm(CriterionForm):
@@ -187,7 +187,7 @@ class Limit(Step):
         samples = list(Sample.objects.filter(connection=self.rule.sansan)[:30])  # type: ignore[union-attr]
         if not samples or not filters:
             return None
-        met = [one for one in samples if first_unmet(tuple(filters), lambda name, one=one: one.values.get(name, "")) is None]
+        met = [one for one in samples if find_first_unmet(tuple(filters), lambda name, one=one: one.values.get(name, "")) is None]
         return len(met), len(samples)
 
 

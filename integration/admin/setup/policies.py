@@ -10,7 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integration import changes
+from integration.changes import find_chosen_tags
 from integration.configuration import MOST_CARDS_A_DAY
 from integration.models import SyncRule, Tag
 
@@ -81,7 +81,7 @@ class Policies(forms.Form):
     def __init__(self, rule: SyncRule, data: Any = None) -> None:
         super().__init__(data, initial={name: getattr(rule, name) for name in (*DECIDES, "card_cap", "marker")})
         tags = list(markers(rule.sansan_id))
-        self.selected = changes.chosen_tags(rule)
+        self.selected = find_chosen_tags(rule)
         self.fields["marker"].choices = marker_choices(tags, rule.marker, self.selected)  # type: ignore[attr-defined]
 
     def columns(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.history import noted
-from integration import changes, preflight, tasks
+from integration import tasks
 from integration.admin import diff
 from integration.admin.health import health_url
 from integration.admin.person import hubspot_url, sansan_url
@@ -25,9 +25,11 @@ from integration.admin.said import said
 from integration.admin.setup.steps import State, Step, step_url
 from integration.admin.setup.summary import effect, other_ways, summary
 from integration.admin.shown import TONES, number, page_url, sentence
-from integration.desk import tag_names
+from integration.changes import list_rules_by_tags, save_tags
+from integration.desk import name_tags
 from integration.models import AuditEntry, Connection, SyncRule, SyncRun
 from integration.planning.decisions import EXCLUDED, MERGED, NEW_CARD
+from integration.preflight import list_mapping_problems
 
 PER_PAGE = 25
 DAILY_CAP = "daily_cap"
@@ -99,17 +101,17 @@ class Review(Step):
             entries=entries,
             reasons=reasons_of(preview, shown) if preview and shown else [],
             reason=reason,
-            problems=[said(text) for _reason, text in preflight.mapping_problems(self.rule, preview=True)],
+            problems=[said(text) for _reason, text in list_mapping_problems(self.rule, preview=True)],
             **({"lead": RUNNING} if self.rule.state == State.ACTIVE else {}),
             running=self.rule.state == State.ACTIVE,
-            others=changes.runs_by_tags_of(self.rule),
+            others=list_rules_by_tags(self.rule),
             other_ways=other_ways(self.rule),
         )
 
     def entries(self, preview: SyncRun, shown: str, reason: str) -> Any:
         rows = behind(preview, shown)
         page = Paginator(rows.filter(reason=reason) if reason else rows, PER_PAGE).get_page(self.request.GET.get("page"))
-        tags = tag_names([self.rule.sansan_id])  # type: ignore[union-attr]
+        tags = name_tags([self.rule.sansan_id])  # type: ignore[union-attr]
         page.rows = [entry_row(entry, self.rule, tags) for entry in page.object_list]  # type: ignore[attr-defined]
         return page
 
@@ -132,7 +134,7 @@ class Review(Step):
         if refused:
             messages.error(self.request, _("%(connection)s needs a new key first.") % {"connection": refused[0].slug})
             return redirect(self.request.path)
-        others = changes.runs_by_tags_of(self.rule)
+        others = list_rules_by_tags(self.rule)
         if others and self.request.POST.get("also") != "1":
             messages.warning(
                 self.request, _("%(names)s would follow the new choice of tags: tick that this is meant, then save.") % {"names": ", ".join(others)}
@@ -142,7 +144,7 @@ class Review(Step):
         waived = {"waived": True} if self.rule.state == State.HELD else {}
         rows = SyncRule.objects.filter(pk=self.rule.pk, state__in=(State.DRAFT, State.PAUSED, State.HELD))
         with transaction.atomic():
-            if not changes.save_tags(self.rule):
+            if not save_tags(self.rule):
                 messages.error(self.request, _("A tag that was chosen is not there any more, or has become private: choose again."))
                 return redirect(step_url("tags", self.rule))
             moved = rows.update(state=State.ACTIVE, state_reason="", setup_step="", discarded_at=None, **waived)

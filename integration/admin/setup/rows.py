@@ -14,14 +14,14 @@ from django.utils.translation import gettext_lazy
 from integration.admin.labels import CARD_FIELDS, TRANSFORM_CHOICES
 from integration.admin.rule_form import checked_property
 from integration.admin.said import said
-from integration.configuration import expression_problem, field_problems
+from integration.configuration import find_expression_problem, list_field_problems
 from integration.connectors.sansan.fields import FIELDS
 from integration.desk import as_plan_row
 from integration.models import FieldMapping, Sample, SyncRule
-from integration.planning import fit
 from integration.planning.expressions import ExpressionError
-from integration.planning.mapping import OWNER, table_key, value_of
-from integration.planning.reverse import refusal
+from integration.planning.fit import find_mapping_problem, find_value_problem, shorten
+from integration.planning.mapping import OWNER_KIND, fold_table_key, make_value
+from integration.planning.reverse import refuse_row
 from integration.planning.rules import TAGS
 
 EXPRESSION = "="
@@ -90,11 +90,11 @@ class RowForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         source, expression = cleaned.get("source", ""), cleaned.get("expression", "")
         if source == EXPRESSION:
-            self.told("expression", said(expression_problem(expression)) if expression else _("Write an expression, or choose a field."))
+            self.told("expression", said(find_expression_problem(expression)) if expression else _("Write an expression, or choose a field."))
         else:
             cleaned["expression"] = ""
             names = [name for name in source.split(",") if name]
-            self.told("source", said(next(iter(field_problems(names)), "")) if names else _("Choose a field of the card."))
+            self.told("source", said(next(iter(list_field_problems(names)), "")) if names else _("Choose a field of the card."))
         if source == TAGS and cleaned.get("transform"):
             self.told("transform", _("Tags go as they are: use an expression to make a text of them."))
         if cleaned.get("active") and cleaned.get("direction") == TO_SANSAN and not self.errors:
@@ -103,7 +103,7 @@ class RowForm(forms.Form):
 
     def useless(self) -> str:
         """A row that is for new cards only, and can fill none."""
-        locked = LOCKED.get(refusal(as_plan_row(self.row(), {})))
+        locked = LOCKED.get(refuse_row(as_plan_row(self.row(), {})))
         return _("This row would do nothing (%(why)s): choose another direction, or switch it off.") % {"why": locked} if locked else ""
 
     def told(self, name: str, problem: str) -> None:
@@ -113,7 +113,7 @@ class RowForm(forms.Form):
     def check(self, schema: dict[str, Any]) -> None:
         """Against the properties that HubSpot has now. A row that is off may wait for its property."""
         if schema and self.cleaned_data.get("active") and not self.errors:
-            problem = fit.mapping_problem(as_plan_row(self.row(), schema), schema)
+            problem = find_mapping_problem(as_plan_row(self.row(), schema), schema)
             self.told("hubspot", said(problem[1]) if problem else "")
 
     def values(self) -> dict[str, Any]:
@@ -182,9 +182,9 @@ def read_table(text: str) -> list[list[str]]:
         if not found:
             raise ValidationError(_("Line %(n)s: write the card's value, =, and the property's value.") % {"n": number})
         have, value = plain(found["have"].strip()), plain(found["value"].strip())
-        if first := seen.get(table_key(have)):
+        if first := seen.get(fold_table_key(have)):
             raise ValidationError(_("Line %(n)s: “%(have)s” stands in line %(first)s already.") % {"n": number, "have": have, "first": first})
-        seen[table_key(have)] = number
+        seen[fold_table_key(have)] = number
         pairs.append([have, value])
     return pairs
 
@@ -212,7 +212,7 @@ class Tried:
 
 def given(fields: tuple[str, ...], sample: Sample) -> str:
     """What the card says in the fields that an expression reads, to see why it fails."""
-    said = [f"{CARD_FIELDS.get(name, name)}: {fit.short(sample.values[name])}" for name in fields if sample.values.get(name)]
+    said = [f"{CARD_FIELDS.get(name, name)}: {shorten(sample.values[name])}" for name in fields if sample.values.get(name)]
     return f"({'; '.join(said)})" if said else ""
 
 
@@ -222,14 +222,14 @@ def tried(row: FieldMapping, sample: Sample | None, schema: dict[str, Any], name
         return Tried()
     plan_row = as_plan_row(row, schema)
     try:
-        value = value_of(plan_row, sample.values, sample.tags, [names.get(tag, tag) for tag in sample.tags])
+        value = make_value(plan_row, sample.values, sample.tags, [names.get(tag, tag) for tag in sample.tags])
     except ExpressionError as wrong:
         return Tried(problem=f"{said(str(wrong))} {given(plan_row.sansan, sample)}".strip())
     prop = schema.get(row.hubspot)
     shown = "; ".join(names.get(tag, tag) for tag in value.split(";")) if plan_row.sansan == (TAGS,) and not row.expression else value
     if prop and prop.get("kind") == "checkbox" and plan_row.sansan == (TAGS,):
         return Tried(shown)  # the options of our tags are made before they are needed
-    return Tried(shown, said(fit.value_problem(value, prop)) if prop else "")
+    return Tried(shown, said(find_value_problem(value, prop)) if prop else "")
 
 
 def for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[str, Any]:
     if row.direction == TO_HUBSPOT:
         return {"cards": _("not for new cards: this row goes to HubSpot only"), "locked": False}
     plan_row = as_plan_row(row, schema)
-    locked = LOCKED.get(refusal(plan_row))
+    locked = LOCKED.get(refuse_row(plan_row))
     if locked:
         return {"cards": str(locked), "locked": True}
     words = _("fills new cards only") if row.direction == TO_SANSAN else _("also fills new cards")
@@ -251,4 +251,4 @@ def for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[str, Any]:
 def hint(form: RowForm, prop: dict[str, Any]) -> str:
     if form["hubspot"].value() == "email" and not form["active"].value():
         return str(ADDRESS_HINT)
-    return str(OWNER_HINT) if prop.get("kind") == OWNER else ""
+    return str(OWNER_HINT) if prop.get("kind") == OWNER_KIND else ""

@@ -18,8 +18,8 @@ from django.views import View
 
 from core.models import Account
 from core.roles import EDIT, may
-from integration import changes
 from integration.admin.shown import page_url
+from integration.changes import pause_to_change, require_recheck
 from integration.models import SyncRule
 
 # Name -> what the stepper says, in their order.
@@ -126,9 +126,9 @@ class Step(View):
         A rule that runs is paused, so that nothing of the new configuration is written before somebody has reviewed it.
         """
         assert self.rule is not None
-        if changes.pause_to_change(self.rule, self.request.user):
+        if pause_to_change(self.rule, self.request.user):
             messages.warning(self.request, _("The sync is paused while you change it. “Save and sync” on the last page starts it again."))
-        changes.changed(self.rule)
+        require_recheck(self.rule)
 
 
 def stepper(current: str, rule: SyncRule | None) -> list[dict[str, Any]]:

@@ -7,14 +7,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integration import changes
 from integration.admin.said import criterion_said
 from integration.admin.setup.steps import STEPS, step_url
 from integration.admin.shown import number
-from integration.desk import scopes_of
+from integration.changes import find_chosen_tags
+from integration.desk import make_scopes
 from integration.models import Connection, SyncRule, SyncRun, Tag
 from integration.planning.decisions import NEW_CARD
-from integration.planning.filters import as_text
+from integration.planning.filters import write_filter
 from integration.planning.rules import Filter
 
 FEW = 5
@@ -32,7 +32,7 @@ def summary(rule: SyncRule) -> list[dict[str, Any]]:
 
 def other_ways(rule: SyncRule) -> list[tuple[str, str]]:
     """(running sync to the same HubSpot account, properties that it fills in another way)."""
-    differing = {pk: scope.otherwise for pk, scope in scopes_of(rule, preview=True).items() if scope.otherwise}
+    differing = {pk: scope.otherwise for pk, scope in make_scopes(rule, preview=True).items() if scope.otherwise}
     slugs = SyncRule.objects.filter(pk__in=list(differing)).order_by("slug").values_list("pk", "slug")
     return [(slug, ", ".join(sorted(rule.hubspot.schema.get(name, {}).get("label") or name for name in differing[pk]))) for pk, slug in slugs]
 
@@ -48,7 +48,7 @@ def end(connection: Connection) -> str:
 
 
 def tags(rule: SyncRule) -> str:
-    chosen = changes.chosen_tags(rule)
+    chosen = find_chosen_tags(rule)
     if not chosen:
         return _("Every card, whatever its tags")
     rows = Tag.objects.filter(connection=rule.sansan, external_id__in=chosen).order_by("name")
@@ -71,7 +71,7 @@ def mappings(rule: SyncRule) -> list[str]:
 def limits(rule: SyncRule) -> list[str]:
     texts = [_("Only people with a valid e-mail address") if rule.require_email else _("People without an e-mail address, too")]
     rows = [row for side in ("cards", "contacts") for row in rule.filters.get(side, [])]
-    texts += [criterion_said(as_text(Filter(row["field"], row["op"], row.get("value", "")))) for row in rows[:FEW]]
+    texts += [criterion_said(write_filter(Filter(row["field"], row["op"], row.get("value", "")))) for row in rows[:FEW]]
     if len(rows) > FEW:
         texts.append(_("and %(n)s more") % {"n": number(len(rows) - FEW)})
     budget = {"creates": _("At most %(n)s new contacts in one run"), "updates": _("At most %(n)s changed contacts in one run")}

@@ -13,10 +13,11 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integration import changes, tasks
+from integration import tasks
 from integration.admin.setup.connect import seen
 from integration.admin.setup.steps import Step
 from integration.admin.shown import number
+from integration.changes import find_chosen_tags, pick_tags
 from integration.models import SyncRule, Tag
 
 SHOWN = 2000
@@ -28,7 +29,7 @@ class Tags(Step):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         assert self.rule is not None
-        chosen = changes.chosen_tags(self.rule)
+        chosen = find_chosen_tags(self.rule)
         # A draft that has come here for the first time has not been asked yet.
         return self.show(chosen, chosen, every=not chosen and (self.rule.setup_step not in ("", "tags") or self.rule.state != SyncRule.State.DRAFT))
 
@@ -37,7 +38,7 @@ class Tags(Step):
         with transaction.atomic():
             # Of two who save at once the second meets the choice of the first.
             self.rule = SyncRule.objects.select_related("account", "sansan").select_for_update(of=("self",)).get(pk=self.rule.pk)  # type: ignore[union-attr]
-            stands = changes.chosen_tags(self.rule)
+            stands = find_chosen_tags(self.rule)
             asked = set() if every else self.with_colleagues(self.posted("tag"), stands)
             if request.POST.get("action") == "count":
                 tasks.enqueue_survey(self.rule.sansan)
@@ -46,7 +47,7 @@ class Tags(Step):
             problem = self.problem(asked, every)
             if problem:
                 return self.show(asked, stands, every, problem)
-            if changes.pick_tags(self.rule, asked):
+            if pick_tags(self.rule, asked):
                 self.changed()
         return self.onward()
 

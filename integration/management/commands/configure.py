@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integration import configure
-from integration.configuration import Refused, load
+from integration.configuration import FileRefused, load_file
+from integration.configure import ask_vendors, list_missing_properties, make_properties, store_configuration
 from integration.connectors.base import ConnectorError
 
 
@@ -19,13 +19,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, file: Path, dry_run: bool, **options: Any) -> None:
         try:
-            configuration = load(file)
-            seen = configure.ask(configuration)
+            configuration = load_file(file)
+            seen = ask_vendors(configuration)
             if dry_run:
-                changes = configure.missing_properties(configuration, seen)
+                changes = list_missing_properties(configuration, seen)
             else:
-                changes = configure.store(configuration, seen) + configure.make_properties(configuration)
-        except Refused as refused:
+                changes = store_configuration(configuration, seen) + make_properties(configuration)
+        except FileRefused as refused:
             raise CommandError("Refused, nothing was changed:\n" + "\n".join(f"  {problem}" for problem in refused.problems), returncode=2) from None
         except ConnectorError as error:
             raise CommandError(f"Stored, but not finished: {error.detail} Run configure again.", returncode=2) from None

@@ -21,7 +21,9 @@ from django.core.management.base import BaseCommand, CommandError
 from core.models import Account, Membership, Role
 from core.supervisor import Stop
 from core.tenancy import in_account
-from integration import configuration, configure, tasks
+from integration import tasks
+from integration.configuration import read_configuration
+from integration.configure import ask_vendors, make_properties, store_configuration
 from integration.models import SyncRule
 
 HOME = settings.BASE_DIR / ".demo"
@@ -135,9 +137,9 @@ class Command(BaseCommand):
 
 def prepare() -> SyncRule:
     """Account, user, connections and rule, as far as they are not there."""
-    file = configuration.read(CONFIGURATION, os.environ)
-    configure.store(file, configure.ask(file))
-    configure.make_properties(file)
+    file = read_configuration(CONFIGURATION, os.environ)
+    store_configuration(file, ask_vendors(file))
+    make_properties(file)
     account = Account.objects.get(slug="demo")
     user, made = get_user_model().objects.get_or_create(username="demo", defaults={"is_staff": True})
     if made:

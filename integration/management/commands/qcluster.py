@@ -40,6 +40,6 @@ def pulse() -> None:
 
 def stuck() -> bool:
     try:
-        return tasks.stuck(SILENCE)
+        return tasks.is_stuck(SILENCE)
     finally:
         connections.close_all()

@@ -16,7 +16,6 @@ class Command(BaseCommand):
         add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Imported here only: the product itself never imports the sandbox.
         from integration.sandbox.cli import run
 
         sys.exit(run(options))

@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from core.models import Account
 from core.tenancy import in_account
-from integration import report, runs
 from integration.models import Record, SyncRule, SyncRun
+from integration.report import make_report, write_report
+from integration.runs import start_run, work_slice
 
 SLICE = 30.0  # seconds
 REFRESH = 0.5  # seconds between two looks at the run for the bar
@@ -38,8 +39,8 @@ class Command(BaseCommand):
             signal.signal(number, lambda signum, _frame: stopped.append(signum))
         with in_account(account):
             run = self.run(rule, options["full"], options["dry_run"], stopped)
-            result = report.of(run)
-            self.stdout.write(orjson.dumps(result).decode() if options["format"] == "json" else report.as_text(result, run.detail))
+            result = make_report(run)
+            self.stdout.write(orjson.dumps(result).decode() if options["format"] == "json" else write_report(result, run.detail))
             if result["status"] == "failed" or stopped:
                 self.stderr.write(run.detail or "Stopped; the next run goes on from here.")
         sys.exit({"succeeded": 0, "partial": 1}.get(result["status"], 2))
@@ -47,7 +48,7 @@ class Command(BaseCommand):
     def run(self, rule: SyncRule, full: bool, dry_run: bool, stopped: list[int]) -> SyncRun:
         """The run that was asked for, at its end. Another that is open is seen to its end first: a rule has one at a time."""
         while True:
-            run = runs.start(rule, SyncRun.Trigger.COMMAND, getpass.getuser(), full, dry_run)
+            run = start_run(rule, SyncRun.Trigger.COMMAND, getpass.getuser(), full, dry_run)
             if dry_run and not run.is_preview:
                 raise CommandError(f"Run {run.pk} of this rule is open; a dry run can start when it has ended.", returncode=2)
             self.work(run.pk, stopped)
@@ -80,7 +81,7 @@ class Command(BaseCommand):
                 return bool(stopped)
 
             while not stopped:
-                step = runs.work_slice(run_id, SLICE, stopping)
+                step = work_slice(run_id, SLICE, stopping)
                 show(bar, run_id)
                 if step.done:
                     return
