@@ -46,12 +46,12 @@ def both(running: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.fixture(params=["2026-03", "v3"])
 def target(request: Any, both: Sandbox) -> Any:
-    return hubspot({"access_token": TOKEN}, both.url, request.param, Unlimited())
+    return make_hubspot({"access_token": TOKEN}, both.url, request.param, Unlimited())
 
 
 @pytest.fixture
 def plain(both: Sandbox) -> Any:
-    return hubspot({"access_token": TOKEN}, both.url, "2026-03", Unlimited())
+    return make_hubspot({"access_token": TOKEN}, both.url, "2026-03", Unlimited())
 
 
 def fill(sandbox: Sandbox, times: list[datetime], first: int = 9001) -> list[str]:
@@ -283,7 +283,7 @@ def test_milliseconds_are_never_after_the_time(after):
 
 def test_a_search_has_a_limit_of_its_own(both, limit):
     searches = type(limit)()
-    one = hubspot({"access_token": TOKEN}, both.url, "2026-03", limit, searches)
+    one = make_hubspot({"access_token": TOKEN}, both.url, "2026-03", limit, searches)
     one.changed(BEGIN, "", ())
     one.contacts("", ())
     assert (limit.waited, searches.waited, one.calls, one.rate_limited, searches.learnt) == (1, 1, 2, 0, [])
@@ -291,7 +291,7 @@ def test_a_search_has_a_limit_of_its_own(both, limit):
 
 def test_a_search_that_is_slowed_down_is_counted(both, limit):
     searches = type(limit)()
-    one = hubspot({"access_token": TOKEN}, both.url, "2026-03", limit, searches)
+    one = make_hubspot({"access_token": TOKEN}, both.url, "2026-03", limit, searches)
     both.faults.arm("hubspot", "rate_limit", match="search", times=1, body={"status": "error", "message": "You have reached your secondly limit."})
     one.changed(BEGIN, "", ())
     assert (one.calls, one.rate_limited, searches.paused, limit.paused) == (2, 1, [1.0], [])
@@ -311,7 +311,7 @@ def test_a_walk_that_was_cut_goes_on_by_its_token(plain, both):
     ids = fill(both, [NOON] * 300 + [NOON + timedelta(milliseconds=i) for i in range(1, 300)])
     met, token = [], ""
     while True:
-        other = hubspot({"access_token": TOKEN}, both.url, "v3", Unlimited())
+        other = make_hubspot({"access_token": TOKEN}, both.url, "v3", Unlimited())
         found = other.changed(BEGIN, token, ())
         met += [one.id for one in found.contacts]
         if not (token := found.next_token):
@@ -420,7 +420,7 @@ def cards() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def source(cards: Sandbox) -> Any:
-    return sansan({"api_key": EXAMPLE_KEY}, cards.url, "v6.0", Unlimited())
+    return make_sansan({"api_key": EXAMPLE_KEY}, cards.url, "v6.0", Unlimited())
 
 
 def paper(sandbox: Sandbox, count: int = 1, **values: Any) -> list[str]:
