@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.utils import timezone
+
 # Property or field name -> text. A blank is "", never None.
 Values = Mapping[str, str]
 
@@ -117,3 +119,6 @@ class PropertySpec:
     field_type: str
     unique: bool = False
     description: str = ""
+
+
+EPOCH = datetime(2000, 1, 1, tzinfo=timezone.get_fixed_timezone(0))

@@ -13,18 +13,20 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from integration.batch import Row
-from integration.budget import RunHeld
+from integration.connections.check import store_health
+from integration.connections.credentials import make_source, make_target
+from integration.connections.limiter import find_allowance
+from integration.connections.properties import ensure_own_properties, lacks_own_properties, refresh_schema
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater, Unanswered
-from integration.contacts import set_echoes_aside
-from integration.credentials import make_source, make_target
-from integration.desk import Desk, open_desk
-from integration.lease import Lease, LeaseLost, claim_lease
-from integration.ledger import count_outcomes, record_unseen
-from integration.limiter import find_allowance
+from integration.intake.contacts import set_echoes_aside
+from integration.ledger.entries import count_outcomes, record_unseen
 from integration.models import AuditEntry, Bucket, Connection, ContactChange, Record, Side, SyncRule, SyncRun
 from integration.planning.pace import afford_pause, choose_pace
-from integration.preflight import ensure_own_properties, lacks_own_properties, list_mapping_problems, refresh_schema, refuse_twin, store_health
+from integration.rules.as_plan import list_mapping_problems
+from integration.rules.twins import find_twins
+from integration.slice.desk import Desk, RunHeld, open_desk
+from integration.slice.lease import Lease, LeaseLost, claim_lease
+from integration.slice.rows import Row
 from integration.sync import advance_run
 
 log = structlog.get_logger()
@@ -294,3 +296,9 @@ def find_next_run(hubspot_id: int, but: int) -> SyncRun | None:
 def wake_run(run_id: int) -> None:
     """Whoever holds the connection passes it on to this run; it was claimed for a minute, which it need not wait."""
     SyncRun.objects.filter(pk=run_id, state=SyncRun.State.QUEUED).update(next_at=timezone.now())
+
+
+def refuse_twin(rule: SyncRule) -> None:
+    """Raises Held where an older connection to the same HubSpot account is in use: this one must not begin to write beside it."""
+    if twin := find_twins(rule.hubspot).filter(pk__lt=rule.hubspot_id).first():
+        raise RunHeld("same_portal", f"The connection {twin.slug} leads to the same HubSpot account, and other rules go by it.")

@@ -13,26 +13,27 @@ from functools import partial
 
 from django.conf import settings
 
-from integration.apply import read_back_writes, send_writes
-from integration.batch import Batch
-from integration.budget import RunHeld, check_budget
-from integration.candidates import walk_contacts
-from integration.closing import close_entries
-from integration.companies import deliver_companies
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater
-from integration.contacts import read_contact_changes
-from integration.desk import Desk
-from integration.gather import Queue, adopt_found_contacts, needs_contacts, read_contacts, take_snapshot
-from integration.inbox import has_changes
-from integration.ingest import read_cards
-from integration.ledger import Opened, load_open_writes
-from integration.opening import open_entries
-from integration.outgoing import deliver_new_cards, settle_doubtful_cards
+from integration.delivery.budget import check_budget
+from integration.delivery.companies import deliver_companies
+from integration.delivery.gather import adopt_found_contacts, needs_contacts, read_contacts, take_snapshot
+from integration.delivery.new_cards import deliver_new_cards, settle_doubtful_cards
+from integration.delivery.queue import Queue
+from integration.delivery.send import read_back_writes, send_writes
+from integration.intake.candidates import walk_contacts
+from integration.intake.cards import read_cards
+from integration.intake.contacts import read_contact_changes
+from integration.intake.inbox import has_changes
+from integration.intake.tags import sweep_tags
+from integration.ledger.closing import close_entries
+from integration.ledger.entries import Opened, load_open_writes
+from integration.ledger.opening import open_entries
 from integration.planning.plan import plan_people
-from integration.planning.rules import LINK_ID
-from integration.pool import Pool, Work
-from integration.preflight import make_options
-from integration.sweep import sweep_tags
+from integration.planning.rule import LINK_ID
+from integration.slice.desk import Desk, RunHeld
+from integration.slice.options import make_options
+from integration.slice.pool import Pool, Work
+from integration.slice.rows import Batch
 
 
 def advance_run(desk: Desk) -> bool:

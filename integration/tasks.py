@@ -18,11 +18,12 @@ from django_q.tasks import async_task
 
 from core.models import Account, Departure
 from core.tenancy import all_accounts, in_account
+from integration.connections.check import ask_vendor
+from integration.connections.survey import begin_survey, forget_sample_refusal, is_survey_wanted, take_sample, work_survey_slice
 from integration.connectors.base import ConnectorError
-from integration.leaving import erase_piece
+from integration.leaving.erase import erase_piece
+from integration.leaving.retention import ENTRIES_A_DELETE, sweep_history
 from integration.models import Connection, Heartbeat, SyncRule, SyncRun
-from integration.preflight import ask_vendor
-from integration.retention import ENTRIES_A_DELETE, sweep_history
 from integration.runs import (
     claim_overdue_runs,
     find_next_run,
@@ -34,7 +35,6 @@ from integration.runs import (
     wake_run,
     work_slice,
 )
-from integration.survey import begin_survey, forget_sample_refusal, is_survey_wanted, take_sample, work_survey_slice
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from core.encryption import InvalidToken
 from core.tenancy import all_accounts, in_account
 from integration import tasks
 from integration.connectors.hubspot import webhooks
-from integration.inbox import HeardChange, put_changes
+from integration.intake.inbox import HeardChange, put_changes
 from integration.models import Connection
 
 log = structlog.get_logger()

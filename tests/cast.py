@@ -7,9 +7,9 @@ from typing import Any
 
 from core.models import Account, Membership, Role, User
 from core.tenancy import in_account
-from integration.configuration import read_configuration
-from integration.configure import ask_vendors, make_properties, store_configuration
 from integration.models import SyncRule, SyncRun
+from integration.rules.apply_file import ask_vendors, make_properties, store_configuration
+from integration.rules.file import read_configuration
 from integration.runs import start_run, work_slice
 
 KEY = "TestKey0123456789abcdefABCDEF012"

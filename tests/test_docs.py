@@ -65,7 +65,7 @@ def test_links_lead_somewhere(document):
 def test_the_example_file_is_taken(monkeypatch):
     import yaml
 
-    from integration.configuration import read_configuration
+    from integration.rules.file import read_configuration
 
     examples = re.findall(r"```yaml\n(.*?)```", text("configuration.md"), re.DOTALL)
     whole, rows = (yaml.safe_load(example) for example in examples)

@@ -28,8 +28,10 @@ from core.models import Account, Departure
 from core.roles import EXPORT, OWN
 from core.tenancy import all_accounts
 from integration import tasks
-from integration.admin.shown import badge, choice_badge, number, page_url, when
-from integration.leaving import destroy_credentials, write_archive
+from integration.admin.parts.links import page_url
+from integration.admin.parts.shown import badge, choice_badge, number, when
+from integration.leaving.archive import write_archive
+from integration.leaving.erase import destroy_credentials
 from integration.models import Bucket, Connection, DayFigures, Record, SyncRule, SyncRun
 
 # An export that is older than this may lack what came since.

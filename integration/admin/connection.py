@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -21,21 +20,16 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from core.admin.base import AccountFilter, ScopedAdmin, ScopedForm, button, display, site
 from core.roles import EDIT
 from integration import tasks
-from integration.admin import rate
-from integration.admin.said import said
+from integration.admin.parts import rate
+from integration.admin.parts.fields import checked_secret
+from integration.admin.parts.links import list_url, page_url
+from integration.admin.parts.said import said
+from integration.admin.parts.shown import badge, choice_badge, number, when
 from integration.admin.setup import oauth
-from integration.admin.shown import badge, choice_badge, list_url, number, page_url, when
 from integration.models import Connection, Link, SyncRule, Tag
 
 QUEUED = gettext_lazy("Queued. The result appears under “What we saw” as soon as a worker has it: reload this page in a few seconds.")
 SECRET_FIELDS = ["credentials", "hint", "health", "health_detail", "tested_at"]
-
-
-def checked_secret(secret: str) -> str:
-    """The secret as it is; raises ValidationError where it cannot be one."""
-    if any(sign.isspace() or not sign.isprintable() or not sign.isascii() for sign in secret):
-        raise ValidationError(_("A key has no spaces, line breaks or signs beyond ASCII: copy it again."))
-    return secret
 
 
 class ConnectionForm(ScopedForm):

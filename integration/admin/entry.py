@@ -24,15 +24,16 @@ from core.admin.base import AccountFilter, PanelAdmin, display, site
 from core.admin.paginator import CAP
 from core.roles import EXPORT, may
 from core.switcher import seen_accounts
-from integration.admin import clash, diff, filters, search
-from integration.admin.export import as_csv
-from integration.admin.filters import DaysFilter, ReasonFilter, RuleFilter, RunFilter
-from integration.admin.said import why
-from integration.admin.shown import badge, choice_badge, duration, list_url, page_url, sentence
-from integration.desk import name_tags
+from integration.admin.parts import clash, diff, filters, search
+from integration.admin.parts.export import as_csv
+from integration.admin.parts.filters import DaysFilter, ReasonFilter, RuleFilter, RunFilter
+from integration.admin.parts.links import list_url, page_url
+from integration.admin.parts.said import why
+from integration.admin.parts.shown import badge, choice_badge, duration, sentence
 from integration.models import AuditEntry, Connection, Record
 from integration.planning.decisions import NEW_CARD
 from integration.planning.normalize import normalize_email
+from integration.rules.as_plan import name_tags
 
 log = structlog.get_logger()
 

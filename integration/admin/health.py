@@ -13,7 +13,7 @@ from django.db.models.functions import Cast, Concat
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -23,23 +23,18 @@ from core.admin.base import is_id
 from core.roles import OPERATE, VIEW, may
 from core.tenancy import all_accounts
 from integration import tasks
-from integration.admin import search
-from integration.admin.chart import DAYS, chart, summary
-from integration.admin.setup.steps import resume_url, step_url
-from integration.admin.shown import TONES, choice_badge, list_url, number, page_url, sentence, to_do, when
-from integration.admin.standing import standings
-from integration.attention import choose_side_for_all, retry_reason, retry_records
+from integration.admin.parts import search
+from integration.admin.parts.chart import DAYS, chart, summary
+from integration.admin.parts.links import list_url, page_url, resume_url, step_url
+from integration.admin.parts.shown import TONES, choice_badge, number, sentence, to_do, when
+from integration.admin.parts.standing import standings
+from integration.intake.people import choose_side_for_all, retry_reason, retry_records
 from integration.models import Bucket, DayFigures, Record, Side, SyncRule
 
 TABS = (Bucket.LINKED, Bucket.EXCLUDED, Bucket.FAILING, Bucket.MERGED, Bucket.HELD, Bucket.WAITING, Bucket.UNSEEN)
 PER_PAGE = 25
 # More cards of one reason than this are not gone through to tell how many people they are.
 COUNTED_PEOPLE = 20_000
-
-
-def health_url(rule: SyncRule, **shown: str) -> str:
-    url = reverse("admin:integration_health", args=[rule.pk])
-    return f"{url}?{urlencode(shown)}" if shown else url
 
 
 class HealthMixin:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.admin.base import PlatformRights, ReadOnlyAdmin, display, site
-from integration.admin.shown import badge, when
+from integration.admin.parts.shown import badge, when
 from integration.models import Heartbeat
 
 # The tick comes every half minute, so several of them were missed by then.

@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import ForeignKey, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
@@ -27,9 +27,10 @@ from core.models import Account, Membership
 from core.roles import HISTORY, may
 from core.switcher import chosen_account, seen_accounts
 from core.tenancy import all_accounts
-from integration.admin.labels import CARD_FIELDS
-from integration.admin.said import condition
-from integration.admin.shown import badge, number
+from integration.admin.parts.labels import CARD_FIELDS
+from integration.admin.parts.links import history_url
+from integration.admin.parts.said import condition
+from integration.admin.parts.shown import badge, number
 from integration.models import Connection, FieldMapping, SyncRule, Tag
 
 KINDS: dict[str, Any] = {
@@ -46,10 +47,6 @@ class HistoryMixin:
 
     def history_urls(self) -> list[URLPattern]:
         return [path("history/", self.admin_site.admin_view(History.as_view(page=self)), name="integration_history")]  # type: ignore[attr-defined]
-
-
-def history_url(**shown: Any) -> str:
-    return f"{reverse('admin:integration_history')}?{urlencode(shown)}"
 
 
 class History(View):

@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy
 
 from core.admin.base import AccountFilter, PanelAdmin, display, site
 from core.tenancy import all_accounts
-from integration.admin import search
 from integration.admin.entry import brief
-from integration.admin.filters import ConnectionFilter
-from integration.admin.shown import choice_badge, list_url, number, page_url, when
+from integration.admin.parts import search
+from integration.admin.parts.filters import ConnectionFilter
+from integration.admin.parts.links import list_url, page_url
+from integration.admin.parts.shown import choice_badge, number, when
 from integration.models import AuditEntry, Connection, Link, Record
 
 

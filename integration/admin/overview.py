@@ -12,12 +12,12 @@ from django.utils import timezone
 from core.admin.base import accounts_to_edit
 from core.models import Account
 from core.roles import EDIT, may
-from integration.admin.attend import attention
-from integration.admin.chart import in_short
-from integration.admin.health import health_url
 from integration.admin.heartbeat import quiet
-from integration.admin.shown import choice_badge, counters, duration, list_url, page_url, when
-from integration.admin.standing import standings, waiting_failing
+from integration.admin.parts.chart import in_short
+from integration.admin.parts.links import health_url, list_url, page_url
+from integration.admin.parts.needs_a_person import attention
+from integration.admin.parts.shown import choice_badge, counters, duration, when
+from integration.admin.parts.standing import standings, waiting_failing
 from integration.models import COUNTERS, DayFigures, Heartbeat, SyncRule, SyncRun
 
 MOST_RULES = 30

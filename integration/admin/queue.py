@@ -27,7 +27,7 @@ from django_q.models import Failure, OrmQ, Schedule
 from django_q.signing import SignedPackage
 
 from core.admin.base import PlatformRights, ReadOnlyAdmin, display, site
-from integration.admin.shown import badge, duration, when
+from integration.admin.parts.shown import badge, duration, when
 
 # Task -> the page of the row that it takes, and which of its arguments is the row's id.
 PAGES = {

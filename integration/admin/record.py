@@ -14,18 +14,18 @@ from django.utils.translation import gettext, gettext_lazy
 
 from core.admin.base import AccountFilter, PanelAdmin, display, site
 from core.roles import OPERATE
-from integration.admin import clash, filters, search
 from integration.admin.entry import brief
-from integration.admin.filters import BucketFilter, RecordReasonFilter, RuleFilter, SideFilter
-from integration.admin.health import health_url
-from integration.admin.labels import CARD_FIELDS
-from integration.admin.person import side_by_side
+from integration.admin.parts import clash, filters, search
+from integration.admin.parts.filters import BucketFilter, RecordReasonFilter, RuleFilter, SideFilter
+from integration.admin.parts.labels import CARD_FIELDS
+from integration.admin.parts.links import health_url, list_url, page_url
+from integration.admin.parts.person import side_by_side
+from integration.admin.parts.said import why
+from integration.admin.parts.shown import choice_badge, sentence, to_do, when
 from integration.admin.record_buttons import RecordButtons
-from integration.admin.said import why
-from integration.admin.shown import choice_badge, list_url, page_url, sentence, to_do, when
 from integration.connectors.sansan.fields import FIELDS
-from integration.desk import name_tags
 from integration.models import AuditEntry, Bucket, Link, Record, Side
+from integration.rules.as_plan import name_tags
 
 
 @admin.register(Record, site=site)

@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy
 from core.admin.base import button
 from core.roles import OPERATE
 from integration.admin.health import start_if_active
-from integration.admin.shown import page_url
-from integration.attention import bar_cards, choose_side, retry_records, unbar_cards
+from integration.admin.parts.links import page_url
+from integration.intake.people import bar_cards, choose_side, retry_records, unbar_cards
 from integration.models import Bucket, Record, SyncRule
 
 

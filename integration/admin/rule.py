@@ -17,20 +17,20 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from core.admin.base import AccountFilter, ScopedAdmin, display, site
 from core.history import create_many
 from core.roles import EDIT, HISTORY
-from integration.admin.filters import DiscardedFilter
-from integration.admin.health import HealthMixin, health_url
-from integration.admin.history import HistoryMixin, history_url
+from integration.admin.health import HealthMixin
+from integration.admin.history import HistoryMixin
+from integration.admin.parts.filters import DiscardedFilter
+from integration.admin.parts.links import health_url, history_url, list_url, page_url, resume_url, step_url
+from integration.admin.parts.said import said
+from integration.admin.parts.shown import choice_badge, number, when
+from integration.admin.parts.standing import standings, tiles, waiting_failing
 from integration.admin.rule_buttons import RuleButtons, left_traces
 from integration.admin.rule_form import MappingInline, RuleForm
-from integration.admin.said import said
-from integration.admin.setup.steps import resume_url, step_url
 from integration.admin.setup.urls import SetupMixin
-from integration.admin.shown import choice_badge, list_url, number, page_url, when
-from integration.admin.standing import standings, tiles, waiting_failing
-from integration.changes import pause_to_change, require_recheck
-from integration.configuration import make_default_mappings
 from integration.models import Connection, FieldMapping, SyncRule, SyncRun
-from integration.preflight import list_mapping_problems
+from integration.rules.as_plan import list_mapping_problems
+from integration.rules.file import make_default_mappings
+from integration.rules.recheck import pause_to_change, require_recheck
 
 State = SyncRule.State
 BUDGET = ("limit_creates", "limit_updates")

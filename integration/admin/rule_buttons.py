@@ -17,8 +17,7 @@ from core.admin.base import button
 from core.history import noted
 from core.roles import EDIT
 from integration import tasks
-from integration.admin.setup.steps import step_url
-from integration.admin.shown import page_url
+from integration.admin.parts.links import page_url, step_url
 from integration.models import Connection, SyncRule
 
 State = SyncRule.State

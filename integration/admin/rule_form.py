@@ -14,24 +14,16 @@ from unfold.forms import PaginationFormSetMixin
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from core.admin.base import ScopedForm, TabularInline
-from integration.admin.labels import CARD_FIELDS, TRANSFORM_CHOICES
-from integration.admin.said import said
-from integration.admin.setup.policies import DECIDES, marker_choices, markers
-from integration.changes import find_chosen_tags
-from integration.configuration import (
-    LONGEST_FULL_EVERY,
-    LONGEST_INTERVAL,
-    LONGEST_SWEEP_EVERY,
-    MOST_CARDS_A_DAY,
-    SHORTEST_INTERVAL,
-    find_property_problem,
-    read_filter,
-)
+from integration.admin.parts.fields import DECIDES, checked_property, marker_choices, markers
+from integration.admin.parts.labels import CARD_FIELDS, TRANSFORM_CHOICES
+from integration.admin.parts.said import said
 from integration.connectors.sansan.fields import FIELDS
 from integration.models import FieldMapping, SyncRule
-from integration.node import Node
 from integration.planning.filters import OPERATORS
-from integration.planning.rules import TAGS
+from integration.planning.rule import TAGS
+from integration.rules.file import LONGEST_FULL_EVERY, LONGEST_INTERVAL, LONGEST_SWEEP_EVERY, MOST_CARDS_A_DAY, SHORTEST_INTERVAL, read_filter
+from integration.rules.node import Node
+from integration.rules.recheck import find_chosen_tags
 
 NO_FILTERS: dict[str, list[dict[str, str]]] = {"cards": [], "contacts": []}
 EXAMPLE = '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}], "contacts": []}'
@@ -160,15 +152,6 @@ class RuleForm(ScopedForm):
         """The columns of the rule that the form changed."""
         limits = {"limit_creates", "limit_updates"}.intersection(self.changed_data)
         return [name for name in self.changed_data if not name.startswith("limit_")] + (["limits"] if limits else [])
-
-
-def checked_property(typed: str) -> str:
-    """The internal name of a property; raises ValidationError where it is none that can be mapped."""
-    name = typed.strip()
-    problem = find_property_problem(name)
-    if problem:
-        raise ValidationError(said(f"{name} {problem}" if problem.startswith("is ") else problem))
-    return name
 
 
 class MappingForm(forms.ModelForm):  # type: ignore[type-arg]

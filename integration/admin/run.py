@@ -18,11 +18,11 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from core.admin.base import AccountFilter, PanelAdmin, display, site
-from integration.admin import filters
-from integration.admin.filters import RuleFilter
-from integration.admin.health import health_url
-from integration.admin.said import detail_said
-from integration.admin.shown import TONES, choice_badge, counters, duration, list_url, number, page_url, sentence, when
+from integration.admin.parts import filters
+from integration.admin.parts.filters import RuleFilter
+from integration.admin.parts.links import health_url, list_url, page_url
+from integration.admin.parts.said import detail_said
+from integration.admin.parts.shown import TONES, choice_badge, counters, duration, number, sentence, when
 from integration.models import AuditEntry, SyncRun
 
 # Counter -> its word on a tile, in the order of the sum (invariant 1).

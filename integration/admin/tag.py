@@ -17,10 +17,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from core.admin.base import AccountFilter, ReadOnlyAdmin, display, site
 from core.history import update_many
 from core.roles import EDIT, may
-from integration.admin.filters import ConnectionFilter, SelectedFilter
-from integration.admin.shown import badge, choice_badge, number, when
-from integration.changes import require_recheck_of_readers
+from integration.admin.parts.filters import ConnectionFilter, SelectedFilter
+from integration.admin.parts.shown import badge, choice_badge, number, when
 from integration.models import Connection, Tag
+from integration.rules.recheck import require_recheck_of_readers
 
 
 class SansanFilter(ConnectionFilter):

@@ -120,9 +120,9 @@ def fill_account(account: Any, entries: int) -> None:
 def fill_days(rules: list[Any]) -> None:
     """A month of figures, mappings with their history, and a few sampled cards: what the health and set-up pages read."""
     from core.history import create_many
-    from integration.configuration import make_default_mappings
     from integration.models import DayFigures, FieldMapping, Sample, Tag
     from integration.planning.latency import add_times
+    from integration.rules.file import make_default_mappings
 
     today = now().date()
     for rule in rules:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from integration.planning.decide import Clash
+from integration.planning.judge import Clash
 from integration.planning.reasons import REASONS
 from integration.records import Values
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from integration.planning.rules import LINK_ID
+from integration.planning.rule import LINK_ID
 from integration.planning.snapshot import LinkView
 from integration.records import ContactRead
 

@@ -17,7 +17,7 @@ from liquid import BoundTemplate, Environment, Mode, RenderContext
 from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.exceptions import LiquidError
 
-from integration.planning.rules import TAGS
+from integration.planning.rule import TAGS
 from integration.planning.transforms import TRANSFORMS
 from integration.records import Values
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from integration.planning.normalize import normalize_text
-from integration.planning.rules import Filter
+from integration.planning.rule import Filter
 from integration.planning.snapshot import Card
 from integration.records import ContactRead
 

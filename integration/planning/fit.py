@@ -9,7 +9,7 @@ from typing import Any
 
 from integration.planning.mapping import OWNER_KIND
 from integration.planning.normalize import is_email, normalize_email
-from integration.planning.rules import TAGS, MappingRow
+from integration.planning.rule import TAGS, MappingRow
 
 # Property types that take any text. Others take it only where something makes their form.
 TEXT_TYPES = ("string", "phone_number")

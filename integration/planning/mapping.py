@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from integration.planning.expressions import ExpressionError, render_expression
 from integration.planning.normalize import normalize_email, normalize_text
-from integration.planning.rules import TAGS, MappingRow
+from integration.planning.rule import TAGS, MappingRow
 from integration.planning.transforms import TRANSFORMS
 from integration.records import Values
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 FASTEST = 5.0  # seconds
 SLOWER = 1.5
 # Of a vendor's rate limit, what looking for changes may use; the rest is for the changes themselves.
@@ -18,3 +20,12 @@ def choose_pace(pace: float | None, changed: bool, slowest: float, least: float 
 def afford_pause(per_minute: float, rules: int) -> float:
     """Seconds between two looks of one rule, where ``rules`` share a connection that allows so many calls a minute."""
     return 60.0 * rules / (per_minute * SHARE) if per_minute else FASTEST
+
+
+# Seconds until a failed record is tried again, by attempt; the last one goes on for ever.
+BACKOFF = (60, 300, 1800, 7200, 21_600, 86_400)
+
+
+def again_after(attempts: int, now: datetime) -> datetime:
+    """When a record that has failed so often is tried again."""
+    return now + timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from integration.planning.decide import Clash, Present, Times, judge_property
+from integration.planning.blend import blend_cards, list_standing_cards, unite_tags
 from integration.planning.decisions import CREATE, HOLD, LINK, SKIP, UPDATE, Decision, Verdict
 from integration.planning.filters import find_unmet, find_unmet_of_contact, write_filter
+from integration.planning.judge import Clash, Present, Times, judge_property
 from integration.planning.mapping import BadMapping, map_card
 from integration.planning.matching import Person, choose_address, find_owners, group_people
 from integration.planning.normalize import normalize_email
-from integration.planning.rules import CARD_ID, LINK_ID, TAGS, Rule
+from integration.planning.rule import CARD_ID, LINK_ID, TAGS, Rule
 from integration.planning.snapshot import Card, LinkView, Snapshot
-from integration.planning.survivors import blend_cards, list_standing_cards, unite_tags
 from integration.records import ContactRead
 
 # How a contact is gone -> why it is not made again, whatever the rule says.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from integration.planning.decide import Choice
+from integration.planning.judge import Choice
 from integration.records import ContactRead, Values
 
 

@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration.configuration import make_default_mappings
 from integration.connectors.hubspot import fields
 from integration.models import Connection, FieldMapping, Sample, SyncRule, SyncRun
 from integration.records import PropertyRead
+from integration.rules.file import make_default_mappings
 from tests.admin.pages import body
 from tests.core import rows
 

@@ -17,7 +17,8 @@ from django_q.models import OrmQ
 
 from core.models import Account, Departure, Membership, Role, User
 from core.tenancy import all_accounts, in_account
-from integration import leaving, tasks
+from integration import tasks
+from integration.leaving import archive
 from integration.models import Bucket, Connection, DayFigures, Record, Sample, SyncRule, SyncRun
 from tests.admin.pages import address, body, form_of, listed, page, press, rows_on, send, told
 from tests.admin.test_access import stored
@@ -214,7 +215,7 @@ def test_it_is_noted_once_its_last_byte_has_gone(acme, root):
 
 
 def test_an_export_that_breaks_off_is_none(acme, root, monkeypatch):
-    monkeypatch.setattr(leaving, "columns", lambda model: {"no": "such_column"})
+    monkeypatch.setattr(archive, "list_columns", lambda model: {"no": "such_column"})
     with pytest.raises(Exception, match="such_column"):
         list(root.post(press(acme.account, "export")).streaming_content)
     assert again(acme).exported_at is None

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.tenancy import in_account
-from integration.admin.chart import BAR, DAYS, HEIGHT, STEP, chart, in_short, summary
+from integration.admin.parts.chart import BAR, DAYS, HEIGHT, STEP, chart, in_short, summary
 from integration.models import DayFigures
 from integration.planning.latency import add_times
 from tests.admin.pages import body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from integration.admin.diff import pieces
+from integration.admin.parts.diff import pieces
 
 CASES = {
     "one letter": ("課長", "部長", "[課]長", "[部]長"),

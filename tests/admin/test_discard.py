@@ -7,9 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration import changes
-from integration.changes import save_tags
 from integration.models import SyncRule, SyncRun
+from integration.rules.recheck import save_tags
 from tests.admin.pages import body, listed, page, press, rows_on, told
 from tests.admin.setup_pages import again, begun, previewed, url
 
@@ -111,13 +110,12 @@ def test_a_sync_that_was_switched_on_meanwhile_is_not_discarded(draft, aiko):
 
 def test_who_saves_it_is_heard_above_who_discards_it(draft, aiko, queued, monkeypatch):
     """Both at once: the one has looked at what it would write, and wants it."""
-    save = changes.save_tags
 
     def meanwhile(rule):
         SyncRule.objects.filter(pk=rule.pk).update(discarded_at=timezone.now())
         return save_tags(rule)
 
-    monkeypatch.setattr(changes, "save_tags", meanwhile)
+    monkeypatch.setattr("integration.admin.setup.review.save_tags", meanwhile)
     assert len(queued(lambda: aiko.post(url("review", draft.pk), {"action": "save"}))) == 1
     assert again(draft).state == "active" and again(draft).discarded_at is None
 

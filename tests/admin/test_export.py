@@ -12,7 +12,7 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 
 from core.models import Membership, Role
-from integration.admin import export
+from integration.admin.parts import export
 from integration.models import AuditEntry
 from tests.admin.pages import address, body, listed, rows_on
 from tests.admin.world import entry

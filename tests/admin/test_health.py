@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from core.models import Account, Membership
 from core.tenancy import in_account
-from integration import credentials
 from integration.admin import health
+from integration.connections import credentials
 from integration.models import Bucket, DayFigures, Link, Record, SyncRun
 from integration.planning.reasons import REASONS, TO_DO
 from tests.admin.conftest import browser
@@ -531,7 +531,7 @@ def test_more_reasons_cost_no_more_queries(rule, aiko):
 def test_no_vendor_is_asked_for_a_page(failing, aiko, monkeypatch):
     """Pages come from our own copy. (No socket is opened, either: see conftest.)"""
     built = []
-    for name in ("source_for", "target_for"):
+    for name in ("make_source", "make_target"):
         monkeypatch.setattr(credentials, name, lambda *args, **more: built.append(args))
         monkeypatch.setattr(f"integration.runs.{name}", lambda *args, **more: built.append(args))
     for query in ({}, {"stand": "held"}, {"q": "A"}):

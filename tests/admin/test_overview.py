@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.models import Account
 from core.tenancy import all_accounts, in_account
-from integration.admin.setup.steps import resume_url
+from integration.admin.parts.links import resume_url
 from integration.models import Connection, DayFigures, Heartbeat, SyncRule, SyncRun
 from integration.planning.reasons import REASONS, TO_DO
 from tests.admin.conftest import browser

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from core.models import Account
 from core.tenancy import in_account
-from integration.admin.person import side_by_side
+from integration.admin.parts.person import side_by_side
 from integration.models import Connection, FieldMapping, Link, Record, SyncRun, Tag
 from integration.planning.reasons import REASONS, TO_DO
 from tests.admin.pages import body, page, press, told

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
-from integration.admin.shown import sentence, to_do
+from integration.admin.parts.shown import sentence, to_do
 from integration.connectors.hubspot.parse import CODES
-from integration.ledger import BUCKET_COUNTERS
+from integration.ledger.entries import BUCKET_COUNTERS
 from integration.planning.decisions import EXCLUDED, MERGED
 from integration.planning.reasons import REASONS, TO_DO
 

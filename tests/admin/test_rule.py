@@ -9,8 +9,8 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
 from core.tenancy import in_account
-from integration.configuration import DEFAULT_MAPPINGS
 from integration.models import Bucket, Connection, FieldMapping, Record, SyncRule, SyncRun
+from integration.rules.file import DEFAULT_MAPPINGS
 from tests.admin.pages import address, body, errors, form_of, listed, page, rows_on, send, told
 from tests.core import rows
 

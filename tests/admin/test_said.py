@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.utils.translation import gettext, override
 
-from integration.admin.said import SENTENCES, detail_said, said
+from integration.admin.parts.said import SENTENCES, detail_said, said
 from integration.connectors.hubspot.oauth import OPERATOR
 
 ROOT = Path(__file__).resolve().parents[2] / "integration"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.tenancy import in_account
-from integration.admin import search
+from integration.admin.parts import search
 from integration.models import Link, Record
 from tests.admin.pages import listed, rows_on, told
 from tests.core import rows

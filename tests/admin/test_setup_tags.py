@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from core.tenancy import in_account
 from integration.admin.setup import tags
-from integration.changes import find_chosen_tags, pick_tags
-from integration.desk import make_scopes
 from integration.models import Connection, SyncRule, Tag
+from integration.rules.as_plan import make_scopes
+from integration.rules.recheck import find_chosen_tags, pick_tags
 from tests.admin.pages import body, listed, press, told
 from tests.admin.setup_pages import again, begun, form_of, previewed, problems, send, url
 from tests.core import rows

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from integration.admin.shown import TONES, badge, duration, number, sentence, when
+from integration.admin.parts.shown import TONES, badge, duration, number, sentence, when
 from integration.models import AuditEntry, Bucket, Connection, Outcome, SyncRule, SyncRun, Tag
 from integration.planning.decisions import REASONS
 

@@ -19,11 +19,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from core.tenancy import all_accounts, in_account
-from integration.lease import claim_lease
 from integration.management.commands import sync as command
 from integration.models import SyncRule, SyncRun
 from integration.runs import start_run
 from integration.sandbox.server import Sandbox
+from integration.slice.lease import claim_lease
 from tests.cast import TOKEN, configured, file
 from tests.engine.oracle import contacts_of, expected
 from tests.process import NOWHERE, Product, wait_for

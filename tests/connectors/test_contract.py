@@ -32,10 +32,10 @@ class Vendor:
 
 
 VENDORS = [
-    Vendor("sansan", sansan, "api_key", "v6.0", "X-Sansan-Api-Key", {"id": "U1", "name": "Aiko"}, "U1", CardSource, lambda c: c.card("C1")),
+    Vendor("sansan", make_sansan, "api_key", "v6.0", "X-Sansan-Api-Key", {"id": "U1", "name": "Aiko"}, "U1", CardSource, lambda c: c.card("C1")),
     Vendor(
         "hubspot",
-        hubspot,
+        make_hubspot,
         "access_token",
         "2026-03",
         "Authorization",

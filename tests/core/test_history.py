@@ -11,10 +11,10 @@ from core.admin.site import site
 from core.history import Frozen, Tracked, because
 from core.models import Account, Membership, Role, User
 from core.tenancy import all_accounts, in_account
-from integration.credentials import make_source
+from integration.connections.check import check_connection
+from integration.connections.credentials import make_source
+from integration.connections.survey import begin_survey, work_survey_slice
 from integration.models import Connection, FieldMapping, SyncRule, Tag
-from integration.preflight import check_connection
-from integration.survey import begin_survey, work_survey_slice
 from tests import cast
 from tests.admin.conftest import browser
 from tests.admin.pages import address, form_of, listed, page, press, send

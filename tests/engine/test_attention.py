@@ -8,10 +8,10 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration import apply, attention, gather
-from integration.apply import send_writes
-from integration.attention import bar_cards, retry_reason, retry_records, unbar_cards
-from integration.gather import read_contacts
+from integration import sync as integration
+from integration.delivery.gather import read_contacts
+from integration.delivery.send import send_writes
+from integration.intake.people import bar_cards, retry_reason, retry_records, unbar_cards
 from integration.models import AuditEntry, Bucket, Record
 from tests.cast import TOKEN, configured, file, sync
 from tests.core import rows
@@ -157,9 +157,9 @@ def test_a_card_in_sync_is_read_back_and_found_to_be_so(aiko_and_ben):
 # Asked while something is under way
 
 
-def at_first(monkeypatch, module, name, do):
+def at_first(monkeypatch, name, do):
     """Does something right before the first call of a function of the engine: what a person does on a page meanwhile."""
-    plain, done = getattr(module, name), []
+    plain, done = getattr(integration.sync, name), []
 
     def meanwhile(*args, **kwargs):
         if not done:
@@ -167,7 +167,7 @@ def at_first(monkeypatch, module, name, do):
             do()
         return plain(*args, **kwargs)
 
-    monkeypatch.setattr(module, name, meanwhile)
+    monkeypatch.setattr(integration.sync, name, meanwhile)
     return done
 
 
@@ -175,9 +175,9 @@ def test_a_retry_during_the_write_is_not_lost(aiko_and_ben, monkeypatch):
     """The card is tried once more after the write, in the same run or the next."""
     sandbox, rule, _, _, ben = aiko_and_ben
     sandbox.sansan.change(ben["id"], {"title": "次長"})
-    done = at_first(monkeypatch, apply, "send", lambda: asked(rule, retry_records, of(rule, ben)))
+    done = at_first(monkeypatch, "send_writes", lambda: asked(rule, retry_records, of(rule, ben)))
     plain, reads = read_contacts, []
-    monkeypatch.setattr(gather, "contacts", lambda desk, batch: (reads.append(set(batch.rows)), plain(desk, batch))[1])
+    monkeypatch.setattr("integration.sync.read_contacts", lambda desk, batch: (reads.append(set(batch.rows)), plain(desk, batch))[1])
     sync(rule)
     sync(rule)
     assert done and sum(of(rule, ben).pk in ids for ids in reads) >= 2
@@ -187,7 +187,7 @@ def test_a_retry_during_the_write_is_not_lost(aiko_and_ben, monkeypatch):
 def test_a_retry_during_the_write_does_not_upset_the_counters(aiko_and_ben, monkeypatch):
     sandbox, rule, _, _, ben = aiko_and_ben
     sandbox.sansan.change(ben["id"], {"title": "次長"})
-    done = at_first(monkeypatch, apply, "send", lambda: asked(rule, retry_records, of(rule, ben)))
+    done = at_first(monkeypatch, "send_writes", lambda: asked(rule, retry_records, of(rule, ben)))
     adds_up(sync(rule))
     adds_up(sync(rule))
     assert done
@@ -206,33 +206,33 @@ def test_a_retry_of_a_card_that_this_run_has_settled_does_not_upset_the_counters
                 assert retry_records(Record.objects.filter(bucket="linked")) > 0
         return plain(*args)
 
-    monkeypatch.setattr(apply, "send", send)
+    monkeypatch.setattr("integration.sync.send_writes", send)
     counts = adds_up(sync(rule))
     assert counts["created"] == 250 == len(sandbox.hubspot.portal(TOKEN).contacts) and due(rule) == set()
 
 
-WHILE = {"it is being written": (apply, "send"), "its contact is being read": (gather, "contacts")}
+WHILE = {"it is being written": "send_writes", "its contact is being read": "read_contacts"}
 
 
-@pytest.mark.parametrize(("module", "name"), WHILE.values(), ids=WHILE)
-def test_never_sync_is_not_lost_while(aiko_and_ben, monkeypatch, module, name):
+@pytest.mark.parametrize("name", WHILE.values(), ids=WHILE)
+def test_never_sync_is_not_lost_while(aiko_and_ben, monkeypatch, name):
     sandbox, rule, _, _, ben = aiko_and_ben
     sandbox.sansan.change(ben["id"], {"title": "次長"})
-    done = at_first(monkeypatch, module, name, lambda: barred(rule, ben))
+    done = at_first(monkeypatch, name, lambda: barred(rule, ben))
     sync(rule)
     sync(rule)
     assert done and stands(rule, ben) == ("excluded", "never_sync") and due(rule) == set()
 
 
-@pytest.mark.parametrize(("module", "name"), WHILE.values(), ids=WHILE)
-def test_never_sync_of_a_new_person_is_not_lost_while(sandbox_of, monkeypatch, module, name):
+@pytest.mark.parametrize("name", WHILE.values(), ids=WHILE)
+def test_never_sync_of_a_new_person_is_not_lost_while(sandbox_of, monkeypatch, name):
     sandbox = sandbox_of(0)
     card = sandbox.sansan.add({"lastName": "新", "email": "new@acme.example.jp"})
     rule = configured(file())
     sandbox.hubspot.control("create", {"token": TOKEN, "contacts": [{"email": "new@acme.example.jp"}]})
     with in_account(rule.account):
         type(rule).objects.update(known_share=1.0)  # so that contacts are looked up before any is made
-    done = at_first(monkeypatch, module, name, lambda: barred(rule, card))
+    done = at_first(monkeypatch, name, lambda: barred(rule, card))
     sync(rule)
     sync(rule)
     assert done and stands(rule, card) == ("excluded", "never_sync") and due(rule) == set()
@@ -241,17 +241,17 @@ def test_never_sync_of_a_new_person_is_not_lost_while(sandbox_of, monkeypatch, m
 def test_never_sync_of_a_card_that_needs_no_write_is_not_lost_while_its_contact_is_read(aiko_and_ben, monkeypatch):
     _, rule, _, _, ben = aiko_and_ben
     asked(rule, retry_records, of(rule, ben))
-    done = at_first(monkeypatch, gather, "contacts", lambda: barred(rule, ben))
+    done = at_first(monkeypatch, "read_contacts", lambda: barred(rule, ben))
     sync(rule)
     sync(rule)
     assert done and stands(rule, ben) == ("excluded", "never_sync") and due(rule) == set()
 
 
-@pytest.mark.parametrize(("module", "name"), WHILE.values(), ids=WHILE)
-def test_never_sync_of_an_older_card_is_not_lost_while_the_person(aiko_and_ben, monkeypatch, module, name):
+@pytest.mark.parametrize("name", WHILE.values(), ids=WHILE)
+def test_never_sync_of_an_older_card_is_not_lost_while_the_person(aiko_and_ben, monkeypatch, name):
     sandbox, rule, newest, older, _ = aiko_and_ben
     sandbox.sansan.change(older["id"], {"mobile": "090-9999-9999"})
-    done = at_first(monkeypatch, module, name, lambda: barred(rule, older))
+    done = at_first(monkeypatch, name, lambda: barred(rule, older))
     sync(rule)
     sync(rule)
     assert done and stands(rule, older) == ("excluded", "never_sync") and due(rule) == set()
@@ -262,7 +262,7 @@ def test_never_sync_is_not_lost_when_the_write_that_was_under_way_fails(aiko_and
     sandbox, rule, _, _, ben = aiko_and_ben
     sandbox.sansan.change(ben["id"], {"title": "次長"})
     refused(sandbox, "batch/update")
-    done = at_first(monkeypatch, apply, "send", lambda: barred(rule, ben))
+    done = at_first(monkeypatch, "send_writes", lambda: barred(rule, ben))
     sync(rule)
     time_machine_later(minutes=2)
     adds_up(sync(rule))
@@ -278,7 +278,7 @@ def test_never_sync_is_not_lost_when_the_contact_goes_during_the_write(aiko_and_
         barred(rule, ben)
         sandbox.hubspot.control("delete", {"token": TOKEN, "id": gone})
 
-    done = at_first(monkeypatch, apply, "send", meanwhile)
+    done = at_first(monkeypatch, "send_writes", meanwhile)
     sync(rule)
     sync(rule)
     assert done and stands(rule, ben) == ("excluded", "never_sync") and due(rule) == set()
@@ -411,11 +411,11 @@ def test_records_of_other_accounts_are_left_as_they_are(db):
     assert (left.due_at, left.barred) == (None, None)
 
 
-@pytest.mark.parametrize("action", ["retry", "never_sync", "sync_again"])
+@pytest.mark.parametrize("action", [retry_records, bar_cards, unbar_cards], ids=["retry", "never sync", "sync again"])
 def test_nothing_chosen_changes_nothing(db, action):
     rule = rows.rule(rows.account())
     rows.record(rule, "C1", bucket="failing")
     with in_account(rule.account):
         none = Record.objects.none()
-        assert getattr(attention, action)(none, *((WHY, "ben") if action == "never_sync" else ())) == 0
+        assert action(none, *((WHY, "ben") if action is bar_cards else ())) == 0
     assert due(rule) == set()

@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration.attention import choose_side
-from integration.inbox import HeardChange, has_changes, put_changes
+from integration.intake.inbox import HeardChange, has_changes, put_changes
+from integration.intake.people import choose_side
 from integration.models import AuditEntry, Link, Record, SyncRule
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected

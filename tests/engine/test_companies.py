@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from core.tenancy import in_account
+from integration.connections.credentials import make_target
 from integration.connectors.base import RetryLater, Unanswered
 from integration.connectors.http import Answer, Http
-from integration.credentials import make_target
 from integration.models import AuditEntry, Company, Connection, Link
 from tests.cast import TOKEN, configured, file, sync
 

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from integration.batch import Row
-from integration.copies import agree_copies
+from integration.delivery.copies import agree_copies
+from integration.slice.rows import Row
 
 WIDE, NARROW = 1, 2  # rules, and the fields that they keep
 KEPT = {WIDE: frozenset({"lastName", "title", "city"}), NARROW: frozenset({"lastName"})}

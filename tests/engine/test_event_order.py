@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration.inbox import HeardChange, put_changes
+from integration.intake.inbox import HeardChange, put_changes
 from integration.models import AuditEntry, ContactChange, Link, Record, Side, SyncRule
 from integration.planning.normalize import normalize_email
 from tests.cast import TOKEN, configured, file, sync

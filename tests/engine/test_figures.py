@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from core.models import Account
 from core.tenancy import in_account
-from integration import apply, figures, ledger
-from integration.apply import send_writes
-from integration.figures import FIGURE_COUNTERS, add_figures
+from integration.delivery.send import send_writes
+from integration.ledger import figures
+from integration.ledger.figures import FIGURE_COUNTERS, add_figures
 from integration.models import Connection, DayFigures, SyncRun
 from integration.planning.latency import unite_days
 from integration.runs import start_run, work_slice
@@ -130,7 +130,7 @@ def test_nothing_done_is_not_a_day(sandbox, monkeypatch):
     sync(rule)
     before = days(rule)
     later = timezone.now() + timedelta(days=3)
-    monkeypatch.setattr("integration.desk.Desk.now", lambda desk: later)
+    monkeypatch.setattr("integration.slice.desk.Desk.now", lambda desk: later)
     with in_account(rule.account):
         run = SyncRun.objects.select_related("rule__account").first()
         desk = type("Desk", (), {"run": run, "rule": run.rule, "now": lambda self: later})()
@@ -309,7 +309,7 @@ def test_a_slice_that_lost_its_lease_changes_no_counter_of_the_one_that_took_ove
                 pass
         return plain(*args)
 
-    monkeypatch.setattr(apply, "send", slow)
+    monkeypatch.setattr("integration.sync.send_writes", slow)
     with in_account(rule.account):
         run = start_run(rule, SyncRun.Trigger.COMMAND)
         work_slice(run.pk, 60)
@@ -328,6 +328,6 @@ def test_figures_and_counters_move_in_one_transaction(sandbox, monkeypatch):
         stored = SyncRun.objects.get(pk=desk.run.pk)
         seen.append(kept(rule)["created"] == stored.created)
 
-    monkeypatch.setattr(ledger.figures, "add", add)
+    monkeypatch.setattr("integration.ledger.entries.add_figures", add)
     sync(rule)
     assert len(seen) > 2 and all(seen)

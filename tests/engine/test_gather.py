@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from core.tenancy import covered, in_account
-from integration.batch import Row
-from integration.gather import find_related_records
+from integration.delivery.queue import find_related_records
 from integration.models import Link, Record
+from integration.slice.rows import Row
 from tests.core import rows
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration.lease import LeaseLost, claim_lease
 from integration.models import Connection
+from integration.slice.lease import LeaseLost, claim_lease
 from tests.core import rows
 from tests.process import ROOT
 
@@ -109,7 +109,7 @@ import json, threading
 from core.models import Account
 from core.tenancy import in_account
 from django.db import connections
-from integration import lease
+from integration.slice.lease import claim_lease
 from integration.models import Connection
 account, _ = Account.objects.get_or_create(slug="acme", defaults={"name": "Acme"})
 with in_account(account):
@@ -120,7 +120,7 @@ def race():
     with in_account(account):
         for one in Connection.objects.order_by("pk"):
             start.wait()
-            if lease.claim(one):
+            if claim_lease(one):
                 got.append(one.slug)
     connections.close_all()
 threads = [threading.Thread(target=race) for _ in range(8)]

@@ -24,10 +24,8 @@ from core.bulk import insert_rows
 from core.history import Frozen, because
 from core.models import Account, Departure, Invitation, Membership, User
 from core.tenancy import all_accounts, in_account
-from integration import leaving
-from integration.leaving import (
-    COLUMNS_LEFT_OUT,
-    SHEETS,
+from integration.leaving.archive import COLUMNS_LEFT_OUT, SHEETS, write_archive
+from integration.leaving.erase import (
     delete_raw,
     destroy_credentials,
     erase_chunk,
@@ -36,10 +34,9 @@ from integration.leaving import (
     list_owned_models,
     list_parents,
     note_erased,
-    write_archive,
 )
+from integration.leaving.sheet import FORMULA
 from integration.models import AuditEntry, Company, Connection, ContactChange, DayFigures, Link, RateSlot, Record, Sample, SyncRun, Tag
-from integration.sheet import FORMULA
 from tests.admin.world import QUEUE_TABLES, SECRET, entry, furnish
 from tests.cast import member
 from tests.core import rows
@@ -245,7 +242,7 @@ def test_no_scope_stays_open_between_two_chunks(acme, birch):
 
 
 def test_an_archive_that_breaks_off_is_no_archive(acme, monkeypatch):
-    monkeypatch.setattr(leaving, "columns", lambda model: {"no": "such_column"})
+    monkeypatch.setattr("integration.leaving.archive.list_columns", lambda model: {"no": "such_column"})
     got = []
     with pytest.raises(Exception, match="such_column"):
         got += write_archive(acme.account)
@@ -295,7 +292,7 @@ def erase(departure: Departure, account: Account, seconds: float = 0, most: int 
 
 
 def test_in_tiny_pieces_until_every_table_is_free_of_it(acme, birch, monkeypatch):
-    monkeypatch.setattr(leaving, "CHUNK", 2)
+    monkeypatch.setattr("integration.leaving.erase.ROWS_A_DELETE", 2)
     had, noted, others = counted(acme.account), told_by_admin("acme"), (held(birch.account), told_by_admin("birch"), people("birch"))
     assert set(had) == {model._meta.db_table for model, _ in list_owned_models()}, "a table that no test of the erasure fills"
     departure = leave(acme.account)
@@ -341,7 +338,7 @@ def test_nothing_is_read_and_no_history_is_made(acme):
 @pytest.mark.parametrize("at", [1, 2, 9, 22])
 @pytest.mark.parametrize("counted_first", [False, True])
 def test_a_kill_leaves_the_counts_right(acme, birch, monkeypatch, at, counted_first):
-    monkeypatch.setattr(leaving, "CHUNK", 2)
+    monkeypatch.setattr("integration.leaving.erase.ROWS_A_DELETE", 2)
     had, departure, plain, calls = Counter(counted(acme.account)), leave(acme.account), note_erased, iter(range(1, 1000))
 
     def killed(*args: Any, **kwargs: Any) -> None:
@@ -352,7 +349,7 @@ def test_a_kill_leaves_the_counts_right(acme, birch, monkeypatch, at, counted_fi
         if last:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(leaving, "note", killed)
+    monkeypatch.setattr("integration.leaving.erase.note_erased", killed)
     with pytest.raises(KeyboardInterrupt):
         erase_piece(departure, acme.account, 60)
     stored = Counter(Departure.objects.get(pk=departure.pk).counts)
@@ -434,7 +431,7 @@ def test_a_row_written_behind_it_is_found_by_the_next_call(committed, monkeypatc
             SyncRun._base_manager.bulk_create([SyncRun(account=account, rule=acme.draft, kind="full", trigger="schedule")])
         return plain(departure, account, model, column)
 
-    monkeypatch.setattr(leaving, "erase_chunk", chunk)
+    monkeypatch.setattr("integration.leaving.erase.erase_chunk", chunk)
     with pytest.raises(IntegrityError):
         erase_piece(departure, acme.account, 60)
     stored = Counter(Departure.objects.get(pk=departure.pk).counts)

@@ -11,10 +11,10 @@ import pytest
 from django.db import connection as database
 
 from core.tenancy import in_account
-from integration import limiter
+from integration.connections import limiter
+from integration.connections.limiter import LONGEST_WAIT, SharedLimiter, make_limiter
 from integration.connectors.base import RetryLater
 from integration.connectors.http import Unlimited
-from integration.limiter import LONGEST_WAIT, SharedLimiter, make_limiter
 from integration.models import Connection, RateSlot
 from tests.core import rows
 from tests.process import session
@@ -252,11 +252,11 @@ import json, sys, threading, time
 from core.models import Account
 from core.tenancy import in_account
 from django.db import connections
-from integration.limiter import limiter_for
+from integration.connections.limiter import make_limiter
 from integration.models import Connection
 account = Account.objects.get()
 with in_account(account):
-    one = limiter_for(Connection.objects.select_related("account").get())
+    one = make_limiter(Connection.objects.select_related("account").get())
 sent = []
 def call():
     for _ in range(int(sys.argv[2])):

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from core.tenancy import in_account
-from integration import apply
-from integration.apply import send_writes
+from integration.delivery.send import send_writes
 from integration.models import AuditEntry, Link, Record, Side, SyncRule, SyncRun
 from integration.planning.normalize import normalize_phone, normalize_text
 from integration.sandbox.hubspot.errors import Problem
@@ -379,7 +378,7 @@ def test_an_edit_between_our_reading_and_our_writing_is_no_echo(sandbox, time_ma
 
     time_machine_later(seconds=2)
     with monkeypatch.context() as patch:
-        patch.setattr(apply, "send", late)
+        patch.setattr("integration.sync.send_writes", late)
         sync(rule)
     for _ in range(2):
         time_machine_later(seconds=30)

@@ -11,12 +11,13 @@ from django.test import Client
 from django.urls import reverse
 
 from core.tenancy import all_accounts, in_account
-from integration import credentials, tasks
-from integration.configuration import make_default_mappings
+from integration import tasks
+from integration.connections import credentials
+from integration.connections.credentials import make_connector
+from integration.connections.properties import ensure_own_properties
 from integration.connectors.hubspot.oauth import Tokens
-from integration.credentials import make_connector
 from integration.models import Connection, FieldMapping, SyncRule
-from integration.preflight import ensure_own_properties
+from integration.rules.file import make_default_mappings
 from tests.cast import KEY, member, sync
 from tests.core import rows
 from tests.engine.oracle import contacts_of, expected

@@ -12,14 +12,13 @@ from django.utils import timezone
 
 from core.models import Account
 from core.tenancy import in_account
-from integration import card_ledger, outgoing
-from integration.attention import bar_cards, retry_records, unbar_cards
-from integration.configuration import read_configuration
-from integration.configure import ask_vendors, make_properties, store_configuration
 from integration.connectors.base import Rejected
 from integration.connectors.sansan.client import Sansan
-from integration.inbox import HeardChange, put_changes
+from integration.intake.inbox import HeardChange, put_changes
+from integration.intake.people import bar_cards, retry_records, unbar_cards
 from integration.models import AuditEntry, Link, Outcome, Record, Side, SyncRule
+from integration.rules.apply_file import ask_vendors, make_properties, store_configuration
+from integration.rules.file import read_configuration
 from integration.sandbox import sansan
 from tests.cast import KEY, TOKEN, configured, file, sync
 from tests.engine.test_both_ways import DAN, both, cards_with, contact, create, person, quiet
@@ -177,7 +176,7 @@ def die_at(patch: pytest.MonkeyPatch, point: str) -> None:
 
     match point:
         case "before the intent":
-            patch.setattr(card_ledger, "open_card", dying)
+            patch.setattr("integration.delivery.new_cards.open_card_entry", dying)
         case "before the call" | "after the call":
             made = Sansan.create
 
@@ -188,7 +187,7 @@ def die_at(patch: pytest.MonkeyPatch, point: str) -> None:
 
             patch.setattr(Sansan, "create", create_card)
         case _:
-            patch.setattr(card_ledger, "made", dying)
+            patch.setattr("integration.delivery.new_cards.close_card_made", dying)
 
 
 @pytest.mark.parametrize("email", [DAN["email"], ""], ids=["with an address", "without one"])
@@ -217,7 +216,7 @@ def test_a_search_that_is_behind_when_the_answer_did_not_come(sandbox, monkeypat
     sandbox.faults.arm("sansan", "reset_after", match=POST)
     id = create(sandbox, email=email)
     with monkeypatch.context() as patch:
-        patch.setattr(outgoing, "look_for", lambda desk, values: None)
+        patch.setattr("integration.delivery.new_cards.find_card", lambda desk, values: None)
         sync(rule)
     for _ in range(4):
         sync(rule)
@@ -241,7 +240,7 @@ def test_more_cards_in_doubt_than_one_look_takes(rule, sandbox, monkeypatch, tim
     sandbox.faults.arm("sansan", "status", match=POST, status=500, times=0)
     with monkeypatch.context() as patch:
         # Asking for each of them again and again is another test's.
-        patch.setattr(outgoing, "look_for", lambda desk, values: None)
+        patch.setattr("integration.delivery.new_cards.find_card", lambda desk, values: None)
         sync(rule)
         sync(rule)
     sandbox.faults.clear()

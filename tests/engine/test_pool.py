@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from integration.pool import Pool
+from integration.slice.pool import Pool
 
 BOTH = pytest.mark.parametrize("workers", [1, 4])
 HERE = threading.get_ident
@@ -202,7 +202,7 @@ def test_closing_drops_a_call_that_has_not_begun():
 
 @pytest.mark.django_db
 def test_closing_leaves_no_thread_and_closes_their_connections(monkeypatch):
-    from integration import pool as module
+    from integration.slice import pool as module
 
     closed = []
     monkeypatch.setattr(module.connections, "close_all", lambda: closed.append(HERE()))

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration.inbox import HeardChange, put_changes
+from integration.intake.inbox import HeardChange, put_changes
 from integration.models import ContactChange, Link, Record, Side, SyncRule, SyncRun
 from integration.runs import MOST_IDLE_SLICES, start_run, work_slice
 from tests.cast import TOKEN, configured, file, sync

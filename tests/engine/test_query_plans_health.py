@@ -15,9 +15,9 @@ from django.utils import timezone
 from core.models import User
 from core.tenancy import in_account
 from integration.admin.health import Health
-from integration.admin.person import cards_of
-from integration.attention import bar_cards, retry_reason, unbar_cards
-from integration.figures import add_figures
+from integration.admin.parts.person import cards_of
+from integration.intake.people import bar_cards, retry_reason, unbar_cards
+from integration.ledger.figures import add_figures
 from integration.models import DayFigures, Link, Record
 from tests.core import rows
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from core.tenancy import in_account
-from integration.attention import bar_cards, choose_side_for_all
-from integration.configuration import FileRefused
+from integration.intake.people import bar_cards, choose_side_for_all
 from integration.models import Connection, Record, Tag
+from integration.rules.file import FileRefused
 from tests.cast import KEY, TOKEN, sync
 from tests.engine.several_keys import ANA, TITLE, add, contacts, edited, empty, only, rests, stands
 from tests.engine.test_two_keys import EMAIL, NAME, OTHER_KEY, OTHER_TOKEN, everybody, settle, turn, two

@@ -71,7 +71,7 @@ def test_no_repr_serialisation_or_traceback_holds_one(rule):
     with all_accounts():
         assert clean(serializers.serialize("json", Connection.objects.defer("credentials").all(), fields=["slug", "hint", "health_detail"]))
     try:
-        from integration.credentials import make_target
+        from integration.connections.credentials import make_target
 
         target = make_target(one)
         target.update([object()])  # type: ignore[list-item]

@@ -8,11 +8,20 @@ from types import SimpleNamespace
 import pytest
 
 from core.tenancy import all_accounts, in_account
-from integration import survey, tasks
+from integration import tasks
+from integration.connections import survey
+from integration.connections.check import check_connection
+from integration.connections.survey import (
+    SAMPLES,
+    begin_survey,
+    find_sample_refusal,
+    forget_sample_refusal,
+    is_survey_wanted,
+    take_sample,
+    work_survey_slice,
+)
 from integration.connectors.base import ConnectorError
 from integration.models import Connection, Sample, Tag
-from integration.preflight import check_connection
-from integration.survey import SAMPLES, begin_survey, find_sample_refusal, forget_sample_refusal, is_survey_wanted, take_sample, work_survey_slice
 from tests.core import rows
 from tests.engine.test_tasks import (
     queue,  # noqa: F401
@@ -262,7 +271,7 @@ def test_a_key_that_works_is_counted_by_itself(company, queue):  # noqa: F811
 def test_no_page_sees_a_working_key_whose_count_has_not_begun(company, queue, monkeypatch):  # noqa: F811
     """A page stops to follow a test once the key works and nothing is being counted: between the two it would stop too early."""
     one = rows.connection(rows.account(), "sansan", KEY)
-    monkeypatch.setattr(survey, "begin", lambda connection: 1 / 0)
+    monkeypatch.setattr(survey, "begin_survey", lambda connection: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         tasks.check(one.account_id, one.pk)
     with in_account(one.account):

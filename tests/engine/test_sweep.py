@@ -8,13 +8,12 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration import sweep
+from integration.connections.credentials import make_source
 from integration.connectors.base import Gone, Rejected
 from integration.connectors.sansan.client import Sansan
-from integration.credentials import make_source
+from integration.intake.tags import store_swept_page
 from integration.models import AuditEntry, Record, SyncRule, SyncRun, Tag
 from integration.runs import start_run, work_slice
-from integration.sweep import store_swept_page
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected
 
@@ -91,8 +90,8 @@ def test_a_tag_that_is_taken_off_is_taken_off_the_contact(sandbox, time_machine_
 def test_a_tag_that_comes_back(sandbox, time_machine_later):
     rule = selected("T0001")
     card = cards(sandbox)[0]
-    for tags, said in (((), ""), (("T0001",), "T0001"), ((), ""), (("T0001", "T0003"), "T0001")):
-        tag(sandbox, card, *tags)
+    for carried, said in (((), ""), (("T0001",), "T0001"), ((), ""), (("T0001", "T0003"), "T0001")):
+        tag(sandbox, card, *carried)
         swept(rule, time_machine_later)
         assert tags_of(sandbox, card) == said
     with in_account(rule.account):
@@ -225,7 +224,7 @@ def test_killed_in_the_middle(sandbox, time_machine_later, monkeypatch, after):
 
     time_machine_later(minutes=11)
     with monkeypatch.context() as patch:
-        patch.setattr(sweep, "store", dying)
+        patch.setattr("integration.intake.tags.store_swept_page", dying)
         with pytest.raises(Killed):
             sync(rule)
     sync(rule)
@@ -289,7 +288,7 @@ def test_a_card_that_changes_while_it_is_swept(sandbox, time_machine_later, monk
     tag(sandbox, card, "T0001", "T0002")
     time_machine_later(minutes=11)
     with monkeypatch.context() as patch:
-        patch.setattr(sweep, "store", slow)
+        patch.setattr("integration.intake.tags.store_swept_page", slow)
         sync(rule)
     sync(rule)
     assert contacts_of(sandbox, TOKEN)[card["email"]]["jobtitle"] == "社長"

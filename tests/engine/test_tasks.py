@@ -16,12 +16,13 @@ from django_q.signing import SignedPackage
 
 from core.models import Account
 from core.tenancy import all_accounts, in_account
-from integration import retention, tasks
-from integration.desk import Desk
-from integration.lease import claim_lease
+from integration import tasks
+from integration.leaving import retention
+from integration.leaving.retention import sweep_history
 from integration.models import AuditEntry, Connection, Heartbeat, SyncRule, SyncRun
-from integration.retention import sweep_history
 from integration.runs import MOST_IDLE_SLICES, begin_slice, measure_progress, schedule_run, select_due_rules, start_run
+from integration.slice.desk import Desk
+from integration.slice.lease import claim_lease
 from tests.cast import TOKEN, configured, file, sync
 from tests.core import rows
 from tests.engine.oracle import contacts_of, expected
@@ -127,15 +128,15 @@ for i in range(12):
 started, claimed, together, now = [], [], threading.Barrier(6), timezone.now()
 def tick():
     with all_accounts():
-        due = list(runs.due_rules(now).select_related("account"))
+        due = list(runs.select_due_rules(now).select_related("account"))
     for rule in due:
         together.wait()
         with in_account(rule.account):
-            if runs.schedule(rule, now):
+            if runs.schedule_run(rule, now):
                 started.append(rule.pk)
     together.wait()
     with all_accounts():
-        claimed.extend(run.pk for run in runs.claim_open(timezone.now()))
+        claimed.extend(run.pk for run in runs.claim_overdue_runs(timezone.now()))
     connections.close_all()
 threads = [threading.Thread(target=tick) for _ in range(6)]
 [thread.start() for thread in threads]
@@ -603,7 +604,7 @@ def test_only_what_has_expired_goes(queue):
 
 
 def test_it_goes_in_pieces(monkeypatch):
-    monkeypatch.setattr(retention, "PIECE", 2)
+    monkeypatch.setattr(retention, "ENTRIES_A_DELETE", 2)
     run = rows.run(rows.rule(rows.account()), state="succeeded")
     for i in range(5):
         closed(run, 500 - i, i)
@@ -612,7 +613,7 @@ def test_it_goes_in_pieces(monkeypatch):
 
 
 def test_the_oldest_go_first(monkeypatch):
-    monkeypatch.setattr(retention, "PIECE", 2)
+    monkeypatch.setattr(retention, "ENTRIES_A_DELETE", 2)
     run = rows.run(rows.rule(rows.account()), state="succeeded")
     for number, days in enumerate((450, 500, 410, 480)):
         closed(run, days, number)

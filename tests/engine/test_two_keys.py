@@ -9,9 +9,9 @@ import pytest
 
 from core.models import Account
 from core.tenancy import in_account
-from integration.configuration import read_configuration
-from integration.configure import ask_vendors, make_properties, store_configuration
 from integration.models import Link, Record, SyncRule, Tag
+from integration.rules.apply_file import ask_vendors, make_properties, store_configuration
+from integration.rules.file import read_configuration
 from tests.cast import KEY, TOKEN, file, sync
 from tests.engine.oracle import contacts_of, expected
 

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from core.models import Account
 from core.tenancy import ScopeError, all_accounts, in_account
 from integration import tasks
-from integration.inbox import HeardChange, has_changes, put_changes, settle_changes, take_changes
+from integration.intake.inbox import HeardChange, has_changes, put_changes, settle_changes, take_changes
 from integration.models import Connection, ContactChange, SyncRule, SyncRun
 from integration.sandbox.hubspot import delivery
 from integration.webhooks import LONGEST_BODY, NOTED_EVERY

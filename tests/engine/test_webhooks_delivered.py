@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from core.tenancy import in_account
-from integration.inbox import HeardChange, put_changes
+from integration.intake.inbox import HeardChange, put_changes
 from integration.models import AuditEntry, Connection, Link, Record, Side, SyncRule, SyncRun
 from integration.runs import start_run, work_slice
 from integration.sandbox.hubspot import delivery

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from integration.planning.normalize import is_email, normalize_email
-from integration.planning.rules import Filter, MappingRow, Rule
+from integration.planning.rule import Filter, MappingRow, Rule
 from integration.planning.snapshot import Card, LinkView, Snapshot
 from integration.records import ContactRead
 

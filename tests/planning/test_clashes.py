@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.planning.decide import NEVER_BLANKED, Choice, Clash, Present, Times, choose_winner, judge_property
+from integration.planning.judge import NEVER_BLANKED, Choice, Clash, Present, Times, choose_winner, judge_property
 from integration.planning.plan import plan_people
-from integration.planning.rules import MappingRow
+from integration.planning.rule import MappingRow
 from integration.planning.snapshot import LinkView
 from tests.planning.make import AIKO, BEN, ROWS, at, card, contact, only, policy, row, rule, snapshot
 

@@ -1,6 +1,6 @@
 import pytest
 
-from integration.planning.decide import Present, Times, judge_property
+from integration.planning.judge import Present, Times, judge_property
 from tests.planning.make import at, row
 
 OLD, NEW = at("2026-04-01"), at("2026-04-02")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from integration.planning.rules import MappingRow, Rule, list_differing_properties
+from integration.planning.rule import MappingRow, Rule, list_differing_properties
 
 TITLE, CITY = MappingRow(("title",), "jobtitle"), MappingRow(("city",), "city")
 MINE = Rule((TITLE, CITY), conflict="sansan")

@@ -155,9 +155,9 @@ RUN = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[2]), int(sys.argv[2])))
-from integration.planning.expressions import ExpressionError, check, render
+from integration.planning.expressions import ExpressionError, check_expression, render_expression
 card = {"title": "部" * 2000, "memo": "長" * 2000}
-for do in (lambda: check(sys.argv[1], ("title", "memo", "tags")), lambda: render(sys.argv[1], card, ["VIP"] * 50)):
+for do in (lambda: check_expression(sys.argv[1], ("title", "memo", "tags")), lambda: render_expression(sys.argv[1], card, ["VIP"] * 50)):
     try:
         do()
         print("given")

@@ -1,7 +1,7 @@
 import pytest
 
 from integration.planning.filters import OPERATORS, find_unmet, find_unmet_of_contact, write_filter
-from integration.planning.rules import Filter
+from integration.planning.rule import Filter
 from tests.planning.make import card, contact, only
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from integration.planning.fit import find_mapping_problem, find_value_problem
-from integration.planning.rules import MappingRow
+from integration.planning.rule import MappingRow
 from tests.planning.make import row
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from integration.planning.mapping import BadMapping, map_card
 from integration.planning.plan import plan_people
-from integration.planning.rules import MappingRow
+from integration.planning.rule import MappingRow
 from integration.planning.transforms import TRANSFORMS
 from tests.planning.make import AIKO, ROWS, card, contact, row, rule, snapshot
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from integration.planning.blend import blend_cards, unite_tags
 from integration.planning.matching import group_people
 from integration.planning.normalize import normalize_email, normalize_name, normalize_phone, normalize_text
 from integration.planning.plan import plan_people
-from integration.planning.rules import LINK_ID
+from integration.planning.rule import LINK_ID
 from integration.planning.snapshot import LinkView, Snapshot
-from integration.planning.survivors import blend_cards, unite_tags
 from tests.planning.make import ROWS, at, card, contact, policy, rule
 
 quick = settings(max_examples=120, derandomize=True, deadline=None, database=None)

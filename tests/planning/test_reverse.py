@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.planning.mapping import map_card
-from integration.planning.normalize import normalize_text
-from integration.planning.reverse import (
+from integration.planning.card_values import (
     AUTO_COUNTRY,
     LONGEST_FIELDS,
     NAMING_FIELDS,
@@ -19,7 +17,9 @@ from integration.planning.reverse import (
     make_country_code,
     refuse_row,
 )
-from integration.planning.rules import MappingRow
+from integration.planning.mapping import map_card
+from integration.planning.normalize import normalize_text
+from integration.planning.rule import MappingRow
 from integration.planning.transforms import TRANSFORMS
 from tests.planning.make import row
 

@@ -3,8 +3,8 @@ from itertools import permutations
 
 import pytest
 
+from integration.planning.blend import blend_cards, is_same_company, unite_tags
 from integration.planning.matching import group_people
-from integration.planning.survivors import blend_cards, is_same_company, unite_tags
 from tests.planning.make import card
 
 TOKYO = {"postalCode": "105-0001", "prefecture": "東京都", "city": "港区"}

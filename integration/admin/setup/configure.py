@@ -12,17 +12,18 @@ from django.utils.translation import gettext_lazy
 from core.admin.base import is_id
 from core.history import because
 from integration import tasks
-from integration.admin.labels import property_kind
-from integration.admin.said import said
-from integration.admin.setup.policies import DECIDES, IN_SYNC, Policies
+from integration.admin.parts.fields import DECIDES, IN_SYNC
+from integration.admin.parts.labels import property_kind
+from integration.admin.parts.said import said
+from integration.admin.setup.policies import Policies
 from integration.admin.setup.rows import EXPRESSION, FILLED, RowForm, RowSet, for_cards, hint, tried, typed
 from integration.admin.setup.steps import Step
-from integration.changes import find_chosen_tags
-from integration.configuration import make_default_mappings
+from integration.connections.survey import SURVEY_RUNNING, find_sample_refusal
 from integration.connectors.hubspot import fields
-from integration.desk import name_tags
 from integration.models import FieldMapping, Sample
-from integration.survey import SURVEY_RUNNING, find_sample_refusal
+from integration.rules.as_plan import name_tags
+from integration.rules.file import make_default_mappings
+from integration.rules.recheck import find_chosen_tags
 
 LONGEST_ID = 64
 

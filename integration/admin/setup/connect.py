@@ -21,14 +21,16 @@ from core.history import create_many
 from core.models import Account
 from core.roles import EDIT, may
 from integration import tasks
-from integration.admin.connection import checked_secret
-from integration.admin.said import said
+from integration.admin.parts.drafts import open_drafts
+from integration.admin.parts.fields import checked_secret
+from integration.admin.parts.links import resume_url, step_url
+from integration.admin.parts.said import said
+from integration.admin.parts.shown import number
 from integration.admin.setup import oauth
-from integration.admin.setup.steps import Step, free_slug, open_drafts, resume_url, step_url
-from integration.admin.shown import number
-from integration.configuration import make_default_mappings
+from integration.admin.setup.steps import Step, free_slug
 from integration.models import Connection, FieldMapping, SyncRule, SyncRun
-from integration.preflight import find_twins
+from integration.rules.file import make_default_mappings
+from integration.rules.twins import find_twins
 
 SANSAN, HUBSPOT = Connection.System.SANSAN, Connection.System.HUBSPOT
 HELP = {

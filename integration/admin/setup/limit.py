@@ -13,14 +13,14 @@ from django.utils.translation import gettext_lazy
 
 from core.history import because
 from integration import tasks
-from integration.admin.labels import CARD_FIELDS, OPERATOR_NAMES, property_kind
+from integration.admin.parts.labels import CARD_FIELDS, OPERATOR_NAMES, property_kind
 from integration.admin.setup.review import latest
 from integration.admin.setup.rows import FILLED, AddedRows
 from integration.admin.setup.steps import Step
-from integration.configuration import FILTER_FIELDS
 from integration.models import Sample, SyncRule
 from integration.planning.filters import OPERATORS, find_first_unmet
-from integration.planning.rules import Filter
+from integration.planning.rule import Filter
+from integration.rules.file import FILTER_FIELDS
 
 ALONE = ("blank", "not_blank")
 DATES = ("on_or_after", "on_or_before")

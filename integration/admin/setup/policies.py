@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
 from django.utils.text import format_lazy
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integration.changes import find_chosen_tags
-from integration.configuration import MOST_CARDS_A_DAY
-from integration.models import SyncRule, Tag
+from integration.admin.parts.fields import DECIDES, marker_choices, markers
+from integration.models import SyncRule
+from integration.rules.file import MOST_CARDS_A_DAY
+from integration.rules.recheck import find_chosen_tags
 
 Direction, Conflict, WhenGone, Companies = SyncRule.Direction, SyncRule.Conflict, SyncRule.WhenGone, SyncRule.Companies
-# What decides about people: after a change of any of these every card is looked at again, and the sync is reviewed.
-DECIDES = frozenset({"direction", "conflict", "when_gone", "companies"})
 # What each choice means, in a sentence.
 MEANS: dict[str, dict[str, Any]] = {
     "direction": {
@@ -107,22 +104,3 @@ class Policies(forms.Form):
     @property
     def contacts_wrong(self) -> bool:
         return not {"conflict", "when_gone", "companies"}.isdisjoint(self.errors)
-
-
-def markers(connection: int) -> QuerySet[Tag]:
-    """The tags that may be put on a card."""
-    return Tag.objects.filter(connection=connection).exclude(type=Tag.Type.PRIVATE).order_by("name", "external_id")
-
-
-IN_SYNC = gettext_lazy("Selected in this sync")
-
-
-def marker_choices(tags: list[Tag], stored: str, selected: set[str]) -> list[Any]:
-    """Of tags that share a name each says its id. What is stored and no longer there is kept, and says so."""
-    names = [tag.name for tag in tags]
-    named = {tag.external_id: tag.name if names.count(tag.name) == 1 else f"{tag.name} ({tag.external_id})" for tag in tags}
-    gone = [(stored, _("%(id)s (no longer seen)") % {"id": stored})] if stored and stored not in named else []
-    chosen = [(tag.external_id, named[tag.external_id]) for tag in tags if tag.external_id in selected]
-    others = [(tag.external_id, named[tag.external_id]) for tag in tags if tag.external_id not in selected]
-    grouped = [(IN_SYNC, chosen), (_("Other tags"), others)] if chosen and others else [(IN_SYNC, chosen)] if chosen else others
-    return [("", _("None")), *gone, *grouped]

@@ -17,19 +17,17 @@ from django.utils.translation import gettext_lazy
 
 from core.history import noted
 from integration import tasks
-from integration.admin import diff
-from integration.admin.health import health_url
-from integration.admin.person import hubspot_url, sansan_url
+from integration.admin.parts import diff
+from integration.admin.parts.links import health_url, hubspot_url, page_url, sansan_url, step_url
+from integration.admin.parts.said import said
+from integration.admin.parts.shown import TONES, number, sentence
 from integration.admin.run import WORDS, live
-from integration.admin.said import said
-from integration.admin.setup.steps import State, Step, step_url
+from integration.admin.setup.steps import State, Step
 from integration.admin.setup.summary import effect, other_ways, summary
-from integration.admin.shown import TONES, number, page_url, sentence
-from integration.changes import list_rules_by_tags, save_tags
-from integration.desk import name_tags
 from integration.models import AuditEntry, Connection, SyncRule, SyncRun
 from integration.planning.decisions import EXCLUDED, MERGED, NEW_CARD
-from integration.preflight import list_mapping_problems
+from integration.rules.as_plan import list_mapping_problems, name_tags
+from integration.rules.recheck import list_rules_by_tags, save_tags
 
 PER_PAGE = 25
 DAILY_CAP = "daily_cap"

@@ -11,18 +11,18 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integration.admin.labels import CARD_FIELDS, TRANSFORM_CHOICES
-from integration.admin.rule_form import checked_property
-from integration.admin.said import said
-from integration.configuration import find_expression_problem, list_field_problems
+from integration.admin.parts.fields import checked_property
+from integration.admin.parts.labels import CARD_FIELDS, TRANSFORM_CHOICES
+from integration.admin.parts.said import said
 from integration.connectors.sansan.fields import FIELDS
-from integration.desk import as_plan_row
 from integration.models import FieldMapping, Sample, SyncRule
+from integration.planning.card_values import refuse_row
 from integration.planning.expressions import ExpressionError
 from integration.planning.fit import find_mapping_problem, find_value_problem, shorten
 from integration.planning.mapping import OWNER_KIND, fold_table_key, make_value
-from integration.planning.reverse import refuse_row
-from integration.planning.rules import TAGS
+from integration.planning.rule import TAGS
+from integration.rules.as_plan import as_plan_row
+from integration.rules.file import find_expression_problem, list_field_problems
 
 EXPRESSION = "="
 MOST_ROWS = 200

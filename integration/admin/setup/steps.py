@@ -7,45 +7,20 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views import View
 
 from core.models import Account
 from core.roles import EDIT, may
-from integration.admin.shown import page_url
-from integration.changes import pause_to_change, require_recheck
+from integration.admin.parts.links import STEPS, page_url, resume_url, step_url
 from integration.models import SyncRule
+from integration.rules.recheck import pause_to_change, require_recheck
 
-# Name -> what the stepper says, in their order.
-STEPS = {
-    "connect": gettext_lazy("Connect"),
-    "tags": gettext_lazy("Tags"),
-    "configure": gettext_lazy("Configure"),
-    "limit": gettext_lazy("Limit"),
-    "review": gettext_lazy("Review"),
-}
 ORDER = tuple(STEPS)
 State = SyncRule.State
-
-
-def step_url(name: str, rule: SyncRule | None = None) -> str:
-    return reverse(f"admin:integration_setup_{name}", args=[rule.pk]) if rule else reverse("admin:integration_setup")
-
-
-def resume_url(rule: SyncRule) -> str:
-    """Where a draft was left."""
-    return step_url(rule.setup_step if rule.setup_step in STEPS else "tags", rule)
-
-
-def open_drafts() -> QuerySet[SyncRule]:
-    """Those that somebody may still go on with."""
-    return SyncRule.objects.filter(state=State.DRAFT, discarded_at__isnull=True).select_related("account")
 
 
 def reached(rule: SyncRule | None) -> int:

@@ -7,15 +7,15 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from integration.admin.said import criterion_said
-from integration.admin.setup.steps import STEPS, step_url
-from integration.admin.shown import number
-from integration.changes import find_chosen_tags
-from integration.desk import make_scopes
+from integration.admin.parts.links import STEPS, step_url
+from integration.admin.parts.said import criterion_said
+from integration.admin.parts.shown import number
 from integration.models import Connection, SyncRule, SyncRun, Tag
 from integration.planning.decisions import NEW_CARD
 from integration.planning.filters import write_filter
-from integration.planning.rules import Filter
+from integration.planning.rule import Filter
+from integration.rules.as_plan import make_scopes
+from integration.rules.recheck import find_chosen_tags
 
 FEW = 5
 

@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integration import tasks
+from integration.admin.parts.shown import number
 from integration.admin.setup.connect import seen
 from integration.admin.setup.steps import Step
-from integration.admin.shown import number
-from integration.changes import find_chosen_tags, pick_tags
 from integration.models import SyncRule, Tag
+from integration.rules.recheck import find_chosen_tags, pick_tags
 
 SHOWN = 2000
 

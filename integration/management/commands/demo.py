@@ -22,9 +22,9 @@ from core.models import Account, Membership, Role
 from core.supervisor import Stop
 from core.tenancy import in_account
 from integration import tasks
-from integration.configuration import read_configuration
-from integration.configure import ask_vendors, make_properties, store_configuration
 from integration.models import SyncRule
+from integration.rules.apply_file import ask_vendors, make_properties, store_configuration
+from integration.rules.file import read_configuration
 
 HOME = settings.BASE_DIR / ".demo"
 # Set by the first of two processes: settings are read once, and the vendors' addresses are among them.

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from core.models import Account
 from core.tenancy import in_account
+from integration.management.report import make_report, write_report
 from integration.models import Record, SyncRule, SyncRun
-from integration.report import make_report, write_report
 from integration.runs import start_run, work_slice
 
 SLICE = 30.0  # seconds

@@ -1,0 +1,200 @@
+"""A page of changed cards becomes Records, and the cursor moves, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from datetime import datetime, timedelta
+
+import orjson
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from core.bulk import any_of, upsert_rows
+from integration.connectors.base import Rejected
+from integration.ledger.entries import count_outcomes, count_progress, record_unreadable
+from integration.models import Bucket, Record, Side, Tag
+from integration.planning.normalize import is_email, normalize_email
+from integration.records import EPOCH, CardPage, CardRead, Window
+from integration.slice.desk import Desk
+from integration.slice.pool import Work
+from integration.slice.rows import MADE_DIGEST, RECORD_KEY, KnownCard, Reading
+
+log = structlog.get_logger()
+TAG_TYPES = frozenset(Tag.Type.values)
+# What an unchanged card counts as, by where it stands.
+UNCHANGED_COUNTERS = {Bucket.EXCLUDED: "excluded", Bucket.HELD: "held", Bucket.FAILING: "failed"}
+# A card that is there already keeps its attempts: they end with its success.
+REPLACED_BY_CARD = [name for name in Reading._fields if name not in ("rule_id", "side", "connection_id", "external_id", "attempts")]
+
+
+def open_window(desk: Desk) -> None:
+    """Freezes the window of this run's read: from the cursor, less an overlap, to this second."""
+    run = desk.run
+    if run.window_to is None:
+        run.window_to = desk.now().replace(microsecond=0)
+        run.window_from = EPOCH if run.whole or desk.rule.cursor is None else desk.rule.cursor - timedelta(seconds=settings.SYNC_OVERLAP_SECONDS)
+        run.save(update_fields=["window_from", "window_to"])
+
+
+def read_cards(desk: Desk) -> Work:
+    """Reads the window page by page; each ``yield`` asks Sansan for the next one."""
+    run = desk.run
+    open_window(desk)
+    if not desk.rule.receives and not run.read_done:
+        pass_over_cards(desk)
+    while not run.read_done and not desk.spent:
+        window = Window(run.position or run.window_from, run.window_to)  # type: ignore[arg-type]
+        # The whole query stands beside the token, as it was when the token was given.
+        token_window = Window(run.window_from, run.window_to) if run.page_token else window  # type: ignore[arg-type]
+        try:
+            page = yield lambda w=token_window, t=run.page_token: desk.source.cards(w, t)  # type: ignore[misc]
+        except Rejected:
+            if not run.page_token:
+                raise
+            # The token has ended: the window is asked for again from where its last page stopped.
+            run.page_token, run.window_from = "", run.position
+            continue
+        store_card_page(desk, page)
+
+
+def pass_over_cards(desk: Desk) -> None:
+    """Contacts become cards and nothing else: no card is read, and the window counts as read."""
+    desk.run.read_done = True
+    with transaction.atomic():
+        desk.lease.renew()
+        if not desk.run.is_preview:
+            move_cursor(desk)
+        count_outcomes(desk, {}, "read_done")
+
+
+def store_card_page(desk: Desk, page: CardPage) -> None:
+    run = desk.run
+    with transaction.atomic():
+        desk.lease.renew()
+        counted = take_cards(desk, page, again=run.kind == run.Kind.FULL)
+        if page.cards:
+            run.position = max(run.position or page.cards[-1].changed_at, page.cards[-1].changed_at)
+        run.page_token, run.read_done = page.next_token, not page.next_token
+        if not run.is_preview or run.read_done:
+            move_cursor(desk)
+        count_progress(desk, counted, "position", "page_token", "read_done", "window_from")
+
+
+def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
+    """Stores the cards of a page that are new or have changed, ``again`` all others too; returns what is to be counted."""
+    run, now = desk.run, desk.now()
+    cards = {card.id: card for card in page.cards}  # a card that changed between two pages can stand on both
+    known = find_known_cards(desk, [*cards, *(id for id, _ in page.unreadable if id)])
+    learn_tags(desk, page)
+    rows, counted, retaken, met = [], Counter[str](), [], []
+    for card in cards.values():
+        reading = as_card_reading(desk, card, now)
+        held = known.get(card.id)
+        if held and held.changed_at and card.changed_at < held.changed_at and held.digest not in (MADE_DIGEST, "unreadable"):
+            continue  # a page that was answered before the one that told of the last change
+        if held and held.digest == reading.digest and held.bucket != Bucket.UNSEEN:
+            if again:
+                retaken.append(held)
+            elif held.due_at is None and held.run_id != run.pk and not (run.is_preview and run.whole):
+                counted[UNCHANGED_COUNTERS.get(held.bucket, "unchanged")] += 1  # type: ignore[call-overload]
+            continue
+        if not (held and held.due_at and held.run_id == run.pk):
+            counted["read"] += 1
+        if held:
+            reading = reading._replace(seq=held.seq + 1, bucket=choose_waiting_bucket(held.bucket), reason=held.reason)
+            if held.id in desk.in_flight:
+                desk.touched.add(held.id)
+            if held.made_at and held.digest == MADE_DIGEST:
+                met.append(card.id)
+        rows.append(reading)
+    counted["read"] += sum(count for name, count in counted.items() if name != "read")
+    counted["read"] += retake_cards(desk, retaken, now)
+    upsert_rows(Record, rows, RECORD_KEY, REPLACED_BY_CARD, desk.rule.account_id)
+    record_unreadable(desk, page.unreadable, known, counted, now)
+    if met:
+        log.info("echo", run=run.pk, cards=met, what="cards that we made, met for the first time")
+        counted["echoes"] += len(met)
+    return counted
+
+
+def choose_waiting_bucket(bucket: str) -> str:
+    """A card that changed keeps its place while it waits, unless its place said that it was gone."""
+    return Bucket.WAITING if bucket in (Bucket.UNSEEN, Bucket.FAILING) else bucket
+
+
+def find_known_cards(desk: Desk, ids: list[str]) -> dict[str, KnownCard]:
+    rows = Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids)
+    columns = ("external_id", "id", "digest", "due_at", "run_id", "bucket", "seq", "link_id", "reason", "made_at", "changed_at")
+    return {external_id: KnownCard(*rest) for external_id, *rest in rows.values_list(*columns)}
+
+
+def retake_cards(desk: Desk, held: list[KnownCard], now: datetime) -> int:
+    """A full check takes up every card it sees, changed or not; returns how many were not taken up already."""
+    fresh = [row.id for row in held if row.run_id != desk.run.pk]
+    if fresh:
+        desk.touched.update(desk.in_flight.intersection(fresh))
+        Record.objects.filter(pk__in=any_of(fresh)).update(run_id=desk.run.pk, due_at=now, read_at=now)
+    return len(fresh)
+
+
+def move_cursor(desk: Desk) -> None:
+    """The cursor follows what is stored; it ends at the frozen end of the window, never at the moment of the answer."""
+    run, rule = desk.run, desk.rule
+    reached = run.window_to if run.read_done else run.position
+    if reached and (rule.cursor is None or reached > rule.cursor):
+        rule.cursor = reached
+        rule.save(update_fields=["cursor"])
+
+
+def learn_tags(desk: Desk, page: CardPage) -> None:
+    """Tags that are met for the first time on a card; the picker and the option labels need their names."""
+    seen = {tag.id: tag for card in page.cards for tag in card.tags if tag.id not in desk.known_tags and tag.type in TAG_TYPES}
+    if not seen:
+        return
+    desk.known_tags.update(seen)
+    have = set(Tag.objects.filter(connection_id=desk.rule.sansan_id, external_id__in=seen).values_list("external_id", flat=True))
+    Tag.objects.bulk_create(
+        [
+            Tag(
+                account_id=desk.rule.account_id,
+                connection_id=desk.rule.sansan_id,
+                external_id=tag.id,
+                name=tag.name,
+                type=tag.type,
+                seen_at=desk.now(),
+            )
+            for tag in seen.values()
+            if tag.id not in have
+        ]
+    )
+
+
+def as_card_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
+    """The row for a card. Of a card out of scope nothing is kept but its id, its times and its tags: it has no ``values`` at all."""
+    tags = sorted(tag.id for tag in card.tags if tag.type != Tag.Type.PRIVATE and tag.id not in desk.private)
+    in_scope = desk.scopes[desk.rule.pk].has(tags)
+    # A card in scope always has values, be they blank: without any, a row is known to be out of it.
+    kept = {name: value for name, value in card.values.items() if name in desk.fields} or {"lastName": ""}
+    values = kept if in_scope else {}
+    address = normalize_email(values.get("email", ""))
+    # The time of change belongs to it: of two cards of one day the later changed one stands, whatever was changed.
+    content = (values, tags, card.person_key, card.exchanged_on, in_scope, card.changed_at.timestamp())
+    return Reading(
+        rule_id=desk.rule.pk,
+        side=Side.CARD.value,
+        connection_id=desk.rule.sansan_id,
+        external_id=card.id,
+        person_key=card.person_key if in_scope else "",
+        email_key=address if is_email(address) else "",
+        name=f"{values.get('lastName', '')} {values.get('firstName', '')}".strip()[:200],
+        values=values,
+        tags=tags,
+        digest=hashlib.blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest(),
+        exchanged_on=card.exchanged_on or None,
+        changed_at=card.changed_at,
+        read_at=now,
+        due_at=now,
+        run_id=desk.run.pk,
+    )

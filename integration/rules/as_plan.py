@@ -1,0 +1,164 @@
+"""A rule as planning reads it: plain values from its rows, and which cards are in its scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from integration.connectors.hubspot import fields
+from integration.models import FieldMapping, SyncRule, Tag
+from integration.planning.expressions import ExpressionError, list_expression_fields
+from integration.planning.fit import find_mapping_problem
+from integration.planning.rule import CARD_ID, LINK_ID, TAGS, Filter, MappingRow, Rule, list_differing_properties
+
+# Read for matching and comparing, whatever is mapped.
+CORE_FIELDS = ("lastName", "firstName", "companyName", "email", "countryCode")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which cards of a rule are in scope. ``selected`` are ids of tags, None when every card is.
+
+    ``fields`` are those that the rule keeps of a card, ``otherwise`` the properties that it fills in another way than the rule at the desk.
+    """
+
+    selected: frozenset[str] | None
+    filters: tuple[Filter, ...] = ()
+    enter: bool = False
+    fields: frozenset[str] = frozenset()
+    otherwise: frozenset[str] = frozenset()
+
+    def has(self, tags: Iterable[str]) -> bool:
+        return self.selected is None or not self.selected.isdisjoint(tags)
+
+    def tags(self, tags: Iterable[str]) -> tuple[str, ...]:
+        return tuple(tags) if self.selected is None else tuple(tag for tag in tags if tag in self.selected)
+
+
+def list_rules_beside(rule: SyncRule) -> list[SyncRule]:
+    """The rule, and the others that write to its HubSpot connection: their cards may be the same people.
+
+    A draft writes nothing but its own preview, and what that read must not reach a contact.
+    """
+    others = SyncRule.objects.filter(hubspot_id=rule.hubspot_id).exclude(state=SyncRule.State.DRAFT).exclude(pk=rule.pk).prefetch_related("mappings")
+    for one in others:
+        one.hubspot = rule.hubspot
+    return [rule, *others]
+
+
+def list_watched_properties(rule: SyncRule, plan_rule: Rule) -> tuple[str, ...]:
+    others = FieldMapping.objects.filter(rule__hubspot_id=rule.hubspot_id, active=True).exclude(rule__state=SyncRule.State.DRAFT)
+    names = {*plan_rule.properties, *others.values_list("hubspot", flat=True)}
+    return tuple(sorted(names - ({LINK_ID, CARD_ID} if not plan_rule.link_property else set())))
+
+
+def name_tags(keys: Sequence[int], ids: Iterable[str] | None = None) -> dict[str, str]:
+    """Id -> name of the tags of these Sansan connections; where several see a tag, as the first of them calls it."""
+    tags = Tag.objects.filter(connection__in=keys)
+    rows = (tags if ids is None else tags.filter(external_id__in=list(ids))).values_list("connection", "external_id", "name")
+    return {id: name for _key, id, name in sorted(rows, key=lambda row: -keys.index(row[0]))}
+
+
+def make_scopes(rule: SyncRule, preview: bool = False) -> dict[int, Scope]:
+    return make_scopes_among(list_rules_beside(rule), as_plan_rule(rule, {}, preview), preview)
+
+
+def make_scopes_among(rules: Sequence[SyncRule], mine: Rule, preview: bool) -> dict[int, Scope]:
+    """Rule -> its scope. The first rule is the one at the desk, as ``mine`` says."""
+    selected, scopes = find_selected_tags({one.sansan_id for one in rules}), {}
+    for one in rules:
+        says = mine if one is rules[0] else as_plan_rule(one, {})
+        decides = one.state == SyncRule.State.ACTIVE and one.receives
+        scopes[one.pk] = Scope(
+            frozenset(selected[one.sansan_id]) if one.sansan_id in selected else None,
+            says.filters,
+            says.filters_enter,
+            list_kept_fields(says),
+            list_differing_properties(mine, says) if decides else frozenset(),
+        )
+    picked = rules[0].picked_tags
+    if preview and picked is not None:  # what it would be like once the choice is saved
+        scopes[rules[0].pk] = replace(scopes[rules[0].pk], selected=frozenset(picked) or None)
+    return scopes
+
+
+def find_selected_tags(connections: set[int]) -> dict[int, set[str]]:
+    """Connection -> the ids of its selected tags. Not there: every card is in scope, with all its tags."""
+    found: dict[int, set[str]] = {}
+    rows = Tag.objects.filter(connection__in=connections, selected=True)
+    for connection, id in rows.values_list("connection", "external_id"):
+        found.setdefault(connection, set()).add(id)
+    return found
+
+
+def is_entering(rule: SyncRule) -> bool:
+    return rule.filters_mean == SyncRule.FiltersMean.ENTER
+
+
+def list_kept_fields(rule: Rule) -> frozenset[str]:
+    """The fields of a card that are kept: those that the rule reads, and those that people are told apart by."""
+    mapped = {name for row in rule.mappings for name in row.sansan if name != TAGS}
+    return frozenset(mapped | {row.field for row in rule.filters} | set(CORE_FIELDS))
+
+
+def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = False) -> Rule:
+    """A preview goes by the properties that the first real run will make."""
+    schema = rule.hubspot.schema
+    if preview and schema:
+        schema = {**fields.DESCRIBED, **schema}
+    # A property that HubSpot does not have cannot be written; the run says so, and the other fields go on.
+    rows = [row for row in rule.mappings.all() if row.active and (not schema or row.hubspot in schema)]
+    return Rule(
+        mappings=tuple(as_plan_row(row, schema) for row in rows if row.direction != FieldMapping.Direction.TO_SANSAN),
+        to_cards=tuple(as_plan_row(row, schema) for row in rows if rule.sends and row.direction != FieldMapping.Direction.TO_HUBSPOT),
+        make_again=rule.when_gone == SyncRule.WhenGone.MAKE,
+        owners=rule.hubspot.owners,
+        require_email=rule.require_email,
+        conflict=rule.conflict,
+        filters=as_plan_filters(rule, "cards"),
+        link_property=rule.hubspot.link_property or preview,
+        contact_filters=as_plan_filters(rule, "contacts"),
+        filters_enter=is_entering(rule),
+        tag_names=tag_names,
+    )
+
+
+def list_read_fields(row: FieldMapping) -> tuple[str, ...]:
+    """The fields that a row reads. Of an expression that cannot be read none: each card says what is wrong with it."""
+    if not row.expression:
+        return tuple(part.strip() for part in row.sansan.split(","))
+    try:
+        return list_expression_fields(row.expression)
+    except ExpressionError:
+        return ()
+
+
+def as_plan_row(row: FieldMapping, schema: Mapping[str, Any]) -> MappingRow:
+    return MappingRow(
+        sansan=list_read_fields(row),
+        hubspot=row.hubspot,
+        transform=row.transform,
+        policy=row.policy,
+        clear=row.clear,
+        kind=schema.get(row.hubspot, {}).get("kind", "text"),
+        expression=row.expression,
+        table=tuple((have, value) for have, value in row.table),
+        others=row.others,
+        conflict=row.conflict,
+    )
+
+
+def as_plan_filters(rule: SyncRule, side: str) -> tuple[Filter, ...]:
+    return tuple(Filter(row["field"], row["op"], str(row.get("value", ""))) for row in (rule.filters or {}).get(side, ()))
+
+
+def list_mapping_problems(rule: SyncRule, preview: bool = False) -> list[tuple[str, str]]:
+    """(reason, sentence) of each mapping that cannot work against the properties the portal has; a preview counts ours as made."""
+    schema = rule.hubspot.schema
+    if not schema:
+        return []
+    if preview:
+        schema = {**fields.DESCRIBED, **schema}
+    found = (find_mapping_problem(as_plan_row(row, schema), schema) for row in rule.mappings.all() if row.active)
+    return [problem for problem in found if problem]
