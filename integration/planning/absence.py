@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from integration.models import ContactChange, Link
-
-
-def judge_absence(change: ContactChange, binned: set[str]) -> str:
-    """How a contact went that cannot be read."""
-    if change.forgotten:
-        return Link.Gone.FORGOTTEN
-    return Link.Gone.DELETED if change.contact_id in binned else Link.Gone.MISSING
-
-
-# A contact that is neither there nor in the recycle bin for so long was deleted for privacy: until then it may be a vendor's fault.
+# As Link.Gone has them. MERGED is nobody's absence: the contact lives on in another one.
+DELETED, MISSING, FORGOTTEN, MERGED = "deleted", "missing", "forgotten", "merged"
+# A contact that is neither there nor in the recycle bin for so long was deleted for privacy:
+# until then it may be a vendor's fault.
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
-def judge_gone(link: Link, how: str, now: datetime) -> str:
-    """How a contact is gone that was looked for and not found; "" where that is known."""
-    gone = Link.Gone
-    if link.gone == gone.FORGOTTEN or (link.gone, how) == (gone.DELETED, gone.MISSING):  # the bin is emptied after 90 days
+def judge_absence(in_bin: bool, told_forgotten: bool = False) -> str:
+    """How a contact went that HubSpot does not show: told by its webhook, or by its recycle bin."""
+    if told_forgotten:
+        return FORGOTTEN
+    return DELETED if in_bin else MISSING
+
+
+def judge_gone(known: str, since: datetime | None, seen: str, now: datetime) -> str:
+    """How a contact is gone from now on that was looked for and not found; "" where that is known.
+
+    ``known`` is how it was gone before ("" for a contact that was there), ``seen`` how it is now.
+    ``since`` without ``known`` says that HubSpot has told of a privacy deletion already.
+    """
+    if known == FORGOTTEN:
         return ""
-    if how == gone.MISSING and link.gone in ("", gone.MISSING) and link.gone_at and (not link.gone or link.gone_at < now - FORGOTTEN_AFTER):
-        return gone.FORGOTTEN.value
-    return "" if link.gone == how else how
+    if (known, seen) == (DELETED, MISSING):
+        return ""  # the recycle bin is emptied after 90 days
+    doubted = known in ("", MISSING) and since is not None
+    if seen == MISSING and doubted and (not known or since < now - FORGOTTEN_AFTER):  # type: ignore[operator]
+        return FORGOTTEN
+    return "" if known == seen else seen
