@@ -15,16 +15,16 @@ import orjson
 from django.db import connection, models
 from django.db.models.expressions import RawSQL
 
-from core.tenancy import check_keys, check_rows, check_write, owned_keys
+from core.tenancy import check_keys, check_rows, check_write, list_owned_keys
 
 # Well under every database's limit of parameters in a statement, with two dozen fields a row.
-ROWS = 200
+ROWS_A_STATEMENT = 200
 
 
 def insert_rows(rows: Sequence[models.Model]) -> None:
     """Inserts rows of one model and sets their primary keys."""
     check_rows(rows)
-    for some in pieces(rows):
+    for some in split_rows(rows):
         meta = type(some[0])._meta
         fields = [field for field in meta.concrete_fields if not field.primary_key]
         names = [field.attname for field in fields]
@@ -38,7 +38,7 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
 def upsert_rows(model: type[models.Model], rows: Sequence[Any], unique: Sequence[str], replace: Sequence[str], account_id: int) -> None:
     """Inserts rows; where ``unique`` is taken already, ``replace`` is overwritten. A row is a named tuple of the model's fields."""
     check_write(account_id)
-    for some in pieces(rows):
+    for some in split_rows(rows):
         meta = model._meta
         fields = [meta.get_field(name) for name in some[0]._fields]
         check_columns(model, some[0]._fields, some, account_id)
@@ -54,14 +54,14 @@ def _insert(meta: Any, fields: Sequence[Any], rows: Sequence[Sequence[Any]]) -> 
     """The statement and its parameters."""
     columns = ", ".join(f'"{field.column}"' for field in fields)
     marks = "(" + ", ".join(["%s"] * len(fields)) + ")"
-    adapters = [adapter(field) for field in fields]
+    adapters = [find_adapter(field) for field in fields]
     params = [adapt(value) if adapt else value for row in rows for adapt, value in zip(adapters, row, strict=True)]
     return f'INSERT INTO "{meta.db_table}" ({columns}) VALUES {", ".join([marks] * len(rows))}', params
 
 
 def check_columns(model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]], account_id: int) -> None:
     """Raises ScopeError unless the foreign keys among these columns stay inside the account."""
-    for field in owned_keys(model):
+    for field in list_owned_keys(model):
         for name in (field.name, field.attname):
             if name in fields:
                 at = fields.index(name)
@@ -72,19 +72,19 @@ def update_rows(model: type[models.Model], fields: Sequence[str], rows: Sequence
     """Sets ``fields`` of each row; a row is (primary key, value, ...). Only rows of the account are touched."""
     check_write(account_id)
     check_columns(model, ("pk", *fields), rows, account_id)
-    return sum(_update(model, fields, some, account_id) for some in pieces(rows))
+    return sum(_update(model, fields, some, account_id) for some in split_rows(rows))
 
 
 def _update(model: type[models.Model], fields: Sequence[str], rows: Sequence[tuple[Any, ...]], account_id: int) -> int:
     columns = [model._meta.pk, *(model._meta.get_field(name) for name in fields)]
     # Both databases call the columns of VALUES column1, column2, ...; only PostgreSQL must be told their types.
-    cast = postgres_type if connection.vendor == "postgresql" else lambda field: ""
+    cast = find_postgres_type if connection.vendor == "postgresql" else lambda field: ""
     sets = ", ".join(f'"{f.column}" = v.column{i}{cast(f)}' for i, f in enumerate(columns[1:], 2))  # type: ignore[union-attr]
     values = ", ".join(["(" + ", ".join(["%s"] * len(columns)) + ")"] * len(rows))
     table, key = model._meta.db_table, columns[0].column  # type: ignore[union-attr]
     same = f'"{table}"."{key}" = v.column1{cast(columns[0])} AND "{table}"."account_id" = %s'
     sql = f'UPDATE "{table}" SET {sets} FROM (VALUES {values}) AS v WHERE {same}'
-    adapters = [adapter(field) for field in columns]
+    adapters = [find_adapter(field) for field in columns]
     params = [adapt(value) if adapt else value for row in rows for adapt, value in zip(adapters, row, strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(sql, [*params, account_id])
@@ -100,13 +100,13 @@ def any_of(values: Collection[str] | Collection[int]) -> RawSQL:
     return RawSQL("SELECT value FROM json_each(%s)", [orjson.dumps(list(values)).decode()])
 
 
-def pieces(rows: Iterable[Any]) -> Iterator[list[Any]]:
+def split_rows(rows: Iterable[Any]) -> Iterator[list[Any]]:
     rows = iter(rows)
-    while some := list(islice(rows, ROWS)):
+    while some := list(islice(rows, ROWS_A_STATEMENT)):
         yield some
 
 
-def adapter(field: Any) -> Callable[[Any], Any] | None:
+def find_adapter(field: Any) -> Callable[[Any], Any] | None:
     """What turns a value into a parameter of the statement; None where it is one already."""
     kind = field.target_field.get_internal_type() if field.is_relation else field.get_internal_type()
     if kind == "JSONField":
@@ -126,5 +126,5 @@ def adapter(field: Any) -> Callable[[Any], Any] | None:
     return prepared
 
 
-def postgres_type(field: Any) -> str:
+def find_postgres_type(field: Any) -> str:
     return f"::{field.rel_db_type(connection) if field.is_relation else field.cast_db_type(connection)}"

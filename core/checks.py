@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 
 @register(Tags.caches)
-def queue_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+def check_queue_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Every wrong value here was seen to run a task twice at once, for ever, or not at all."""
     q = settings.Q_CLUSTER
     if q["workers"] < 1:
@@ -27,7 +27,7 @@ def queue_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
-def fernet_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+def check_fernet_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not settings.DEBUG and any(len(key) < 32 for key in settings.FERNET_KEYS):
         return [Error("FERNET_KEYS: each key needs at least 32 characters; make one with `openssl rand -base64 32`.", id="core.E002")]
     return []

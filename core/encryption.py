@@ -10,7 +10,7 @@ from django.db import connections, models, transaction
 from django.db.models.expressions import BaseExpression, Case
 from fernet_fields import EncryptedTextField
 
-__all__ = ["EncryptedJSONField", "InvalidToken", "mask", "rotate"]
+__all__ = ["EncryptedJSONField", "InvalidToken", "mask_secret", "rotate_column"]
 
 
 class Sealed(dict[str, Any]):
@@ -50,12 +50,12 @@ class EncryptedJSONField(EncryptedTextField):  # type: ignore[misc]
         return json.loads(value) if isinstance(value, str) else value
 
 
-def mask(secret: str) -> str:
+def mask_secret(secret: str) -> str:
     """``****1234``: enough to tell two keys apart, too little to use."""
     return "****" + secret[-4:] if len(secret) >= 12 else "****"
 
 
-def rotate(model: type[models.Model], field_name: str, using: str = "default") -> int:
+def rotate_column(model: type[models.Model], field_name: str, using: str = "default") -> int:
     """Re-encrypts one column under the newest key; returns the rows changed. Safe beside running workers.
 
     Works on the raw tokens, and writes back only where the token is still the one that was read.

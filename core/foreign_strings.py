@@ -6,7 +6,7 @@ Nothing imports this module. tests/test_translations.py says when a string is mi
 
 from django.utils.translation import gettext_noop
 
-UNFOLD = (
+UNFOLD_STRINGS = (
     gettext_noop("Select action"),
     gettext_noop("Select record"),
     gettext_noop("Date from"),
@@ -69,7 +69,7 @@ UNFOLD = (
     gettext_noop("Select currency"),
 )
 
-SIMPLE_HISTORY = (
+SIMPLE_HISTORY_STRINGS = (
     gettext_noop("Revert %s"),
     gettext_noop('The %(name)s "%(obj)s" was changed successfully.'),
     gettext_noop("View history: %s"),

@@ -17,7 +17,7 @@ from simple_history.models import HistoricalRecords
 from simple_history.signals import pre_create_historical_record
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
-__all__ = ["Frozen", "Tracked", "because", "create_many", "history_of", "noted", "update_many"]
+__all__ = ["Frozen", "Tracked", "create_with_history", "give_reason", "keep_history", "make_history", "update_with_history"]
 
 
 class Frozen(models.Model):
@@ -29,7 +29,7 @@ class Frozen(models.Model):
         abstract = True
 
 
-def history_of(*left_out: str, bases: tuple[type[models.Model], ...] = (Frozen,), manager: Any = HistoryManager) -> HistoricalRecords:
+def make_history(*left_out: str, bases: tuple[type[models.Model], ...] = (Frozen,), manager: Any = HistoryManager) -> HistoricalRecords:
     """The history of a model, without the columns that no person decides."""
     why = models.CharField(_("reason"), max_length=500, null=True)
     return HistoricalRecords(excluded_fields=list(left_out), bases=bases, history_manager=manager, history_change_reason_field=why)
@@ -63,35 +63,35 @@ def freeze_name(sender: Any, history_instance: Any, **kwargs: Any) -> None:
     history_instance.who = history_instance.who or (user.get_username() if user else "")
 
 
-def because(row: Any, reason: str) -> Any:
+def give_reason(row: Any, reason: str) -> Any:
     """Gives the reason that the row's next change is kept with; returns the row."""
     row._change_reason = reason[:500] or None
     return row
 
 
-def noted(rows: Iterable[Any], user: Any, reason: str = "") -> None:
+def keep_history(rows: Iterable[Any], user: Any, reason: str = "") -> None:
     """Keeps how rows stand after an UPDATE that went around ``save``."""
     rows = list(rows)
     if rows:
-        type(rows[0]).history.bulk_history_create(rows, update=True, **told(user, reason))
+        type(rows[0]).history.bulk_history_create(rows, update=True, **make_history_arguments(user, reason))
 
 
-def create_many(rows: list[Any], reason: str = "") -> None:
+def create_with_history(rows: list[Any], reason: str = "") -> None:
     if rows:
-        bulk_create_with_history(rows, type(rows[0]), **told(asking(), reason))
+        bulk_create_with_history(rows, type(rows[0]), **make_history_arguments(find_asking_user(), reason))
 
 
-def update_many(rows: list[Any], fields: list[str], reason: str = "") -> None:
+def update_with_history(rows: list[Any], fields: list[str], reason: str = "") -> None:
     if rows:
-        bulk_update_with_history(rows, type(rows[0]), fields, **told(asking(), reason))
+        bulk_update_with_history(rows, type(rows[0]), fields, **make_history_arguments(find_asking_user(), reason))
 
 
-def asking() -> Any:
+def find_asking_user() -> Any:
     """The user of the request that is being answered; None in commands and workers."""
     return getattr(getattr(HistoricalRecords.context, "request", None), "user", None)
 
 
-def told(user: Any, reason: str) -> dict[str, Any]:
+def make_history_arguments(user: Any, reason: str) -> dict[str, Any]:
     """For many rows at once the library sends no signal, so that the name is given here."""
     known = user if getattr(user, "pk", None) else None
     who = {"who": known.get_username() if known else ""}

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views import View
 from django.views.decorators.debug import sensitive_post_parameters
 
-from core.invitations import Closed, accept, enrol, found
+from core.invitations import InvitationClosed, accept_invitation, enrol_user, find_invitation
 from core.models import Invitation, Membership, User
 
 
@@ -47,20 +47,20 @@ class InvitationView(View):
         try:
             self.find(kwargs["token"])
             response = super().dispatch(request, *args, **kwargs)
-        except Closed:
+        except InvitationClosed:
             response = self.closed()
         response["Cache-Control"], response["Referrer-Policy"] = "no-store", "same-origin"
         return response
 
     def find(self, token: str) -> None:
-        there = found(token)
+        there = find_invitation(token)
         if there is None or not there.stands:
-            raise Closed
+            raise InvitationClosed
         self.token, self.invitation = token, there
 
     def closed(self) -> HttpResponse:
         """Asked again: it may have been accepted while this request was under way. Tells nothing about the account."""
-        there = found(self.kwargs["token"])
+        there = find_invitation(self.kwargs["token"])
         if there and there.is_open and not there.stands:
             there = None  # as good as withdrawn
         return render(self.request, "invitation/closed.html", {"invitation": there}, status=410 if there else 404)
@@ -81,13 +81,13 @@ class InvitationView(View):
         """``as``: in another tab somebody else may have signed in, whom this page has told nothing yet."""
         if request.POST.get("as") != user.get_username() or self.membership(user):
             return self.get(request, self.token)
-        return self.welcome(accept(self.token, user))
+        return self.welcome(accept_invitation(self.token, user))
 
     def sign_up(self, request: HttpRequest) -> HttpResponse:
         form = SignUpForm(request.POST, instance=User(email=self.invitation.email, is_staff=True))
         if not form.is_valid():
             return self.page("sign_up", form=form)
-        member = enrol(self.token, form)
+        member = enrol_user(self.token, form)
         login(request, member.user)
         return self.welcome(member)
 

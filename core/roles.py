@@ -5,14 +5,14 @@ from __future__ import annotations
 from core.models.account import Role
 
 # Look at everything; take data out (exports); look at who changed what; run and retry; change the configuration; manage people.
-VIEW, EXPORT, HISTORY, OPERATE, EDIT, OWN = "view", "export", "history", "operate", "edit", "own"
+VIEW, EXPORT, HISTORY_RIGHT, OPERATE, EDIT, OWN = "view", "export", "history", "operate", "edit", "own"
 
 MAY: dict[str, frozenset[str]] = {
-    Role.OWNER: frozenset({VIEW, EXPORT, HISTORY, OPERATE, EDIT, OWN}),
-    Role.EDITOR: frozenset({VIEW, EXPORT, HISTORY, OPERATE, EDIT}),
+    Role.OWNER: frozenset({VIEW, EXPORT, HISTORY_RIGHT, OPERATE, EDIT, OWN}),
+    Role.EDITOR: frozenset({VIEW, EXPORT, HISTORY_RIGHT, OPERATE, EDIT}),
     Role.OPERATOR: frozenset({VIEW, OPERATE}),
     Role.VIEWER: frozenset({VIEW}),
-    Role.AUDITOR: frozenset({VIEW, EXPORT, HISTORY}),
+    Role.AUDITOR: frozenset({VIEW, EXPORT, HISTORY_RIGHT}),
 }
 
 
@@ -20,12 +20,12 @@ def may(user: object, account_id: int | None, action: str) -> bool:
     """Whether ``user`` may do ``action`` in the account, or in any account when ``account_id`` is None."""
     if getattr(user, "is_superuser", False):
         return True
-    roles = roles_of(user)
+    roles = read_roles(user)
     held = roles.values() if account_id is None else [roles[account_id]] if account_id in roles else []
     return any(action in MAY[role] for role in held)
 
 
-def roles_of(user: object) -> dict[int, str]:
+def read_roles(user: object) -> dict[int, str]:
     """Account id -> role; read once a request, because every row of a page asks."""
     if not getattr(user, "is_authenticated", False) or not getattr(user, "is_active", False):
         return {}

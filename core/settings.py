@@ -19,30 +19,30 @@ environ.Env.read_env(BASE_DIR / ".env")
 DEBUG: bool = env.bool("DEBUG", default=False)
 
 
-def stop(problem: str) -> NoReturn:
+def refuse_start(problem: str) -> NoReturn:
     """One line that a person can act on; a traceback behind it would say nothing more. Values are not quoted: they may be secrets."""
     sys.exit(f"Meishi Bridge cannot start: {problem} (docs/configuration.md)")
 
 
-def secret(name: str, development: str) -> str:
+def read_secret(name: str, development: str) -> str:
     """A secret has a default in development only."""
     value: str = env.str(name, default="")
     if not value and not DEBUG:
-        stop(f"{name} is not set: put it into the environment or .env.")
+        refuse_start(f"{name} is not set: put it into the environment or .env.")
     return value or development
 
 
-def number(name: str, default: int, least: int = 1) -> int:
+def read_number(name: str, default: int, least: int = 1) -> int:
     value: str = env.str(name, default="") or str(default)
     if not value.isdecimal() or not least <= int(value) < 2**31:
-        stop(f"{name} must be a whole number of at least {least}.")
+        refuse_start(f"{name} must be a whole number of at least {least}.")
     return int(value)
 
 
-SECRET_KEY = secret("SECRET_KEY", "development-only-" + "k" * 50)
-FERNET_KEYS = [key.strip() for key in secret("FERNET_KEYS", "development-only").split(",") if key.strip()]
+SECRET_KEY = read_secret("SECRET_KEY", "development-only-" + "k" * 50)
+FERNET_KEYS = [key.strip() for key in read_secret("FERNET_KEYS", "development-only").split(",") if key.strip()]
 if not FERNET_KEYS:
-    stop("FERNET_KEYS holds no key.")
+    refuse_start("FERNET_KEYS holds no key.")
 
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -100,14 +100,14 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 
-def database(url: str) -> dict[str, Any]:
+def make_database_settings(url: str) -> dict[str, Any]:
     """SQLite needs WAL and IMMEDIATE transactions, or workers and web requests fail each other's writes."""
     try:
         config: dict[str, Any] = env.db_url_config(url)
     except (ValueError, KeyError, ImproperlyConfigured):
         config = {}
     if config.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
-        stop("DATABASE_URL must be such as postgres://user:password@host:5432/name or sqlite:////path/to/file.")
+        refuse_start("DATABASE_URL must be such as postgres://user:password@host:5432/name or sqlite:////path/to/file.")
     if "sqlite" in config["ENGINE"]:
         config["OPTIONS"] = {
             "timeout": 20,
@@ -122,14 +122,14 @@ def database(url: str) -> dict[str, Any]:
     return config
 
 
-DATABASES = {"default": database(env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"))}
+DATABASES = {"default": make_database_settings(env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"))}
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ja", "日本語")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE: str = env.str("TIME_ZONE", default="Asia/Tokyo")
 if TIME_ZONE not in zoneinfo.available_timezones():
-    stop("TIME_ZONE must be a name such as Asia/Tokyo.")
+    refuse_start("TIME_ZONE must be a name such as Asia/Tokyo.")
 USE_TZ = True
 USE_I18N = True
 STATIC_URL = "static/"
@@ -148,7 +148,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 if not DEBUG:
     SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    SECURE_HSTS_SECONDS: int = number("SECURE_HSTS_SECONDS", 31_536_000, least=0)
+    SECURE_HSTS_SECONDS: int = read_number("SECURE_HSTS_SECONDS", 31_536_000, least=0)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
@@ -160,15 +160,15 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 
-def mail(url: str) -> dict[str, Any]:
+def make_mail_settings(url: str) -> dict[str, Any]:
     """Django's EMAIL_ settings. Without a mail host nothing is sent, and a page shows what the mail would have said."""
     try:
         return dict(env.email_url_config(url or ("consolemail://" if DEBUG else "dummymail://")))
     except (ValueError, ImproperlyConfigured):
-        stop("EMAIL_URL must be such as smtp+tls://user:password@host:587.")
+        refuse_start("EMAIL_URL must be such as smtp+tls://user:password@host:587.")
 
 
-globals().update(mail(env.str("EMAIL_URL", default="")))
+globals().update(make_mail_settings(env.str("EMAIL_URL", default="")))
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="") or "meishi-bridge@localhost"
 
 # The vendors.
@@ -189,20 +189,20 @@ HUBSPOT_WEBHOOK_V1: bool = env.bool("HUBSPOT_WEBHOOK_V1", default=False)
 WEBHOOK_URLS = "integration.urls"
 
 # The engine.
-SYNC_WORKERS: int = number("SYNC_WORKERS", 4)
-SYNC_SLICE_SECONDS: int = number("SYNC_SLICE_SECONDS", 20)
-SYNC_LEASE_SECONDS: int = number("SYNC_LEASE_SECONDS", 90)
-SYNC_OVERLAP_SECONDS: int = number("SYNC_OVERLAP_SECONDS", 300, least=0)
+SYNC_WORKERS: int = read_number("SYNC_WORKERS", 4)
+SYNC_SLICE_SECONDS: int = read_number("SYNC_SLICE_SECONDS", 20)
+SYNC_LEASE_SECONDS: int = read_number("SYNC_LEASE_SECONDS", 90)
+SYNC_OVERLAP_SECONDS: int = read_number("SYNC_OVERLAP_SECONDS", 300, least=0)
 # HubSpot's search shows a change some seconds late, and may let a fresh contact vanish again.
-SYNC_SEARCH_OVERLAP_SECONDS: int = number("SYNC_SEARCH_OVERLAP_SECONDS", 60, least=0)
-SYNC_MAX_TAGS: int = number("SYNC_MAX_TAGS", 300)
-AUDIT_RETENTION_DAYS: int = number("AUDIT_RETENTION_DAYS", 400, least=30)
+SYNC_SEARCH_OVERLAP_SECONDS: int = read_number("SYNC_SEARCH_OVERLAP_SECONDS", 60, least=0)
+SYNC_MAX_TAGS: int = read_number("SYNC_MAX_TAGS", 300)
+AUDIT_RETENTION_DAYS: int = read_number("AUDIT_RETENTION_DAYS", 400, least=30)
 
 # The queue. Every value here was chosen against a way in which the queue loses or doubles work: core/checks.py refuses others.
-Q_WORKERS: int = number("Q_WORKERS", 4)
+Q_WORKERS: int = read_number("Q_WORKERS", 4)
 BROKER_URL: str = env.str("BROKER_URL", default="")
 if BROKER_URL and not BROKER_URL.startswith(("redis://", "rediss://")):
-    stop("BROKER_URL must be such as redis://host:6379/0, or blank for the database.")
+    refuse_start("BROKER_URL must be such as redis://host:6379/0, or blank for the database.")
 Q_CLUSTER: dict[str, Any] = {
     "name": "meishi-bridge",
     "workers": Q_WORKERS,

@@ -16,12 +16,12 @@ import structlog
 
 log = structlog.get_logger()
 
-LOOK_EVERY = 2.0  # seconds
-GRACE = 130.0  # a clean stop waits for running tasks, which the queue ends after 120 s
+LOOK_EVERY_SECONDS = 2.0  # seconds
+STOP_GRACE_SECONDS = 130.0  # a clean stop waits for running tasks, which the queue ends after 120 s
 PR_SET_PDEATHSIG = 1
 
 
-class Stop:
+class StopSignal:
     """An event that a signal handler may set at any moment: the lock inside threading.Event would hold it up for ever."""
 
     def __init__(self) -> None:
@@ -43,43 +43,43 @@ class Stop:
         return self._is_set
 
 
-def supervise(
-    command: Sequence[str], stuck: Callable[[], bool], settle: float, stop: Stop | None = None, pulse: Callable[[], object] = lambda: None
+def supervise_command(
+    command: Sequence[str], stuck: Callable[[], bool], settle: float, stop: StopSignal | None = None, pulse: Callable[[], object] = lambda: None
 ) -> int:
     """Runs ``command`` until SIGTERM or SIGINT, and again whenever it ends or is stuck.
 
     ``settle`` seconds must pass after a start before ``stuck`` is asked; ``pulse`` is called at every look. Returns the exit status for the caller.
     """
-    stop = stop or Stop()
+    stop = stop or StopSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.set)
     while not stop.is_set():
-        child = start(command)
+        child = start_child(command)
         began = time.monotonic()
-        while not stop.wait(LOOK_EVERY) and child.poll() is None:
-            answer(pulse)
-            if time.monotonic() - began > settle and answer(stuck):
+        while not stop.wait(LOOK_EVERY_SECONDS) and child.poll() is None:
+            ask_question(pulse)
+            if time.monotonic() - began > settle and ask_question(stuck):
                 log.error("cluster_stuck", pid=child.pid, action="restart")
-                kill(child)
+                kill_child(child)
         if stop.is_set():
-            return end(child)
+            return end_child(child)
         log.error("cluster_ended", status=child.returncode, action="restart")
-        kill(child)
+        kill_child(child)
         stop.wait(1.0)
     return 0
 
 
-def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+def start_child(command: Sequence[str]) -> subprocess.Popen[bytes]:
     # A session of its own: a signal to our group (Ctrl-C) must reach only the one process that stops cleanly.
-    return subprocess.Popen(command, start_new_session=True, preexec_fn=end_with_parent if sys.platform == "linux" else None)  # noqa: PLW1509, S603
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=bind_child_to_parent if sys.platform == "linux" else None)  # noqa: PLW1509, S603
 
 
-def end_with_parent() -> None:
+def bind_child_to_parent() -> None:
     """Asks the kernel for SIGTERM when the supervisor dies, even by SIGKILL: workers must not go on without it."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def answer(stuck: Callable[[], object]) -> bool:
+def ask_question(stuck: Callable[[], object]) -> bool:
     """A question that fails (the database is away) is no reason to restart anything."""
     try:
         return bool(stuck())
@@ -88,17 +88,17 @@ def answer(stuck: Callable[[], object]) -> bool:
         return False
 
 
-def end(child: subprocess.Popen[bytes]) -> int:
+def end_child(child: subprocess.Popen[bytes]) -> int:
     child.send_signal(signal.SIGTERM)
     try:
-        child.wait(GRACE)
+        child.wait(STOP_GRACE_SECONDS)
     except subprocess.TimeoutExpired:
         log.error("cluster_would_not_stop", pid=child.pid)
-    kill(child)
+    kill_child(child)
     return 0
 
 
-def kill(child: subprocess.Popen[bytes]) -> None:
+def kill_child(child: subprocess.Popen[bytes]) -> None:
     """The whole session: workers outlive a killed parent, and would go on taking tasks."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)

@@ -12,47 +12,47 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from core.models.account import Account
 
-SESSION = "account"
+ACCOUNT_SESSION_KEY = "account"
 
 
-def accounts_of(user: Any) -> QuerySet[Account]:
+def select_user_accounts(user: Any) -> QuerySet[Account]:
     """Every account that a user may look at."""
     if not user.is_authenticated:
         return Account.objects.none()
     return Account.objects.all() if user.is_superuser else Account.objects.filter(memberships__user=user)
 
 
-def chosen_account(request: HttpRequest) -> Account | None:
+def find_chosen_account(request: HttpRequest) -> Account | None:
     """The account that was chosen, as long as the user is still in it; None: all of them."""
     if not hasattr(request, "_chosen_account"):
-        asked = request.session.get(SESSION) if hasattr(request, "session") else None
-        request._chosen_account = accounts_of(request.user).filter(pk=asked).first() if asked else None  # type: ignore[attr-defined]
+        asked = request.session.get(ACCOUNT_SESSION_KEY) if hasattr(request, "session") else None
+        request._chosen_account = select_user_accounts(request.user).filter(pk=asked).first() if asked else None  # type: ignore[attr-defined]
     return request._chosen_account  # type: ignore[attr-defined,no-any-return]
 
 
-def seen_accounts(request: HttpRequest) -> QuerySet[Account]:
+def select_seen_accounts(request: HttpRequest) -> QuerySet[Account]:
     """The accounts that the pages are about at the moment."""
-    chosen = chosen_account(request)
-    return Account.objects.filter(pk=chosen.pk) if chosen else accounts_of(request.user)
+    chosen = find_chosen_account(request)
+    return Account.objects.filter(pk=chosen.pk) if chosen else select_user_accounts(request.user)
 
 
-def choices(request: HttpRequest) -> dict[str, Any]:
+def make_account_choices(request: HttpRequest) -> dict[str, Any]:
     """For the header of every page; empty where there is nothing to choose."""
-    accounts = list(accounts_of(request.user).order_by("name").values_list("pk", "name")[:2000])
-    chosen = chosen_account(request)
+    accounts = list(select_user_accounts(request.user).order_by("name").values_list("pk", "name")[:2000])
+    chosen = find_chosen_account(request)
     return {"accounts": accounts, "chosen": chosen.pk if chosen else None} if len(accounts) > 1 else {}
 
 
-def switch(request: HttpRequest) -> HttpResponse:
+def switch_account(request: HttpRequest) -> HttpResponse:
     """Goes back to a list: the row of a page may not be the chosen account's."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     asked = request.POST.get("account", "")
-    known = accounts_of(request.user).filter(pk=int(asked)).first() if asked.isascii() and asked.isdecimal() and len(asked) < 19 else None
+    known = select_user_accounts(request.user).filter(pk=int(asked)).first() if asked.isascii() and asked.isdecimal() and len(asked) < 19 else None
     if known:
-        request.session[SESSION] = known.pk
+        request.session[ACCOUNT_SESSION_KEY] = known.pk
     else:
-        request.session.pop(SESSION, None)
+        request.session.pop(ACCOUNT_SESSION_KEY, None)
     back = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     return redirect(back if safe else reverse("admin:index"))

@@ -19,14 +19,14 @@ from django_scopes.exceptions import ScopeError
 from django_scopes.manager import DisabledQuerySet
 from simple_history.manager import HistoryManager
 
-from core.history import Frozen, HistoricalRecords, history_of
+from core.history import Frozen, HistoricalRecords, make_history
 from core.models.account import Account
-from core.switcher import chosen_account, seen_accounts
+from core.switcher import find_chosen_account, select_seen_accounts
 
 # Keys that one query asks for.
-KEYS = 500
+KEYS_A_QUERY = 500
 
-__all__ = ["AccountOwned", "AccountScopeMiddleware", "ScopeError", "all_accounts", "in_account", "owned_history"]
+__all__ = ["AccountOwned", "AccountScopeMiddleware", "ScopeError", "all_accounts", "in_account", "make_owned_history"]
 
 
 def in_account(account: Account) -> AbstractContextManager[None]:
@@ -39,7 +39,7 @@ def all_accounts() -> AbstractContextManager[None]:
     return scopes_disabled()
 
 
-def covered() -> list[int] | None:
+def list_covered_accounts() -> list[int] | None:
     """Ids of the accounts that the open scope covers; None where it covers all. Raises ScopeError outside a scope."""
     current = get_scope()
     if not current.get("_enabled", True):
@@ -52,13 +52,13 @@ def covered() -> list[int] | None:
 
 def check_write(account_id: int | None) -> None:
     """Raises ScopeError unless the open scope covers the account that is written to."""
-    accounts = covered()
+    accounts = list_covered_accounts()
     if accounts is not None and account_id not in accounts:
         raise ScopeError("This write belongs to an account outside the open scope.")
 
 
 @cache
-def owned_keys(model: type[models.Model]) -> list[Any]:
+def list_owned_keys(model: type[models.Model]) -> list[Any]:
     """The foreign keys of a model that point at rows of an account."""
     return [field for field in model._meta.concrete_fields if isinstance(field.related_model, type) and issubclass(field.related_model, AccountOwned)]
 
@@ -67,8 +67,8 @@ def check_keys(field: Any, keys: Iterable[Any], account_id: int | None) -> None:
     """Raises ScopeError unless every row that ``keys`` point at is of the account."""
     wanted = [key for key in set(keys) if key is not None]
     meta = field.related_model._meta
-    for start in range(0, len(wanted), KEYS):
-        some = wanted[start : start + KEYS]
+    for start in range(0, len(wanted), KEYS_A_QUERY):
+        some = wanted[start : start + KEYS_A_QUERY]
         # Plain SQL: this is asked several times for every hundred records of a sync.
         marks = ", ".join(["%s"] * len(some))
         with connection.cursor() as cursor:
@@ -85,7 +85,7 @@ def check_rows(rows: Iterable[Any], fields: Iterable[Any] | None = None) -> None
         by_account.setdefault(row.account_id, []).append(row)
     for account_id, some in by_account.items():
         check_write(account_id)
-        for field in owned_keys(type(some[0])) if fields is None else fields:
+        for field in list_owned_keys(type(some[0])) if fields is None else fields:
             check_keys(field, {getattr(row, field.attname) for row in some}, account_id)
 
 
@@ -99,13 +99,13 @@ class GuardedQuerySet(models.QuerySet[Any]):
 
     def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
         objs, fields = list(objs), list(fields)
-        check_rows(objs, [field for field in owned_keys(self.model) if field.name in fields])
+        check_rows(objs, [field for field in list_owned_keys(self.model) if field.name in fields])
         return super().bulk_update(objs, fields, *args, **kwargs)
 
     def update(self, **kwargs: Any) -> int:
         if "account" in kwargs or "account_id" in kwargs:
             raise ScopeError("A row never moves to another account.")
-        for field in owned_keys(self.model):
+        for field in list_owned_keys(self.model):
             self._check_target(field, kwargs.get(field.name, kwargs.get(field.attname)))
         return super().update(**kwargs)
 
@@ -113,7 +113,7 @@ class GuardedQuerySet(models.QuerySet[Any]):
         """A foreign key may be set to one row, of the account of all the rows it is set on."""
         if value is None or isinstance(value, Case):  # bulk_update has checked what it wraps in CASE
             return
-        accounts = covered()
+        accounts = list_covered_accounts()
         if accounts is None or len(accounts) != 1:
             accounts = list(self.order_by().values_list("account_id", flat=True).distinct())
         for account_id in accounts:
@@ -157,7 +157,7 @@ class AccountOwned(models.Model):
         if getattr(self, "_stored_account", None) not in (None, self.account_id):
             raise ScopeError("A row never moves to another account.")
         only = kwargs.get("update_fields")
-        check_rows([self], None if only is None else [field for field in owned_keys(type(self)) if field.name in only])
+        check_rows([self], None if only is None else [field for field in list_owned_keys(type(self)) if field.name in only])
         super().save(*args, **kwargs)
         self._stored_account = self.account_id
 
@@ -179,12 +179,12 @@ class OwnedHistoryManager(HistoryManager):  # type: ignore[misc]
     """``Model.history`` and ``row.history``: inside the scope, too."""
 
     def get_super_queryset(self) -> models.QuerySet[Any]:
-        rows, accounts = super().get_super_queryset(), covered()
+        rows, accounts = super().get_super_queryset(), list_covered_accounts()
         return rows if accounts is None else rows.filter(account__in=accounts)
 
 
-def owned_history(*left_out: str) -> HistoricalRecords:
-    return history_of(*left_out, bases=(OwnedHistory,), manager=OwnedHistoryManager)
+def make_owned_history(*left_out: str) -> HistoricalRecords:
+    return make_history(*left_out, bases=(OwnedHistory,), manager=OwnedHistoryManager)
 
 
 class AccountScopeMiddleware:
@@ -194,8 +194,8 @@ class AccountScopeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.user.is_authenticated and request.user.is_superuser and chosen_account(request) is None:
+        if request.user.is_authenticated and request.user.is_superuser and find_chosen_account(request) is None:
             with all_accounts():
                 return self.get_response(request)
-        with scope(account=list(seen_accounts(request))):
+        with scope(account=list(select_seen_accounts(request))):
             return self.get_response(request)

@@ -16,11 +16,24 @@ from django.utils import timezone
 from integration.connections.check import store_health
 from integration.connections.credentials import make_source, make_target
 from integration.connections.limiter import find_allowance
-from integration.connections.properties import ensure_own_properties, lacks_own_properties, refresh_schema
+from integration.connections.properties import (
+    ensure_own_properties,
+    needs_own_properties,
+    refresh_schema,
+)
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater, Unanswered
 from integration.intake.contacts import set_echoes_aside
 from integration.ledger.entries import count_outcomes, record_unseen
-from integration.models import AuditEntry, Bucket, Connection, ContactChange, Record, Side, SyncRule, SyncRun
+from integration.models import (
+    AuditEntry,
+    Bucket,
+    Connection,
+    ContactChange,
+    Record,
+    Side,
+    SyncRule,
+    SyncRun,
+)
 from integration.planning.pace import afford_pause, choose_pace
 from integration.rules.as_plan import list_mapping_problems
 from integration.rules.twins import find_twins
@@ -36,8 +49,8 @@ SHARP_FALL = 0.1
 FEW_CARDS = 10
 # Slices in a row that a vendor's fault may end without any progress, before the run gives up.
 MOST_IDLE_SLICES = 4
-CLAIMED = timedelta(seconds=60)
-UNHEARD = timedelta(seconds=5)
+CLAIM_LENGTH = timedelta(seconds=60)
+LONGEST_UNHEARD = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,7 @@ def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], boo
         if not run.is_preview:
             refuse_twin(run.rule)
         refresh_schema(run.rule)
-        if run.attempts == 1 and run.trigger == run.Trigger.PERSON and not run.is_preview and lacks_own_properties(run.rule):
+        if run.attempts == 1 and run.trigger == run.Trigger.PERSON and not run.is_preview and needs_own_properties(run.rule):
             # That a person has asked for the run is the consent. Refused, the rule goes by e-mail and says so.
             ensure_own_properties(run.rule)
         desk = open_desk(run, lease, make_source(run.rule.sansan), make_target(run.rule.hubspot))
@@ -267,7 +280,7 @@ def schedule_run(rule: SyncRule, now: datetime) -> SyncRun | None:
 
 def select_unheard_connections() -> QuerySet[Connection]:
     """Connections whose inbox nobody empties: the task that a webhook enqueued was lost."""
-    late = ContactChange.objects.filter(heard_at__lt=timezone.now() - UNHEARD).values("connection")
+    late = ContactChange.objects.filter(heard_at__lt=timezone.now() - LONGEST_UNHEARD).values("connection")
     busy = SyncRun.objects.filter(state__in=SyncRun.OPEN).values("rule__hubspot")
     return Connection.objects.filter(pk__in=late, account__active=True).exclude(pk__in=busy)
 
@@ -284,7 +297,7 @@ def claim_overdue_runs(now: datetime) -> list[SyncRun]:
     Each is claimed for a minute, so that a queue that is full is not filled further.
     """
     overdue = SyncRun.objects.filter(state__in=SyncRun.OPEN, next_at__lte=now, rule__account__active=True).order_by("pk")
-    return [run for run in overdue if SyncRun.objects.filter(pk=run.pk, next_at=run.next_at).update(next_at=now + CLAIMED)]
+    return [run for run in overdue if SyncRun.objects.filter(pk=run.pk, next_at=run.next_at).update(next_at=now + CLAIM_LENGTH)]
 
 
 def find_next_run(hubspot_id: int, but: int) -> SyncRun | None:

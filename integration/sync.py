@@ -16,7 +16,12 @@ from django.conf import settings
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater
 from integration.delivery.budget import check_budget
 from integration.delivery.companies import deliver_companies
-from integration.delivery.gather import adopt_found_contacts, needs_contacts, read_contacts, take_snapshot
+from integration.delivery.gather import (
+    adopt_found_contacts,
+    needs_contacts,
+    read_contacts,
+    take_snapshot,
+)
 from integration.delivery.new_cards import deliver_new_cards, settle_doubtful_cards
 from integration.delivery.queue import Queue
 from integration.delivery.send import read_back_writes, send_writes

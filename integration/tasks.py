@@ -19,7 +19,13 @@ from django_q.tasks import async_task
 from core.models import Account, Departure
 from core.tenancy import all_accounts, in_account
 from integration.connections.check import ask_vendor
-from integration.connections.survey import begin_survey, forget_sample_refusal, is_survey_wanted, take_sample, work_survey_slice
+from integration.connections.survey import (
+    begin_survey,
+    forget_sample_refusal,
+    is_survey_wanted,
+    take_sample,
+    work_survey_slice,
+)
 from integration.connectors.base import ConnectorError
 from integration.leaving.erase import erase_piece
 from integration.leaving.retention import ENTRIES_A_DELETE, sweep_history
@@ -45,7 +51,7 @@ FAILURES_KEPT = timedelta(days=3)
 EVERY_SWEEP = "* * * * * */10"
 
 
-def enqueue(task: str, *args: object) -> None:
+def enqueue_task(task: str, *args: object) -> None:
     """After the commit, so that no worker looks for what is not there yet. Arguments are ids: they are stored in the clear."""
     transaction.on_commit(partial(async_task, f"integration.tasks.{task}", *args))
 
@@ -53,18 +59,18 @@ def enqueue(task: str, *args: object) -> None:
 def enqueue_sync(rule: SyncRule, who: str, full: bool = False, preview: bool = False) -> SyncRun:
     """A run that a person asked for; the open one if there is one."""
     run = start_run(rule, SyncRun.Trigger.PERSON, who, full, preview)
-    enqueue("work", run.account_id, run.pk)
+    enqueue_task("work", run.account_id, run.pk)
     return run
 
 
 def enqueue_check(connection: Connection) -> None:
-    enqueue("check", connection.account_id, connection.pk)
+    enqueue_task("check", connection.account_id, connection.pk)
 
 
 def enqueue_survey(connection: Connection) -> None:
     """Counts what the key sees; the page that waits follows ``connection.survey``."""
     begin_survey(connection)
-    enqueue("count_cards", connection.account_id, connection.pk)
+    enqueue_task("count_cards", connection.account_id, connection.pk)
 
 
 def enqueue_survey_where_wanted(connection: Connection) -> None:
@@ -74,19 +80,19 @@ def enqueue_survey_where_wanted(connection: Connection) -> None:
 
 def enqueue_sample(connection: Connection, card_id: str) -> None:
     forget_sample_refusal(connection)
-    enqueue("sample", connection.account_id, connection.pk, card_id)
+    enqueue_task("sample", connection.account_id, connection.pk, card_id)
 
 
 def enqueue_departure(departure: Departure, account: Account) -> None:
-    enqueue("depart", departure.pk, account.pk)
+    enqueue_task("depart", departure.pk, account.pk)
 
 
 def enqueue_tags(connection: Connection) -> None:
-    enqueue("tags", connection.account_id, connection.pk)
+    enqueue_task("tags", connection.account_id, connection.pk)
 
 
-def enqueue_heard(connection: Connection) -> None:
-    enqueue("heard", connection.account_id, connection.pk)
+def enqueue_heard_changes(connection: Connection) -> None:
+    enqueue_task("heard", connection.account_id, connection.pk)
 
 
 def heard(account_id: int, connection_id: int) -> None:
@@ -97,7 +103,7 @@ def heard(account_id: int, connection_id: int) -> None:
         return
     with in_account(connection.account):
         for run in start_heard_runs(connection):
-            enqueue("work", run.account_id, run.pk)
+            enqueue_task("work", run.account_id, run.pk)
 
 
 def work(account_id: int, run_id: int) -> None:
@@ -115,10 +121,10 @@ def work(account_id: int, run_id: int) -> None:
             wake_run(run_id)
             return
         if not step.done and step.wait <= SHORT_WAIT:
-            enqueue("work", account_id, run_id)
+            enqueue_task("work", account_id, run_id)
         waiting = find_next_run(run.rule.hubspot_id, but=run_id)
         if waiting and waiting.next_at <= timezone.now() + timedelta(seconds=SHORT_WAIT):
-            enqueue("work", account_id, waiting.pk)
+            enqueue_task("work", account_id, waiting.pk)
 
 
 def check(account_id: int, connection_id: int) -> None:
@@ -144,7 +150,7 @@ def count_cards(account_id: int, connection_id: int) -> None:
         wait = work_survey_slice(connection, settings.SYNC_SLICE_SECONDS)
         if wait is not None:
             time.sleep(min(wait, SHORT_WAIT))
-            enqueue("count_cards", account_id, connection_id)
+            enqueue_task("count_cards", account_id, connection_id)
 
 
 def sample(account_id: int, connection_id: int, card_id: str) -> None:
@@ -171,7 +177,7 @@ def depart(departure_id: int, account_id: int) -> None:
     except IntegrityError:
         done = False
     if not done:
-        enqueue("depart", departure_id, account_id)
+        enqueue_task("depart", departure_id, account_id)
 
 
 def load_connection(account_id: int, connection_id: int, suspended: bool = False) -> Connection | None:
@@ -192,7 +198,7 @@ def tick() -> None:
     """Every half minute, on one worker of one host: starts what is due, picks up what was lost, and proves that work is done."""
     now = timezone.now()
     move_heartbeat(ticked_at=now)
-    start_due()
+    start_due_runs()
     with all_accounts():
         sweep_history(now)
     for account in Account.objects.filter(leaving_at__isnull=False):
@@ -202,7 +208,7 @@ def tick() -> None:
     sweep_queue(now)
 
 
-def start_due() -> None:
+def start_due_runs() -> None:
     """Starts what is due and takes up what was lost. Asked for every few seconds by each host's watchdog, besides the tick."""
     now = timezone.now()
     with all_accounts():
@@ -216,7 +222,7 @@ def start_due() -> None:
             start_heard_runs(connection)
     with all_accounts():
         for run in claim_overdue_runs(timezone.now()):
-            enqueue("work", run.account_id, run.pk)
+            enqueue_task("work", run.account_id, run.pk)
 
 
 def sweep_queue(now: datetime) -> None:

@@ -40,7 +40,7 @@ class HubSpotWebhook(View):
         if len(length) > 15 or int(length) > LONGEST_BODY:
             return HttpResponse("The body is too long.", status=413, content_type="text/plain")
         try:
-            events, portals = webhooks.events(request.body), webhooks.portals(request.body)
+            events, portals = webhooks.read_events(request.body), webhooks.read_portals(request.body)
         except webhooks.NotEvents as wrong:
             return HttpResponse(f"Not understood: {wrong}.", status=400, content_type="text/plain")
         with all_accounts():
@@ -93,4 +93,4 @@ def note_changes(connection: Connection, heard: list[HeardChange]) -> None:
         put_changes(connection, heard, now)
         stale = Q(heard_at__isnull=True) | Q(heard_at__lt=now - NOTED_EVERY)
         Connection.objects.filter(stale, pk=connection.pk).update(heard_at=now)
-        tasks.enqueue_heard(connection)
+        tasks.enqueue_heard_changes(connection)

@@ -49,7 +49,7 @@ def test_every_command_is_documented():
     ("document", "names"),
     [
         ("configuration.md", set(OPERATORS) | set(TRANSFORMS) - {""}),
-        ("sandbox.md", faults.KINDS | set(sansan.SWITCHES) | set(app.SWITCHES)),
+        ("sandbox.md", faults.FAULT_KINDS | set(sansan.SANSAN_SWITCHES) | set(app.HUBSPOT_SWITCHES)),
     ],
 )
 def test_no_name_is_left_out(document, names):

@@ -136,7 +136,7 @@ def foreign(package: Any, unused: str = "no/such/folder") -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("package", "unused", "ours"),
-    [(unfold, "contrib/(?!filters)", foreign_strings.UNFOLD), (simple_history, "templatetags/", foreign_strings.SIMPLE_HISTORY)],
+    [(unfold, "contrib/(?!filters)", foreign_strings.UNFOLD_STRINGS), (simple_history, "templatetags/", foreign_strings.SIMPLE_HISTORY_STRINGS)],
     ids=["unfold", "simple_history"],
 )
 def test_texts_of_other_packages_are_japanese_too(package, unused, ours):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from core.admin.base import ScopedAdmin, display, site
 from core.models import Account
 from core.roles import EDIT, OWN
-from core.switcher import seen_accounts
+from core.switcher import select_seen_accounts
 
 
 @admin.register(Account, site=site)
@@ -25,7 +25,7 @@ class AccountAdmin(ScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         rows = super().get_queryset(request).annotate(members=Count("memberships", distinct=True))
-        return rows.filter(pk__in=seen_accounts(request).values("pk"))
+        return rows.filter(pk__in=select_seen_accounts(request).values("pk"))
 
     def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         """Changing an account is its owner's affair, not an editor's."""

@@ -30,10 +30,10 @@ from core.admin.changelist import AccountFilter, PagedChangeList, is_id
 from core.admin.paginator import CappedPaginator
 from core.admin.site import site
 from core.encryption import EncryptedJSONField
-from core.history import Tracked, because
+from core.history import Tracked, give_reason
 from core.models.account import Account
-from core.roles import EDIT, HISTORY, OPERATE, VIEW, may
-from core.switcher import chosen_account, seen_accounts
+from core.roles import EDIT, HISTORY_RIGHT, OPERATE, VIEW, may
+from core.switcher import find_chosen_account, select_seen_accounts
 from core.tenancy import AccountOwned
 
 __all__ = [
@@ -52,27 +52,27 @@ __all__ = [
 ]
 
 
-def account_of(obj: Any) -> int | None:
+def find_account_id(obj: Any) -> int | None:
     """The account that a row hangs on; None asks about any account."""
     if obj is None:
         return None
     return obj.pk if isinstance(obj, Account) else obj.account_id
 
 
-def without_secrets(rows: QuerySet[Any]) -> QuerySet[Any]:
+def defer_secrets(rows: QuerySet[Any]) -> QuerySet[Any]:
     """One credential under a lost key would raise for a whole list, and no page shows one."""
     secret = [field.name for field in rows.model._meta.concrete_fields if isinstance(field, EncryptedJSONField)]
     return rows.defer(*secret) if secret else rows
 
 
-def leaves(obj: Any) -> bool:
+def is_leaving(obj: Any) -> bool:
     """Whether the row's account is being deleted: its credentials are destroyed already, and nobody enters new ones."""
     account = obj if isinstance(obj, Account) else getattr(obj, "account", None)
     return account is not None and account.leaving_at is not None
 
 
-def accounts_to_edit(request: HttpRequest) -> QuerySet[Account]:
-    seen = seen_accounts(request).filter(leaving_at__isnull=True)
+def select_editable_accounts(request: HttpRequest) -> QuerySet[Account]:
+    seen = select_seen_accounts(request).filter(leaving_at__isnull=True)
     if request.user.is_superuser:  # type: ignore[union-attr]
         return seen
     return Account.objects.filter(pk__in=[pk for pk in seen.values_list("pk", flat=True) if may(request.user, pk, EDIT)])
@@ -83,10 +83,10 @@ class RoleRights:
 
     def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         """Without an object: in the account that was chosen, or in any."""
-        chosen = chosen_account(request) if obj is None else None
-        if action in (OPERATE, EDIT) and leaves(obj):
+        chosen = find_chosen_account(request) if obj is None else None
+        if action in (OPERATE, EDIT) and is_leaving(obj):
             return False
-        return may(request.user, chosen.pk if chosen else account_of(obj), action)
+        return may(request.user, chosen.pk if chosen else find_account_id(obj), action)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return may(request.user, None, VIEW)
@@ -110,9 +110,9 @@ class ScopedFields:
     def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         related = db_field.related_model
         if related is Account:
-            kwargs["queryset"] = accounts_to_edit(request)
+            kwargs["queryset"] = select_editable_accounts(request)
         elif isinstance(related, type) and issubclass(related, AccountOwned):
-            kwargs.setdefault("queryset", without_secrets(related.objects.all()))
+            kwargs.setdefault("queryset", defer_secrets(related.objects.all()))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -133,10 +133,10 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not asks_why(self.instance):
+        if not needs_change_reason(self.instance):
             self.fields.pop("change_reason", None)
         if "account" not in self.fields and self.instance.pk is None and isinstance(self.instance, AccountOwned):
-            self.instance.account = accounts_to_edit(self.request).get()  # add_view has seen to it that there is one
+            self.instance.account = select_editable_accounts(self.request).get()  # add_view has seen to it that there is one
 
     def _get_validation_exclusions(self) -> set[str]:
         # Uniqueness within an account can only be told with the account, also where the form does not ask for it.
@@ -144,7 +144,7 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        because(self.instance, cleaned.pop("change_reason", ""))
+        give_reason(self.instance, cleaned.pop("change_reason", ""))
         account = cleaned.get("account") or getattr(self.instance, "account", None)
         for name, value in list(cleaned.items()):
             if account and isinstance(value, AccountOwned) and value.account_id != account.pk:
@@ -157,7 +157,7 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
         return [name for name in super().changed_data if name != "change_reason"]
 
 
-def asks_why(obj: Any) -> bool:
+def needs_change_reason(obj: Any) -> bool:
     """Whether a change of the row is kept in a history, with a reason."""
     return isinstance(obj, Tracked) and obj.pk is not None
 
@@ -182,7 +182,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     list_prefetch: tuple[str, ...] = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return without_secrets(super().get_queryset(request)).prefetch_related(*self.list_prefetch)
+        return defer_secrets(super().get_queryset(request)).prefetch_related(*self.list_prefetch)
 
     def get_paginator(self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any, **kwargs: Any) -> Paginator[Any]:
         return self.paginator(queryset, per_page, *args, accounts=self.accounts_of(request), **kwargs)
@@ -209,7 +209,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
 
     def sees_one_account(self, request: HttpRequest) -> bool:
         if not hasattr(request, "_one_account"):
-            request._one_account = len(seen_accounts(request).values_list("pk")[:2]) < 2  # type: ignore[attr-defined]
+            request._one_account = len(select_seen_accounts(request).values_list("pk")[:2]) < 2  # type: ignore[attr-defined]
         return bool(request._one_account)  # type: ignore[attr-defined]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:  # type: ignore[type-arg]
@@ -220,9 +220,9 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without a choice of accounts there is nothing to ask; the read-only account goes without saying, too."""
         fieldsets = list(super().get_fieldsets(request, obj))
-        if asks_why(obj) and self.has_change_permission(request, obj):
+        if needs_change_reason(obj) and self.has_change_permission(request, obj):
             fieldsets.append((None, {"fields": ("change_reason",)}))
-        if not self.has_account_field or (obj and not self.sees_one_account(request)) or (not obj and accounts_to_edit(request).count() > 1):
+        if not self.has_account_field or (obj and not self.sees_one_account(request)) or (not obj and select_editable_accounts(request).count() > 1):
             return fieldsets
         return [(title, {**options, "fields": [f for f in options["fields"] if f != "account"]}) for title, options in fieldsets]
 
@@ -252,7 +252,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """On an empty platform there is nothing that a row could hang on."""
-        if self.has_account_field and self.has_add_permission(request) and not accounts_to_edit(request).exists():
+        if self.has_account_field and self.has_add_permission(request) and not select_editable_accounts(request).exists():
             messages.info(request, _("First make an account: everything else belongs to one."))
             return redirect(f"{self.admin_site.name}:core_account_add")
         return super().add_view(request, *args, **kwargs)  # type: ignore[no-any-return]
@@ -260,7 +260,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     def history_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """Asked before the row is looked for: an answer must not tell whether it is there."""
         obj = self.get_object(request, str(object_id))
-        if not self.allowed(request, obj, HISTORY):
+        if not self.allowed(request, obj, HISTORY_RIGHT):
             raise PermissionDenied
         return super().history_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
 
@@ -269,7 +269,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         for row in formset.forms:
             if isinstance(row.instance, AccountOwned) and row.instance.pk is None:
                 row.instance.account_id = form.instance.account_id
-            because(row.instance, form.instance._change_reason or "")
+            give_reason(row.instance, form.instance._change_reason or "")
         super().save_formset(request, form, formset, change)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:

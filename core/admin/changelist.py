@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
-from core.switcher import seen_accounts
+from core.switcher import select_seen_accounts
 
 
 def is_id(value: str | None) -> bool:
@@ -23,13 +23,13 @@ def is_id(value: str | None) -> bool:
 
 
 # Digits of a number that no column of ours holds.
-BEYOND = re.compile(r"\d{19}")
+TOO_LONG_NUMBER = re.compile(r"\d{19}")
 
 
 class PagedChangeList(ChangeList):
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         """What would fail in the database only: a list that is asked wrongly goes back to the whole of it."""
-        if any("\0" in value or (BEYOND.search(value) and name != SEARCH_VAR) for name, value in request.GET.items()):
+        if any("\0" in value or (TOO_LONG_NUMBER.search(value) and name != SEARCH_VAR) for name, value in request.GET.items()):
             raise IncorrectLookupParameters
         return super().get_queryset(request, *args, **kwargs)
 
@@ -50,7 +50,7 @@ class AccountFilter(DropdownFilter):
     parameter_name = "account"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(str(pk), name) for pk, name in seen_accounts(request).order_by("name").values_list("pk", "name")]
+        return [(str(pk), name) for pk, name in select_seen_accounts(request).order_by("name").values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.filter(account=self.value()) if is_id(self.value()) else rows

@@ -15,18 +15,25 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from core.admin.base import ScopedForm, button, display, site
-from core.admin.member import OwnersAdmin, owned_accounts, sees_all
-from core.invitations import check_new, invite, link_of, renew, send, with_standing
+from core.admin.member import OwnersAdmin, is_seeing_all_accounts, list_owned_account_ids
+from core.invitations import (
+    add_standing,
+    check_new_address,
+    make_invitation,
+    make_invitation_link,
+    renew_invitation,
+    send_invitation,
+)
 from core.models import Account, Invitation
 from core.roles import OWN
 
-NO_CHANGE = {"show_save_and_add_another": False, "show_save_and_continue": False}
+HIDDEN_SAVE_BUTTONS = {"show_save_and_add_another": False, "show_save_and_continue": False}
 
 
-def accounts_to_own(request: HttpRequest) -> QuerySet[Account]:
-    if sees_all(request):
+def select_owned_accounts(request: HttpRequest) -> QuerySet[Account]:
+    if is_seeing_all_accounts(request):
         return Account.objects.all()
-    return Account.objects.filter(pk__in=owned_accounts(request))
+    return Account.objects.filter(pk__in=list_owned_account_ids(request))
 
 
 class InvitationForm(ScopedForm):
@@ -37,7 +44,7 @@ class InvitationForm(ScopedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "account" not in self.fields and self.instance.pk is None:
-            self.instance.account = accounts_to_own(self.request).get()  # get_fieldsets has counted them
+            self.instance.account = select_owned_accounts(self.request).get()  # get_fieldsets has counted them
 
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"]).lower()
@@ -47,7 +54,7 @@ class InvitationForm(ScopedForm):
         account, email = cleaned.get("account") or getattr(self.instance, "account", None), cleaned.get("email")
         if account and email:
             try:
-                check_new(account, email)
+                check_new_address(account, email)
             except ValidationError as member:
                 self.add_error("email", member)
         return cleaned
@@ -78,7 +85,7 @@ class InvitationAdmin(OwnersAdmin):
         if obj:
             text = _("“Delete” withdraws it: the link opens nothing from then on.") if self.has_delete_permission(request, obj) else ""
             return ((None, {"fields": self.get_readonly_fields(request, obj), "description": text}),)
-        several = accounts_to_own(request).count() > 1
+        several = select_owned_accounts(request).count() > 1
         text = _("Saving sends a mail with a link that is open for a week. Where an invitation is open already, the new link replaces the old one.")
         return ((None, {"fields": ("account", "email", "role") if several else ("email", "role"), "description": text}),)
 
@@ -87,13 +94,13 @@ class InvitationAdmin(OwnersAdmin):
         return (*made, "accepted_at", "accepted_by") if obj and obj.accepted_at else made if obj else ()
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        response = super().add_view(request, form_url, {**NO_CHANGE, **(extra_context or {})})
+        response = super().add_view(request, form_url, {**HIDDEN_SAVE_BUTTONS, **(extra_context or {})})
         # Only now is the row committed: a slow mail host must not hold the database.
         invited = getattr(request, "_invited", None)
         return self.hand_over(request, *invited) if invited else response
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
-        made, token = invite(obj.account, obj.email, obj.role, request.user)  # type: ignore[arg-type]
+        made, token = make_invitation(obj.account, obj.email, obj.role, request.user)  # type: ignore[arg-type]
         obj.pk = made.pk
         obj.refresh_from_db()
         request._invited = (made, token)  # type: ignore[attr-defined]
@@ -104,7 +111,7 @@ class InvitationAdmin(OwnersAdmin):
 
     def hand_over(self, request: HttpRequest, invitation: Invitation, token: str) -> HttpResponse:
         """Shows the link in the answer itself: a message or a session would store it."""
-        link = link_of(request, token)
+        link = make_invitation_link(request, token)
         field = UnfoldAdminTextInputWidget(attrs={"id": "invitation-link", "readonly": True, "onfocus": "this.select()"})
         context = {
             **self.admin_site.each_context(request),
@@ -112,19 +119,19 @@ class InvitationAdmin(OwnersAdmin):
             "title": _("Invitation of %(email)s") % {"email": invitation.email},
             "invitation": invitation,
             "field": field.render("link", link),
-            "sent": send(invitation, link),
+            "sent": send_invitation(invitation, link),
         }
         return TemplateResponse(request, "invitation/link.html", context, headers={"Referrer-Policy": "same-origin"})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
-        return with_standing(super().get_queryset(request))
+        return add_standing(super().get_queryset(request))
 
     def button_fits(self, name: str, obj: Any) -> bool:
         return obj.accepted_at is None
 
     @button(gettext_lazy("Send again"), icon="forward_to_inbox", right=OWN, title=gettext_lazy("With a new link: the old one opens nothing any more"))
     def send_again(self, request: HttpRequest, obj: Invitation) -> HttpResponse:
-        token = renew(obj, request.user)  # type: ignore[arg-type]
+        token = renew_invitation(obj, request.user)  # type: ignore[arg-type]
         self.log_change(request, obj, _("Sent again."))
         return self.hand_over(request, obj, token)
 

@@ -17,15 +17,15 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from core.admin.base import ScopedAdmin, ScopedForm, display, site
-from core.invitations import withdraw
+from core.invitations import withdraw_invitation
 from core.models import Account, Membership, Role, User
-from core.roles import EDIT, EXPORT, HISTORY, MAY, OPERATE, OWN, VIEW, may
-from core.switcher import accounts_of, chosen_account, seen_accounts
+from core.roles import EDIT, EXPORT, HISTORY_RIGHT, MAY, OPERATE, OWN, VIEW, may
+from core.switcher import find_chosen_account, select_seen_accounts, select_user_accounts
 
 # What each right is to a person who gives it.
-DOES = {
+RIGHT_LABELS = {
     VIEW: gettext_lazy("sees everything"),
-    HISTORY: gettext_lazy("sees who changed what"),
+    HISTORY_RIGHT: gettext_lazy("sees who changed what"),
     EXPORT: gettext_lazy("takes data out"),
     OPERATE: gettext_lazy("runs syncs and retries"),
     EDIT: gettext_lazy("sets up and changes syncs"),
@@ -49,11 +49,11 @@ class MembershipForm(ScopedForm):
         if self.instance.pk:
             del self.fields["who"]
         else:
-            self.fields["who"].help_text = who_help()
+            self.fields["who"].help_text = make_user_help()
 
     def clean_who(self) -> User:
         typed = self.cleaned_data["who"].strip()
-        found = list(known_users(self.request).filter(Q(username=typed) | Q(email__iexact=typed), is_active=True)[:2])
+        found = list(select_known_users(self.request).filter(Q(username=typed) | Q(email__iexact=typed), is_active=True)[:2])
         if len(found) != 1:
             raise ValidationError(_("Nobody signs in with this name: check the spelling, or send an invitation to somebody new."))
         return found[0]
@@ -63,7 +63,7 @@ class MembershipForm(ScopedForm):
         account, user = cleaned.get("account") or getattr(self.instance, "account", None), cleaned.get("who")
         if account and user and Membership.objects.filter(account=account, user=user).exists():
             self.add_error("who", _("%(user)s is a member already: change the role there.") % {"user": user})
-        if self.instance.pk and cleaned.get("role") != Role.OWNER and last_owner(self.instance):
+        if self.instance.pk and cleaned.get("role") != Role.OWNER and is_last_owner(self.instance):
             self.add_error("role", _("An account needs an owner: make somebody else an owner first."))
         return cleaned
 
@@ -73,12 +73,12 @@ class MembershipForm(ScopedForm):
         return super().save(commit)
 
 
-def who_help() -> SafeString:
+def make_user_help() -> SafeString:
     here, link = _("Exactly as the person signs in. Who has no user yet gets in by e-mail:"), _("send an invitation")
     return format_html('{} <a class="text-link mb-link" href="{}">{}</a>.', here, reverse("admin:core_invitation_add"), link)
 
 
-def known_users(request: HttpRequest) -> QuerySet[User]:
+def select_known_users(request: HttpRequest) -> QuerySet[User]:
     """Whom an owner may add without asking: people of accounts of theirs. Anybody else is invited, and accepts.
 
     Found by name, others would be shown with their address, and tell which names there are. Nor has anybody proved that the
@@ -86,11 +86,11 @@ def known_users(request: HttpRequest) -> QuerySet[User]:
     """
     if request.user.is_superuser:  # type: ignore[union-attr]
         return User.objects.all()
-    owned = [pk for pk in accounts_of(request.user).values_list("pk", flat=True) if may(request.user, pk, OWN)]
+    owned = [pk for pk in select_user_accounts(request.user).values_list("pk", flat=True) if may(request.user, pk, OWN)]
     return User.objects.filter(pk__in=Membership.objects.filter(account__in=owned).values("user"))
 
 
-def last_owner(member: Membership) -> bool:
+def is_last_owner(member: Membership) -> bool:
     stored = Membership.objects.filter(account_id=member.account_id, role=Role.OWNER)
     return stored.filter(pk=member.pk).exists() and stored.count() == 1
 
@@ -100,7 +100,7 @@ class OwnersAdmin(ScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        return rows if sees_all(request) else rows.filter(account_id__in=owned_accounts(request))
+        return rows if is_seeing_all_accounts(request) else rows.filter(account_id__in=list_owned_account_ids(request))
 
     def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         return super().allowed(request, obj, OWN)
@@ -110,21 +110,21 @@ class OwnersAdmin(ScopedAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "account" and not sees_all(request):
-            field.queryset = Account.objects.filter(pk__in=owned_accounts(request))
+        if db_field.name == "account" and not is_seeing_all_accounts(request):
+            field.queryset = Account.objects.filter(pk__in=list_owned_account_ids(request))
         if db_field.name == "account" and len(only := field.queryset[:2]) == 1:
             field.initial = only[0].pk
         return field
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "role":
-            kwargs["help_text"] = roles_help()
+            kwargs["help_text"] = make_roles_help()
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
 
-def roles_help() -> SafeString:
+def make_roles_help() -> SafeString:
     """What each role may do, as the table of rights says."""
-    told = ((role.label, ", ".join(str(does) for action, does in DOES.items() if action in MAY[role])) for role in Role)
+    told = ((role.label, ", ".join(str(does) for action, does in RIGHT_LABELS.items() if action in MAY[role])) for role in Role)
     return format_html_join(SafeString("<br>"), "<b>{}</b>: {}", told)
 
 
@@ -138,15 +138,15 @@ class MembershipAdmin(OwnersAdmin):
     ordering = ("account", "user__username")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj and last_owner(obj))
+        return super().has_delete_permission(request, obj) and not (obj and is_last_owner(obj))
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        withdraw(obj.account, obj.user.email)
+        withdraw_invitation(obj.account, obj.user.email)
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         """With whatever was left open for the person, or an old link would undo it."""
-        withdraw(obj.account, obj.user.email)
+        withdraw_invitation(obj.account, obj.user.email)
         super().delete_model(request, obj)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -164,10 +164,10 @@ class MembershipAdmin(OwnersAdmin):
         return obj.role, obj.get_role_display()
 
 
-def sees_all(request: HttpRequest) -> bool:
+def is_seeing_all_accounts(request: HttpRequest) -> bool:
     """The platform's staff, as long as they have not chosen one account."""
-    return bool(request.user.is_superuser) and chosen_account(request) is None  # type: ignore[union-attr]
+    return bool(request.user.is_superuser) and find_chosen_account(request) is None  # type: ignore[union-attr]
 
 
-def owned_accounts(request: HttpRequest) -> list[int]:
-    return [pk for pk in seen_accounts(request).values_list("pk", flat=True) if may(request.user, pk, OWN)]
+def list_owned_account_ids(request: HttpRequest) -> list[int]:
+    return [pk for pk in select_seen_accounts(request).values_list("pk", flat=True) if may(request.user, pk, OWN)]

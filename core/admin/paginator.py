@@ -11,12 +11,12 @@ from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
 from core.models.account import Account
-from core.tenancy import AccountOwned, covered
+from core.tenancy import AccountOwned, list_covered_accounts
 
 # Rows that are counted, and so the last row that pages reach. Filters and search reach the others.
-CAP = 10_000
+MOST_ROWS_COUNTED = 10_000
 # With more accounts than this in the scope, one query over all of them is the cheaper one.
-MOST_ACCOUNTS = 20
+MOST_ACCOUNTS_APART = 20
 
 
 class CappedPaginator(Paginator):
@@ -36,18 +36,18 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def capped(self) -> bool:
-        return self._counted > CAP
+        return self._counted > MOST_ROWS_COUNTED
 
     @cached_property
     def count(self) -> int:
-        return min(self._counted, CAP)
+        return min(self._counted, MOST_ROWS_COUNTED)
 
     @cached_property
     def _counted(self) -> int:
         found = 0
         for part in self._parts:
-            found += part.order_by()[: CAP + 1 - found].count()
-            if found > CAP:
+            found += part.order_by()[: MOST_ROWS_COUNTED + 1 - found].count()
+            if found > MOST_ROWS_COUNTED:
                 break
         return found
 
@@ -59,7 +59,7 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def _parts(self) -> list[QuerySet[Any]]:
-        accounts = self.accounts or accounts_in_scope(self.object_list)
+        accounts = self.accounts or list_accounts_in_scope(self.object_list)
         if not accounts or not all(self._is_own(term) for term in self.object_list.query.order_by):
             return [self.object_list]
         return [self.object_list.filter(account_id=account) for account in accounts]
@@ -83,11 +83,11 @@ class CappedPaginator(Paginator):
         return [key[-1] for key in keys[first:last]]
 
 
-def accounts_in_scope(rows: object) -> Sequence[int]:
+def list_accounts_in_scope(rows: object) -> Sequence[int]:
     """Ids of the accounts that the open scope covers; none where that does not help to read ``rows``."""
     if not isinstance(rows, QuerySet) or not issubclass(rows.model, AccountOwned):
         return []
-    accounts = covered()
+    accounts = list_covered_accounts()
     if accounts is None:
-        accounts = list(Account.objects.values_list("pk", flat=True)[: MOST_ACCOUNTS + 1])
-    return accounts if len(accounts) <= MOST_ACCOUNTS else []
+        accounts = list(Account.objects.values_list("pk", flat=True)[: MOST_ACCOUNTS_APART + 1])
+    return accounts if len(accounts) <= MOST_ACCOUNTS_APART else []

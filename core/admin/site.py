@@ -14,7 +14,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
-from core.switcher import choices, switch
+from core.switcher import make_account_choices, switch_account
 
 
 class Site(UnfoldAdminSite):
@@ -28,10 +28,10 @@ class Site(UnfoldAdminSite):
         return super().index(request, {**shown, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
-        return [path("switch/", self.admin_view(switch), name="switch"), *super().get_urls()]
+        return [path("switch/", self.admin_view(switch_account), name="switch"), *super().get_urls()]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "switcher": choices(request)}
+        return {**super().each_context(request), "switcher": make_account_choices(request)}
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """unfold's search over the names of pages is not shown, and fails on some addresses."""

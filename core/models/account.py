@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from core.history import Tracked, history_of
+from core.history import Tracked, make_history
 
 
 def check_timezone(name: str) -> None:
@@ -48,7 +48,7 @@ class Account(Tracked):
     # Set when its deletion begins: from then on the database lets go of its audit log.
     leaving_at = models.DateTimeField(_("being deleted since"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    history = history_of("exported_at", "leaving_at", "created_at")
+    history = make_history("exported_at", "leaving_at", "created_at")
 
     class Meta:
         verbose_name = _("account")
@@ -79,7 +79,7 @@ class Membership(Tracked):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships", verbose_name=_("user"))
     account = models.ForeignKey(Account, models.CASCADE, related_name="memberships", verbose_name=_("account"))
     role = models.CharField(_("role"), max_length=16, choices=Role.choices, default=Role.VIEWER)
-    history = history_of()
+    history = make_history()
 
     class Meta:
         verbose_name = _("member")

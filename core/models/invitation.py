@@ -10,14 +10,14 @@ from django.utils.translation import gettext_lazy as _
 
 from core.models.account import Account, Role
 
-LIVES = timedelta(days=7)
+INVITATION_LIFETIME = timedelta(days=7)
 
 
 def in_a_week():  # type: ignore[no-untyped-def]
-    return timezone.now() + LIVES
+    return timezone.now() + INVITATION_LIFETIME
 
 
-def digest(token: str) -> str:
+def digest_token(token: str) -> str:
     """What is stored of a token: who reads the database cannot accept an invitation."""
     return hashlib.sha256(token.encode()).hexdigest()
 
@@ -48,7 +48,7 @@ class Invitation(models.Model):
     def new_token(self) -> str:
         """Sets a fresh token and its time; returns the token, which is stored nowhere."""
         token = secrets.token_urlsafe(32)
-        self.token_digest, self.expires_at = digest(token), in_a_week()
+        self.token_digest, self.expires_at = digest_token(token), in_a_week()
         return token
 
     @property

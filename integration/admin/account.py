@@ -23,23 +23,23 @@ from django.utils.translation import gettext_lazy
 
 from core.admin.account import AccountAdmin
 from core.admin.base import button, display, site
-from core.history import because
+from core.history import give_reason
 from core.models import Account, Departure
 from core.roles import EXPORT, OWN
 from core.tenancy import all_accounts
 from integration import tasks
-from integration.admin.parts.links import page_url
-from integration.admin.parts.shown import badge, choice_badge, number, when
+from integration.admin.parts.links import make_page_url
+from integration.admin.parts.shown import make_badge, make_choice_badge, show_moment, show_number
 from integration.leaving.archive import write_archive
 from integration.leaving.erase import destroy_credentials
 from integration.models import Bucket, Connection, DayFigures, Record, SyncRule, SyncRun
 
 # An export that is older than this may lack what came since.
-EXPORT_LASTS = timedelta(days=1)
+EXPORT_LIFETIME = timedelta(days=1)
 USAGE_DAYS = 30
 
 
-def fares(ids: list[int]) -> dict[int, dict[str, Any]]:
+def measure_accounts(ids: list[int]) -> dict[int, dict[str, Any]]:
     """Account -> how it fares. A handful of queries, however many accounts; each ends in an index."""
     found: dict[int, dict[str, Any]] = {pk: {} for pk in ids}
     since = timezone.now().date() - timedelta(days=USAGE_DAYS)
@@ -61,12 +61,12 @@ def fares(ids: list[int]) -> dict[int, dict[str, Any]]:
             calls=Sum("calls_sansan") + Sum("calls_hubspot"), written=Sum("created") + Sum("updated") + Sum("linked")
         ):
             found[pk].update(calls=calls, written=written)
-    for run in last_runs(ids):
+    for run in find_last_runs(ids):
         found[run.account_id]["run"] = run
     return found
 
 
-def last_runs(ids: list[int]) -> list[SyncRun]:
+def find_last_runs(ids: list[int]) -> list[SyncRun]:
     """One look into the index for each account: the greatest of a group would be found by reading all of its runs."""
     last = SyncRun.objects.filter(account=OuterRef("pk")).order_by("-pk").values("pk")[:1]
     with all_accounts():
@@ -74,7 +74,7 @@ def last_runs(ids: list[int]) -> list[SyncRun]:
         return list(SyncRun.objects.filter(pk__in=[pk for pk in found if pk]))
 
 
-class Fares(AccountAdmin):
+class AccountHealthAdmin(AccountAdmin):
     list_display = ("name", "slug", "health", "last_run", "last_check", "failing", "usage", "members", "active")
     list_filter = ("active",)
     buttons = ("export", "resume")
@@ -89,7 +89,7 @@ class Fares(AccountAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)
-        found = fares([account.pk for account in changelist.result_list])
+        found = measure_accounts([account.pk for account in changelist.result_list])
         for account in changelist.result_list:
             account.fares = found[account.pk]
         return changelist
@@ -98,11 +98,11 @@ class Fares(AccountAdmin):
         mine = bool(request.user.is_superuser)  # type: ignore[union-attr]
         return {
             "account": obj,
-            "fares": fares([obj.pk])[obj.pk],
+            "fares": measure_accounts([obj.pk])[obj.pk],
             "health": self.health(obj),
             "suspend_url": reverse("admin:core_account_suspend", args=[obj.pk]) if mine and obj.active else "",
             "leave_url": reverse("admin:core_account_leave", args=[obj.pk]) if mine and not obj.active and not obj.leaving_at else "",
-            "exported": when(obj.exported_at),
+            "exported": show_moment(obj.exported_at),
         }
 
     # Suspending
@@ -121,7 +121,7 @@ class Fares(AccountAdmin):
         title=gettext_lazy("A ZIP of configuration, records, links, audit log and history, without secrets"),
     )
     def export(self, request: HttpRequest, obj: Account) -> HttpResponseBase:
-        response = StreamingHttpResponse(noted(obj), content_type="application/zip")
+        response = StreamingHttpResponse(stream_archive(obj), content_type="application/zip")
         response["Content-Disposition"] = f'attachment; filename="{obj.slug}-{timezone.localtime():%Y%m%d-%H%M}.zip"'
         return response  # type: ignore[return-value]
 
@@ -129,7 +129,7 @@ class Fares(AccountAdmin):
     def resume(self, request: HttpRequest, obj: Account) -> None:
         self.for_staff(request)
         obj.active, obj.suspended_for = True, ""
-        because(obj, _("Resumed")).save(update_fields=["active", "suspended_for"])
+        give_reason(obj, _("Resumed")).save(update_fields=["active", "suspended_for"])
         messages.success(request, _("%(account)s is active again: its rules go on by themselves.") % {"account": obj})
 
     def suspend(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -138,9 +138,9 @@ class Fares(AccountAdmin):
         if not obj.active:
             return redirect(self.page_of(obj))
         if request.method == "POST" and not problems:
-            reason = said_why(request)
+            reason = read_typed_reason(request)
             obj.active, obj.suspended_for = False, reason
-            because(obj, reason).save(update_fields=["active", "suspended_for"])
+            give_reason(obj, reason).save(update_fields=["active", "suspended_for"])
             messages.success(request, _("%(account)s is suspended: nothing runs for it. A slice that is under way ends first.") % {"account": obj})
             return redirect(self.page_of(obj))
         return self.confirm(request, obj, "suspend", problems)
@@ -154,10 +154,10 @@ class Fares(AccountAdmin):
         problems = self.asked(request, obj) if request.method == "POST" else {}
         if obj.active:
             problems["all"] = _("Suspend the account first.")
-        elif obj.exported_at is None or obj.exported_at < timezone.now() - EXPORT_LASTS:
+        elif obj.exported_at is None or obj.exported_at < timezone.now() - EXPORT_LIFETIME:
             problems["all"] = _("Export everything first: after the deletion nothing can be brought back. An export counts for a day.")
         if request.method == "POST" and not problems:
-            self.begin_to_leave(request, obj, said_why(request))
+            self.begin_to_leave(request, obj, read_typed_reason(request))
             return redirect("admin:core_departure_changelist")
         return self.confirm(request, obj, "leave", problems)
 
@@ -189,7 +189,7 @@ class Fares(AccountAdmin):
         problems = {}
         if request.POST.get("slug", "").strip() != obj.slug:
             problems["slug"] = _("Type %(slug)s, exactly as it stands here.") % {"slug": obj.slug}
-        if not said_why(request):
+        if not read_typed_reason(request):
             problems["reason"] = _("Say why: it stands in the history.")
         return problems
 
@@ -212,45 +212,45 @@ class Fares(AccountAdmin):
 
     @display(description=gettext_lazy("health"))
     def health(self, obj: Any) -> SafeString:
-        told = getattr(obj, "fares", None) or fares([obj.pk])[obj.pk]
+        told = getattr(obj, "fares", None) or measure_accounts([obj.pk])[obj.pk]
         if obj.leaving_at:
-            return badge("", _("Being deleted"), "bad")
+            return make_badge("", _("Being deleted"), "bad")
         if not obj.active:
-            return badge("", _("Suspended"), "warn")
+            return make_badge("", _("Suspended"), "warn")
         if told.get("broken") or told.get("held"):
-            return badge("", _("Needs a person"), "bad")
+            return make_badge("", _("Needs a person"), "bad")
         if not told.get("active"):
-            return badge("", _("No active rule"), "plain")
-        return badge("", _("Some records failing"), "warn") if told.get("failing") else badge("", _("Working"), "good")
+            return make_badge("", _("No active rule"), "plain")
+        return make_badge("", _("Some records failing"), "warn") if told.get("failing") else make_badge("", _("Working"), "good")
 
     @display(description=gettext_lazy("last run"))
     def last_run(self, obj: Any) -> SafeString:
         run = obj.fares.get("run")
-        return format_html('<a href="{}">{}</a>', page_url(run), choice_badge(run, "state")) if run else SafeString("–")
+        return format_html('<a href="{}">{}</a>', make_page_url(run), make_choice_badge(run, "state")) if run else SafeString("–")
 
     @display(description=gettext_lazy("last check"))
     def last_check(self, obj: Any) -> Any:
-        return when(obj.fares.get("checked"))
+        return show_moment(obj.fares.get("checked"))
 
     @display(description=gettext_lazy("failing"))
     def failing(self, obj: Any) -> SafeString:
         n = obj.fares.get("failing", 0)
-        return format_html('<span class="mb-pair mb-text-{}">{}</span>', "bad" if n else "muted", number(n))
+        return format_html('<span class="mb-pair mb-text-{}">{}</span>', "bad" if n else "muted", show_number(n))
 
     @display(description=gettext_lazy("30 days: written / calls"))
     def usage(self, obj: Any) -> SafeString:
-        return format_html('<span class="mb-pair">{} / {}</span>', number(obj.fares.get("written", 0)), number(obj.fares.get("calls", 0)))
+        return format_html('<span class="mb-pair">{} / {}</span>', show_number(obj.fares.get("written", 0)), show_number(obj.fares.get("calls", 0)))
 
 
-def said_why(request: HttpRequest) -> str:
+def read_typed_reason(request: HttpRequest) -> str:
     return request.POST.get("reason", "").replace("\0", "").strip()[:500]
 
 
-def noted(account: Account) -> Iterator[bytes]:
+def stream_archive(account: Account) -> Iterator[bytes]:
     """The archive; that it was taken is noted once its last byte has gone out."""
     yield from write_archive(account)
     Account.objects.filter(pk=account.pk).update(exported_at=timezone.now())
 
 
 site.unregister(Account)
-admin.register(Account, site=site)(Fares)
+admin.register(Account, site=site)(AccountHealthAdmin)

@@ -21,14 +21,14 @@ from core.admin.base import AccountFilter, ScopedAdmin, ScopedForm, button, disp
 from core.roles import EDIT
 from integration import tasks
 from integration.admin.parts import rate
-from integration.admin.parts.fields import checked_secret
-from integration.admin.parts.links import list_url, page_url
-from integration.admin.parts.said import said
-from integration.admin.parts.shown import badge, choice_badge, number, when
+from integration.admin.parts.fields import check_typed_secret
+from integration.admin.parts.links import make_list_url, make_page_url
+from integration.admin.parts.said import translate_text
+from integration.admin.parts.shown import make_badge, make_choice_badge, show_moment, show_number
 from integration.admin.setup import oauth
 from integration.models import Connection, Link, SyncRule, Tag
 
-QUEUED = gettext_lazy("Queued. The result appears under “What we saw” as soon as a worker has it: reload this page in a few seconds.")
+TEST_QUEUED_TEXT = gettext_lazy("Queued. The result appears under “What we saw” as soon as a worker has it: reload this page in a few seconds.")
 SECRET_FIELDS = ["credentials", "hint", "health", "health_detail", "tested_at"]
 
 
@@ -61,10 +61,10 @@ class ConnectionForm(ScopedForm):
             self.fields["secret"].help_text = _("Leave blank to keep %(hint)s. A new one is tested at once.") % {"hint": self.instance.hint or "****"}
 
     def clean_secret(self) -> str:
-        return checked_secret(str(self.cleaned_data["secret"]))
+        return check_typed_secret(str(self.cleaned_data["secret"]))
 
     def clean_webhook_secret(self) -> str:
-        return checked_secret(str(self.cleaned_data["webhook_secret"]))
+        return check_typed_secret(str(self.cleaned_data["webhook_secret"]))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -108,7 +108,7 @@ class ConnectionAdmin(ScopedAdmin):
         return (*super().get_readonly_fields(request, obj), *(("system",) if obj else ()))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj and in_use(obj))
+        return super().has_delete_permission(request, obj) and not (obj and is_connection_used(obj))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Tags go with their connection, though nobody deletes one by hand."""
@@ -135,13 +135,13 @@ class ConnectionAdmin(ScopedAdmin):
     def tell_held(self, request: HttpRequest, obj: Connection) -> None:
         for rule in SyncRule.objects.filter(Q(sansan=obj) | Q(hubspot=obj), state=SyncRule.State.HELD).only("slug"):
             messages.warning(
-                request, format_html(_("The rule <a href='{}'>{}</a> is held: resume it there once the connection works."), page_url(rule), rule.slug)
+                request, format_html(_("The rule <a href='{}'>{}</a> is held: resume it there once the connection works."), make_page_url(rule), rule.slug)
             )
 
     @button(gettext_lazy("Test connection"), icon="network_check", primary=True)
     def test_connection(self, request: HttpRequest, obj: Connection) -> None:
         tasks.enqueue_check(obj)
-        messages.info(request, QUEUED)
+        messages.info(request, TEST_QUEUED_TEXT)
 
     @button(gettext_lazy("Refresh tags"), icon="sell", title=gettext_lazy("Reads every tag that the key sees"))
     def refresh_tags(self, request: HttpRequest, obj: Connection) -> None:
@@ -150,28 +150,28 @@ class ConnectionAdmin(ScopedAdmin):
 
     @button(gettext_lazy("Sign in to HubSpot"), icon="login", right=EDIT, title=gettext_lazy("In place of the key that it has now"))
     def sign_in(self, request: HttpRequest, obj: Connection) -> HttpResponse:
-        return oauth.begin(request, obj.account, self.page_of(obj), obj)
+        return oauth.begin_oauth(request, obj.account, self.page_of(obj), obj)
 
     def button_fits(self, name: str, obj: Connection) -> bool:
         if name == "sign_in":
-            return obj.system == Connection.System.HUBSPOT and oauth.offered()
+            return obj.system == Connection.System.HUBSPOT and oauth.is_oauth_offered()
         return name != "refresh_tags" or obj.system == Connection.System.SANSAN
 
     @display(description=gettext_lazy("calls today"))
     def budget(self, obj: Connection) -> Any:
-        return rate.shown(obj)
+        return rate.show_rate_budget(obj)
 
     @display(description=gettext_lazy("speed"))
     def speed(self, obj: Connection) -> str:
-        return rate.speed(obj)
+        return rate.describe_call_speed(obj)
 
     @display(description=gettext_lazy("heard of"))
     def hears(self, obj: Connection) -> Any:
         """How changes come in, and what to enter in HubSpot so that they come at once."""
         address = f"{settings.PUBLIC_URL or 'https://…'}{reverse('hubspot_webhook')}"
         if obj.heard_at:
-            return format_html("{} {}", _("By webhook, last"), when(obj.heard_at))
-        asked = format_html("{} {}", _("Asked for, last"), when(obj.polled_at)) if obj.polled_at else _("Not yet: it begins with the first run.")
+            return format_html("{} {}", _("By webhook, last"), show_moment(obj.heard_at))
+        asked = format_html("{} {}", _("Asked for, last"), show_moment(obj.polled_at)) if obj.polled_at else _("Not yet: it begins with the first run.")
         return format_html(
             '<span class="mb-two"><span>{}</span><small>{} <code>{}</code></small></span>', asked, _("For webhooks, enter in HubSpot's app:"), address
         )
@@ -187,35 +187,35 @@ class ConnectionAdmin(ScopedAdmin):
 
     @display(description=gettext_lazy("system"), ordering="system")
     def system_badge(self, obj: Connection) -> SafeString:
-        return badge(obj.system, obj.get_system_display())
+        return make_badge(obj.system, obj.get_system_display())
 
     @display(description=gettext_lazy("health"), ordering="health")
     def health_badge(self, obj: Connection) -> SafeString:
-        return choice_badge(obj, "health")
+        return make_choice_badge(obj, "health")
 
     @display(description=gettext_lazy("what we saw"))
     def seen(self, obj: Connection) -> SafeString:
-        text = said(obj.health_detail)
+        text = translate_text(obj.health_detail)
         return format_html('<span class="mb-cut" title="{}">{}</span>', text, text or "–")
 
     @display(description=gettext_lazy("what we saw"))
     def health_text(self, obj: Connection) -> str:
-        return said(obj.health_detail) or "–"
+        return translate_text(obj.health_detail) or "–"
 
     @display(description=gettext_lazy("tested"), ordering="tested_at")
     def tested(self, obj: Connection) -> Any:
-        return when(obj.tested_at)
+        return show_moment(obj.tested_at)
 
     @display(description=gettext_lazy("sees"))
     def sees(self, obj: Connection) -> Any:
         if obj.system == Connection.System.HUBSPOT:
-            return _("%(n)s contact properties") % {"n": number(len(obj.schema))}
+            return _("%(n)s contact properties") % {"n": show_number(len(obj.schema))}
         tags = Tag.objects.filter(connection=obj)
-        text = _("%(all)s tags, %(selected)s selected") % {"all": number(tags.count()), "selected": number(tags.filter(selected=True).count())}
-        return format_html('<a class="text-link" href="{}">{}</a>', list_url(Tag, connection=obj.pk), text)
+        text = _("%(all)s tags, %(selected)s selected") % {"all": show_number(tags.count()), "selected": show_number(tags.filter(selected=True).count())}
+        return format_html('<a class="text-link" href="{}">{}</a>', make_list_url(Tag, connection=obj.pk), text)
 
 
-def in_use(connection: Connection) -> bool:
+def is_connection_used(connection: Connection) -> bool:
     """Rules and history hang on it."""
     rules = SyncRule.objects.filter(Q(sansan=connection) | Q(hubspot=connection))
     return rules.exists() or Link.objects.filter(hubspot=connection).exists()

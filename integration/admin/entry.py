@@ -21,15 +21,20 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from core.admin.base import AccountFilter, PanelAdmin, display, site
-from core.admin.paginator import CAP
+from core.admin.paginator import MOST_ROWS_COUNTED
 from core.roles import EXPORT, may
-from core.switcher import seen_accounts
+from core.switcher import select_seen_accounts
 from integration.admin.parts import clash, diff, filters, search
 from integration.admin.parts.export import as_csv
 from integration.admin.parts.filters import DaysFilter, ReasonFilter, RuleFilter, RunFilter
-from integration.admin.parts.links import list_url, page_url
-from integration.admin.parts.said import why
-from integration.admin.parts.shown import badge, choice_badge, duration, sentence
+from integration.admin.parts.links import make_list_url, make_page_url
+from integration.admin.parts.said import show_reason
+from integration.admin.parts.shown import (
+    explain_reason,
+    make_badge,
+    make_choice_badge,
+    show_duration,
+)
 from integration.models import AuditEntry, Connection, Record
 from integration.planning.decisions import NEW_CARD
 from integration.planning.normalize import normalize_email
@@ -54,13 +59,13 @@ class AuditEntryAdmin(PanelAdmin):
     list_before_template = "admin/integration/entry_export.html"
     # The box is shown for these; what it asks is in get_search_results.
     search_fields = ("email",)
-    search_help_text = search.HELP
+    search_help_text = search.SEARCH_HELP
     # No index sorts a million rows by any other column.
     sortable_by = ()
     change_form_outer_before_template = "admin/integration/entry_panel.html"
 
     def accounts_of(self, request: HttpRequest) -> list[int]:
-        return filters.accounts_of(request) or super().accounts_of(request)
+        return filters.find_filtered_accounts(request) or super().accounts_of(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         return super().get_queryset(request).select_related("rule", "account")
@@ -76,9 +81,9 @@ class AuditEntryAdmin(PanelAdmin):
         if "@" in term:
             return queryset.filter(email=normalize_email(term)).exclude(email=""), False
         # An entry outlives its record, so the term may be a card that only the log still knows.
-        cards = {term, *search.find(request, term).values()}
+        cards = {term, *search.find_people(request, term).values()}
         # Keys first and unordered: asked for the newest, the database would walk the whole log to avoid a sort.
-        return queryset.filter(pk__in=list(queryset.filter(card_id__in=cards).order_by().values_list("pk", flat=True)[:CAP])), False
+        return queryset.filter(pk__in=list(queryset.filter(card_id__in=cards).order_by().values_list("pk", flat=True)[:MOST_ROWS_COUNTED])), False
 
     def get_urls(self) -> list[URLPattern]:
         export = path("export/", self.admin_site.admin_view(self.export), name="integration_auditentry_export")
@@ -86,7 +91,7 @@ class AuditEntryAdmin(PanelAdmin):
 
     def exportable(self, request: HttpRequest) -> list[int]:
         """Who may export in one account only takes nothing out of the others."""
-        return [pk for pk in seen_accounts(request).values_list("pk", flat=True) if may(request.user, pk, EXPORT)]
+        return [pk for pk in select_seen_accounts(request).values_list("pk", flat=True) if may(request.user, pk, EXPORT)]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().changelist_view(request, {"may_export": self.allowed(request, None, EXPORT), **(extra_context or {})})
@@ -98,7 +103,7 @@ class AuditEntryAdmin(PanelAdmin):
         try:
             entries = self.get_changelist_instance(request).queryset.filter(account__in=self.exportable(request))
         except IncorrectLookupParameters:
-            return redirect(list_url(AuditEntry))
+            return redirect(make_list_url(AuditEntry))
         log.info("audit_log_exported", user=request.user.pk, filters=sorted(request.GET))
         return as_csv(entries)
 
@@ -110,16 +115,16 @@ class AuditEntryAdmin(PanelAdmin):
             "entry": obj,
             "decision": self.decision_badge(obj),
             "outcome": self.outcome_badge(obj),
-            "sentence": sentence(obj.reason),
-            "changes": diff.lines(obj, schema, name_tags([obj.rule.sansan_id])),
+            "sentence": explain_reason(obj.reason),
+            "changes": diff.list_change_lines(obj, schema, name_tags([obj.rule.sansan_id])),
             "is_card": obj.reason == NEW_CARD,
-            "clashes": clash.lines(obj.clashes, {}, schema),
-            "stages": stages(obj),
-            "rule_url": page_url(obj.rule),
-            "record_url": page_url(record) if record else "",
-            "run_url": page_url(obj.run),
-            "others": brief(AuditEntry.objects.filter(account=obj.account_id, card_id=obj.card_id).exclude(pk=obj.pk)[:10], of=obj.rule_id),
-            "others_url": list_url(AuditEntry, q=obj.card_id),
+            "clashes": clash.list_clash_lines(obj.clashes, {}, schema),
+            "stages": list_entry_stages(obj),
+            "rule_url": make_page_url(obj.rule),
+            "record_url": make_page_url(record) if record else "",
+            "run_url": make_page_url(obj.run),
+            "others": list_entry_lines(AuditEntry.objects.filter(account=obj.account_id, card_id=obj.card_id).exclude(pk=obj.pk)[:10], of=obj.rule_id),
+            "others_url": make_list_url(AuditEntry, q=obj.card_id),
         }
 
     @display(description=gettext_lazy("planned"))
@@ -133,15 +138,15 @@ class AuditEntryAdmin(PanelAdmin):
 
     @display(description=gettext_lazy("decision"))
     def decision_badge(self, obj: AuditEntry) -> SafeString:
-        return choice_badge(obj, "decision")
+        return make_choice_badge(obj, "decision")
 
     @display(description=gettext_lazy("reason"))
     def why(self, obj: AuditEntry) -> SafeString:
-        return why(obj)
+        return show_reason(obj)
 
     @display(description=gettext_lazy("outcome"))
     def outcome_badge(self, obj: AuditEntry) -> SafeString:
-        return choice_badge(obj, "outcome") or badge("running", _("Open"))
+        return make_choice_badge(obj, "outcome") or make_badge("running", _("Open"))
 
     @display(description=gettext_lazy("rule"))
     def rule_name(self, obj: AuditEntry) -> str:
@@ -152,7 +157,7 @@ class AuditEntryAdmin(PanelAdmin):
         return format_html('<a class="text-link" href="?run={}">#{}</a>', obj.run_id, obj.run_id)
 
 
-def stages(entry: AuditEntry) -> list[dict[str, Any]]:
+def list_entry_stages(entry: AuditEntry) -> list[dict[str, Any]]:
     """When the entry came through each stage, and how long it took from the one before."""
     moments = (
         (_("Changed"), entry.changed_at),
@@ -164,27 +169,27 @@ def stages(entry: AuditEntry) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     last: datetime | None = None
     for label, moment in moments:
-        delay = "+" + duration((moment - last).total_seconds()) if moment and last else ""
+        delay = "+" + show_duration((moment - last).total_seconds()) if moment and last else ""
         shown = f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else "–"
         rows.append({"label": label, "time": shown, "delay": delay, "done": bool(moment)})
         last = moment or last
     return rows
 
 
-def brief(entries: QuerySet[AuditEntry], of: int = 0) -> list[dict[str, Any]]:
+def list_entry_lines(entries: QuerySet[AuditEntry], of: int = 0) -> list[dict[str, Any]]:
     """Entries as lines of another page, ``of`` a rule; each names its rule where they are of several."""
     rows = list(entries.select_related("rule"))
     several = len({entry.rule_id for entry in rows} | ({of} if of else set())) > 1
     return [
         {
-            "url": page_url(entry),
+            "url": make_page_url(entry),
             "time": f"{timezone.localtime(entry.planned_at):%Y-%m-%d %H:%M:%S}",
-            "decision": choice_badge(entry, "decision"),
-            "outcome": choice_badge(entry, "outcome") or badge("running", _("Open")),
-            "sentence": sentence(entry.reason),
+            "decision": make_choice_badge(entry, "decision"),
+            "outcome": make_choice_badge(entry, "outcome") or make_badge("running", _("Open")),
+            "sentence": explain_reason(entry.reason),
             "rule": entry.rule.slug if several else "",
             "changed": ", ".join(list(entry.after)[:6]),
-            "stages": [stage for stage in stages(entry) if stage["done"]] if entry.sent_at else [],
+            "stages": [stage for stage in list_entry_stages(entry) if stage["done"]] if entry.sent_at else [],
         }
         for entry in rows
     ]

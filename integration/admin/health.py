@@ -24,27 +24,39 @@ from core.roles import OPERATE, VIEW, may
 from core.tenancy import all_accounts
 from integration import tasks
 from integration.admin.parts import search
-from integration.admin.parts.chart import DAYS, chart, summary
-from integration.admin.parts.links import list_url, page_url, resume_url, step_url
-from integration.admin.parts.shown import TONES, choice_badge, number, sentence, to_do, when
-from integration.admin.parts.standing import standings
+from integration.admin.parts.chart import CHART_DAYS, draw_chart, summarize_days
+from integration.admin.parts.links import (
+    make_list_url,
+    make_page_url,
+    make_resume_url,
+    make_step_url,
+)
+from integration.admin.parts.shown import (
+    TONES,
+    advise_on_reason,
+    explain_reason,
+    make_choice_badge,
+    show_moment,
+    show_number,
+)
+from integration.admin.parts.standing import count_records_by_bucket
 from integration.intake.people import choose_side_for_all, retry_reason, retry_records
 from integration.models import Bucket, DayFigures, Record, Side, SyncRule
 
-TABS = (Bucket.LINKED, Bucket.EXCLUDED, Bucket.FAILING, Bucket.MERGED, Bucket.HELD, Bucket.WAITING, Bucket.UNSEEN)
-PER_PAGE = 25
+HEALTH_TABS = (Bucket.LINKED, Bucket.EXCLUDED, Bucket.FAILING, Bucket.MERGED, Bucket.HELD, Bucket.WAITING, Bucket.UNSEEN)
+HEALTH_ROWS_A_PAGE = 25
 # More cards of one reason than this are not gone through to tell how many people they are.
-COUNTED_PEOPLE = 20_000
+MOST_CARDS_TO_COUNT_PEOPLE = 20_000
 
 
 class HealthMixin:
     """For the ModelAdmin of the rules."""
 
     def health_urls(self) -> list[URLPattern]:
-        return [path("<int:rule_id>/health/", self.admin_site.admin_view(Health.as_view(page=self)), name="integration_health")]  # type: ignore[attr-defined]
+        return [path("<int:rule_id>/health/", self.admin_site.admin_view(HealthView.as_view(page=self)), name="integration_health")]  # type: ignore[attr-defined]
 
 
-class Health(View):
+class HealthView(View):
     page: Any = None
     side: str = Side.CARD
 
@@ -54,23 +66,23 @@ class Health(View):
         if self.rule is None or not may(request.user, self.rule.account_id, VIEW):
             raise Http404
         self.side = Side.CONTACT if request.GET.get("side") == Side.CONTACT else Side.CARD
-        self.bucket = asked_stand(request.GET.get("stand", ""))
+        self.bucket = as_known_bucket(request.GET.get("stand", ""))
         self.reason = request.GET.get("reason", "")[:64].replace("\0", "")
         self.term = request.GET.get("q", "").replace("\0", "").strip()[:200]
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        stand = standings([self.rule.pk], self.side).get(self.rule.pk, {})
-        bucket = self.bucket or first_to_look_at(stand)
+        stand = count_records_by_bucket([self.rule.pk], self.side).get(self.rule.pk, {})
+        bucket = self.bucket or choose_first_bucket(stand)
         records = self.records(bucket)
         days = self.days()
         context = {
             **self.page.admin_site.each_context(request),
             "title": _("Sync health"),
             "rule": self.rule,
-            "rule_url": page_url(self.rule),
-            "state_badge": choice_badge(self.rule, "state"),
-            "setup_url": resume_url(self.rule) if self.rule.state == SyncRule.State.DRAFT else step_url("review", self.rule),
-            "checked": when(self.rule.checked_at),
+            "rule_url": make_page_url(self.rule),
+            "state_badge": make_choice_badge(self.rule, "state"),
+            "setup_url": make_resume_url(self.rule) if self.rule.state == SyncRule.State.DRAFT else make_step_url("review", self.rule),
+            "checked": show_moment(self.rule.checked_at),
             "sides": self.sides(),
             "contacts": self.side == Side.CONTACT,
             "tabs": self.tabs(stand, bucket),
@@ -79,15 +91,15 @@ class Health(View):
             "bucket_label": Bucket(bucket).label,
             "reasons": [] if self.term else self.reasons(bucket),
             "reason": self.reason,
-            "reason_says": (sentence(self.reason), to_do(self.reason)) if self.reason else (),
+            "reason_says": (explain_reason(self.reason), advise_on_reason(self.reason)) if self.reason else (),
             "q": self.term,
             "records": records,
             "next": self.next_url(records, bucket),
             "may_operate": may(request.user, self.rule.account_id, OPERATE),
-            "chart": chart(days, self.today()),
-            "latency": summary(days),
-            "days": DAYS,
-            "list_url": list_url(Record, rule=self.rule.pk, bucket=bucket, side=self.side.value),
+            "chart": draw_chart(days, self.today()),
+            "latency": summarize_days(days),
+            "days": CHART_DAYS,
+            "list_url": make_list_url(Record, rule=self.rule.pk, bucket=bucket, side=self.side.value),
             "made_today": self.made_today(days),
         }
         return TemplateResponse(request, "admin/integration/health.html", context)
@@ -96,7 +108,7 @@ class Health(View):
         return self.rule.account.day_of(timezone.now())
 
     def days(self) -> list[DayFigures]:
-        return list(DayFigures.objects.filter(rule=self.rule, day__gt=self.today() - timedelta(days=DAYS)))
+        return list(DayFigures.objects.filter(rule=self.rule, day__gt=self.today() - timedelta(days=CHART_DAYS)))
 
     def sides(self) -> list[dict[str, Any]]:
         """Cards, and contacts that may become cards; for a rule of one direction there is nothing to choose."""
@@ -118,13 +130,13 @@ class Health(View):
             {
                 "code": tab.value,
                 "label": tab.label,
-                "n": number(stand.get(tab, 0)),
+                "n": show_number(stand.get(tab, 0)),
                 "zero": not stand.get(tab, 0),
                 "tone": TONES.get(tab, "plain"),
                 "url": self.asked(stand=tab.value),
                 "current": tab == current and not self.term,
             }
-            for tab in TABS
+            for tab in HEALTH_TABS
         ]
 
     def rows(self, bucket: str) -> QuerySet[Any]:
@@ -135,14 +147,14 @@ class Health(View):
     def reasons(self, bucket: str) -> list[dict[str, Any]]:
         rows = self.rows(bucket).order_by().values("reason").annotate(n=Count("pk"))
         found = sorted(((row["reason"], row["n"]) for row in rows), key=lambda pair: (-pair[1], pair[0]))
-        people = self.people(bucket, [reason for reason, n in found if n <= COUNTED_PEOPLE]) if bucket != Bucket.LINKED else {}
+        people = self.people(bucket, [reason for reason, n in found if n <= MOST_CARDS_TO_COUNT_PEOPLE]) if bucket != Bucket.LINKED else {}
         return [
             {
                 "code": reason,
-                "n": number(n),
-                "people": number(people[reason]) if reason in people else number(n) if bucket == Bucket.LINKED else "",
-                "sentence": sentence(reason) if reason else _("Not looked at yet."),
-                "to_do": to_do(reason),
+                "n": show_number(n),
+                "people": show_number(people[reason]) if reason in people else show_number(n) if bucket == Bucket.LINKED else "",
+                "sentence": explain_reason(reason) if reason else _("Not looked at yet."),
+                "to_do": advise_on_reason(reason),
                 "url": self.asked(stand=bucket, reason=reason),
                 "current": reason == self.reason,
             }
@@ -164,26 +176,26 @@ class Health(View):
     def records(self, bucket: str) -> list[dict[str, Any]]:
         """One more than a page, to know whether there is another. In the order of the index that finds them."""
         if self.term:
-            ids = list(search.find(self.request, self.term))
-            rows = Record.objects.filter(rule=self.rule, side=self.side, pk__in=ids).order_by("pk")[: PER_PAGE + 1]
+            ids = list(search.find_people(self.request, self.term))
+            rows = Record.objects.filter(rule=self.rule, side=self.side, pk__in=ids).order_by("pk")[: HEALTH_ROWS_A_PAGE + 1]
         else:
             rows = self.rows(bucket)
             if self.reason:
                 rows = rows.filter(reason=self.reason)
-            rows = self.after(rows).order_by("reason", "pk")[: PER_PAGE + 1]
+            rows = self.after(rows).order_by("reason", "pk")[: HEALTH_ROWS_A_PAGE + 1]
         columns = ("pk", "external_id", "name", "email_key", "bucket", "reason", "detail", "changed_at", "due_at", "attempts", "barred")
-        return [record_row(record) for record in rows.only(*columns)]
+        return [as_record_row(record) for record in rows.only(*columns)]
 
     def after(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         reason, _sep, pk = self.request.GET.get("after", "").replace("\0", "").rpartition("|")
         return rows.filter(Q(reason__gt=reason) | Q(reason=reason, pk__gt=int(pk))) if is_id(pk) else rows
 
     def next_url(self, records: list[dict[str, Any]], bucket: str) -> str:
-        if len(records) <= PER_PAGE:
+        if len(records) <= HEALTH_ROWS_A_PAGE:
             return ""
         records.pop()
         if self.term:
-            messages.warning(self.request, _("More than %(n)s cards: only some are shown. Type more of the name.") % {"n": PER_PAGE})
+            messages.warning(self.request, _("More than %(n)s cards: only some are shown. Type more of the name.") % {"n": HEALTH_ROWS_A_PAGE})
             return ""
         last = records[-1]["record"]
         kept = {"stand": bucket, "reason": self.reason, "after": f"{last.reason}|{last.pk}"}
@@ -195,7 +207,7 @@ class Health(View):
         if not self.rule.account.active:
             messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": self.rule.account})
         elif request.POST.get("action") == "retry_reason":
-            stand, reason = asked_stand(request.POST.get("stand", "")), request.POST.get("reason", "").replace("\0", "")
+            stand, reason = as_known_bucket(request.POST.get("stand", "")), request.POST.get("reason", "").replace("\0", "")
             self.told(retry_reason(self.rule, self.side, stand, reason))
         elif request.POST.get("action") in ("choose_sansan", "choose_hubspot"):
             self.told(choose_side_for_all(self.rule, request.POST["action"].removeprefix("choose_"), request.user.get_username()))
@@ -208,24 +220,24 @@ class Health(View):
         if not n:
             messages.info(self.request, _("Nothing to try again: it stands elsewhere by now."))
             return
-        start_if_active(self.rule, self.request)
-        text = ngettext("%(n)s card is tried again now.", "%(n)s cards are tried again now.", n) % {"n": number(n)}
+        start_sync_if_active(self.rule, self.request)
+        text = ngettext("%(n)s card is tried again now.", "%(n)s cards are tried again now.", n) % {"n": show_number(n)}
         if self.rule.state == SyncRule.State.ACTIVE:
             messages.success(self.request, text)
         else:
             messages.warning(self.request, _("The rule is not active: what was chosen is tried as soon as it is."))
 
 
-def asked_stand(code: str) -> str:
+def as_known_bucket(code: str) -> str:
     return code if code in Bucket.values else ""
 
 
-def start_if_active(rule: SyncRule, request: HttpRequest) -> None:
+def start_sync_if_active(rule: SyncRule, request: HttpRequest) -> None:
     if rule.state == SyncRule.State.ACTIVE:
         tasks.enqueue_sync(rule, who=request.user.get_username())
 
 
-def first_to_look_at(stand: dict[str, int]) -> str:
+def choose_first_bucket(stand: dict[str, int]) -> str:
     """What needs a person comes first."""
     for bucket in (Bucket.FAILING, Bucket.HELD):
         if stand.get(bucket):
@@ -233,12 +245,12 @@ def first_to_look_at(stand: dict[str, int]) -> str:
     return Bucket.LINKED.value
 
 
-def record_row(record: Record) -> dict[str, Any]:
+def as_record_row(record: Record) -> dict[str, Any]:
     return {
         "record": record,
-        "url": page_url(record),
-        "bucket": choice_badge(record, "bucket"),
-        "sentence": sentence(record.reason) if record.reason else "",
-        "changed": when(record.changed_at),
-        "again": when(record.due_at) if record.due_at and record.bucket in (Bucket.FAILING, Bucket.WAITING) else "",
+        "url": make_page_url(record),
+        "bucket": make_choice_badge(record, "bucket"),
+        "sentence": explain_reason(record.reason) if record.reason else "",
+        "changed": show_moment(record.changed_at),
+        "again": show_moment(record.due_at) if record.due_at and record.bucket in (Bucket.FAILING, Bucket.WAITING) else "",
     }

@@ -12,15 +12,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.admin.base import PlatformRights, ReadOnlyAdmin, display, site
-from integration.admin.parts.shown import badge, when
+from integration.admin.parts.shown import make_badge, show_moment
 from integration.models import Heartbeat
 
 # The tick comes every half minute, so several of them were missed by then.
-QUIET = timedelta(minutes=3)
+LONGEST_HEARTBEAT_GAP = timedelta(minutes=3)
 
 
-def quiet(moment: datetime | None) -> bool:
-    return moment is None or moment < timezone.now() - QUIET
+def is_worker_quiet(moment: datetime | None) -> bool:
+    return moment is None or moment < timezone.now() - LONGEST_HEARTBEAT_GAP
 
 
 @admin.register(Heartbeat, site=site)
@@ -32,12 +32,12 @@ class HeartbeatAdmin(PlatformRights, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("state"))
     def pulse(self, obj: Heartbeat) -> SafeString:
-        return badge("", _("Quiet"), "bad") if quiet(obj.beat_at) else badge("", _("Working"), "good")
+        return make_badge("", _("Quiet"), "bad") if is_worker_quiet(obj.beat_at) else make_badge("", _("Working"), "good")
 
     @display(description=gettext_lazy("last beat"), ordering="beat_at")
     def beat(self, obj: Heartbeat) -> Any:
-        return when(obj.beat_at)
+        return show_moment(obj.beat_at)
 
     @display(description=gettext_lazy("last tick"), ordering="ticked_at")
     def ticked(self, obj: Heartbeat) -> Any:
-        return when(obj.ticked_at)
+        return show_moment(obj.ticked_at)

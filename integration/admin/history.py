@@ -24,58 +24,58 @@ from django.views import View
 
 from core.admin.base import is_id
 from core.models import Account, Membership
-from core.roles import HISTORY, may
-from core.switcher import chosen_account, seen_accounts
+from core.roles import HISTORY_RIGHT, may
+from core.switcher import find_chosen_account, select_seen_accounts
 from core.tenancy import all_accounts
 from integration.admin.parts.labels import CARD_FIELDS
-from integration.admin.parts.links import history_url
-from integration.admin.parts.said import condition
-from integration.admin.parts.shown import badge, number
+from integration.admin.parts.links import make_history_url
+from integration.admin.parts.said import describe_condition
+from integration.admin.parts.shown import make_badge, show_number
 from integration.models import Connection, FieldMapping, SyncRule, Tag
 
-KINDS: dict[str, Any] = {
+HISTORY_KINDS: dict[str, Any] = {
     "account": Account, "member": Membership, "connection": Connection, "rule": SyncRule, "mapping": FieldMapping, "tag": Tag,
 }  # fmt: skip
-PER_PAGE = 40
+HISTORY_ROWS_A_PAGE = 40
 # Columns that tell a person nothing.
-LEFT_OUT = {"id", "account", "rule", "position", "connection"}
-VERBS = {"+": (gettext_lazy("Made"), "good"), "~": (gettext_lazy("Changed"), "info"), "-": (gettext_lazy("Deleted"), "bad")}
+HIDDEN_HISTORY_COLUMNS = {"id", "account", "rule", "position", "connection"}
+CHANGE_VERBS = {"+": (gettext_lazy("Made"), "good"), "~": (gettext_lazy("Changed"), "info"), "-": (gettext_lazy("Deleted"), "bad")}
 
 
 class HistoryMixin:
     """For the ModelAdmin of the rules."""
 
     def history_urls(self) -> list[URLPattern]:
-        return [path("history/", self.admin_site.admin_view(History.as_view(page=self)), name="integration_history")]  # type: ignore[attr-defined]
+        return [path("history/", self.admin_site.admin_view(HistoryView.as_view(page=self)), name="integration_history")]  # type: ignore[attr-defined]
 
 
-class History(View):
+class HistoryView(View):
     page: Any = None
 
     @staticmethod
     def may_open(request: HttpRequest) -> bool:
         """Asked by the sidebar, too."""
-        chosen = chosen_account(request)
-        return may(request.user, chosen.pk if chosen else None, HISTORY)
+        chosen = find_chosen_account(request)
+        return may(request.user, chosen.pk if chosen else None, HISTORY_RIGHT)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        accounts = {pk: name for pk, name in seen_accounts(request).values_list("pk", "name") if may(request.user, pk, HISTORY)}
+        accounts = {pk: name for pk, name in select_seen_accounts(request).values_list("pk", "name") if may(request.user, pk, HISTORY_RIGHT)}
         if not self.may_open(request):
             raise PermissionDenied
         kind, pk = request.GET.get("kind", ""), request.GET.get("id", "")
-        kinds = {kind: KINDS[kind]} if kind in KINDS else KINDS
-        before = moment(request.GET.get("before", ""))
-        found = [rows(model, list(accounts), pk if kind in KINDS else "", before) for model in kinds.values()]
-        shown = list(islice(merge(*found, key=lambda row: row.history_date, reverse=True), PER_PAGE + 1))
-        more = len(shown) > PER_PAGE
-        shown = shown[:PER_PAGE]
+        kinds = {kind: HISTORY_KINDS[kind]} if kind in HISTORY_KINDS else HISTORY_KINDS
+        before = read_history_moment(request.GET.get("before", ""))
+        found = [read_history_rows(model, list(accounts), pk if kind in HISTORY_KINDS else "", before) for model in kinds.values()]
+        shown = list(islice(merge(*found, key=lambda row: row.history_date, reverse=True), HISTORY_ROWS_A_PAGE + 1))
+        more = len(shown) > HISTORY_ROWS_A_PAGE
+        shown = shown[:HISTORY_ROWS_A_PAGE]
         context = {
             **self.page.admin_site.each_context(request),
             "title": _("History of the configuration"),
-            "changes": described(shown, accounts),
-            "kinds": [{"code": code, "label": capfirst(model._meta.verbose_name), "current": code == kind} for code, model in KINDS.items()],
+            "changes": describe_history_rows(shown, accounts),
+            "kinds": [{"code": code, "label": capfirst(model._meta.verbose_name), "current": code == kind} for code, model in HISTORY_KINDS.items()],
             "kind": kind,
-            "one": pk if kind in KINDS and is_id(pk) else "",
+            "one": pk if kind in HISTORY_KINDS and is_id(pk) else "",
             "next": self.next_url(shown[-1].history_date) if more else "",
             "several": len(accounts) > 1,
         }
@@ -86,7 +86,7 @@ class History(View):
         return f"?{urlencode({**kept, 'before': last.isoformat()})}"
 
 
-def moment(text: str) -> datetime | None:
+def read_history_moment(text: str) -> datetime | None:
     try:
         parsed = parse_datetime(text)
     except ValueError:
@@ -97,7 +97,7 @@ def moment(text: str) -> datetime | None:
         return None
 
 
-def rows(model: Any, accounts: list[int], pk: str, before: datetime | None) -> list[Any]:
+def read_history_rows(model: Any, accounts: list[int], pk: str, before: datetime | None) -> list[Any]:
     """The newest changes of one kind, each with the row before it. The accounts are those that the role lets be seen."""
     history = model.history.model
     column = "id" if model is Account else "account_id"
@@ -109,18 +109,18 @@ def rows(model: Any, accounts: list[int], pk: str, before: datetime | None) -> l
         wanted &= Q(history_date__lt=before)
     with all_accounts():
         found: QuerySet[Any] = history.objects.filter(wanted).order_by("-history_date", "-history_id")
-        shown = list(found.annotate(earlier=Subquery(earlier))[: PER_PAGE + 1])
+        shown = list(found.annotate(earlier=Subquery(earlier))[: HISTORY_ROWS_A_PAGE + 1])
         there = history.objects.in_bulk([row.earlier for row in shown if row.earlier])
     for row in shown:
         row.before = there.get(row.earlier)
     return shown
 
 
-def described(shown: list[Any], accounts: dict[int, str]) -> list[dict[str, Any]]:
-    names = Names(shown)
+def describe_history_rows(shown: list[Any], accounts: dict[int, str]) -> list[dict[str, Any]]:
+    names = HistoryNames(shown)
     result = []
     for row in shown:
-        verb, tone = VERBS[row.history_type]
+        verb, tone = CHANGE_VERBS[row.history_type]
         model = row.instance_type
         account_id = row.id if model is Account else row.account_id
         result.append(
@@ -129,20 +129,20 @@ def described(shown: list[Any], accounts: dict[int, str]) -> list[dict[str, Any]
                 "who": row.who or _("The platform"),
                 "kind": capfirst(model._meta.verbose_name),
                 "what": names.of(row),
-                "verb": badge("", verb, tone),
+                "verb": make_badge("", verb, tone),
                 "reason": row.history_change_reason or "",
                 "account": accounts.get(account_id, ""),
-                "fields": list(differences(row, names)),
-                "url": history_url(kind=next(code for code, one in KINDS.items() if one is model), id=row.id),
+                "fields": list(list_row_differences(row, names)),
+                "url": make_history_url(kind=next(code for code, one in HISTORY_KINDS.items() if one is model), id=row.id),
             }
         )
     return result
 
 
-def differences(row: Any, names: Names) -> Iterator[tuple[Any, str, str]]:
+def list_row_differences(row: Any, names: HistoryNames) -> Iterator[tuple[Any, str, str]]:
     """(field, before, after) of what changed; of a new or deleted row what it held."""
     for field in row.tracked_fields:
-        if field.name in LEFT_OUT or (row.instance_type is Tag and field.name != "selected"):
+        if field.name in HIDDEN_HISTORY_COLUMNS or (row.instance_type is Tag and field.name != "selected"):
             continue
         now = names.value(field, getattr(row, field.attname))
         then = names.value(field, getattr(row.before, field.attname)) if row.before else ""
@@ -155,7 +155,7 @@ def differences(row: Any, names: Names) -> Iterator[tuple[Any, str, str]]:
             yield capfirst(field.verbose_name), then, now
 
 
-class Names:
+class HistoryNames:
     """What the rows that a change points at are called, read once for a page."""
 
     def __init__(self, shown: Iterable[Any]) -> None:
@@ -190,23 +190,23 @@ class Names:
             return str(_("yes") if value else _("no"))
         if value in (None, "", [], {}):
             return ""
-        return in_words(field.name, value) if isinstance(value, dict | list) else str(value)
+        return describe_json_value(field.name, value) if isinstance(value, dict | list) else str(value)
 
 
-def in_words(name: str, value: Any) -> str:
+def describe_json_value(name: str, value: Any) -> str:
     """A field that holds rows, a line for each."""
     if name == "filters":
-        return "\n".join(criterion(side, row) for side, rows in sorted(value.items()) for row in rows)
+        return "\n".join(describe_side_criterion(side, row) for side, rows in sorted(value.items()) for row in rows)
     if name == "limits":
         words = {"creates": _("New contacts: at most %(n)s"), "updates": _("Changed contacts: at most %(n)s")}
-        return "\n".join(words[what] % {"n": number(most)} for what, most in sorted(value.items()))
+        return "\n".join(words[what] % {"n": show_number(most)} for what, most in sorted(value.items()))
     if name == "table":
         return "\n".join(f"{have} → {becomes}" for have, becomes in value)
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def criterion(side: str, row: dict[str, str]) -> str:
+def describe_side_criterion(side: str, row: dict[str, str]) -> str:
     """A property of a contact keeps the name that HubSpot gives it."""
     name = row["field"]
-    words = condition(CARD_FIELDS.get(name, name) if side == "cards" else name, row["op"], row.get("value", ""))
+    words = describe_condition(CARD_FIELDS.get(name, name) if side == "cards" else name, row["op"], row.get("value", ""))
     return (_("Card: %(criterion)s") if side == "cards" else _("Contact: %(criterion)s")) % {"criterion": words}

@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy
 
 from core.admin.base import AccountFilter, PanelAdmin, display, site
 from core.tenancy import all_accounts
-from integration.admin.entry import brief
+from integration.admin.entry import list_entry_lines
 from integration.admin.parts import search
 from integration.admin.parts.filters import ConnectionFilter
-from integration.admin.parts.links import list_url, page_url
-from integration.admin.parts.shown import choice_badge, number, when
+from integration.admin.parts.links import make_list_url, make_page_url
+from integration.admin.parts.shown import make_choice_badge, show_moment, show_number
 from integration.models import AuditEntry, Connection, Link, Record
 
 
@@ -33,7 +33,7 @@ class LinkAdmin(PanelAdmin):
     list_filter = (PortalFilter, AccountFilter)
     # The box is shown for these; what it asks is in get_search_results.
     search_fields = ("contact_id",)
-    search_help_text = search.HELP
+    search_help_text = search.SEARCH_HELP
     sortable_by = ()
     ordering = ("-id",)
     change_form_outer_before_template = "admin/integration/link_panel.html"
@@ -45,8 +45,8 @@ class LinkAdmin(PanelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        people = Record.objects.filter(pk__in=list(search.find(request, term)), link__isnull=False).values_list("link", flat=True)
-        return queryset.filter(pk__in={*people, *search.links(term).values_list("pk", flat=True)[: search.MOST]}), False
+        people = Record.objects.filter(pk__in=list(search.find_people(request, term)), link__isnull=False).values_list("link", flat=True)
+        return queryset.filter(pk__in={*people, *search.select_links_by_term(term).values_list("pk", flat=True)[: search.MOST_PEOPLE_FOUND]}), False
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Names and cards of the links on this page, in one query."""
@@ -67,12 +67,12 @@ class LinkAdmin(PanelAdmin):
         entries = AuditEntry.objects.filter(account=obj.account_id, card_id__in=[record.external_id for record in records], link_key=obj.key)
         return {
             "link": obj,
-            "records": [{"url": page_url(one), "record": one, "bucket": choice_badge(one, "bucket")} for one in records],
+            "records": [{"url": make_page_url(one), "record": one, "bucket": make_choice_badge(one, "bucket")} for one in records],
             "written": [(name, value, obj.answered.get(name, "")) for name, value in obj.written.items()],
-            "portal_url": page_url(obj.hubspot),
-            "confirmed": when(obj.confirmed_at),
-            "entries": brief(entries[:20]),
-            "entries_url": list_url(AuditEntry, q=obj.key),
+            "portal_url": make_page_url(obj.hubspot),
+            "confirmed": show_moment(obj.confirmed_at),
+            "entries": list_entry_lines(entries[:20]),
+            "entries_url": make_list_url(AuditEntry, q=obj.key),
         }
 
     @display(description=gettext_lazy("person"))
@@ -85,7 +85,7 @@ class LinkAdmin(PanelAdmin):
 
     @display(description=gettext_lazy("cards"))
     def cards(self, obj: Link) -> str:
-        return number(getattr(obj, "card_count", 0))
+        return show_number(getattr(obj, "card_count", 0))
 
     @display(description="HubSpot")
     def portal(self, obj: Link) -> str:
@@ -93,8 +93,8 @@ class LinkAdmin(PanelAdmin):
 
     @display(description=gettext_lazy("last confirmed"))
     def confirmed(self, obj: Link) -> Any:
-        return when(obj.confirmed_at)
+        return show_moment(obj.confirmed_at)
 
     @display(description=gettext_lazy("made"))
     def made(self, obj: Link) -> Any:
-        return when(obj.created_at)
+        return show_moment(obj.created_at)

@@ -9,82 +9,87 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from core.admin.base import accounts_to_edit
+from core.admin.base import select_editable_accounts
 from core.models import Account
 from core.roles import EDIT, may
-from integration.admin.heartbeat import quiet
-from integration.admin.parts.chart import in_short
-from integration.admin.parts.links import health_url, list_url, page_url
-from integration.admin.parts.needs_a_person import attention
-from integration.admin.parts.shown import choice_badge, counters, duration, when
-from integration.admin.parts.standing import standings, waiting_failing
+from integration.admin.heartbeat import is_worker_quiet
+from integration.admin.parts.chart import describe_day
+from integration.admin.parts.links import make_health_url, make_list_url, make_page_url
+from integration.admin.parts.needs_a_person import collect_attention_lines
+from integration.admin.parts.shown import (
+    make_choice_badge,
+    show_counters,
+    show_duration,
+    show_moment,
+)
+from integration.admin.parts.standing import count_records_by_bucket, show_waiting_and_failing
 from integration.models import COUNTERS, DayFigures, Heartbeat, SyncRule, SyncRun
 
-MOST_RULES = 30
-MOST_RUNS = 8
+MOST_OVERVIEW_RULES = 30
+MOST_OVERVIEW_RUNS = 8
 # A run that did nothing but recognise our own writes. After a large one there are many: the list of all runs has them.
-ECHOES_ONLY = Q(kind=SyncRun.Kind.INCREMENTAL, state=SyncRun.State.SUCCEEDED, read=0, echoes__gt=0, **dict.fromkeys(COUNTERS, 0))
+ECHOES_ONLY_RUNS = Q(kind=SyncRun.Kind.INCREMENTAL, state=SyncRun.State.SUCCEEDED, read=0, echoes__gt=0, **dict.fromkeys(COUNTERS, 0))
 
 
-def overview(request: HttpRequest) -> dict[str, Any]:
-    rules = list(rules_with_last_run()[:MOST_RULES])
-    shown = attention()
-    runs = SyncRun.objects.exclude(ECHOES_ONLY).select_related("rule", "account").order_by("-pk")[:MOST_RUNS]
+def make_overview(request: HttpRequest) -> dict[str, Any]:
+    rules = list(select_rules_with_last_run()[:MOST_OVERVIEW_RULES])
+    shown = collect_attention_lines()
+    runs = SyncRun.objects.exclude(ECHOES_ONLY_RUNS).select_related("rule", "account").order_by("-pk")[:MOST_OVERVIEW_RUNS]
     return {
         **shown,
         "calm": bool(rules) and not any(shown[name] for name in ("broken", "held", "late", "failing")),
         "one_account": len({rule.account_id for rule in rules}) < 2,
-        "begin": begin(request, rules),
-        "rules": rule_rows(rules),
-        "rules_url": list_url(SyncRule),
-        "more_rules": len(rules) == MOST_RULES,
-        "runs": [run_row(run) for run in runs],
-        "runs_url": list_url(SyncRun),
-        "no_pulse": any(rule.state == SyncRule.State.ACTIVE for rule in rules) and pulse_stopped(),
+        "begin": choose_first_step(request, rules),
+        "rules": list_rule_rows(rules),
+        "rules_url": make_list_url(SyncRule),
+        "more_rules": len(rules) == MOST_OVERVIEW_RULES,
+        "runs": [as_run_row(run) for run in runs],
+        "runs_url": make_list_url(SyncRun),
+        "no_pulse": any(rule.state == SyncRule.State.ACTIVE for rule in rules) and has_pulse_stopped(),
     }
 
 
-def begin(request: HttpRequest, rules: list[SyncRule]) -> dict[str, Any]:
+def choose_first_step(request: HttpRequest, rules: list[SyncRule]) -> dict[str, Any]:
     """Where to begin, until a rule has run; after that only the way to another sync."""
     if not may(request.user, None, EDIT):
         return {"first": not rules, "url": ""}
     if request.user.is_superuser and not Account.objects.exists():  # type: ignore[union-attr]
         # Everything else belongs to an account.
         return {"first": True, "url": reverse("admin:core_account_add"), "account": True}
-    if not accounts_to_edit(request).filter(active=True).exists():
+    if not select_editable_accounts(request).filter(active=True).exists():
         return {"first": False, "url": ""}  # nothing can be set up for a suspended account
     return {"first": all(rule.state == SyncRule.State.DRAFT for rule in rules), "url": reverse("admin:integration_setup")}
 
 
-def rules_with_last_run() -> QuerySet[SyncRule]:
+def select_rules_with_last_run() -> QuerySet[SyncRule]:
     last = SyncRun.objects.filter(rule=OuterRef("pk")).order_by("-pk").values("pk")[:1]
     rules = SyncRule.objects.filter(discarded_at__isnull=True).select_related("account")
     return rules.annotate(last_run=Subquery(last)).order_by("account__slug", "slug")
 
 
-def rule_rows(rules: list[SyncRule]) -> list[dict[str, Any]]:
+def list_rule_rows(rules: list[SyncRule]) -> list[dict[str, Any]]:
     runs = SyncRun.objects.in_bulk([rule.last_run for rule in rules if rule.last_run])  # type: ignore[attr-defined]
-    stand = standings([rule.pk for rule in rules])
-    days = today(rules)
+    stand = count_records_by_bucket([rule.pk for rule in rules])
+    days = read_today_figures(rules)
     rows = []
     for rule in rules:
         run = runs.get(rule.last_run)  # type: ignore[attr-defined]
         rows.append(
             {
-                "url": page_url(rule),
-                "health_url": health_url(rule),
+                "url": make_page_url(rule),
+                "health_url": make_health_url(rule),
                 "rule": rule,
-                "state": choice_badge(rule, "state"),
-                "run": run_row(run) if run else None,
-                "today": in_short(days.get(rule.pk)),
-                "counts": waiting_failing(rule, stand.get(rule.pk, {})),
-                "checked": when(rule.checked_at),
+                "state": make_choice_badge(rule, "state"),
+                "run": as_run_row(run) if run else None,
+                "today": describe_day(days.get(rule.pk)),
+                "counts": show_waiting_and_failing(rule, stand.get(rule.pk, {})),
+                "checked": show_moment(rule.checked_at),
             }
         )
     return rows
 
 
-def today(rules: list[SyncRule]) -> dict[int, DayFigures]:
+def read_today_figures(rules: list[SyncRule]) -> dict[int, DayFigures]:
     """Rule -> the figures of the day that it is in its account's time zone."""
     now = timezone.now()
     day = {rule.pk: rule.account.day_of(now) for rule in rules}
@@ -92,16 +97,16 @@ def today(rules: list[SyncRule]) -> dict[int, DayFigures]:
     return {row.rule_id: row for row in rows if row.day == day[row.rule_id]}
 
 
-def run_row(run: SyncRun) -> dict[str, Any]:
+def as_run_row(run: SyncRun) -> dict[str, Any]:
     return {
-        "url": page_url(run),
+        "url": make_page_url(run),
         "run": run,
-        "state": choice_badge(run, "state"),
-        "counters": counters(run),
-        "took": duration(run.seconds),
-        "when": when(run.started_at or run.created_at),
+        "state": make_choice_badge(run, "state"),
+        "counters": show_counters(run),
+        "took": show_duration(run.seconds),
+        "when": show_moment(run.started_at or run.created_at),
     }
 
 
-def pulse_stopped() -> bool:
-    return all(quiet(beat) for beat in Heartbeat.objects.values_list("beat_at", flat=True))
+def has_pulse_stopped() -> bool:
+    return all(is_worker_quiet(beat) for beat in Heartbeat.objects.values_list("beat_at", flat=True))

@@ -27,52 +27,52 @@ from django_q.models import Failure, OrmQ, Schedule
 from django_q.signing import SignedPackage
 
 from core.admin.base import PlatformRights, ReadOnlyAdmin, display, site
-from integration.admin.parts.shown import badge, duration, when
+from integration.admin.parts.shown import make_badge, show_duration, show_moment
 
 # Task -> the page of the row that it takes, and which of its arguments is the row's id.
-PAGES = {
+TASK_PAGES = {
     "work": ("integration_syncrun", 1),
     **dict.fromkeys(("check", "tags", "count_cards", "sample", "heard"), ("integration_connection", 1)),
     "depart": ("core_departure", 0),
 }
 # How long the queue keeps a task that a worker has taken from the others.
-TAKEN = timedelta(seconds=settings.Q_CLUSTER["retry"])
+TASK_LOCK_TIME = timedelta(seconds=settings.Q_CLUSTER["retry"])
 
 
-class Plain(pickle.Unpickler):
+class PlainUnpickler(pickle.Unpickler):
     """Reads what the queue pickled as long as it is text, numbers and tuples of these: nothing is looked up, and nothing is run."""
 
     def find_class(self, module: str, name: str) -> Any:
         raise pickle.UnpicklingError(name)
 
 
-def plain(stored: str | None) -> Any:
+def read_pickled_column(stored: str | None) -> Any:
     """What a pickled column holds; None where it is none of ours."""
     try:
-        return Plain(io.BytesIO(base64.b64decode(stored or ""))).load()
+        return PlainUnpickler(io.BytesIO(base64.b64decode(stored or ""))).load()
     except Exception:  # whatever bytes can be: a page that explains failures has none of its own
         return None
 
 
-def task(func: str) -> str:
+def name_task(func: str) -> str:
     return func.rpartition(".")[2]
 
 
-def row_of(func: str, args: Any) -> tuple[str, int] | None:
+def find_task_row(func: str, args: Any) -> tuple[str, int] | None:
     """(name of the page, id) of the row that a task works on; None where nothing is to be told."""
-    page, place = PAGES.get(task(func), ("", 0))
+    page, place = TASK_PAGES.get(name_task(func), ("", 0))
     told = page and isinstance(args, tuple) and len(args) > place and isinstance(args[place], int)
     return (page, args[place]) if told else None
 
 
-def in_short(func: str, args: Any) -> str:
-    row = row_of(func, args)
-    return f"{task(func)} #{row[1]}" if row else task(func)
+def describe_task(func: str, args: Any) -> str:
+    row = find_task_row(func, args)
+    return f"{name_task(func)} #{row[1]}" if row else name_task(func)
 
 
-def linked(func: str, args: Any) -> SafeString:
+def link_task_row(func: str, args: Any) -> SafeString:
     """The row may be gone by now."""
-    row = row_of(func, args)
+    row = find_task_row(func, args)
     return format_html('<a class="text-link" href="{}">#{}</a>', reverse(f"admin:{row[0]}_change", args=[row[1]]), row[1]) if row else SafeString("–")
 
 
@@ -90,24 +90,24 @@ class QueuedTaskAdmin(PlatformRights, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("task"))
     def what(self, obj: OrmQ) -> str:
-        sent = package(obj)
-        return in_short(*sent) if sent else _("Signed with another key")
+        sent = read_queued_task(obj)
+        return describe_task(*sent) if sent else _("Signed with another key")
 
     @display(description=gettext_lazy("works on"))
     def row(self, obj: OrmQ) -> SafeString | str:
-        sent = package(obj)
-        return linked(*sent) if sent else "–"
+        sent = read_queued_task(obj)
+        return link_task_row(*sent) if sent else "–"
 
     @display(description=gettext_lazy("state"))
     def state(self, obj: OrmQ) -> SafeString:
-        return badge("", _("At work"), "good") if taken(obj) else badge("", _("Waiting"), "info")
+        return make_badge("", _("At work"), "good") if is_task_taken(obj) else make_badge("", _("Waiting"), "info")
 
     @display(description=gettext_lazy("since"))
     def since(self, obj: OrmQ) -> Any:
-        return when(obj.lock - TAKEN if taken(obj) else obj.lock)
+        return show_moment(obj.lock - TASK_LOCK_TIME if is_task_taken(obj) else obj.lock)
 
 
-def package(obj: OrmQ) -> tuple[str, Any] | None:
+def read_queued_task(obj: OrmQ) -> tuple[str, Any] | None:
     """(function, arguments); None of a task that was enqueued under another SECRET_KEY: the workers throw it away, too."""
     try:
         sent = SignedPackage.loads(obj.payload)
@@ -116,7 +116,7 @@ def package(obj: OrmQ) -> tuple[str, Any] | None:
     return str(sent["func"]), sent["args"]
 
 
-def taken(obj: OrmQ) -> bool:
+def is_task_taken(obj: OrmQ) -> bool:
     return obj.lock > timezone.now()
 
 
@@ -135,19 +135,19 @@ class FailedTaskAdmin(PlatformRights, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("task"))
     def what(self, obj: Any) -> str:
-        return in_short(obj.func, plain(obj.stored_args))
+        return describe_task(obj.func, read_pickled_column(obj.stored_args))
 
     @display(description=gettext_lazy("works on"))
     def row(self, obj: Any) -> SafeString:
-        return linked(obj.func, plain(obj.stored_args))
+        return link_task_row(obj.func, read_pickled_column(obj.stored_args))
 
     @display(description=gettext_lazy("failed"))
     def failed(self, obj: Failure) -> Any:
-        return when(obj.stopped)
+        return show_moment(obj.stopped)
 
     @display(description=gettext_lazy("took"))
     def took(self, obj: Failure) -> str:
-        return duration(obj.time_taken())
+        return show_duration(obj.time_taken())
 
     @display(description=gettext_lazy("why"))
     def why(self, obj: Any) -> str:
@@ -158,7 +158,7 @@ class FailedTaskAdmin(PlatformRights, ReadOnlyAdmin):
         return format_html('<pre class="mb-trace">{}</pre>', self.said(obj))
 
     def said(self, obj: Any) -> str:
-        said = plain(obj.stored_result)
+        said = read_pickled_column(obj.stored_result)
         return said if isinstance(said, str) else "–"
 
 
@@ -172,8 +172,8 @@ class ScheduledTaskAdmin(PlatformRights, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("task"))
     def what(self, obj: Schedule) -> str:
-        return task(obj.func)
+        return name_task(obj.func)
 
     @display(description=gettext_lazy("due"))
     def due(self, obj: Schedule) -> Any:
-        return when(obj.next_run)
+        return show_moment(obj.next_run)

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 
 from core.admin.base import button
 from core.roles import OPERATE
-from integration.admin.health import start_if_active
-from integration.admin.parts.links import page_url
+from integration.admin.health import start_sync_if_active
+from integration.admin.parts.links import make_page_url
 from integration.intake.people import bar_cards, choose_side, retry_records, unbar_cards
 from integration.models import Bucket, Record, SyncRule
 
@@ -37,7 +37,7 @@ class RecordButtons:
         self.told(request, obj, unbar_cards([obj]))
 
     def told(self, request: HttpRequest, obj: Record, n: int) -> None:
-        start_if_active(obj.rule, request)
+        start_sync_if_active(obj.rule, request)
         if obj.rule.state == SyncRule.State.ACTIVE:
             messages.success(request, _("Under way: reload this page in a few seconds."))
         else:
@@ -63,7 +63,7 @@ class RecordButtons:
             self.told(request, obj, 1)
         else:
             messages.info(request, _("There is nothing to choose any more: the values have changed meanwhile."))
-        return redirect(page_url(obj))
+        return redirect(make_page_url(obj))
 
     def asked_for(self, request: HttpRequest, object_id: int) -> Any:
         """The record of a button that asks for something, or the answer that refuses."""
@@ -89,5 +89,5 @@ class RecordButtons:
         else:
             bar_cards([obj], why, request.user.get_username())
             messages.success(request, _("This card is left out from now on. Its contact stays in HubSpot as it is."))
-            start_if_active(obj.rule, request)
-        return redirect(page_url(obj))
+            start_sync_if_active(obj.rule, request)
+        return redirect(make_page_url(obj))

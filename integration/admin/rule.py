@@ -15,33 +15,44 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from core.admin.base import AccountFilter, ScopedAdmin, display, site
-from core.history import create_many
-from core.roles import EDIT, HISTORY
+from core.history import create_with_history
+from core.roles import EDIT, HISTORY_RIGHT
 from integration.admin.health import HealthMixin
 from integration.admin.history import HistoryMixin
 from integration.admin.parts.filters import DiscardedFilter
-from integration.admin.parts.links import health_url, history_url, list_url, page_url, resume_url, step_url
-from integration.admin.parts.said import said
-from integration.admin.parts.shown import choice_badge, number, when
-from integration.admin.parts.standing import standings, tiles, waiting_failing
-from integration.admin.rule_buttons import RuleButtons, left_traces
+from integration.admin.parts.links import (
+    make_health_url,
+    make_history_url,
+    make_list_url,
+    make_page_url,
+    make_resume_url,
+    make_step_url,
+)
+from integration.admin.parts.said import translate_text
+from integration.admin.parts.shown import make_choice_badge, show_moment, show_number
+from integration.admin.parts.standing import (
+    count_records_by_bucket,
+    make_bucket_tiles,
+    show_waiting_and_failing,
+)
+from integration.admin.rule_buttons import RuleButtons, has_left_traces
 from integration.admin.rule_form import MappingInline, RuleForm
 from integration.admin.setup.urls import SetupMixin
 from integration.models import Connection, FieldMapping, SyncRule, SyncRun
 from integration.rules.as_plan import list_mapping_problems
 from integration.rules.file import make_default_mappings
-from integration.rules.recheck import pause_to_change, require_recheck
+from integration.rules.recheck import pause_rule_for_change, require_recheck
 
-State = SyncRule.State
-BUDGET = ("limit_creates", "limit_updates")
-SENDING = ("card_cap", "marker")
+RuleState = SyncRule.State
+BUDGET_FIELDS = ("limit_creates", "limit_updates")
+CARD_MAKING_FIELDS = ("card_cap", "marker")
 
 
-def setup_url(rule: SyncRule) -> str:
+def make_setup_url(rule: SyncRule) -> str:
     """Where the set-up of a draft goes on, or that of a rule begins to be changed."""
     if rule.discarded_at:
         return ""
-    return resume_url(rule) if rule.state == State.DRAFT else step_url("tags", rule)
+    return make_resume_url(rule) if rule.state == RuleState.DRAFT else make_step_url("tags", rule)
 
 
 @admin.register(SyncRule, site=site)
@@ -60,8 +71,8 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
         (None, {"fields": ("account", "slug", ("sansan", "hubspot"), "direction")}),
         (gettext_lazy("Which people"), {"fields": ("require_email", "filters")}),
         (gettext_lazy("Conflicts"), {"fields": ("conflict", "when_gone", "companies")}),
-        (gettext_lazy("HubSpot to Sansan"), {"fields": SENDING}),
-        (gettext_lazy("Change budget"), {"fields": BUDGET}),
+        (gettext_lazy("HubSpot to Sansan"), {"fields": CARD_MAKING_FIELDS}),
+        (gettext_lazy("Change budget"), {"fields": BUDGET_FIELDS}),
         (gettext_lazy("How often"), {"fields": ("interval", "full_every", "sweep_every")}),
     )
 
@@ -81,10 +92,10 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
         """The change budget's two fields exist in the form only; a tag can be chosen once the connection is."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
-            return [(title, {**options, "fields": ["card_cap"]} if tuple(options["fields"]) == SENDING else options) for title, options in fieldsets]
+            return [(title, {**options, "fields": ["card_cap"]} if tuple(options["fields"]) == CARD_MAKING_FIELDS else options) for title, options in fieldsets]
         if self.has_change_permission(request, obj):
             return fieldsets
-        return [(title, {**options, "fields": ["budget"]} if tuple(options["fields"]) == BUDGET else options) for title, options in fieldsets]
+        return [(title, {**options, "fields": ["budget"]} if tuple(options["fields"]) == BUDGET_FIELDS else options) for title, options in fieldsets]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Records and links hang on the connections of a rule that has run."""
@@ -92,12 +103,12 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
         return (*super().get_readonly_fields(request, obj), *fixed)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj and left_traces(obj))
+        return super().has_delete_permission(request, obj) and not (obj and has_left_traces(obj))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Counts the records of the rules on this page, in one query."""
         changelist = super().get_changelist_instance(request)
-        stand = standings([rule.pk for rule in changelist.result_list])
+        stand = count_records_by_bucket([rule.pk for rule in changelist.result_list])
         for rule in changelist.result_list:
             rule.stand = stand.get(rule.pk, {})
         return changelist
@@ -105,11 +116,11 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
     def save_model(self, request: HttpRequest, obj: SyncRule, form: Any, change: bool) -> None:
         # Only what the form asked for: workers move the cursor and the state at the same time.
         obj.save(update_fields=form.columns if change else None)
-        if change and "direction" in form.changed_data and pause_to_change(obj, request.user):
+        if change and "direction" in form.changed_data and pause_rule_for_change(obj, request.user):
             # What is made in Sansan cannot be taken back: nobody switches that on without having looked.
             messages.warning(request, _("The rule is paused, because its direction was changed: review it, then save and sync."))
         if not change:
-            create_many([FieldMapping(account_id=obj.account_id, rule=obj, position=i, **row) for i, row in enumerate(make_default_mappings())])
+            create_with_history([FieldMapping(account_id=obj.account_id, rule=obj, position=i, **row) for i, row in enumerate(make_default_mappings())])
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """A new row comes last, unless it was dragged to its place."""
@@ -129,36 +140,36 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
 
     def response_add(self, request: HttpRequest, obj: SyncRule, post_url_continue: str | None = None) -> HttpResponse:
         messages.success(request, _("The rule is a draft: nothing runs yet. Review the mappings, look at a preview, then switch it on."))
-        return redirect(page_url(obj))
+        return redirect(make_page_url(obj))
 
     def page_context(self, request: HttpRequest, obj: SyncRule) -> dict[str, Any]:
         runs = SyncRun.objects.filter(rule=obj).order_by("-pk")
         return {
             "rule": obj,
-            "health_url": health_url(obj),
-            "history_url": history_url(kind="rule", id=obj.pk) if self.allowed(request, obj, HISTORY) else "",
-            "setup_url": setup_url(obj) if self.allowed(request, obj, EDIT) else "",
+            "health_url": make_health_url(obj),
+            "history_url": make_history_url(kind="rule", id=obj.pk) if self.allowed(request, obj, HISTORY_RIGHT) else "",
+            "setup_url": make_setup_url(obj) if self.allowed(request, obj, EDIT) else "",
             "state_badge": self.state_badge(obj),
-            "stand": tiles(obj),
-            "problems": [said(text) for _reason, text in list_mapping_problems(obj)],
+            "stand": make_bucket_tiles(obj),
+            "problems": [translate_text(text) for _reason, text in list_mapping_problems(obj)],
             "broken": [one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT],
-            "last_runs": [(page_url(run), run, choice_badge(run, "state"), when(run.created_at)) for run in runs[:5]],
-            "runs_url": list_url(SyncRun, rule=obj.pk),
+            "last_runs": [(make_page_url(run), run, make_choice_badge(run, "state"), show_moment(run.created_at)) for run in runs[:5]],
+            "runs_url": make_list_url(SyncRun, rule=obj.pk),
             "times": [
-                (_("last check"), when(obj.checked_at)),
+                (_("last check"), show_moment(obj.checked_at)),
                 (_("next check"), self.due(obj)),
-                (_("last full check"), when(obj.full_at)),
-                (_("read up to"), when(obj.cursor)),
+                (_("last full check"), show_moment(obj.full_at)),
+                (_("read up to"), show_moment(obj.cursor)),
             ],
         }
 
     @display(description=gettext_lazy("state"), ordering="state")
     def state_badge(self, obj: SyncRule) -> SafeString:
-        return choice_badge(obj, "state")
+        return make_choice_badge(obj, "state")
 
     @display(description=gettext_lazy("in one run, at most"))
     def budget(self, obj: SyncRule) -> str:
-        shown = {name: number(obj.limits[name]) if name in obj.limits else _("no limit") for name in ("creates", "updates")}
+        shown = {name: show_number(obj.limits[name]) if name in obj.limits else _("no limit") for name in ("creates", "updates")}
         return _("new contacts: %(creates)s; changed contacts: %(updates)s") % shown
 
     @display(description=gettext_lazy("from → to"))
@@ -168,12 +179,12 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
 
     @display(description=gettext_lazy("last check"), ordering="checked_at")
     def checked(self, obj: SyncRule) -> Any:
-        return when(obj.checked_at)
+        return show_moment(obj.checked_at)
 
     @display(description=gettext_lazy("next check"), ordering="due_at")
     def due(self, obj: SyncRule) -> Any:
-        return when(obj.due_at) if obj.state == State.ACTIVE else "–"
+        return show_moment(obj.due_at) if obj.state == RuleState.ACTIVE else "–"
 
     @display(description=gettext_lazy("waiting / failing"))
     def standing(self, obj: SyncRule) -> SafeString:
-        return waiting_failing(obj, getattr(obj, "stand", {}))
+        return show_waiting_and_failing(obj, getattr(obj, "stand", {}))

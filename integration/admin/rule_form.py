@@ -11,27 +11,44 @@ from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.forms import PaginationFormSetMixin
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from core.admin.base import ScopedForm, TabularInline
-from integration.admin.parts.fields import DECIDES, checked_property, marker_choices, markers
+from integration.admin.parts.fields import (
+    DECISIVE_POLICIES,
+    check_typed_property,
+    list_marker_choices,
+    select_markers,
+)
 from integration.admin.parts.labels import CARD_FIELDS, TRANSFORM_CHOICES
-from integration.admin.parts.said import said
-from integration.connectors.sansan.fields import FIELDS
+from integration.admin.parts.said import translate_text
+from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.models import FieldMapping, SyncRule
 from integration.planning.filters import OPERATORS
-from integration.planning.rule import TAGS
-from integration.rules.file import LONGEST_FULL_EVERY, LONGEST_INTERVAL, LONGEST_SWEEP_EVERY, MOST_CARDS_A_DAY, SHORTEST_INTERVAL, read_filter
+from integration.planning.rule import TAGS_FIELD
+from integration.rules.file import (
+    LONGEST_FULL_EVERY,
+    LONGEST_INTERVAL,
+    LONGEST_SWEEP_EVERY,
+    MOST_CARDS_A_DAY,
+    SHORTEST_INTERVAL,
+    read_filter,
+)
 from integration.rules.node import Node
 from integration.rules.recheck import find_chosen_tags
 
 NO_FILTERS: dict[str, list[dict[str, str]]] = {"cards": [], "contacts": []}
-EXAMPLE = '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}], "contacts": []}'
+FILTERS_EXAMPLE = '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}], "contacts": []}'
 # What decides which cards become what: a change of any of these means looking at every card again.
-DECISIVE = DECIDES | {"sansan", "hubspot", "require_email", "filters"}
+DECISIVE_FIELDS = DECISIVE_POLICIES | {"sansan", "hubspot", "require_email", "filters"}
 
 
-class Criteria(forms.JSONField):
+class CriteriaField(forms.JSONField):
     """JSON that a person can read. Nested beyond all sense it is none."""
 
     def to_python(self, value: Any) -> Any:
@@ -66,7 +83,7 @@ class RuleForm(ScopedForm):
         widget=UnfoldAdminIntegerFieldWidget(),
         help_text=gettext_lazy("In one run, too. Blank: no limit."),
     )
-    filters = Criteria(
+    filters = CriteriaField(
         label=gettext_lazy("Criteria"),
         required=False,
         initial=NO_FILTERS,
@@ -82,13 +99,13 @@ class RuleForm(ScopedForm):
             self.fields["marker"] = self.marker_field()
         if "filters" in self.fields:
             self.initial["filters"] = {**NO_FILTERS, **self.instance.filters}
-            words = {"example": EXAMPLE, "operators": ", ".join(OPERATORS)}
+            words = {"example": FILTERS_EXAMPLE, "operators": ", ".join(OPERATORS)}
             self.fields["filters"].help_text = _("All must hold. Example: %(example)s. Operators: %(operators)s.") % words
 
     def marker_field(self) -> forms.ChoiceField:
         """The tags that the key sees and others see, too."""
         asked = self.fields["marker"]
-        choices = marker_choices(list(markers(self.instance.sansan_id)), self.instance.marker, find_chosen_tags(self.instance))
+        choices = list_marker_choices(list(select_markers(self.instance.sansan_id)), self.instance.marker, find_chosen_tags(self.instance))
         return forms.ChoiceField(label=asked.label, help_text=asked.help_text, required=False, choices=choices, widget=UnfoldAdminSelectWidget())
 
     def clean_interval(self) -> int:
@@ -125,7 +142,7 @@ class RuleForm(ScopedForm):
         node.only(*NO_FILTERS)
         rows = {side: [read_filter(row, side) for row in node.nodes(side)] for side in NO_FILTERS}
         if problems:
-            raise ValidationError([said(problem) for problem in problems])
+            raise ValidationError([translate_text(problem) for problem in problems])
         return rows
 
     def clean(self) -> dict[str, Any]:
@@ -141,11 +158,11 @@ class RuleForm(ScopedForm):
 
     def marker_of_another(self, cleaned: dict[str, Any]) -> bool:
         marker, sansan = cleaned.get("marker"), cleaned.get("sansan")
-        return bool(marker and sansan and "sansan" in self.changed_data) and not markers(sansan.pk).filter(external_id=marker).exists()
+        return bool(marker and sansan and "sansan" in self.changed_data) and not select_markers(sansan.pk).filter(external_id=marker).exists()
 
     @property
     def decisive(self) -> bool:
-        return bool(DECISIVE.intersection(self.changed_data))
+        return bool(DECISIVE_FIELDS.intersection(self.changed_data))
 
     @property
     def columns(self) -> list[str]:
@@ -198,15 +215,15 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
             return ""  # written on the set-up's page, which shows what it makes of a card
         if blank:
             raise ValidationError(self.fields["sansan"].error_messages["required"])
-        unknown = [name for name in names if name not in FIELDS]
+        unknown = [name for name in names if name not in SANSAN_FIELDS]
         if unknown or not names:
             raise ValidationError(_("No field of a card: “%(names)s”. The fields are suggested as you type.") % {"names": ", ".join(unknown)})
-        if TAGS in names and len(names) > 1:
+        if TAGS_FIELD in names and len(names) > 1:
             raise ValidationError(_("Tags cannot be joined with other fields."))
         return ",".join(names)
 
     def clean_hubspot(self) -> str:
-        return checked_property(self.cleaned_data["hubspot"])
+        return check_typed_property(self.cleaned_data["hubspot"])
 
     def clean_direction(self) -> str:
         return self.cleaned_data["direction"] or FieldMapping.Direction.BOTH

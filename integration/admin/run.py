@@ -20,13 +20,21 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from core.admin.base import AccountFilter, PanelAdmin, display, site
 from integration.admin.parts import filters
 from integration.admin.parts.filters import RuleFilter
-from integration.admin.parts.links import health_url, list_url, page_url
-from integration.admin.parts.said import detail_said
-from integration.admin.parts.shown import TONES, choice_badge, counters, duration, number, sentence, when
+from integration.admin.parts.links import make_health_url, make_list_url, make_page_url
+from integration.admin.parts.said import translate_detail
+from integration.admin.parts.shown import (
+    TONES,
+    explain_reason,
+    make_choice_badge,
+    show_counters,
+    show_duration,
+    show_moment,
+    show_number,
+)
 from integration.models import AuditEntry, SyncRun
 
 # Counter -> its word on a tile, in the order of the sum (invariant 1).
-WORDS = {
+COUNTER_WORDS = {
     "created": gettext_lazy("created"),
     "updated": gettext_lazy("updated"),
     "linked": gettext_lazy("linked"),
@@ -52,7 +60,7 @@ class SyncRunAdmin(PanelAdmin):
         js = ("integration/run.js",)
 
     def accounts_of(self, request: HttpRequest) -> list[int]:
-        return filters.accounts_of(request) or super().accounts_of(request)
+        return filters.find_filtered_accounts(request) or super().accounts_of(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRun]:
         return super().get_queryset(request).select_related("rule", "account")
@@ -66,19 +74,19 @@ class SyncRunAdmin(PanelAdmin):
         run = self.get_object(request, str(object_id))
         if run is None or not self.has_view_permission(request, run):
             raise Http404
-        return JsonResponse(live(run))
+        return JsonResponse(make_run_progress(run))
 
     def page_context(self, request: HttpRequest, obj: SyncRun) -> dict[str, Any]:
         return {
             "run": obj,
-            "live": live(obj),
-            "tiles": [(name, word, number(obj.counts[name]), TONES.get(name, "plain"), not obj.counts[name]) for name, word in WORDS.items()],
-            "rule_url": page_url(obj.rule),
-            "health_url": health_url(obj.rule),
-            "entries_url": list_url(AuditEntry, run=obj.pk),
+            "live": make_run_progress(obj),
+            "tiles": [(name, word, show_number(obj.counts[name]), TONES.get(name, "plain"), not obj.counts[name]) for name, word in COUNTER_WORDS.items()],
+            "rule_url": make_page_url(obj.rule),
+            "health_url": make_health_url(obj.rule),
+            "entries_url": make_list_url(AuditEntry, run=obj.pk),
             "progress_url": reverse("admin:integration_syncrun_progress", args=[obj.pk]),
             "by": self.by(obj),
-            "asked": when(obj.created_at),
+            "asked": show_moment(obj.created_at),
         }
 
     @display(description=gettext_lazy("run"))
@@ -99,22 +107,22 @@ class SyncRunAdmin(PanelAdmin):
 
     @display(description=gettext_lazy("state"))
     def state_badge(self, obj: SyncRun) -> SafeString:
-        return choice_badge(obj, "state")
+        return make_choice_badge(obj, "state")
 
     @display(description=gettext_lazy("what came of it"))
     def came_of_it(self, obj: SyncRun) -> SafeString:
-        return counters(obj)
+        return show_counters(obj)
 
     @display(description=gettext_lazy("took"))
     def took(self, obj: SyncRun) -> SafeString:
-        return format_html('<span class="mb-pair">{}</span>', duration(obj.seconds) or "–")
+        return format_html('<span class="mb-pair">{}</span>', show_duration(obj.seconds) or "–")
 
     @display(description=gettext_lazy("started"))
     def asked(self, obj: SyncRun) -> Any:
-        return when(obj.started_at or obj.created_at)
+        return show_moment(obj.started_at or obj.created_at)
 
 
-def live(run: SyncRun) -> dict[str, Any]:
+def make_run_progress(run: SyncRun) -> dict[str, Any]:
     """The changing part of a run's page, as texts: the page and its poll show the same."""
     counts = run.counts
     settled = counts["read"] - counts["waiting"]
@@ -123,29 +131,29 @@ def live(run: SyncRun) -> dict[str, Any]:
         "state": str(run.get_state_display()),
         "tone": TONES.get(run.state, "plain"),
         "texts": {
-            **{name: number(n) for name, n in counts.items()},
-            "took": duration(run.seconds) or "–",
-            "calls_sansan": number(run.calls_sansan),
-            "calls_hubspot": number(run.calls_hubspot),
-            "rate_limited": number(run.rate_limited),
-            "ended": exact(run.ended_at),
-            "status": status(run, settled),
+            **{name: show_number(n) for name, n in counts.items()},
+            "took": show_duration(run.seconds) or "–",
+            "calls_sansan": show_number(run.calls_sansan),
+            "calls_hubspot": show_number(run.calls_hubspot),
+            "rate_limited": show_number(run.rate_limited),
+            "ended": show_exact_time(run.ended_at),
+            "status": describe_run_status(run, settled),
         },
         "zero": [name for name, n in counts.items() if not n],
         "settled": settled,
         "read": counts["read"],
-        "problem": {"sentence": sentence(run.reason) if run.reason else "", "detail": detail_said(run.reason, run.detail)},
+        "problem": {"sentence": explain_reason(run.reason) if run.reason else "", "detail": translate_detail(run.reason, run.detail)},
         "reasons": [
-            {"code": code, "n": number(n), "sentence": sentence(code), "url": list_url(AuditEntry, run=run.pk, reason=code)}
+            {"code": code, "n": show_number(n), "sentence": explain_reason(code), "url": make_list_url(AuditEntry, run=run.pk, reason=code)}
             for code, n in sorted(run.reasons.items(), key=lambda pair: (-int(pair[1]), pair[0]))
             if not code.startswith("_")
         ],
     }
 
 
-def status(run: SyncRun, settled: int) -> str:
+def describe_run_status(run: SyncRun, settled: int) -> str:
     """One sentence for eyes and screen readers."""
-    numbers = {"settled": number(settled), "read": number(run.read)}
+    numbers = {"settled": show_number(settled), "read": show_number(run.read)}
     if run.state == SyncRun.State.QUEUED:
         return _("Queued: a worker takes it up in a moment.")
     if run.is_open and not run.read_done:
@@ -157,5 +165,5 @@ def status(run: SyncRun, settled: int) -> str:
     return _("%(settled)s of %(read)s records settled.") % numbers
 
 
-def exact(moment: datetime | None) -> str:
+def show_exact_time(moment: datetime | None) -> str:
     return date_format(timezone.localtime(moment), "DATETIME_FORMAT") if moment else "–"

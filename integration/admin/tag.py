@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from core.admin.base import AccountFilter, ReadOnlyAdmin, display, site
-from core.history import update_many
+from core.history import update_with_history
 from core.roles import EDIT, may
 from integration.admin.parts.filters import ConnectionFilter, SelectedFilter
-from integration.admin.parts.shown import badge, choice_badge, number, when
+from integration.admin.parts.shown import make_badge, make_choice_badge, show_moment, show_number
 from integration.models import Connection, Tag
 from integration.rules.recheck import require_recheck_of_readers
 
@@ -51,7 +51,7 @@ class TagAdmin(ReadOnlyAdmin):
         return may(request.user, None, EDIT)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().changelist_view(request, {"scopes": scopes(), "most": settings.SYNC_MAX_TAGS, **(extra_context or {})})
+        return super().changelist_view(request, {"scopes": select_tag_scopes(), "most": settings.SYNC_MAX_TAGS, **(extra_context or {})})
 
     @admin.action(permissions=["edit"], description=gettext_lazy("Select: cards with these tags are in scope"))
     def select_tags(self, request: HttpRequest, tags: QuerySet[Tag]) -> None:
@@ -62,7 +62,7 @@ class TagAdmin(ReadOnlyAdmin):
                 "%(names)s were left out: a private tag belongs to one Sansan user and cannot be selected.",
                 len(private),
             )
-            messages.warning(request, sentence % {"names": shortened(private)})
+            messages.warning(request, sentence % {"names": shorten_names(private)})
         self.change(request, tags.exclude(type=Tag.Type.PRIVATE), selected=True)
 
     @admin.action(permissions=["edit"], description=gettext_lazy("Deselect"))
@@ -91,16 +91,16 @@ class TagAdmin(ReadOnlyAdmin):
                 tags.filter(Q(selected=True) | Q(pk__in=chosen)).count() if selected else tags.filter(selected=True).exclude(pk__in=chosen).count()
             )
             if selected and after > settings.SYNC_MAX_TAGS:
-                messages.error(request, too_many(connection, after, len(chosen)))
+                messages.error(request, explain_too_many_tags(connection, after, len(chosen)))
                 return
             changing = list(tags.filter(pk__in=chosen))
             for tag in changing:
                 tag.selected = selected
-            update_many(changing, ["selected"])
+            update_with_history(changing, ["selected"])
             require_recheck_of_readers(connection)
         messages.success(
             request,
-            _("%(connection)s: %(n)s tags selected. The next run looks at every card again.") % {"connection": connection.slug, "n": number(after)},
+            _("%(connection)s: %(n)s tags selected. The next run looks at every card again.") % {"connection": connection.slug, "n": show_number(after)},
         )
         if after == 0:
             messages.warning(
@@ -113,34 +113,34 @@ class TagAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("type"), ordering="type")
     def type_badge(self, obj: Tag) -> SafeString:
-        return choice_badge(obj, "type")
+        return make_choice_badge(obj, "type")
 
     @display(description=gettext_lazy("scope"), ordering="selected")
     def selected_badge(self, obj: Tag) -> SafeString:
-        return badge("", _("Selected"), "good") if obj.selected else SafeString("–")
+        return make_badge("", _("Selected"), "good") if obj.selected else SafeString("–")
 
     @display(description=gettext_lazy("last seen"), ordering="seen_at")
     def seen(self, obj: Tag) -> Any:
-        return when(obj.seen_at)
+        return show_moment(obj.seen_at)
 
 
-def scopes() -> QuerySet[Connection]:
+def select_tag_scopes() -> QuerySet[Connection]:
     """The Sansan connections, each with what its tags say of the scope."""
     rows = Connection.objects.filter(system=Connection.System.SANSAN).only("slug", "account__name").select_related("account")
     return rows.annotate(all_tags=Count("tags"), chosen=Count("tags", filter=Q(tags__selected=True))).order_by("account", "slug")[:20]
 
 
-def too_many(connection: Connection, after: int, adding: int) -> str:
+def explain_too_many_tags(connection: Connection, after: int, adding: int) -> str:
     return _(
         "%(connection)s would have %(after)s selected tags with these %(adding)s, and at most %(most)s can be selected: nothing was changed."
     ) % {
         "connection": connection.slug,
-        "after": number(after),
-        "adding": number(adding),
-        "most": number(settings.SYNC_MAX_TAGS),
+        "after": show_number(after),
+        "adding": show_number(adding),
+        "most": show_number(settings.SYNC_MAX_TAGS),
     }
 
 
-def shortened(names: list[str], most: int = 5) -> str:
+def shorten_names(names: list[str], most: int = 5) -> str:
     rest = len(names) - most
     return ", ".join(names[:most]) + (_(" and %(n)s more") % {"n": rest} if rest > 0 else "")

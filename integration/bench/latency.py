@@ -25,14 +25,14 @@ from typing import Any
 from django.conf import settings
 
 from integration.bench import runs
-from integration.bench.runs import TOKEN, Product, Scene, free_port, post
+from integration.bench.runs import BENCH_TOKEN, Product, Scene, find_free_port, send_json
 
 Say = Callable[[str], None]
-SECRET = "bench-app-secret"  # noqa: S105  (the sandbox signs with any)
-WIDTHS = (-44, 9, 9, 9, 9)
-row = partial(runs.row, widths=WIDTHS)
+BENCH_APP_SECRET = "bench-app-secret"  # noqa: S105  (the sandbox signs with any)
+LATENCY_COLUMN_WIDTHS = (-44, 9, 9, 9, 9)
+make_latency_row = partial(runs.make_table_row, widths=LATENCY_COLUMN_WIDTHS)
 # What an entry is about, by its reason; everything else that is sent is counted together.
-SORTS = {
+CHANGE_TITLES = {
     "card_changed": "a card changed, its contact follows",
     "new_person": "a new card, its contact is made",
     "contact_differs": "an edit in HubSpot, the card wins",
@@ -50,58 +50,58 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: dict[str, Any], say: Say) -> None:
-    say(row("", "changes", "p50 s", "p95 s", "max s"))
+    say(make_latency_row("", "changes", "p50 s", "p95 s", "max s"))
     for way in ("polling", "webhook"):
         if options["only"] in (None, way):
-            play(way, options, say)
+            measure_way(way, options, say)
 
 
-def play(way: str, options: dict[str, Any], say: Say) -> None:
+def measure_way(way: str, options: dict[str, Any], say: Say) -> None:
     scene = Scene(way, options["people"], options["latency_ms"], options["limit"])
-    with tempfile.TemporaryDirectory() as home, runs.sandbox(scene) as url:
-        post(url, "/sandbox/switches", {"sansan": {"limits": True, "post_cap": 100_000}, "hubspot": {"search_lag": 2}}, "PATCH")
+    with tempfile.TemporaryDirectory() as home, runs.run_sandbox(scene) as url:
+        send_json(url, "/sandbox/switches", {"sansan": {"limits": True, "post_cap": 100_000}, "hubspot": {"search_lag": 2}}, "PATCH")
         product = Product(Path(home), url, scene, "", {"direction": "both", "cards_a_day": 100_000}, rated=True)
-        port = free_port()
+        port = find_free_port()
         address = f"http://127.0.0.1:{port}"
         product.environment |= {
-            "PUBLIC_URL": address, "HUBSPOT_CLIENT_SECRET": SECRET, "ALLOWED_HOSTS": "127.0.0.1", "SECURE_SSL_REDIRECT": "0",
+            "PUBLIC_URL": address, "HUBSPOT_CLIENT_SECRET": BENCH_APP_SECRET, "ALLOWED_HOSTS": "127.0.0.1", "SECURE_SSL_REDIRECT": "0",
         }  # fmt: skip
         product.run("migrate", "-v0")
         product.run("configure", str(product.file))
         product.sync()
-        with running(product, "manage.py", "qcluster"):
+        with run_process(product, "manage.py", "qcluster"):
             if way == "webhook":
-                with running(product, "-m", "gunicorn", "core.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "error"):
-                    wait_for(port)
-                    post(url, "/sandbox/hubspot/webhooks", {"token": TOKEN, "url": f"{address}/webhooks/hubspot/", "secret": SECRET})
-                    began = change(url, options)
+                with run_process(product, "-m", "gunicorn", "core.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "error"):
+                    wait_for_port(port)
+                    send_json(url, "/sandbox/hubspot/webhooks", {"token": BENCH_TOKEN, "url": f"{address}/webhooks/hubspot/", "secret": BENCH_APP_SECRET})
+                    began = make_changes(url, options)
             else:
-                began = change(url, options)
-        for line in lines(way, entries(Path(home) / "bench.sqlite3", began)):
+                began = make_changes(url, options)
+        for line in make_latency_lines(way, read_latencies(Path(home) / "bench.sqlite3", began)):
             say(line)
 
 
-def change(url: str, options: dict[str, Any]) -> str:
+def make_changes(url: str, options: dict[str, Any]) -> str:
     """Makes changes on both sides, evenly spread, and waits until the last ones can have arrived. Returns when it began."""
     rng, began, pause = random.Random(1), time.time(), options["minutes"] * 60 / options["changes"]
     time.sleep(10)  # the echoes of the first run are read
     start = time.monotonic()
-    state = runs.get(url, "/sandbox/state")
+    state = runs.fetch_json(url, "/sandbox/state")
     cards = [card["id"] for card in state["sansan"]["cards"]]
-    contacts = list(state["hubspot"][TOKEN]["contacts"])
+    contacts = list(state["hubspot"][BENCH_TOKEN]["contacts"])
     for n in range(options["changes"]):
-        post(url, f"/sandbox/sansan/cards/{rng.choice(cards)}", {"title": f"部長{n}"}, "PATCH")
+        send_json(url, f"/sandbox/sansan/cards/{rng.choice(cards)}", {"title": f"部長{n}"}, "PATCH")
         if n % 5:
-            post(url, "/sandbox/hubspot/edit", {"token": TOKEN, "id": rng.choice(contacts), "properties": {"jobtitle": f"Edited {n}"}})
+            send_json(url, "/sandbox/hubspot/edit", {"token": BENCH_TOKEN, "id": rng.choice(contacts), "properties": {"jobtitle": f"Edited {n}"}})
         else:
             person = {"email": f"new{n}@new{n}.example.jp", "lastname": f"New{n}", "firstname": "Person", "company": "New KK"}
-            post(url, "/sandbox/hubspot/create", {"token": TOKEN, "properties": person})
+            send_json(url, "/sandbox/hubspot/create", {"token": BENCH_TOKEN, "properties": person})
         time.sleep(max(0.0, start + (n + 1) * pause - time.monotonic()))
     time.sleep(options["settle"])
     return datetime.fromtimestamp(began).astimezone().isoformat()
 
 
-def entries(database: Path, began: str) -> dict[str, list[float]]:
+def read_latencies(database: Path, began: str) -> dict[str, list[float]]:
     """Reason -> seconds from the change to the answer, of all that was written after ``began``."""
     found: dict[str, list[float]] = defaultdict(list)
     with sqlite3.connect(database) as connection:
@@ -115,21 +115,21 @@ def entries(database: Path, began: str) -> dict[str, list[float]]:
     return found
 
 
-def lines(way: str, took: dict[str, list[float]]) -> Iterator[str]:
+def make_latency_lines(way: str, took: dict[str, list[float]]) -> Iterator[str]:
     everything = sorted(seconds for some in took.values() for seconds in some)
-    yield line(f"{way}: all", everything)
+    yield make_latency_line(f"{way}: all", everything)
     for reason, some in sorted(took.items()):
-        yield line(f"{way}: {SORTS.get(reason, reason)}", sorted(some))
+        yield make_latency_line(f"{way}: {CHANGE_TITLES.get(reason, reason)}", sorted(some))
 
 
-def line(title: str, took: Sequence[float]) -> str:
+def make_latency_line(title: str, took: Sequence[float]) -> str:
     if not took:
-        return row(title, "0", "-", "-", "-")
-    return row(title, f"{len(took):,}", *(f"{took[min(len(took) - 1, int(len(took) * share))]:.1f}" for share in (0.5, 0.95)), f"{took[-1]:.1f}")
+        return make_latency_row(title, "0", "-", "-", "-")
+    return make_latency_row(title, f"{len(took):,}", *(f"{took[min(len(took) - 1, int(len(took) * share))]:.1f}" for share in (0.5, 0.95)), f"{took[-1]:.1f}")
 
 
 @contextmanager
-def running(product: Product, *command: str) -> Iterator[None]:
+def run_process(product: Product, *command: str) -> Iterator[None]:
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, *command], cwd=settings.BASE_DIR, env=product.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -140,7 +140,7 @@ def running(product: Product, *command: str) -> Iterator[None]:
         process.wait(60)
 
 
-def wait_for(port: int) -> None:
+def wait_for_port(port: int) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         with socket.socket() as probe:

@@ -18,11 +18,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-BASE_DIR = Path(__file__).resolve().parents[2]
+PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 Say = Callable[[str], None]
-BIG = 0.6  # the largest account's share of the history
-PEOPLE = 8  # entries a person
-CONTACT = 9  # of ten records one is a contact
+LARGEST_ACCOUNT_SHARE = 0.6  # the largest account's share of the history
+ENTRIES_A_PERSON = 8  # entries a person
+CONTACT_REMAINDER = 9  # of ten records one is a contact
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -36,14 +36,14 @@ def run(options: dict[str, Any], say: Say) -> None:
         database = options["database_url"] or f"sqlite:///{Path(home) / 'bench.sqlite3'}"
         environment = {**os.environ, "DEBUG": "1", "DATABASE_URL": database}
         command = [sys.executable, "-m", "integration.bench.pages", *(str(options[name]) for name in ("entries", "accounts", "tries"))]
-        process = subprocess.Popen(command, cwd=BASE_DIR, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        process = subprocess.Popen(command, cwd=PROJECT_FOLDER, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
         for line in process.stdout or ():
             say(line.rstrip())
         if process.wait():
             raise SystemExit(process.returncode)
 
 
-def main(entries: int, accounts: int, tries: int) -> None:
+def measure_pages(entries: int, accounts: int, tries: int) -> None:
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
@@ -55,15 +55,15 @@ def main(entries: int, accounts: int, tries: int) -> None:
     settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if "whitenoise" not in one]
     call_command("migrate", verbosity=0)
     began = time.perf_counter()
-    fill(entries, accounts)
-    show(f"{entries:,} audit entries of {accounts:,} accounts were written in {time.perf_counter() - began:.0f} s.")
-    show(f"{'':58}{'queries':>9}{'median ms':>11}{'most ms':>9}{'kB':>6}")
+    fill_history(entries, accounts)
+    print_line(f"{entries:,} audit entries of {accounts:,} accounts were written in {time.perf_counter() - began:.0f} s.")
+    print_line(f"{'':58}{'queries':>9}{'median ms':>11}{'most ms':>9}{'kB':>6}")
     for user in ("owner", "superuser"):
-        for title, path in addresses(user):
-            show(measure(user, title, path, tries))
+        for title, path in list_page_addresses(user):
+            print_line(measure_page(user, title, path, tries))
 
 
-def show(line: str) -> None:
+def print_line(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -71,7 +71,7 @@ def show(line: str) -> None:
 # The history
 
 
-def fill(entries: int, accounts: int) -> None:
+def fill_history(entries: int, accounts: int) -> None:
     from django.contrib.auth import get_user_model
 
     from core.models import Account, Membership, Role
@@ -86,7 +86,7 @@ def fill(entries: int, accounts: int) -> None:
         if i == 0:
             Membership.objects.create(user=owner, account=account, role=Role.OWNER)
         with in_account(account):
-            fill_account(account, int(entries * (BIG if i == 0 else (1 - BIG) / rest)))
+            fill_account(account, int(entries * (LARGEST_ACCOUNT_SHARE if i == 0 else (1 - LARGEST_ACCOUNT_SHARE) / rest)))
 
 
 def fill_account(account: Any, entries: int) -> None:
@@ -100,7 +100,7 @@ def fill_account(account: Any, entries: int) -> None:
         ends[system].save()
     rules = [SyncRule.objects.create(account=account, slug=f"cards-{i}", state="active", direction="both", **ends) for i in range(2)]
     fill_days(rules)
-    start = now() - timedelta(days=300)
+    start = read_clock() - timedelta(days=300)
     made = 0
     while made < entries:
         batch, rule = min(5000, entries - made), rules[made // 5000 % 2]
@@ -108,40 +108,40 @@ def fill_account(account: Any, entries: int) -> None:
             account=account, rule=rule, kind="incremental", trigger="schedule", state="succeeded", read=batch, updated=batch,
             started_at=start, ended_at=start + timedelta(minutes=1),
         )  # fmt: skip
-        links = [Link(account=account, hubspot=ends["hubspot"], contact_id=str(made + i)) for i in range(batch // PEOPLE)]
+        links = [Link(account=account, hubspot=ends["hubspot"], contact_id=str(made + i)) for i in range(batch // ENTRIES_A_PERSON)]
         insert_rows(links)
-        people = [person(rule, link, made + i, start) for i, link in enumerate(links)]
+        people = [invent_record(rule, link, made + i, start) for i, link in enumerate(links)]
         insert_rows(people)
-        insert_rows([entry(run, people[i % len(people)] if people else None, start, i) for i in range(batch)])
+        insert_rows([invent_entry(run, people[i % len(people)] if people else None, start, i) for i in range(batch)])
         made += batch
         start += timedelta(days=290) * batch / entries
 
 
 def fill_days(rules: list[Any]) -> None:
     """A month of figures, mappings with their history, and a few sampled cards: what the health and set-up pages read."""
-    from core.history import create_many
+    from core.history import create_with_history
     from integration.models import DayFigures, FieldMapping, Sample, Tag
     from integration.planning.latency import add_times
     from integration.rules.file import make_default_mappings
 
-    today = now().date()
+    today = read_clock().date()
     for rule in rules:
-        create_many([FieldMapping(account_id=rule.account_id, rule=rule, position=i, **row) for i, row in enumerate(make_default_mappings())])
+        create_with_history([FieldMapping(account_id=rule.account_id, rule=rule, position=i, **row) for i, row in enumerate(make_default_mappings())])
         figures = {"created": 40, "updated": 400, "failed": 3, "calls_hubspot": 90, "latency": add_times([], [12.0] * 440), "slowest": 50.0}
         days = [DayFigures(account_id=rule.account_id, rule=rule, day=today - timedelta(days=back), **figures) for back in range(30)]
         DayFigures.objects.bulk_create(days)
     ends = {"account_id": rules[0].account_id, "connection_id": rules[0].sansan_id}
     Tag.objects.bulk_create([Tag(external_id=f"T{i}", name=f"展示会{i}", type="shared", cards=i, **ends) for i in range(200)])
-    Sample.objects.bulk_create([Sample(external_id=f"S{i}", values={"lastName": "佐藤"}, read_at=now(), **ends) for i in range(12)])
+    Sample.objects.bulk_create([Sample(external_id=f"S{i}", values={"lastName": "佐藤"}, read_at=read_clock(), **ends) for i in range(12)])
 
 
-def person(rule: Any, link: Any, n: int, moment: datetime) -> Any:
+def invent_record(rule: Any, link: Any, n: int, moment: datetime) -> Any:
     from integration.models import Record
 
     reason = ("in_sync", "older_card", "no_email", "email_taken")[n % 4]
     bucket = {"in_sync": "linked", "older_card": "merged", "no_email": "excluded", "email_taken": "failing"}[reason]
     ends = {"connection_id": rule.sansan_id}
-    if n % 10 == CONTACT:
+    if n % 10 == CONTACT_REMAINDER:
         bucket, reason, ends = "linked", "has_card", {"connection_id": rule.hubspot_id, "side": "contact"}
     return Record(
         account_id=rule.account_id, rule=rule, external_id=f"{rule.pk:04d}{n:028d}", digest="d", link=link, **ends,
@@ -150,7 +150,7 @@ def person(rule: Any, link: Any, n: int, moment: datetime) -> Any:
     )  # fmt: skip
 
 
-def entry(run: Any, of: Any, moment: datetime, n: int) -> Any:
+def invent_entry(run: Any, of: Any, moment: datetime, n: int) -> Any:
     from integration.models import AuditEntry
 
     decision, reason, outcome = (
@@ -165,7 +165,7 @@ def entry(run: Any, of: Any, moment: datetime, n: int) -> Any:
     )  # fmt: skip
 
 
-def now() -> datetime:
+def read_clock() -> datetime:
     from django.utils import timezone
 
     return timezone.now()
@@ -174,7 +174,7 @@ def now() -> datetime:
 # The pages
 
 
-def addresses(user: str) -> Iterator[tuple[str, str]]:
+def list_page_addresses(user: str) -> Iterator[tuple[str, str]]:
     from core.models import Account
     from core.tenancy import all_accounts
     from integration.models import AuditEntry, Link, Record, SyncRule, SyncRun
@@ -186,7 +186,7 @@ def addresses(user: str) -> Iterator[tuple[str, str]]:
         link = Link.objects.filter(account=account).first()
         far = max(1, min(200, AuditEntry.objects.filter(account=account).count() // 50))
     assert rule and run and last and record and link
-    log, week = "/admin/integration/auditentry/", f"{now() - timedelta(days=60):%Y-%m-%d}"
+    log, week = "/admin/integration/auditentry/", f"{read_clock() - timedelta(days=60):%Y-%m-%d}"
     yield "overview", "/admin/"
     yield "audit log", log
     yield f"audit log, page {far}", f"{log}?p={far}"
@@ -230,7 +230,7 @@ def addresses(user: str) -> Iterator[tuple[str, str]]:
     yield from ((title, f"/admin/{path}/") for title, path in more.items())
 
 
-def measure(user: str, title: str, path: str, tries: int) -> str:
+def measure_page(user: str, title: str, path: str, tries: int) -> str:
     from django.contrib.auth import get_user_model
     from django.db import connection
     from django.test import Client
@@ -252,4 +252,4 @@ def measure(user: str, title: str, path: str, tries: int) -> str:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:4]))
+    measure_pages(*map(int, sys.argv[1:4]))

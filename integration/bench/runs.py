@@ -22,9 +22,9 @@ import yaml
 from django.conf import settings
 
 Say = Callable[[str], None]
-TOKEN = "pat-bench-0001"  # noqa: S105  (the sandbox takes any)
-WIDTHS = (-36, 9, 9, 9, 8, 9, 5, 12, 9)  # of the table's columns; below 0 to the left
-RULE = {"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "active": True}
+BENCH_TOKEN = "pat-bench-0001"  # noqa: S105  (the sandbox takes any)
+RUN_COLUMN_WIDTHS = (-36, 9, 9, 9, 8, 9, 5, 12, 9)  # of the table's columns; below 0 to the left
+BENCH_RULE = {"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "active": True}
 
 
 @dataclass(frozen=True)
@@ -48,30 +48,30 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: dict[str, Any], say: Say) -> None:
-    say(row("", "cards", "seconds", "cards/s", "calls", "per 100", "429", "limit used", "peak MB"))
+    say(make_table_row("", "cards", "seconds", "cards/s", "calls", "per 100", "429", "limit used", "peak MB"))
     for cards in (int(part) for part in options["cards"].split(",") if part):
-        play(Scene("no limit", cards, options["latency_ms"], repeat=cards <= 20_000), options, say)
+        measure_scene(Scene("no limit", cards, options["latency_ms"], repeat=cards <= 20_000), options, say)
     for known in (False, True):
         title = "limited, portal " + ("has them all" if known else "empty")
-        play(Scene(title, options["limited_cards"], options["latency_ms"], options["limit"], known, repeat=False), options, say)
+        measure_scene(Scene(title, options["limited_cards"], options["latency_ms"], options["limit"], known, repeat=False), options, say)
 
 
-def play(scene: Scene, options: dict[str, Any], say: Say) -> None:
-    with tempfile.TemporaryDirectory() as home, sandbox(scene) as url:
+def measure_scene(scene: Scene, options: dict[str, Any], say: Say) -> None:
+    with tempfile.TemporaryDirectory() as home, run_sandbox(scene) as url:
         product = Product(Path(home), url, scene, options["database_url"])
         if scene.known:
-            know(url)
+            make_known_contacts(url)
         product.run("migrate", "-v0")
         product.run("configure", str(product.file))
-        say(line(scene, "first", product.sync()))
+        say(make_scene_line(scene, "first", product.sync()))
         if scene.repeat:
-            changed = post(url, "/sandbox/sansan/churn", {"percent": 1})
-            say(line(scene, f"1 % changed ({len(changed)})", product.sync()))
-            say(line(scene, "nothing changed", product.sync()))
-            say(line(scene, "full check", product.sync("--full")))
+            changed = send_json(url, "/sandbox/sansan/churn", {"percent": 1})
+            say(make_scene_line(scene, f"1 % changed ({len(changed)})", product.sync()))
+            say(make_scene_line(scene, "nothing changed", product.sync()))
+            say(make_scene_line(scene, "full check", product.sync("--full")))
 
 
-def line(scene: Scene, what: str, measured: tuple[dict[str, Any], float]) -> str:
+def make_scene_line(scene: Scene, what: str, measured: tuple[dict[str, Any], float]) -> str:
     result, peak = measured
     seconds, read, calls = max(result["seconds"], 0.001), result["counts"]["read"], result["calls"]["hubspot"]
     people = sum(result["counts"][name] for name in ("created", "updated", "linked", "unchanged"))
@@ -80,17 +80,17 @@ def line(scene: Scene, what: str, measured: tuple[dict[str, Any], float]) -> str
         allowed, window = scene.limit.split("/")
         used = f"{calls / (seconds / float(window) * int(allowed)):.0%}"
     per_hundred = f"{calls * 100 / people:.2f}" if people else "-"
-    return row(
+    return make_table_row(
         f"{scene.title}, {what}", f"{read:,}", f"{seconds:.2f}", f"{read / seconds:,.0f}", f"{calls:,}", per_hundred,
         str(result["rate_limited"]), used, f"{peak:.0f}",
     )  # fmt: skip
 
 
-def row(*cells: str, widths: Sequence[int] = WIDTHS) -> str:
+def make_table_row(*cells: str, widths: Sequence[int] = RUN_COLUMN_WIDTHS) -> str:
     return "".join(f"{cell:>{width}}" if width > 0 else f"{cell:{-width}}" for cell, width in zip(cells, widths, strict=True))
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -109,11 +109,11 @@ class Product:
         key: dict[str, Any] = {"slug": "sansan", "system": "sansan", "credentials": {"api_key": "BenchKey0123456789abcdefABCDEF01"}}
         connections = [
             key if rated else {**key, "rate": False},
-            {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": TOKEN}},
+            {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": BENCH_TOKEN}},
         ]
         if not scene.limit:
             connections[1]["rate"] = False
-        content = {"account": {"slug": "bench", "name": "Bench"}, "connections": connections, "rules": [{**RULE, **(rule or {})}]}
+        content = {"account": {"slug": "bench", "name": "Bench"}, "connections": connections, "rules": [{**BENCH_RULE, **(rule or {})}]}
         self.file.write_text(yaml.safe_dump(content))
 
     def run(self, *command: str) -> tuple[bytes, float]:
@@ -134,8 +134,8 @@ class Product:
 
 
 @contextmanager
-def sandbox(scene: Scene) -> Iterator[str]:
-    port = free_port()
+def run_sandbox(scene: Scene) -> Iterator[str]:
+    port = find_free_port()
     limits = ["--hubspot-limit", scene.limit] if scene.limit else ["--no-limits"]
     command = [
         sys.executable,
@@ -154,32 +154,32 @@ def sandbox(scene: Scene) -> Iterator[str]:
         url = f"http://127.0.0.1:{port}"
         while process.poll() is None:
             try:
-                post(url, "/sandbox/calls/reset", {})
+                send_json(url, "/sandbox/calls/reset", {})
                 break
             except OSError:
                 time.sleep(0.1)
         if scene.limit:
             # Sansan's own limit (1,200 cards a second) would hide HubSpot's.
-            post(url, "/sandbox/switches", {"sansan": {"limits": False}}, "PATCH")
+            send_json(url, "/sandbox/switches", {"sansan": {"limits": False}}, "PATCH")
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
 
 
-def get(url: str, path: str) -> Any:
+def fetch_json(url: str, path: str) -> Any:
     with urllib.request.urlopen(url + path) as answer:  # noqa: S310
         return orjson.loads(answer.read())
 
 
-def know(url: str) -> None:
+def make_known_contacts(url: str) -> None:
     """Gives the portal a contact for every address on a card."""
-    cards = get(url, "/sandbox/state")["sansan"]["cards"]
+    cards = fetch_json(url, "/sandbox/state")["sansan"]["cards"]
     addresses = sorted({card["email"] for card in cards if card["email"]})
-    post(url, "/sandbox/hubspot/create", {"token": TOKEN, "contacts": [{"email": address} for address in addresses]})
+    send_json(url, "/sandbox/hubspot/create", {"token": BENCH_TOKEN, "contacts": [{"email": address} for address in addresses]})
 
 
-def post(url: str, path: str, body: Any, method: str = "POST") -> Any:
+def send_json(url: str, path: str, body: Any, method: str = "POST") -> Any:
     request = urllib.request.Request(url + path, orjson.dumps(body), {"Content-Type": "application/json"}, method=method)  # noqa: S310
     with urllib.request.urlopen(request) as answer:  # noqa: S310
         return orjson.loads(answer.read())

@@ -11,7 +11,7 @@ from django.conf import settings
 from core.encryption import InvalidToken
 from integration.connections.limiter import SEARCH_KIND, make_limiter
 from integration.connectors.base import CardSource, ContactTarget, Reconnect
-from integration.connectors.hubspot.oauth import OAuth
+from integration.connectors.hubspot.oauth import HubSpotOAuth
 from integration.connectors.registry import make_hubspot, make_sansan
 from integration.models import Connection
 
@@ -52,7 +52,7 @@ def fetch_tokens(connection: Connection) -> str:
     No lock is held over the call: a refresh token may be used twice, and a code that somebody else has just exchanged is
     found by reading the row again.
     """
-    app = OAuth(settings.HUBSPOT_CLIENT_ID, settings.HUBSPOT_CLIENT_SECRET, settings.HUBSPOT_API_URL, settings.HUBSPOT_API_VERSION)
+    app = HubSpotOAuth(settings.HUBSPOT_CLIENT_ID, settings.HUBSPOT_CLIENT_SECRET, settings.HUBSPOT_API_URL, settings.HUBSPOT_API_VERSION)
     given = connection.credentials
     try:
         tokens = app.exchange(given["code"], given["redirect_uri"]) if "code" in given else app.refresh(given["refresh_token"])

@@ -19,7 +19,7 @@ from integration.connectors.http import Limiter, Unlimited
 from integration.models import Connection, RateSlot
 
 # (calls, seconds) until the vendor tells. Sansan's 4 a second evenly spaced are 240 a minute, under its 270 too.
-DEFAULTS = {"sansan": (4, 1.0), "hubspot": (100, 10.0)}
+DEFAULT_ALLOWANCES = {"sansan": (4, 1.0), "hubspot": (100, 10.0)}
 # HubSpot's searches: 5 a second for the whole portal, which its people and other apps use too.
 SEARCH_KIND, SEARCH_LIMIT = "search", (4, 1.0)
 RESERVED_SECONDS, MOST_RESERVED = 0.3, 6  # seconds of slots that one reservation takes, and how many of them
@@ -37,10 +37,10 @@ def find_allowance(connection: Connection) -> tuple[int, float]:
     if connection.rate_calls == 0:
         return 0, 0.0
     if connection.rate_calls:
-        return connection.rate_calls, connection.rate_seconds or DEFAULTS[connection.system][1]
+        return connection.rate_calls, connection.rate_seconds or DEFAULT_ALLOWANCES[connection.system][1]
     if connection.learnt_calls:
-        return connection.learnt_calls, connection.learnt_seconds or DEFAULTS[connection.system][1]
-    return DEFAULTS[connection.system]
+        return connection.learnt_calls, connection.learnt_seconds or DEFAULT_ALLOWANCES[connection.system][1]
+    return DEFAULT_ALLOWANCES[connection.system]
 
 
 def space_slots(calls: int, seconds: float) -> tuple[float, int]:

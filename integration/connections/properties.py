@@ -13,7 +13,7 @@ from integration.connections.credentials import make_target
 from integration.connectors.base import ContactTarget, Gone, LacksRight, Rejected
 from integration.connectors.hubspot import fields
 from integration.models import Connection, SyncRule, Tag
-from integration.planning.rule import TAGS
+from integration.planning.rule import TAGS_FIELD
 from integration.records import PropertyRead
 
 log = structlog.get_logger()
@@ -23,8 +23,8 @@ SCHEMA_LIFETIME = timedelta(hours=1)
 
 
 def store_schema(connection: Connection, properties: Iterable[PropertyRead]) -> None:
-    connection.schema = {prop.name: fields.described(prop) for prop in properties}
-    connection.link_property = fields.LINK_ID.name in connection.schema
+    connection.schema = {prop.name: fields.describe_property(prop) for prop in properties}
+    connection.link_property = fields.LINK_ID_PROPERTY.name in connection.schema
     connection.schema_at = timezone.now()
     connection.save(update_fields=["schema", "schema_at", "link_property"])
 
@@ -42,7 +42,7 @@ def refresh_schema(rule: SyncRule) -> None:
 
 def refresh_owners(rule: SyncRule, target: ContactTarget | None) -> None:
     """Without the right to read them nobody's contact gets an owner; everything else goes on."""
-    if not any(row.hubspot == fields.OWNER for row in rule.mappings.all() if row.active):
+    if not any(row.hubspot == fields.OWNER_ID_PROPERTY for row in rule.mappings.all() if row.active):
         return
     try:
         rule.hubspot.owners = dict((target or make_target(rule.hubspot)).owners())
@@ -52,9 +52,9 @@ def refresh_owners(rule: SyncRule, target: ContactTarget | None) -> None:
     rule.hubspot.save(update_fields=["owners"])
 
 
-def lacks_own_properties(rule: SyncRule) -> bool:
+def needs_own_properties(rule: SyncRule) -> bool:
     """Whether a property of ours that the rule needs is not there yet."""
-    needed = {spec.name for spec in fields.KEYS} | {row.hubspot for row in rule.mappings.all() if row.active and row.hubspot in fields.OURS}
+    needed = {spec.name for spec in fields.KEY_PROPERTIES} | {row.hubspot for row in rule.mappings.all() if row.active and row.hubspot in fields.OWN_PROPERTIES}
     return not needed <= set(rule.hubspot.schema)
 
 
@@ -64,7 +64,7 @@ def ensure_own_properties(rule: SyncRule) -> list[str]:
     To be called on consent only. Without the right to make properties the rule goes by e-mail instead, and says so.
     """
     mapped = {row.hubspot for row in rule.mappings.all() if row.active}
-    specs = [*fields.KEYS, *(spec for name, spec in fields.OURS.items() if name in mapped and spec not in fields.KEYS)]
+    specs = [*fields.KEY_PROPERTIES, *(spec for name, spec in fields.OWN_PROPERTIES.items() if name in mapped and spec not in fields.KEY_PROPERTIES)]
     target, connection = make_target(rule.hubspot), rule.hubspot
     try:
         made = target.ensure_properties(specs)
@@ -81,11 +81,11 @@ def offer_tag_options(rule: SyncRule, target: ContactTarget) -> None:
     """The tags in scope become options of our tag property before the first card needs them."""
     tags = Tag.objects.filter(connection_id=rule.sansan_id).exclude(type=Tag.Type.PRIVATE)
     chosen = tags.filter(selected=True) if tags.filter(selected=True).exists() else tags
-    for name in [row.hubspot for row in rule.mappings.all() if row.active and row.sansan == TAGS]:
+    for name in [row.hubspot for row in rule.mappings.all() if row.active and row.sansan == TAGS_FIELD]:
         prop = rule.hubspot.schema.get(name, {})
         known = prop.get("options", {})
         wanted = [(id, label) for id, label in chosen.order_by("pk").values_list("external_id", "name")[: settings.SYNC_MAX_TAGS] if id not in known]
-        if wanted and prop.get("kind") == "checkbox" and name == fields.TAGS.name:
+        if wanted and prop.get("kind") == "checkbox" and name == fields.TAGS_PROPERTY.name:
             target.add_options(name, wanted)
             remember_options(rule.hubspot, name, dict(wanted))
 

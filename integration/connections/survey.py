@@ -19,8 +19,8 @@ from integration.connectors.base import ConnectorError, Reconnect, RetryLater
 from integration.models import Connection, Sample, Tag
 from integration.records import EPOCH, CardPage, CardRead, Window
 
-SAMPLES = 12
-WITHOUT_ADDRESS = 2  # of them: what becomes of these is worth a look, too
+SAMPLES_WANTED = 12
+SAMPLES_WITHOUT_ADDRESS = 2  # of them: what becomes of these is worth a look, too
 MOST_OWNERS = 50
 SURVEY_RUNNING, SURVEY_DONE, SURVEY_FAILED = "running", "done", "failed"
 SAMPLE_REFUSED = "refused"  # card id -> why it could not be read
@@ -98,8 +98,8 @@ def keep_samples(connection: Connection, cards: Iterable[CardRead]) -> None:
     private = find_private_tags(connection)
     there.update({card.id: as_sample(connection, card, private) for card in cards})
     best = sorted(there.values(), key=lambda one: (len(one.values), one.external_id), reverse=True)
-    bare = [one for one in best if not one.values.get("email")][:WITHOUT_ADDRESS]
-    kept = [one for one in best if one.values.get("email")][: SAMPLES - len(bare)] + bare
+    bare = [one for one in best if not one.values.get("email")][:SAMPLES_WITHOUT_ADDRESS]
+    kept = [one for one in best if one.values.get("email")][: SAMPLES_WANTED - len(bare)] + bare
     Sample.objects.filter(connection=connection).exclude(external_id__in=[one.external_id for one in kept]).delete()
     store_samples([one for one in kept if one.pk is None])
 

@@ -14,13 +14,21 @@ import requests
 import structlog
 from requests.adapters import HTTPAdapter
 
-from integration.connectors.base import ConnectorError, Gone, LacksRight, Reconnect, Rejected, RetryLater, Unanswered
+from integration.connectors.base import (
+    ConnectorError,
+    Gone,
+    LacksRight,
+    Reconnect,
+    Rejected,
+    RetryLater,
+    Unanswered,
+)
 
 log = structlog.get_logger()
 
-TIMEOUT = (5.0, 30.0)  # seconds to connect, to wait for the answer
-PATIENCE = 20.0  # the longest wait inside a call; a longer one goes back to the engine
-ATTEMPTS = 5
+CALL_TIMEOUT_SECONDS = (5.0, 30.0)  # seconds to connect, to wait for the answer
+LONGEST_WAIT_IN_CALL = 20.0  # the longest wait inside a call; a longer one goes back to the engine
+MOST_ATTEMPTS = 5
 
 
 class Limiter(Protocol):
@@ -60,8 +68,8 @@ class Answer:
 
 # What a status asks of us. 429 and 423 say that nothing was done, so that even a write may be sent again;
 # after a 5xx a write may or may not have happened.
-SLOW_DOWN = {423, 429, 477}
-SECRET_LENGTH = 8  # a shorter word of a header is no secret ("Bearer")
+SLOW_DOWN_STATUSES = {423, 429, 477}
+SHORTEST_SECRET = 8  # a shorter word of a header is no secret ("Bearer")
 
 
 class Http:
@@ -79,7 +87,7 @@ class Http:
         if not all(value.isascii() and value.isprintable() for value in self._headers.values()):
             key = vendor.name.lower()
             raise Reconnect(f"{key}_reconnect", f"The {vendor.name} key has characters that no key has: paste it again, in half-width letters.", key)
-        self._secrets = [word.encode() for value in self._headers.values() for word in value.split() if len(word) >= SECRET_LENGTH]
+        self._secrets = [word.encode() for value in self._headers.values() for word in value.split() if len(word) >= SHORTEST_SECRET]
         self._local = threading.local()
         self._lock = threading.Lock()
 
@@ -96,7 +104,7 @@ class Http:
 
     def _call(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, writes: bool) -> Answer:
         data = None if body is None else orjson.dumps(body)
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, MOST_ATTEMPTS + 1):
             try:
                 answer = self._send(method, path, params, data)
                 wait = self._judge(answer, attempt, writes)
@@ -109,13 +117,13 @@ class Http:
                 # ConnectTimeout is a ConnectionError too; both say that nothing was sent only if no connection stood.
                 if writes and not _never_sent(error):
                     raise Unanswered("interrupted", f"The connection to {self.vendor.name} broke before it answered.") from None
-                wait, fault = backoff(attempt), f"{self.vendor.name} could not be reached."
+                wait, fault = choose_backoff_seconds(attempt), f"{self.vendor.name} could not be reached."
             except (requests.Timeout, requests.RequestException):
                 if writes:
                     raise Unanswered("interrupted", f"{self.vendor.name} did not answer in time.") from None
-                wait, fault = backoff(attempt), f"{self.vendor.name} did not answer in time."
+                wait, fault = choose_backoff_seconds(attempt), f"{self.vendor.name} did not answer in time."
             log.info("vendor_retry", vendor=self.vendor.name, path=path, fault=fault, attempt=attempt, wait=wait)
-            if wait > PATIENCE or attempt == ATTEMPTS:
+            if wait > LONGEST_WAIT_IN_CALL or attempt == MOST_ATTEMPTS:
                 raise RetryLater(f"{self.vendor.name.lower()}_unavailable", fault, after=wait)
             time.sleep(wait)
         raise AssertionError("unreachable")
@@ -124,7 +132,7 @@ class Http:
         self.limiter.wait()
         with self._lock:
             self.calls += 1
-        response = self._session().request(method, self.base_url + path, params=params, data=data, timeout=TIMEOUT, allow_redirects=False)
+        response = self._session().request(method, self.base_url + path, params=params, data=data, timeout=CALL_TIMEOUT_SECONDS, allow_redirects=False)
         limit = self.vendor.limit_of(response.headers)
         if limit:
             self.limiter.learn(*limit)
@@ -144,7 +152,7 @@ class Http:
     def _judge(self, answer: Answer, attempt: int, writes: bool) -> float | None:
         """None when the answer is good, or the seconds to wait before the next try; raises what trying again cannot mend."""
         status, name = answer.status, self.vendor.name
-        if status in SLOW_DOWN:
+        if status in SLOW_DOWN_STATUSES:
             wait = self.vendor.wait_after(answer, attempt)
             if status == 429:
                 with self._lock:
@@ -154,18 +162,18 @@ class Http:
         if status >= 500:
             if writes:
                 raise Unanswered("interrupted", f"{name} answered {status}, which does not say whether the write was done.")
-            return self.vendor.wait_after(answer, attempt) if "Retry-After" in answer.headers else backoff(attempt)
+            return self.vendor.wait_after(answer, attempt) if "Retry-After" in answer.headers else choose_backoff_seconds(attempt)
         if 200 <= status < 300:
             if isinstance(answer.value, dict) or (status == 204 and writes):
                 return None
             if writes:
                 raise Unanswered("interrupted", f"{name} answered something that is not a JSON object.")
-            return backoff(attempt)
+            return choose_backoff_seconds(attempt)
         raise self._refusal(answer)
 
     def _refusal(self, answer: Answer) -> ConnectorError:
         name, key = self.vendor.name, self.vendor.name.lower()
-        said = message_of(answer.value)
+        said = read_error_message(answer.value)
         if answer.status == 401:
             return Reconnect(f"{key}_reconnect", f"{name} refused the credentials (401). Enter new ones in the connection.", key)
         if answer.status == 403:
@@ -203,12 +211,12 @@ class OverHttp:
         return self._http.quota
 
 
-def backoff(attempt: int) -> float:
+def choose_backoff_seconds(attempt: int) -> float:
     """Seconds before the next try after a fault that does not say how long it lasts: 1, 2, 4, ..."""
-    return min(0.5 * 2.0**attempt, PATIENCE)
+    return min(0.5 * 2.0**attempt, LONGEST_WAIT_IN_CALL)
 
 
-def seconds_of(value: Any) -> float | None:
+def read_wait_seconds(value: Any) -> float | None:
     """A waiting time that a vendor told; None where it is no number."""
     try:
         seconds = float(value)
@@ -223,7 +231,7 @@ def _never_sent(error: requests.ConnectionError) -> bool:
     return isinstance(error, requests.ConnectTimeout) or type(cause).__name__ in {"NewConnectionError", "ConnectTimeoutError", "NameResolutionError"}
 
 
-def message_of(value: Any, limit: int = 300) -> str:
+def read_error_message(value: Any, limit: int = 300) -> str:
     """The human sentence of an error body, cut to a length that fits a column."""
     if isinstance(value, dict):
         for key in ("message", "error", "errors"):

@@ -17,7 +17,17 @@ from django.db.models import Exists, OuterRef
 from core.bulk import insert_rows, update_rows
 from integration.connectors.base import LacksRight, Rejected
 from integration.ledger.entries import count_progress, make_entry
-from integration.models import AuditEntry, Bucket, Company, Connection, Link, Outcome, Record, Side, SyncRule
+from integration.models import (
+    AuditEntry,
+    Bucket,
+    Company,
+    Connection,
+    Link,
+    Outcome,
+    Record,
+    Side,
+    SyncRule,
+)
 from integration.planning.company import NamedCompany, name_company
 from integration.planning.decisions import CREATE, UPDATE
 from integration.slice.desk import Desk
@@ -102,7 +112,7 @@ def accept_present_companies(desk: Desk, people: Sequence[PersonCompany], have: 
             settled.append((one.link.pk, there[0], None, ""))
         elif one.company is None:
             settled.append((one.link.pk, one.link.company_id, None, ""))
-        elif not there and desk.rule.hubspot.auto_companies and waits_for_hubspot(desk, one):
+        elif not there and desk.rule.hubspot.auto_companies and is_left_to_hubspot(desk, one):
             waits.append((one.link.pk, "", desk.now() + timedelta(seconds=60), "HubSpot associates by itself"))
         else:
             left.append(one)
@@ -114,7 +124,7 @@ def accept_present_companies(desk: Desk, people: Sequence[PersonCompany], have: 
     return left
 
 
-def waits_for_hubspot(desk: Desk, one: PersonCompany) -> bool:
+def is_left_to_hubspot(desk: Desk, one: PersonCompany) -> bool:
     return one.company is not None and bool(one.company.domain) and one.link.created_at > desk.now() - HUBSPOT_GOES_FIRST
 
 

@@ -27,7 +27,7 @@ def agree_copies(rows: Iterable[Row], kept: Mapping[int, Collection[str]]) -> li
 def unite_copies(copies: list[Row], kept: Mapping[int, Collection[str]]) -> list[Row]:
     last = max(copies, key=rank_freshness)
     barred = next((row.barred for row in copies if row.barred), None)
-    return [as_read_last(row, last, kept[last.rule_id])._replace(barred=barred) for row in copies]
+    return [as_last_copy(row, last, kept[last.rule_id])._replace(barred=barred) for row in copies]
 
 
 def rank_freshness(row: Row) -> tuple[bool, datetime, bool, datetime]:
@@ -35,7 +35,7 @@ def rank_freshness(row: Row) -> tuple[bool, datetime, bool, datetime]:
     return row.reason != NEW_CARD, row.changed_at, row.bucket != Bucket.UNSEEN, row.read_at
 
 
-def as_read_last(row: Row, last: Row, kept: Collection[str]) -> Row:
+def as_last_copy(row: Row, last: Row, kept: Collection[str]) -> Row:
     row = row._replace(tags=last.tags, exchanged_on=last.exchanged_on, changed_at=last.changed_at)
     if not (row.values and last.values):
         return row  # out of its rule's scope: of its fields nothing is kept

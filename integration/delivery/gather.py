@@ -10,7 +10,7 @@ from integration.delivery.queue import is_in_scope
 from integration.ledger.entries import find_links, join_cards
 from integration.ledger.gone import record_gone_contacts
 from integration.models import Bucket, Link
-from integration.planning.filters import find_unmet
+from integration.planning.filters import find_unmet_card_filter
 from integration.planning.snapshot import Card, Snapshot
 from integration.slice.desk import Desk
 from integration.slice.rows import Batch, Row, as_link_view
@@ -97,7 +97,7 @@ def as_plan_card(desk: Desk, row: Row, batch: Batch) -> Card:
     )
     if row.rule_id == desk.rule.pk:
         return card
-    unmet = find_unmet(card, scope.filters) if not (scope.enter and card.link) else None
+    unmet = find_unmet_card_filter(card, scope.filters) if not (scope.enter and card.link) else None
     return replace(card, foreign=True, in_scope=card.in_scope and not unmet)
 
 
@@ -109,7 +109,7 @@ def give_back_cards(desk: Desk, batch: Batch, ids: Iterable[int]) -> None:
         desk.touched.discard(id)
 
 
-def belongs_to_card(batch: Batch, row: Row, kind: str, value: str | int) -> bool:
+def is_contact_of_card(batch: Batch, row: Row, kind: str, value: str | int) -> bool:
     """Whether a contact that was found by this address or this link is the card's; an address does not take a card from its contact."""
     if kind == "link":
         return row.link_id == value
@@ -132,7 +132,7 @@ def adopt_found_contacts(desk: Desk, batch: Batch) -> None:
         owned.setdefault(found[key], batch.links[key[1]])
     for (kind, value), contact_id in found.items():
         link = owned.get(contact_id)
-        rows = [row for row in batch.rows.values() if link and row.link_id != link.pk and belongs_to_card(batch, row, kind, value)]
+        rows = [row for row in batch.rows.values() if link and row.link_id != link.pk and is_contact_of_card(batch, row, kind, value)]
         if link is None or not rows:
             continue
         if desk.run.is_preview:

@@ -29,7 +29,12 @@ from integration.models import AuditEntry, Bucket, Link, Record, Side
 from integration.planning.card_values import NAMING_FIELDS
 from integration.planning.decisions import NEW_CARD, Decision
 from integration.planning.mapping import BadMapping, map_card
-from integration.planning.new_cards import Candidate, decide_candidate, find_card_address, refuse_candidate
+from integration.planning.new_cards import (
+    Candidate,
+    decide_candidate,
+    find_card_address,
+    refuse_candidate,
+)
 from integration.planning.normalize import normalize_text
 from integration.records import CardRead, ContactRead, Values
 from integration.slice.desk import Desk

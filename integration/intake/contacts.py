@@ -21,7 +21,16 @@ from integration.intake.candidates import make_departed_due, take_candidates, wa
 from integration.intake.inbox import CHANGES_A_CALL, drop_unreadable, settle_changes, take_changes
 from integration.ledger.entries import count_outcomes, count_progress
 from integration.ledger.gone import GONE_COLUMNS, mark_gone
-from integration.models import AuditEntry, Connection, Link, Outcome, Record, Side, SyncRule, SyncRun
+from integration.models import (
+    AuditEntry,
+    Connection,
+    Link,
+    Outcome,
+    Record,
+    Side,
+    SyncRule,
+    SyncRun,
+)
 from integration.planning.absence import judge_absence, judge_gone
 from integration.planning.decisions import SKIP
 from integration.planning.echo import EDITED, OLD, OWN_CHANGES, PEOPLES_CHANGES, judge_change

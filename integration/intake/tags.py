@@ -13,7 +13,7 @@ from integration.connectors.base import Gone, LacksRight, Rejected
 from integration.intake.cards import take_cards
 from integration.ledger.entries import count_outcomes, count_progress
 from integration.models import Bucket, Record, Side, SyncRule, Tag
-from integration.planning.decisions import EXCLUDED
+from integration.planning.decisions import EXCLUDED_REASONS
 from integration.records import CardPage
 from integration.slice.desk import Desk
 from integration.slice.options import rename_options
@@ -97,7 +97,7 @@ def read_unswept_cards(desk: Desk) -> Work:
     began = datetime.fromisoformat(desk.rule.sweep["began"])
     before = Q(swept_at__lt=began) | Q(swept_at__isnull=True)
     seen = Record.objects.filter(before, rule=desk.rule, side=Side.CARD, changed_at__lt=began, read_at__lt=began)
-    rows = seen.exclude(bucket=Bucket.UNSEEN).exclude(reason__in=EXCLUDED).order_by("pk")
+    rows = seen.exclude(bucket=Bucket.UNSEEN).exclude(reason__in=EXCLUDED_REASONS).order_by("pk")
     for pk, id in rows.values_list("pk", "external_id")[:CARDS_A_SLICE]:
         if desk.spent:
             return

@@ -13,15 +13,24 @@ import orjson
 import yaml
 from django.db import models
 
-from core.bulk import ROWS, pieces
+from core.bulk import ROWS_A_STATEMENT, split_rows
 from core.encryption import EncryptedJSONField
 from core.history import Frozen
 from core.models import Account, Membership, User
 from core.tenancy import in_account
 from integration.leaving.erase import list_owned_models
-from integration.leaving.sheet import BOM, write_cell, write_csv
-from integration.models import AuditEntry, Connection, DayFigures, Link, Record, SyncRule, SyncRun, Tag
-from integration.rules.apply_file import as_file
+from integration.leaving.sheet import BYTE_ORDER_MARK, write_cell, write_csv
+from integration.models import (
+    AuditEntry,
+    Connection,
+    DayFigures,
+    Link,
+    Record,
+    SyncRule,
+    SyncRun,
+    Tag,
+)
+from integration.rules.apply_file import as_file_content
 
 SHEETS = {"records.csv": Record, "links.csv": Link, "audit.csv": AuditEntry, "runs.csv": SyncRun, "figures.csv": DayFigures, "tags.csv": Tag}
 # Bookkeeping of the engine that tells a person nothing.
@@ -62,7 +71,7 @@ def write_archive(account: Account) -> Iterator[bytes]:
         for name, parts in list_members(account).items():
             # The size is not known beforehand, and without ZIP64 a member ends at 2 GB.
             with bundle.open(describe_member(name), "w", force_zip64=True) as member:
-                for part in read_within(account, parts):
+                for part in read_parts_in_scope(account, parts):
                     member.write(part.encode())
                     yield from sink.taken()
     yield from sink.taken()
@@ -74,7 +83,7 @@ def describe_member(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def read_within(account: Account, parts: Iterator[str]) -> Iterator[str]:
+def read_parts_in_scope(account: Account, parts: Iterator[str]) -> Iterator[str]:
     """Each part is made inside the account's scope and handed out outside: a scope open across a yield would be the caller's too."""
     while True:
         with in_account(account):
@@ -96,7 +105,7 @@ def list_members(account: Account) -> dict[str, Iterator[str]]:
 
 
 def write_configuration(account: Account) -> Iterator[str]:
-    yield yaml.safe_dump(as_file(account), allow_unicode=True, sort_keys=False, width=120)
+    yield yaml.safe_dump(as_file_content(account), allow_unicode=True, sort_keys=False, width=120)
 
 
 def list_columns(model: type[models.Model]) -> dict[str, str]:
@@ -114,9 +123,9 @@ def is_secret(field: Any) -> bool:
 
 
 def write_sheet(account: Account, model: Any, paths: dict[str, str], zone: tzinfo) -> Iterator[str]:
-    yield BOM + write_csv([paths])
+    yield BYTE_ORDER_MARK + write_csv([paths])
     rows = model.objects.filter(account=account).order_by("pk").values_list(*paths.values())
-    for some in pieces(rows.iterator(chunk_size=ROWS)):
+    for some in split_rows(rows.iterator(chunk_size=ROWS_A_STATEMENT)):
         yield write_csv([show_value(value, zone) for value in row] for row in some)
 
 
@@ -128,7 +137,7 @@ def show_value(value: Any, zone: tzinfo) -> str:
 
 
 def write_history(account: Account, zone: tzinfo) -> Iterator[str]:
-    yield BOM + write_csv([HISTORY_COLUMNS])
+    yield BYTE_ORDER_MARK + write_csv([HISTORY_COLUMNS])
     for model, column in list_owned_models():
         if issubclass(model, Frozen):
             yield from write_changes(model, model.objects.filter(**{column: account.pk}).order_by("pk"), zone)  # type: ignore[attr-defined]
@@ -139,7 +148,7 @@ def write_changes(model: Any, rows: models.QuerySet[Any], zone: tzinfo) -> Itera
     fields = [field for field in model.tracked_fields if field.name not in {"id", "account"} and not is_secret(field)]
     names = [find_path(field) if field.related_model is User else field.attname for field in fields]
     told = rows.values_list("history_date", "who", "id", "history_type", "history_change_reason", *names)
-    for some in pieces(told.iterator(chunk_size=ROWS)):
+    for some in split_rows(told.iterator(chunk_size=ROWS_A_STATEMENT)):
         yield write_csv(write_change(model.instance_type._meta.model_name, names, row, zone) for row in some)
 
 

@@ -57,7 +57,7 @@ def erase_chunk(departure: Departure, account: Account, model: type[models.Model
         if model is Membership:
             deactivate_lone_members(account)
         log = erase_admin_log(model, chunk[:ROWS_A_DELETE])
-        gone = delete_raw(model._base_manager.filter(pk__in=chunk.values("pk")[:ROWS_A_DELETE]))
+        gone = delete_rows_silently(model._base_manager.filter(pk__in=chunk.values("pk")[:ROWS_A_DELETE]))
         if gone:
             note_erased(stored, {model: gone, LogEntry: log}, ended=model is Account)
     departure.counts, departure.ended_at = stored.counts, stored.ended_at
@@ -73,7 +73,7 @@ def note_erased(departure: Departure, gone: dict[type[models.Model], int], ended
     departure.save(update_fields=["counts", "ended_at"])
 
 
-def delete_raw(rows: models.QuerySet[Any]) -> int:
+def delete_rows_silently(rows: models.QuerySet[Any]) -> int:
     """One DELETE: nothing is read, no signal is sent, so no history is made of it."""
     return rows._raw_delete(DEFAULT_DB_ALIAS)
 
@@ -89,7 +89,7 @@ def erase_admin_log(model: type[models.Model], chunk: models.QuerySet[Any]) -> i
     subject, key = (model.instance_type, "id") if issubclass(model, Frozen) else (model, "pk")  # type: ignore[attr-defined]
     keys = chunk.annotate(told=Cast(key, models.TextField())).values("told")
     kind = {"content_type__app_label": subject._meta.app_label, "content_type__model": subject._meta.model_name}
-    return delete_raw(LogEntry.objects.filter(**kind, object_id__in=keys))
+    return delete_rows_silently(LogEntry.objects.filter(**kind, object_id__in=keys))
 
 
 def list_owned_models() -> list[tuple[type[models.Model], str]]:

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 # A cell that begins so is a formula to a spreadsheet.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # Excel takes the file for UTF-8 only with this at its head.
-BOM = "\ufeff"
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def write_csv(rows: Iterable[Iterable[Any]]) -> str:
@@ -28,4 +28,4 @@ def write_cell(value: Any, zone: tzinfo) -> str:
     if isinstance(value, dict):
         return orjson.dumps(value).decode() if value else ""
     shown = "" if value is None else str(value)
-    return f"'{shown}" if shown.startswith(FORMULA) else shown
+    return f"'{shown}" if shown.startswith(FORMULA_STARTS) else shown

@@ -13,10 +13,19 @@ from typing import Any
 from django.db import transaction
 
 from core.bulk import any_of, update_rows
-from integration.ledger.entries import DECISION_COUNTERS, Opened, Write, count_outcomes, count_reasons, find_links, list_busy_records, release_records
+from integration.ledger.entries import (
+    DECISION_COUNTERS,
+    Opened,
+    Write,
+    count_outcomes,
+    count_reasons,
+    find_links,
+    list_busy_records,
+    release_records,
+)
 from integration.models import AuditEntry, Bucket, Link, Outcome, Record, SyncRun
-from integration.planning.decisions import CREATE, LINK, STANDS
-from integration.planning.pace import again_after
+from integration.planning.decisions import CREATE, LINK, STANDING_BY_REASON
+from integration.planning.pace import choose_retry_time
 from integration.planning.rule import LINK_ID
 from integration.records import Result
 from integration.slice.desk import Desk
@@ -122,8 +131,8 @@ class Book:
         origin = {name: card for name, card in {**write.link.origin, **write.entry.origin}.items() if written.get(name)}
         kept_of = (result.modified_at, True, self.desk.run.pk, "", None, self._company_due(write))
         self.links.append((write.link.pk, contact_id, written, answered, origin, self.now, *kept_of))
-        if write.decision.reason in STANDS:
-            self.elsewhere.append((write.entry.record_id, *STANDS[write.decision.reason]))
+        if write.decision.reason in STANDING_BY_REASON:
+            self.elsewhere.append((write.entry.record_id, *STANDING_BY_REASON[write.decision.reason]))
         self.settled.append(write.entry.record_id)
         if write.reading and write.reading != write.entry.record_id:
             self.older.append((write.reading, None, 0))
@@ -164,7 +173,7 @@ class Book:
         if reason == "contact_gone":
             again, bucket, counter = None, Bucket.HELD, "held"
         else:
-            again, bucket, counter = again_after(attempts, self.now), Bucket.FAILING, "failed"
+            again, bucket, counter = choose_retry_time(attempts, self.now), Bucket.FAILING, "failed"
         if write.entry.record_id in self.desk.touched:
             again = self.now
         self.records.append((write.entry.record_id, bucket, reason, result.detail[:500], write.link.pk, again, attempts))

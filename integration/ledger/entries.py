@@ -16,8 +16,26 @@ from django.utils import timezone
 
 from core.bulk import any_of, update_rows
 from integration.ledger.figures import add_figures
-from integration.models import COUNTERS, AuditEntry, Bucket, Link, Outcome, Record, SyncRule, SyncRun
-from integration.planning.decisions import CREATE, HOLD, LINK, NEW_CARD, SKIP, UPDATE, Decision, Verdict
+from integration.models import (
+    COUNTERS,
+    AuditEntry,
+    Bucket,
+    Link,
+    Outcome,
+    Record,
+    SyncRule,
+    SyncRun,
+)
+from integration.planning.decisions import (
+    CREATE,
+    HOLD,
+    LINK,
+    NEW_CARD,
+    SKIP,
+    UPDATE,
+    Decision,
+    Verdict,
+)
 from integration.planning.rule import LINK_ID
 from integration.slice.desk import Desk
 from integration.slice.rows import KnownCard, Row

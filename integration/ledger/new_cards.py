@@ -29,7 +29,7 @@ from integration.ledger.entries import (
 from integration.models import AuditEntry, Bucket, DayFigures, Link, Outcome, Record, Side, SyncRun
 from integration.planning.decisions import CREATE, NEW_CARD, Decision
 from integration.planning.normalize import normalize_email
-from integration.planning.pace import again_after
+from integration.planning.pace import choose_retry_time
 from integration.slice.desk import Desk
 from integration.slice.rows import MADE_DIGEST, RECORD_KEY, Row
 
@@ -155,7 +155,7 @@ def close_card_made(desk: Desk, entry: AuditEntry, row: Row, card_id: str, writt
 
 def close_card_refused(desk: Desk, entry: AuditEntry, row: Row, detail: str) -> None:
     now, said = desk.now(), detail[:500]
-    stands = (Bucket.FAILING, "card_refused", said, entry.name, again_after(entry.attempt, now), entry.attempt)
+    stands = (Bucket.FAILING, "card_refused", said, entry.name, choose_retry_time(entry.attempt, now), entry.attempt)
     with transaction.atomic():
         desk.lease.renew()
         close_card_entry(entry, Outcome.FAILED, now, reason="card_refused", detail=said)

@@ -3,9 +3,9 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from core.encryption import EncryptedJSONField, InvalidToken, mask
+from core.encryption import EncryptedJSONField, InvalidToken, mask_secret
 from core.history import Tracked
-from core.tenancy import AccountOwned, owned_history
+from core.tenancy import AccountOwned, make_owned_history
 
 
 class Connection(Tracked, AccountOwned):
@@ -65,7 +65,7 @@ class Connection(Tracked, AccountOwned):
     lease_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     # Of the credentials only the mask: see ``hint``.
-    history = owned_history(
+    history = make_owned_history(
         "credentials", "health", "health_detail", "tested_at", "remote_id", "remote_name", "cards", "surveyed_at", "survey", "learnt_calls",
         "learnt_seconds", "schema", "schema_at", "link_property", "lease_token", "lease_until", "created_at",
         "changes_to", "behind", "polled_at", "heard_at", "gone_at", "gone_after", "owners", "auto_companies", "quota", "tags_at",
@@ -106,7 +106,7 @@ class Connection(Tracked, AccountOwned):
         except InvalidToken:
             kept = {}
         self.credentials = {**kept, "api_key" if self.system == self.System.SANSAN else "access_token": secret}
-        self.hint = mask(secret)
+        self.hint = mask_secret(secret)
         self.health, self.health_detail, self.tested_at = self.Health.UNTESTED, "", None
 
 

@@ -4,7 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.history import Tracked
-from core.tenancy import AccountOwned, owned_history
+from core.tenancy import AccountOwned, make_owned_history
 from integration.models.rule import SyncRule
 
 
@@ -42,7 +42,7 @@ class FieldMapping(Tracked, AccountOwned):
     clear = models.BooleanField(_("a blank clears"), default=False, help_text=_("Lets an empty card field empty the property."))
     active = models.BooleanField(_("on"), default=True)
     position = models.PositiveSmallIntegerField(_("order"), default=0)
-    history = owned_history()
+    history = make_owned_history()
 
     class Meta:
         verbose_name = _("field mapping")

@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.history import Tracked
-from core.tenancy import AccountOwned, owned_history
+from core.tenancy import AccountOwned, make_owned_history
 from integration.models.connection import Connection
 
 
@@ -100,7 +100,7 @@ class SyncRule(Tracked, AccountOwned):
     discarded_at = models.DateTimeField(_("discarded"), null=True, editable=False)
     changed_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    history = owned_history(
+    history = make_owned_history(
         "waived", "state_reason", "cursor", "known_share", "recheck", "due_at", "checked_at", "full_at", "setup_step", "picked_tags", "changed_at",
         "created_at",        "sweep", "swept_at", "sweep_took", "pace",
     )  # fmt: skip

@@ -5,7 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.history import Tracked
-from core.tenancy import AccountOwned, owned_history
+from core.tenancy import AccountOwned, make_owned_history
 from integration.models.connection import Connection
 
 
@@ -24,7 +24,7 @@ class Tag(Tracked, AccountOwned):
     selected = models.BooleanField(_("selected"), default=False)
     cards = models.PositiveIntegerField(_("cards"), null=True, editable=False)
     seen_at = models.DateTimeField(_("last seen"), null=True)
-    history = owned_history("cards", "seen_at")
+    history = make_owned_history("cards", "seen_at")
 
     class Meta:
         verbose_name = _("tag")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from integration.planning.mapping import OWNER_KIND
 from integration.planning.normalize import normalize_text
-from integration.planning.rule import TAGS, MappingRow
+from integration.planning.rule import TAGS_FIELD, MappingRow
 from integration.records import Values
 
 # What Sansan takes for a new card, and how many characters of it.
@@ -27,7 +27,7 @@ SPELLING_TRANSFORMS = frozenset({"", "text", "email", "phone", "upper", "lower",
 
 def refuse_row(row: MappingRow) -> str:
     """Why a row cannot fill a card, or "": ``calculated`` (an expression), ``unwritable`` (Sansan sets the field itself), ``one_way``."""
-    if not row.expression and (not row.sansan or row.sansan == (TAGS,) or any(field not in LONGEST_FIELDS for field in row.sansan)):
+    if not row.expression and (not row.sansan or row.sansan == (TAGS_FIELD,) or any(field not in LONGEST_FIELDS for field in row.sansan)):
         return "unwritable"
     if row.expression or row.transform not in SPELLING_TRANSFORMS or row.kind == OWNER_KIND:
         return "calculated"
@@ -51,7 +51,7 @@ def make_card_values(values: Values, rows: Iterable[MappingRow]) -> dict[str, st
         if not text or refuse_row(row) or row.sansan[0] in card:
             continue
         if row.table:
-            text = look_up_backwards(row.table, text, row.others)
+            text = look_up_card_value(row.table, text, row.others)
         if text:
             card[row.sansan[0]] = text
     if card:
@@ -59,7 +59,7 @@ def make_card_values(values: Values, rows: Iterable[MappingRow]) -> dict[str, st
     return card
 
 
-def look_up_backwards(table: Iterable[tuple[str, str]], text: str, others: str) -> str:
+def look_up_card_value(table: Iterable[tuple[str, str]], text: str, others: str) -> str:
     return invert_table(table).get(normalize_text(text).casefold(), "" if others == "blank" else text)
 
 

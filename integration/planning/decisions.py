@@ -10,32 +10,32 @@ from integration.planning.reasons import REASONS
 from integration.records import Values
 
 CREATE, UPDATE, LINK, SKIP, HOLD = "create", "update", "link", "skip", "hold"
-WRITES = (CREATE, UPDATE, LINK)
+WRITE_KINDS = (CREATE, UPDATE, LINK)
 
 # Reasons of a card that another one stands for, and of one that is out of scope.
-MERGED = ("older_card", "shared_mailbox")
-EXCLUDED = (
+MERGED_REASONS = ("older_card", "shared_mailbox")
+EXCLUDED_REASONS = (
     "no_email", "invalid_email", "no_selected_tag", "filtered", "never_sync", "contact_filtered", "unseen", "contact_no_email", "contact_not_chosen",
     "contact_left",
 )  # fmt: skip
 # Where a card stands once its write has succeeded; for any other reason it is in sync.
-STANDS = {"email_taken": ("held", "email_taken"), "conflict": ("held", "conflict"), "tag_removed": ("excluded", "no_selected_tag")}
+STANDING_BY_REASON = {"email_taken": ("held", "email_taken"), "conflict": ("held", "conflict"), "tag_removed": ("excluded", "no_selected_tag")}
 # The entry makes a card in Sansan, not a contact in HubSpot.
 NEW_CARD = "new_card"
 
 
 __all__ = [
     "CREATE",
-    "EXCLUDED",
+    "EXCLUDED_REASONS",
     "HOLD",
     "LINK",
-    "MERGED",
+    "MERGED_REASONS",
     "NEW_CARD",
     "REASONS",
     "SKIP",
-    "STANDS",
+    "STANDING_BY_REASON",
     "UPDATE",
-    "WRITES",
+    "WRITE_KINDS",
     "Clash",
     "Decision",
     "Verdict",
@@ -77,4 +77,4 @@ class Decision:
 
     @property
     def writes(self) -> bool:
-        return self.kind in WRITES
+        return self.kind in WRITE_KINDS

@@ -8,8 +8,8 @@ from integration.planning.rule import LINK_ID
 from integration.planning.snapshot import LinkView
 from integration.records import ContactRead
 
-ECHO, OLD, UNTOUCHED, EDITED, BOTH = "echo", "old", "untouched", "edited", "both"
-OWN_CHANGES, PEOPLES_CHANGES = (ECHO, BOTH), (EDITED, BOTH)
+ECHO, OLD, UNTOUCHED, EDITED, ECHO_AND_EDIT = "echo", "old", "untouched", "edited", "both"
+OWN_CHANGES, PEOPLES_CHANGES = (ECHO, ECHO_AND_EDIT), (EDITED, ECHO_AND_EDIT)
 
 
 def judge_change(link: LinkView, contact: ContactRead, watched: Iterable[str]) -> str:
@@ -25,7 +25,7 @@ def judge_change(link: LinkView, contact: ContactRead, watched: Iterable[str]) -
     if known and contact.modified_at != link.modified_at:
         return OLD  # from before our write: the search lags behind
     if known and link.awaiting and not is_contact_as_left(link, contact, (name for name in watched if name in link.written)):
-        return BOTH
+        return ECHO_AND_EDIT
     if known or is_contact_as_left(link, contact, watched):
         return ECHO if link.awaiting else OLD if known else UNTOUCHED
     return EDITED

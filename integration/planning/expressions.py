@@ -17,7 +17,7 @@ from liquid import BoundTemplate, Environment, Mode, RenderContext
 from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.exceptions import LiquidError
 
-from integration.planning.rule import TAGS
+from integration.planning.rule import TAGS_FIELD
 from integration.planning.transforms import TRANSFORMS
 from integration.records import Values
 
@@ -49,7 +49,7 @@ class FilterWork(threading.local):
             raise ExpressionError("The expression takes too long.")
 
 
-WORK = FilterWork()
+FILTER_WORK = FilterWork()
 
 
 def measure_size(value: object) -> int:
@@ -62,11 +62,11 @@ def bound_filter(name: str, make: Callable[..., object]) -> Callable[..., object
     def measured(value: object, *args: object, **kwargs: object) -> object:
         size = measure_size(value)
         # Each is compared with each.
-        WORK.spend(size * size // 10 if name == "uniq" else size)
+        FILTER_WORK.spend(size * size // 10 if name == "uniq" else size)
         result = make(value, *args, **kwargs)
         if measure_size(result) > LONGEST_TEXT:
             raise ExpressionError("The expression makes a text that is too long.")
-        WORK.spend(measure_size(result))
+        FILTER_WORK.spend(measure_size(result))
         return result
 
     measured.__dict__.update({key: flag for key, flag in make.__dict__.items() if key.startswith("with_")})
@@ -157,8 +157,8 @@ def check_expression(expression: str, fields: Sequence[str]) -> None:
 
 def render_expression(expression: str, values: Values, tags: Sequence[str]) -> str:
     """The value for a card; a field that it leaves blank is blank. ``tags`` are names. Raises ExpressionError."""
-    known: Mapping[str, object] = {**values, TAGS: list(tags)}
-    WORK.done = 0
+    known: Mapping[str, object] = {**values, TAGS_FIELD: list(tags)}
+    FILTER_WORK.done = 0
     try:
         return str(compile_expression(expression).render(**known)).strip()
     except LiquidError as wrong:

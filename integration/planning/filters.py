@@ -23,17 +23,17 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
 }
 
 
-def find_unmet(card: Card, filters: tuple[Filter, ...]) -> Filter | None:
+def find_unmet_card_filter(card: Card, filters: tuple[Filter, ...]) -> Filter | None:
     """The first filter that the card does not meet, or None."""
-    return find_first_unmet(filters, lambda field: card.exchanged_on if field == "exchangeDate" else card.values.get(field, ""))
+    return find_first_unmet_filter(filters, lambda field: card.exchanged_on if field == "exchangeDate" else card.values.get(field, ""))
 
 
-def find_unmet_of_contact(contact: ContactRead, filters: tuple[Filter, ...]) -> Filter | None:
+def find_unmet_contact_filter(contact: ContactRead, filters: tuple[Filter, ...]) -> Filter | None:
     """The first filter that a contact which exists already does not meet, or None."""
-    return find_first_unmet(filters, lambda name: contact.values.get(name, ""))
+    return find_first_unmet_filter(filters, lambda name: contact.values.get(name, ""))
 
 
-def find_first_unmet(filters: tuple[Filter, ...], value_of: Callable[[str], str]) -> Filter | None:
+def find_first_unmet_filter(filters: tuple[Filter, ...], value_of: Callable[[str], str]) -> Filter | None:
     return next((row for row in filters if not OPERATORS[row.op](value_of(row.field), row.value)), None)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from integration.planning.mapping import OWNER_KIND
 from integration.planning.normalize import is_email, normalize_email
-from integration.planning.rule import TAGS, MappingRow
+from integration.planning.rule import TAGS_FIELD, MappingRow
 
 # Property types that take any text. Others take it only where something makes their form.
 TEXT_TYPES = ("string", "phone_number")
@@ -26,21 +26,21 @@ def find_mapping_problem(row: MappingRow, schema: Mapping[str, Any]) -> tuple[st
         return "unknown_property", f"{row.hubspot}: HubSpot has no such contact property."
     if prop["read_only"]:
         return "read_only", f"{row.hubspot}: HubSpot does not let this property be written."
-    if not fits_property(row, prop):
+    if not is_fit_for_property(row, prop):
         return "wrong_type", f"{row.hubspot}: a property of type {prop['type']} does not take the text of {','.join(row.sansan)}."
     return None
 
 
-def fits_property(row: MappingRow, prop: Mapping[str, Any]) -> bool:
+def is_fit_for_property(row: MappingRow, prop: Mapping[str, Any]) -> bool:
     """By what the row is, before any card is looked at. An expression or a value table may make any form."""
     if prop.get("kind") == OWNER_KIND:
-        return row.sansan != (TAGS,) or bool(row.expression)  # the text is an address, looked up among the portal's users
+        return row.sansan != (TAGS_FIELD,) or bool(row.expression)  # the text is an address, looked up among the portal's users
     if prop["type"] in TEXT_TYPES or row.expression or row.table or FORMS_MADE.get(row.transform) == prop["type"]:
         return True
     if prop["type"] == "date":
         return row.sansan == ("exchangeDate",) and row.transform in KEEP_DATES
     if prop["type"] == "enumeration":
-        tags = row.sansan == (TAGS,) and prop["field_type"] == "checkbox"
+        tags = row.sansan == (TAGS_FIELD,) and prop["field_type"] == "checkbox"
         return tags or (row.transform == "yes_no" and {"true", "false"} <= set(prop["options"]))
     return False
 
@@ -50,21 +50,21 @@ def find_value_problem(value: str, prop: Mapping[str, Any]) -> str:
     if not value or prop.get("kind") == OWNER_KIND:  # an address that is nobody's leaves the owner alone
         return ""
     if prop.get("kind") == "email":
-        return "" if is_email(normalize_email(value)) else f"“{shorten(value)}” is not an address that a contact can have."
+        return "" if is_email(normalize_email(value)) else f"“{shorten_value(value)}” is not an address that a contact can have."
     if prop["type"] == "enumeration":
         return find_option_problem(value, prop)
     fits, wrong = TYPE_TESTS.get(prop["type"], (bool, ""))
-    return "" if fits(value) else wrong.format(shorten(value))
+    return "" if fits(value) else wrong.format(shorten_value(value))
 
 
 def find_option_problem(value: str, prop: Mapping[str, Any]) -> str:
     options = prop.get("options") or {}
     parts = [part for part in value.split(";") if part] if prop.get("field_type") == "checkbox" else [value]
     unknown = next((part for part in parts if options and part not in options), "")
-    return f"“{shorten(unknown)}” is not an option of the property: add it in HubSpot, or put it into the value table." if unknown else ""
+    return f"“{shorten_value(unknown)}” is not an option of the property: add it in HubSpot, or put it into the value table." if unknown else ""
 
 
-def shorten(value: str) -> str:
+def shorten_value(value: str) -> str:
     return value if len(value) <= 80 else f"{value[:80]}…"
 
 
@@ -74,11 +74,11 @@ def is_number(value: str) -> bool:
 
 
 def is_date(value: str) -> bool:
-    return is_moment(value) and (len(value) == len("2026-04-01") or MILLISECONDS.fullmatch(value) is not None)
+    return is_moment(value) and (len(value) == len("2026-04-01") or MILLISECONDS_FORM.fullmatch(value) is not None)
 
 
 def is_moment(value: str) -> bool:
-    if MILLISECONDS.fullmatch(value):
+    if MILLISECONDS_FORM.fullmatch(value):
         return True
     try:
         datetime.fromisoformat(value)
@@ -90,7 +90,7 @@ def is_moment(value: str) -> bool:
 NUMBER_FORM = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 ISO_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Since 1970, as HubSpot tells times, too.
-MILLISECONDS = re.compile(r"-?[0-9]{11,14}")
+MILLISECONDS_FORM = re.compile(r"-?[0-9]{11,14}")
 TYPE_TESTS = {
     "number": (is_number, "“{}” is not a number."),
     "date": (is_date, "“{}” is not a date (YYYY-MM-DD)."),

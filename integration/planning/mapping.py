@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from integration.planning.expressions import ExpressionError, render_expression
 from integration.planning.normalize import normalize_email, normalize_text
-from integration.planning.rule import TAGS, MappingRow
+from integration.planning.rule import TAGS_FIELD, MappingRow
 from integration.planning.transforms import TRANSFORMS
 from integration.records import Values
 
@@ -43,10 +43,10 @@ def find_bad_row(values: Values, names: Sequence[str], rows: Iterable[MappingRow
 
 def make_value(row: MappingRow, values: Values, tags: Sequence[str], names: Sequence[str]) -> str:
     """Raises ExpressionError."""
-    if row.sansan == (TAGS,) and not row.expression:
+    if row.sansan == (TAGS_FIELD,) and not row.expression:
         return ";".join(sorted(tags))
     text = make_text(row, values, names)
-    return look_up(row, text) if row.table else text
+    return look_up_value(row, text) if row.table else text
 
 
 def find_owner(row: MappingRow, value: str, owners: Mapping[str, str]) -> str:
@@ -69,7 +69,7 @@ def fold_table_key(text: str) -> str:
     return normalize_text(text).casefold()
 
 
-def look_up(row: MappingRow, text: str) -> str:
+def look_up_value(row: MappingRow, text: str) -> str:
     """The table's value; a blank is looked up, too."""
     key = fold_table_key(text)
     for have, value in row.table:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from integration.planning.card_values import NAMING_FIELDS, find_too_long, make_card_values
 from integration.planning.decisions import CREATE, HOLD, NEW_CARD, SKIP, Decision, Verdict
-from integration.planning.filters import find_unmet_of_contact, write_filter
+from integration.planning.filters import find_unmet_contact_filter, write_filter
 from integration.planning.normalize import is_email, normalize_email
 from integration.planning.rule import Rule
 from integration.records import ContactRead
@@ -39,7 +39,7 @@ def refuse_candidate(one: Candidate, rule: Rule) -> Decision | None:
         return skip_candidate(one, "excluded", "never_sync", one.barred)
     if rule.require_email and not find_card_address(one.contact):
         return skip_candidate(one, "excluded", "contact_no_email")
-    unmet = find_unmet_of_contact(one.contact, rule.contact_filters)
+    unmet = find_unmet_contact_filter(one.contact, rule.contact_filters)
     if unmet:
         return skip_candidate(one, "excluded", "contact_not_chosen", write_filter(unmet))
     card = make_card_values(one.contact.values, rule.to_cards)

@@ -9,7 +9,7 @@ from functools import lru_cache
 import phonenumbers
 
 # Katakana to hiragana, so that a reading typed in either is the same.
-KANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
+KATAKANA_TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
 NOT_IN_NAMES = re.compile(r"[\s・･.,'’\-‐]+")
 # The forms a Japanese or foreign company puts before or after its name. NFKC has folded widths and ㈱ before this.
 LEGAL_FORM = re.compile(
@@ -43,7 +43,7 @@ def is_email(key: str) -> bool:
 
 def normalize_name(last: str, first: str) -> str:
     """A person's name as a match key: width, kana, case, spaces and dots folded."""
-    folded = unicodedata.normalize("NFKC", last + first).translate(KANA).casefold()
+    folded = unicodedata.normalize("NFKC", last + first).translate(KATAKANA_TO_HIRAGANA).casefold()
     return NOT_IN_NAMES.sub("", folded)
 
 

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-FASTEST = 5.0  # seconds
-SLOWER = 1.5
+SHORTEST_PACE = 5.0  # seconds
+PACE_GROWTH = 1.5
 # Of a vendor's rate limit, what looking for changes may use; the rest is for the changes themselves.
-SHARE = 0.25
+LOOKING_SHARE = 0.25
 
 
-def choose_pace(pace: float | None, changed: bool, slowest: float, least: float = FASTEST) -> float:
+def choose_pace(pace: float | None, changed: bool, slowest: float, least: float = SHORTEST_PACE) -> float:
     """Seconds until the next look. ``slowest`` is the rule's interval, ``least`` what the budget allows (see ``affordable``)."""
     if changed or pace is None:
-        return min(max(FASTEST, least), max(slowest, least))
-    return min(max(pace * SLOWER, least), max(slowest, least))
+        return min(max(SHORTEST_PACE, least), max(slowest, least))
+    return min(max(pace * PACE_GROWTH, least), max(slowest, least))
 
 
 def afford_pause(per_minute: float, rules: int) -> float:
     """Seconds between two looks of one rule, where ``rules`` share a connection that allows so many calls a minute."""
-    return 60.0 * rules / (per_minute * SHARE) if per_minute else FASTEST
+    return 60.0 * rules / (per_minute * LOOKING_SHARE) if per_minute else SHORTEST_PACE
 
 
 # Seconds until a failed record is tried again, by attempt; the last one goes on for ever.
-BACKOFF = (60, 300, 1800, 7200, 21_600, 86_400)
+RETRY_WAITS = (60, 300, 1800, 7200, 21_600, 86_400)
 
 
-def again_after(attempts: int, now: datetime) -> datetime:
+def choose_retry_time(attempts: int, now: datetime) -> datetime:
     """When a record that has failed so often is tried again."""
-    return now + timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])
+    return now + timedelta(seconds=RETRY_WAITS[min(attempts, len(RETRY_WAITS)) - 1])

@@ -7,12 +7,16 @@ from dataclasses import replace
 
 from integration.planning.blend import blend_cards, list_standing_cards, unite_tags
 from integration.planning.decisions import CREATE, HOLD, LINK, SKIP, UPDATE, Decision, Verdict
-from integration.planning.filters import find_unmet, find_unmet_of_contact, write_filter
+from integration.planning.filters import (
+    find_unmet_card_filter,
+    find_unmet_contact_filter,
+    write_filter,
+)
 from integration.planning.judge import Clash, Present, Times, judge_property
 from integration.planning.mapping import BadMapping, map_card
 from integration.planning.matching import Person, choose_address, find_owners, group_people
 from integration.planning.normalize import normalize_email
-from integration.planning.rule import CARD_ID, LINK_ID, TAGS, Rule
+from integration.planning.rule import CARD_ID, LINK_ID, TAGS_FIELD, Rule
 from integration.planning.snapshot import Card, LinkView, Snapshot
 from integration.records import ContactRead
 
@@ -49,7 +53,7 @@ def exclude_card(card: Card, rule: Rule) -> Verdict | None:
         return Verdict(card.record, "excluded", "no_selected_tag")
     if card.barred:
         return Verdict(card.record, "excluded", "never_sync", card.barred)
-    row = None if card.foreign or (rule.filters_enter and card.link) else find_unmet(card, rule.filters)
+    row = None if card.foreign or (rule.filters_enter and card.link) else find_unmet_card_filter(card, rule.filters)
     if row:
         return Verdict(card.record, "excluded", "filtered", write_filter(row))
     return None
@@ -89,7 +93,7 @@ def decide_person(person: Person, address: str, link_key: str, snapshot: Snapsho
     if refusal:
         return refusal
     values, origin = blend_cards(person)
-    origin[TAGS] = head.id
+    origin[TAGS_FIELD] = head.id
     try:
         wanted = map_card(values, unite_tags(person), rule.mappings, rule.tag_names, rule.owners)
     except BadMapping as wrong:
@@ -113,7 +117,7 @@ def decide_person(person: Person, address: str, link_key: str, snapshot: Snapsho
         link = LinkView(link.key)  # another contact has the address now: what was written to the one that is gone says nothing of it
     if contact is None:
         return plan_create(person, link, wanted, source, rule) if address or rule.link_property else hold_person(person, "needs_link_property")
-    unmet = None if rule.filters_enter and link.written else find_unmet_of_contact(contact, rule.contact_filters)
+    unmet = None if rule.filters_enter and link.written else find_unmet_contact_filter(contact, rule.contact_filters)
     if unmet:
         return skip_person(person, "excluded", "contact_filtered", write_filter(unmet))
     return plan_update(person, link, contact, wanted, source, rule, holders.get(address, ""), snapshot)
@@ -185,7 +189,7 @@ def plan_update(
 
 def plan_farewells(out: Iterable[Decision], kept: set[str], snapshot: Snapshot, rule: Rule) -> dict[int, Decision]:
     """Record -> the last write for people all of whose cards have lost their selected tags: our tag property says so, too."""
-    row = next((row for row in rule.mappings if row.sansan == (TAGS,) and not row.expression), None)
+    row = next((row for row in rule.mappings if row.sansan == (TAGS_FIELD,) and not row.expression), None)
     found: dict[str, Decision] = {}
     cards = {card.record: card for card in snapshot.cards}
     for one in out:

@@ -10,7 +10,7 @@ ALWAYS, IF_EMPTY, ON_CREATE, APPEND = "always", "if_empty", "on_create", "append
 # Our own properties. The link id is the unique key of every create; the card id names the surviving card.
 LINK_ID = "sansan_link_id"
 CARD_ID = "sansan_card_id"
-TAGS = "tags"
+TAGS_FIELD = "tags"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from integration.planning.normalize import KANA, LEGAL_FORM, is_email, normalize_email, normalize_phone, normalize_text
+from integration.planning.normalize import (
+    KATAKANA_TO_HIRAGANA,
+    LEGAL_FORM,
+    is_email,
+    normalize_email,
+    normalize_phone,
+    normalize_text,
+)
 
 Transform = Callable[[Sequence[str], str], str]
 
@@ -80,11 +87,11 @@ def strip_legal_form(parts: Sequence[str], country: str) -> str:
 
 
 def make_katakana(parts: Sequence[str], country: str) -> str:
-    return normalize_text(join_as_printed(parts, country)).translate(TO_KATAKANA)
+    return normalize_text(join_as_printed(parts, country)).translate(HIRAGANA_TO_KATAKANA)
 
 
 def make_hiragana(parts: Sequence[str], country: str) -> str:
-    return normalize_text(join_as_printed(parts, country)).translate(KANA)
+    return normalize_text(join_as_printed(parts, country)).translate(KATAKANA_TO_HIRAGANA)
 
 
 def capitalize_words(parts: Sequence[str], country: str) -> str:
@@ -94,7 +101,7 @@ def capitalize_words(parts: Sequence[str], country: str) -> str:
 
 NO_WORDS = frozenset(("no", "n", "false", "0", "×", "x", "いいえ", "なし", "無", "否"))
 NUMBER_IN_TEXT = re.compile(r"-?\d+(?:\.\d+)?")
-TO_KATAKANA = {small: large for large, small in KANA.items()}
+HIRAGANA_TO_KATAKANA = {small: large for large, small in KATAKANA_TO_HIRAGANA.items()}
 TRANSFORMS: dict[str, Transform] = {
     "": join_as_printed,
     "text": tidy_text,

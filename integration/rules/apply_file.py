@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from core.encryption import InvalidToken
-from core.history import create_many, update_many
+from core.history import create_with_history, update_with_history
 from core.models import Account
 from core.tenancy import in_account
 from integration.connections.check import store_check
@@ -24,7 +24,15 @@ from integration.models import Connection, FieldMapping, SyncRule, Tag
 from integration.planning.fit import find_mapping_problem
 from integration.records import Identity, PropertyRead, TagSeen
 from integration.rules.as_plan import as_plan_row
-from integration.rules.file import ROW_COLUMNS, SECRET_NAMES, Configuration, ConnectionSpec, FileRefused, RuleSpec, make_default_mappings
+from integration.rules.file import (
+    ROW_COLUMNS,
+    SECRET_NAMES,
+    Configuration,
+    ConnectionSpec,
+    FileRefused,
+    RuleSpec,
+    make_default_mappings,
+)
 from integration.rules.recheck import require_recheck as look_again
 from integration.rules.recheck import require_recheck_of_readers
 from integration.rules.twins import find_twins
@@ -108,7 +116,7 @@ def select_tag_ids(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> set[str]:
 
 def list_property_problems(rule: RuleSpec, properties: Iterable[PropertyRead]) -> list[str]:
     """Mappings that cannot work against what the portal has. Our own properties are made when they are missing."""
-    have = {**fields.DESCRIBED, **{prop.name: fields.described(prop) for prop in properties}}
+    have = {**fields.OWN_PROPERTY_DESCRIPTIONS, **{prop.name: fields.describe_property(prop) for prop in properties}}
     problems = []
     for i, row in enumerate(rule.mappings):
         wrong = find_mapping_problem(as_plan_row(FieldMapping(**row), have), have) if row["active"] else None
@@ -196,7 +204,7 @@ def select_tags(connection: Connection, ids: set[str]) -> bool:
     changing = [tag for tag in tags if tag.selected != (tag.external_id in ids)]
     for tag in changing:
         tag.selected = tag.external_id in ids
-    update_many(changing, ["selected"])
+    update_with_history(changing, ["selected"])
     require_recheck_of_readers(connection)
     return True
 
@@ -254,7 +262,7 @@ def store_mappings(rule: SyncRule, rows: Iterable[dict[str, Any]]) -> bool:
     for row in gone:
         row.delete()
     new = [FieldMapping(account_id=rule.account_id, rule=rule, **row) for name, row in wanted.items() if name not in there]
-    create_many(new)
+    create_with_history(new)
     changed = [set_values(there[name], row) for name, row in wanted.items() if name in there]
     return bool(gone or new or any(changed))
 
@@ -277,23 +285,23 @@ def list_missing_properties(configuration: Configuration, seen: dict[str, Vendor
     for rule in configuration.rules:
         have = {prop.name for prop in seen[rule.hubspot].properties}
         mapped = {row["hubspot"] for row in rule.mappings if row["active"]}
-        for spec in fields.OURS.values():
-            if spec.name not in have and (spec in fields.KEYS or spec.name in mapped):
+        for spec in fields.OWN_PROPERTIES.values():
+            if spec.name not in have and (spec in fields.KEY_PROPERTIES or spec.name in mapped):
                 found[f"HubSpot property {spec.name}: made"] = None
     return list(found)
 
 
-def as_file(account: Account) -> dict[str, Any]:
+def as_file_content(account: Account) -> dict[str, Any]:
     """The account's configuration as the file would say it, secrets as ``${NAME}``."""
     connections = Connection.objects.defer("credentials").order_by("system", "slug")
     return {
         "account": {"slug": account.slug, "name": account.name, "timezone": account.timezone},
-        "connections": connections_as_file(sorted(connections, key=lambda one: (one.system != "sansan", one.slug))),
-        "rules": [rule_as_file(rule) for rule in SyncRule.objects.select_related("sansan", "hubspot").order_by("slug")],
+        "connections": as_file_connections(sorted(connections, key=lambda one: (one.system != "sansan", one.slug))),
+        "rules": [as_file_rule(rule) for rule in SyncRule.objects.select_related("sansan", "hubspot").order_by("slug")],
     }
 
 
-def connections_as_file(connections: Iterable[Connection]) -> list[dict[str, Any]]:
+def as_file_connections(connections: Iterable[Connection]) -> list[dict[str, Any]]:
     """Each with an environment variable of its own, though two slugs may differ only in what a variable cannot say."""
     rows, taken = [], set[str]()
     for connection in connections:
@@ -303,7 +311,7 @@ def connections_as_file(connections: Iterable[Connection]) -> list[dict[str, Any
                 break
             variable = f"{plain}_{n}"
         taken.add(variable)
-        rows.append(connection_as_file(connection, variable))
+        rows.append(as_file_connection(connection, variable))
     return rows
 
 
@@ -312,7 +320,7 @@ def name_variable(connection: Connection) -> str:
     return f"{connection.system.upper()}_{name}" if name[0].isdigit() else name
 
 
-def connection_as_file(connection: Connection, variable: str) -> dict[str, Any]:
+def as_file_connection(connection: Connection, variable: str) -> dict[str, Any]:
     credentials = {SECRET_NAMES[connection.system]: f"${{{variable}}}"}
     row: dict[str, Any] = {"slug": connection.slug, "system": connection.system, "credentials": credentials}
     tags = list(Tag.objects.filter(connection=connection).order_by("name", "external_id"))
@@ -326,7 +334,7 @@ def connection_as_file(connection: Connection, variable: str) -> dict[str, Any]:
     return row
 
 
-def row_as_file(row: dict[str, Any]) -> dict[str, Any]:
+def as_file_mapping(row: dict[str, Any]) -> dict[str, Any]:
     """Without what says nothing, so that a file stays readable."""
     quiet = {"expression": "", "table": [], "others": "keep", "direction": "both", "conflict": ""}
     shown = {name: value for name, value in row.items() if name not in quiet or value != quiet[name]}
@@ -335,7 +343,7 @@ def row_as_file(row: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def rule_as_file(rule: SyncRule) -> dict[str, Any]:
+def as_file_rule(rule: SyncRule) -> dict[str, Any]:
     rows = [{name: getattr(row, name) for name in ROW_COLUMNS} for row in rule.mappings.order_by("position")]
     return {
         "slug": rule.slug,
@@ -355,5 +363,5 @@ def rule_as_file(rule: SyncRule) -> dict[str, Any]:
         "cards_a_day": rule.card_cap,
         "marker": rule.marker,
         "sweep_every": rule.sweep_every,
-        "mappings": "default" if tuple(rows) == make_default_mappings() else [row_as_file(row) for row in rows],
+        "mappings": "default" if tuple(rows) == make_default_mappings() else [as_file_mapping(row) for row in rows],
     }

@@ -10,7 +10,15 @@ from integration.connectors.hubspot import fields
 from integration.models import FieldMapping, SyncRule, Tag
 from integration.planning.expressions import ExpressionError, list_expression_fields
 from integration.planning.fit import find_mapping_problem
-from integration.planning.rule import CARD_ID, LINK_ID, TAGS, Filter, MappingRow, Rule, list_differing_properties
+from integration.planning.rule import (
+    CARD_ID,
+    LINK_ID,
+    TAGS_FIELD,
+    Filter,
+    MappingRow,
+    Rule,
+    list_differing_properties,
+)
 
 # Read for matching and comparing, whatever is mapped.
 CORE_FIELDS = ("lastName", "firstName", "companyName", "email", "countryCode")
@@ -92,13 +100,13 @@ def find_selected_tags(connections: set[int]) -> dict[int, set[str]]:
     return found
 
 
-def is_entering(rule: SyncRule) -> bool:
+def has_entry_filters(rule: SyncRule) -> bool:
     return rule.filters_mean == SyncRule.FiltersMean.ENTER
 
 
 def list_kept_fields(rule: Rule) -> frozenset[str]:
     """The fields of a card that are kept: those that the rule reads, and those that people are told apart by."""
-    mapped = {name for row in rule.mappings for name in row.sansan if name != TAGS}
+    mapped = {name for row in rule.mappings for name in row.sansan if name != TAGS_FIELD}
     return frozenset(mapped | {row.field for row in rule.filters} | set(CORE_FIELDS))
 
 
@@ -106,7 +114,7 @@ def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = F
     """A preview goes by the properties that the first real run will make."""
     schema = rule.hubspot.schema
     if preview and schema:
-        schema = {**fields.DESCRIBED, **schema}
+        schema = {**fields.OWN_PROPERTY_DESCRIPTIONS, **schema}
     # A property that HubSpot does not have cannot be written; the run says so, and the other fields go on.
     rows = [row for row in rule.mappings.all() if row.active and (not schema or row.hubspot in schema)]
     return Rule(
@@ -119,7 +127,7 @@ def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = F
         filters=as_plan_filters(rule, "cards"),
         link_property=rule.hubspot.link_property or preview,
         contact_filters=as_plan_filters(rule, "contacts"),
-        filters_enter=is_entering(rule),
+        filters_enter=has_entry_filters(rule),
         tag_names=tag_names,
     )
 
@@ -159,6 +167,6 @@ def list_mapping_problems(rule: SyncRule, preview: bool = False) -> list[tuple[s
     if not schema:
         return []
     if preview:
-        schema = {**fields.DESCRIBED, **schema}
+        schema = {**fields.OWN_PROPERTY_DESCRIPTIONS, **schema}
     found = (find_mapping_problem(as_plan_row(row, schema), schema) for row in rule.mappings.all() if row.active)
     return [problem for problem in found if problem]

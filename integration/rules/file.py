@@ -13,8 +13,8 @@ import yaml
 from django.core.exceptions import ValidationError
 
 from core.models.account import check_timezone
-from integration.connectors.hubspot.fields import LINK_ID
-from integration.connectors.sansan.fields import FIELDS
+from integration.connectors.hubspot.fields import LINK_ID_PROPERTY
+from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.models import FieldMapping, SyncRule
 from integration.planning.expressions import ExpressionError, check_expression
 from integration.planning.filters import OPERATORS
@@ -43,7 +43,7 @@ DEFAULT_MAPPINGS = (
 )
 SECRET_NAMES = {"sansan": "api_key", "hubspot": "access_token"}
 # Which tags are in scope is said at the connection.
-FILTER_FIELDS = tuple(name for name in FIELDS if name != "tags")
+FILTER_FIELDS = tuple(name for name in SANSAN_FIELDS if name != "tags")
 PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 5, 86_400  # seconds
 LONGEST_FULL_EVERY = 8760  # hours
@@ -257,7 +257,7 @@ def read_mapping(row: Node) -> dict[str, Any]:
 
 
 def list_field_problems(names: list[str]) -> list[str]:
-    unknown = [f"“{name}” is not a field of a card; the fields are {', '.join(FIELDS)}." for name in names if name not in FIELDS]
+    unknown = [f"“{name}” is not a field of a card; the fields are {', '.join(SANSAN_FIELDS)}." for name in names if name not in SANSAN_FIELDS]
     return unknown + (["tags cannot be joined with other fields."] if "tags" in names and len(names) > 1 else [])
 
 
@@ -273,7 +273,7 @@ def read_value_table(row: Node) -> list[list[str]]:
 
 def find_expression_problem(text: str) -> str:
     try:
-        check_expression(text, tuple(FIELDS))
+        check_expression(text, tuple(SANSAN_FIELDS))
     except ExpressionError as wrong:
         return str(wrong)
     return ""
@@ -288,7 +288,7 @@ def find_timezone_problem(name: str) -> str:
 
 
 def find_property_problem(name: str) -> str:
-    if name == LINK_ID.name:
+    if name == LINK_ID_PROPERTY.name:
         return "is our own key and cannot be mapped."
     return "" if PROPERTY_NAME.fullmatch(name) else f"“{name}” is not the internal name of a property (small letters, digits and _)."
 

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from core.history import noted, update_many
+from core.history import keep_history, update_with_history
 from integration.models import Connection, SyncRule, SyncRun, Tag
 
-State = SyncRule.State
+RuleState = SyncRule.State
 # Why a rule is paused; kept in English and shown in the reader's language.
 BEING_CHANGED = "Being changed: review it and save."
 
@@ -44,7 +44,7 @@ def list_rules_by_tags(rule: SyncRule) -> list[str]:
     """The running rules that a saved choice of tags would change, too: they read through the same connection."""
     if rule.picked_tags is None:
         return []
-    others = SyncRule.objects.filter(sansan=rule.sansan_id, state=State.ACTIVE).exclude(pk=rule.pk)
+    others = SyncRule.objects.filter(sansan=rule.sansan_id, state=RuleState.ACTIVE).exclude(pk=rule.pk)
     return list(others.order_by("slug").values_list("slug", flat=True))
 
 
@@ -59,7 +59,7 @@ def save_tags(rule: SyncRule) -> bool:
     moved = [tag for tag in tags if tag.selected != (tag.external_id in wanted)]
     for tag in moved:
         tag.selected = tag.external_id in wanted
-    update_many(moved, ["selected"])
+    update_with_history(moved, ["selected"])
     rule.picked_tags = None
     rule.save(update_fields=["picked_tags"])
     if moved:
@@ -73,14 +73,14 @@ def require_recheck_of_readers(connection: Connection, but: int = 0) -> None:
         require_recheck(rule)
 
 
-def pause_to_change(rule: SyncRule, user: Any) -> bool:
+def pause_rule_for_change(rule: SyncRule, user: Any) -> bool:
     """Stops an active rule and its open run, so that nothing of a new configuration is written before somebody reviewed it."""
     with transaction.atomic():
-        paused = SyncRule.objects.filter(pk=rule.pk, state=State.ACTIVE).update(state=State.PAUSED, state_reason=BEING_CHANGED)
+        paused = SyncRule.objects.filter(pk=rule.pk, state=RuleState.ACTIVE).update(state=RuleState.PAUSED, state_reason=BEING_CHANGED)
         ended = end_runs(rule, preview=False)
         rule.refresh_from_db(fields=["state", "state_reason"])
         if paused:
-            noted([rule], user, _("Paused to be changed"))
+            keep_history([rule], user, _("Paused to be changed"))
     return bool(paused or ended)
 
 

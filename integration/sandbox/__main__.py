@@ -1,3 +1,4 @@
+
 import argparse
 import sys
 

@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from integration.sandbox import store
-from integration.sandbox.server import Sandbox, banner, serve
+from integration.sandbox.server import Sandbox, make_banner, serve_sandbox
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=number(1, 65_535), default=8990)
-    parser.add_argument("--cards", type=number(0), default=2000, help="how many cards are made")
+    parser.add_argument("--port", type=make_number_reader(1, 65_535), default=8990)
+    parser.add_argument("--cards", type=make_number_reader(0), default=2000, help="how many cards are made")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same cards")
-    parser.add_argument("--tags", type=number(0), default=12)
-    parser.add_argument("--latency-ms", type=number(0), default=0)
-    parser.add_argument("--shared-email-percent", type=number(0, 100), default=5)
-    parser.add_argument("--no-email-percent", type=number(0, 100), default=10)
+    parser.add_argument("--tags", type=make_number_reader(0), default=12)
+    parser.add_argument("--latency-ms", type=make_number_reader(0), default=0)
+    parser.add_argument("--shared-email-percent", type=make_number_reader(0, 100), default=5)
+    parser.add_argument("--no-email-percent", type=make_number_reader(0, 100), default=10)
     parser.add_argument("--no-limits", action="store_true", help="no rate limits at either vendor")
-    parser.add_argument("--hubspot-limit", type=limit, default=(190, 10.0), help="calls/seconds, such as 190/10")
+    parser.add_argument("--hubspot-limit", type=read_call_limit, default=(190, 10.0), help="calls/seconds, such as 190/10")
     parser.add_argument("--state", type=Path, help="a file that keeps what happened")
 
 
-def number(least: int, most: int = 10_000_000) -> Callable[[str], int]:
+def make_number_reader(least: int, most: int = 10_000_000) -> Callable[[str], int]:
     def within(text: str) -> int:
         if not text.isdecimal() or not least <= int(text) <= most:
             raise argparse.ArgumentTypeError(f"“{text}” is not a whole number from {least} to {most}")
@@ -36,7 +36,7 @@ def number(least: int, most: int = 10_000_000) -> Callable[[str], int]:
     return within
 
 
-def limit(text: str) -> tuple[int, float]:
+def read_call_limit(text: str) -> tuple[int, float]:
     calls, _, seconds = text.partition("/")
     try:
         found = int(calls), float(seconds)
@@ -65,23 +65,23 @@ def run(options: Mapping[str, Any]) -> int:
     except OSError as taken:
         print(f"The sandbox cannot listen on port {options['port']}: {taken.strerror}. Choose another with --port.", file=sys.stderr)
         return 2
-    if state and not ready(sandbox, state):
+    if state and not resume_state(sandbox, state):
         return 2
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    print(banner(sandbox), file=sys.stderr, flush=True)
-    serve(sandbox, state, stop)
+    print(make_banner(sandbox), file=sys.stderr, flush=True)
+    serve_sandbox(sandbox, state, stop)
     return 0
 
 
-def ready(sandbox: Sandbox, state: Path) -> bool:
+def resume_state(sandbox: Sandbox, state: Path) -> bool:
     """Goes on with a state that is there; says what is wrong where that cannot be, or where none could be kept."""
     if not state.parent.is_dir():
         print(f"--state: there is no folder {state.parent}.", file=sys.stderr)
         return False
     try:
-        store.load(sandbox, state)
+        store.load_state(sandbox, state)
     except (OSError, ValueError, KeyError, TypeError):
         print(f"--state: {state} is not a state that a sandbox has kept. Delete it to begin anew.", file=sys.stderr)
         return False

@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from integration.sandbox.hubspot.errors import Problem
-from integration.sandbox.wire import Request, Response, json_response
+from integration.sandbox.wire import Request, Response, make_json_response
 
 if TYPE_CHECKING:
     from integration.sandbox.server import Sandbox
 
 
-def handle(sandbox: Sandbox, request: Request) -> Response:
+def answer_control_call(sandbox: Sandbox, request: Request) -> Response:
     try:
-        return json_response(200, answer(sandbox, request.method, request.path.split("/")[2:], request))
+        return make_json_response(200, perform_control_verb(sandbox, request.method, request.path.split("/")[2:], request))
     except Problem as problem:
         return problem.response()
     except (KeyError, ValueError, TypeError) as wrong:
-        return json_response(400, {"error": f"{type(wrong).__name__}: {wrong}"})
+        return make_json_response(400, {"error": f"{type(wrong).__name__}: {wrong}"})
 
 
-def answer(sandbox: Sandbox, method: str, parts: list[str], request: Request) -> Any:
+def perform_control_verb(sandbox: Sandbox, method: str, parts: list[str], request: Request) -> Any:
     body = request.json()
     match (method, *parts):
         case ("GET", "state"):
@@ -43,13 +43,13 @@ def answer(sandbox: Sandbox, method: str, parts: list[str], request: Request) ->
         case ("POST", "hubspot", verb):
             return sandbox.hubspot.control(verb, body)
         case (_, "sansan", *rest):
-            return sansan(sandbox, method, rest, body)
+            return perform_sansan_verb(sandbox, method, rest, body)
         case _:
             raise ValueError(f"no such verb: {method} {request.path}")
     return {"ok": True}
 
 
-def sansan(sandbox: Sandbox, method: str, parts: list[str], body: Any) -> Any:
+def perform_sansan_verb(sandbox: Sandbox, method: str, parts: list[str], body: Any) -> Any:
     half = sandbox.sansan
     match (method, *parts):
         case ("POST", "cards"):

@@ -14,15 +14,15 @@ from typing import Any
 import orjson
 
 from integration.sandbox.limits import RollingWindow
-from integration.sandbox.people import fresh, hex_id
-from integration.sandbox.wire import Request, Response, json_response
+from integration.sandbox.people import invent_card, make_hex_id
+from integration.sandbox.wire import Request, Response, make_json_response
 
-JST = timezone(timedelta(hours=9))
-KEY = re.compile(r"[A-Za-z0-9]{32}")
+JAPAN_TIME = timezone(timedelta(hours=9))
+SANSAN_KEY_PATTERN = re.compile(r"[A-Za-z0-9]{32}")
 # The user whose key it is, and who owns the cards that are made through the API.
-ME = {"id": "1000", "name": "佐藤 太郎", "email": "sato@acme.example.jp"}
-REFUSED_WORDS = ("WRONG", "INVALID", "REVOKED")
-SWITCHES: dict[str, Any] = {
+KEY_OWNER = {"id": "1000", "name": "佐藤 太郎", "email": "sato@acme.example.jp"}
+REFUSED_KEY_WORDS = ("WRONG", "INVALID", "REVOKED")
+SANSAN_SWITCHES: dict[str, Any] = {
     "tag_bumps_updated": False,
     "merge_bumps_updated": False,
     "wrap_item": True,
@@ -35,16 +35,16 @@ SWITCHES: dict[str, Any] = {
     "limits": True,
     "own_cards_only": False,  # the key is an ordinary user's: it sees its own cards, whatever the range
 }
-CREATED_TEXT = (
+NEW_CARD_TEXT_FIELDS = (
     "lastName firstName lastNameReading firstNameReading departmentName title companyName countryCode postalCode prefecture city "
     "street building email mobile tel secondTel fax url memo"
 ).split()
 
 
-class Refuse(Exception):
+class SansanRefusal(Exception):
     def __init__(self, status: int, *codes: str, **members: Any) -> None:
         super().__init__(status)
-        self.response = json_response(status, {"error": [{"code": code} for code in codes], **members})
+        self.response = make_json_response(status, {"error": [{"code": code} for code in codes], **members})
 
 
 class SansanSandbox:
@@ -53,7 +53,7 @@ class SansanSandbox:
     def __init__(
         self, cards: Iterable[dict[str, Any]], tags: list[dict[str, Any]], now: Callable[[], datetime], switches: dict[str, Any] | None = None
     ) -> None:
-        self.now, self.switches = now, {**SWITCHES, **(switches or {})}
+        self.now, self.switches = now, {**SANSAN_SWITCHES, **(switches or {})}
         self.tags = {tag["id"]: tag for tag in tags}
         self.cards = {card["id"]: card for card in cards}
         self.index = sorted((card["updatedTime"], id) for id, card in self.cards.items())
@@ -69,19 +69,19 @@ class SansanSandbox:
             path = re.sub(r"^/v\d+(\.\d+)?", "", request.path).rstrip("/")
             with self.lock:
                 return self._route(request.method, path.split("/")[1:], request)
-        except Refuse as refusal:
+        except SansanRefusal as refusal:
             return refusal.response
         except (ValueError, KeyError, orjson.JSONDecodeError):
-            return Refuse(400, "invalid").response
+            return SansanRefusal(400, "invalid").response
 
     def _admit(self, key: str) -> None:
-        if not KEY.fullmatch(key) or key in self.revoked or any(word in key.upper() for word in REFUSED_WORDS):
-            raise Refuse(401, "invalid_api_key")
+        if not SANSAN_KEY_PATTERN.fullmatch(key) or key in self.revoked or any(word in key.upper() for word in REFUSED_KEY_WORDS):
+            raise SansanRefusal(401, "invalid_api_key")
         if not self.switches["limits"]:
             return
         for window in self._limits.setdefault(key, (RollingWindow(10, 1.0), RollingWindow(300, 60.0))):
             if window.take() is None:
-                raise Refuse(429, "too_many_requests", **({"retry_after": 1} if self.switches["retry_after_in_body"] else {}))
+                raise SansanRefusal(429, "too_many_requests", **({"retry_after": 1} if self.switches["retry_after_in_body"] else {}))
 
     def _route(self, method: str, parts: list[str], request: Request) -> Response:
         match (method, *parts):
@@ -100,10 +100,10 @@ class SansanSandbox:
             case ("GET", "tags"):
                 return self._tags(request)
             case ("GET", "me"):
-                return json_response(200, ME)
+                return make_json_response(200, KEY_OWNER)
             case ("GET", "users", id):
-                return json_response(200, {"id": id, "name": "佐藤 太郎"})
-        raise Refuse(404, "not_found")
+                return make_json_response(200, {"id": id, "name": "佐藤 太郎"})
+        raise SansanRefusal(404, "not_found")
 
     # Reading
 
@@ -111,10 +111,10 @@ class SansanSandbox:
         bounds = [request.one("updatedFrom"), request.one("updatedTo")]
         missing = [bound for bound in bounds if not bound]
         if missing:
-            raise Refuse(400, *["required"] * len(missing))
+            raise SansanRefusal(400, *["required"] * len(missing))
         start, end = (datetime.fromisoformat(bound).astimezone(UTC) for bound in bounds if bound)
         if end <= start:
-            raise Refuse(400, "invalid_range")
+            raise SansanRefusal(400, "invalid_range")
         limit = self._limit(request, 300)
         after = self._position(request)
         low = bisect.bisect_left(self.index, (start, "")) if after is None else bisect.bisect_right(self.index, after)
@@ -166,19 +166,19 @@ class SansanSandbox:
     def _person(self, id: str, with_tags: bool) -> Response:
         cards = [card for card in self.cards.values() if card["personId"] == id and not card["hidden"]]
         if not cards:
-            raise Refuse(404, "not_found")
+            raise SansanRefusal(404, "not_found")
         head = max(cards, key=lambda card: (card["exchangeDate"] or "", card["updatedTime"]))
-        return json_response(200, {"item": {"id": id, "headBizCard": self._shape(head, with_tags)}})
+        return make_json_response(200, {"item": {"id": id, "headBizCard": self._shape(head, with_tags)}})
 
     def _card(self, id: str) -> dict[str, Any]:
         card = self.cards.get(id)
         if card is None or card["hidden"]:
-            raise Refuse(404, "not_found")
+            raise SansanRefusal(404, "not_found")
         return card
 
     def _item(self, card: dict[str, Any], with_tags: bool) -> Response:
         shaped = self._shape(card, with_tags)
-        return json_response(200, {"item": shaped} if self.switches["wrap_item"] else shaped)
+        return make_json_response(200, {"item": shaped} if self.switches["wrap_item"] else shaped)
 
     # Shapes
 
@@ -198,10 +198,10 @@ class SansanSandbox:
     def _time(self, moment: datetime) -> str:
         if self.switches["zone"] == "Z":
             return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return moment.astimezone(JST).isoformat(timespec="seconds")
+        return moment.astimezone(JAPAN_TIME).isoformat(timespec="seconds")
 
     def _envelope(self, rows: list[Any], token: str | None) -> Response:
-        return json_response(200, {"hasMore": token is not None, "nextPageToken": token, "data": rows})
+        return make_json_response(200, {"hasMore": token is not None, "nextPageToken": token, "data": rows})
 
     def _page(self, request: Request, rows: list[Any], most: int, key: Callable[[Any], str]) -> Response:
         limit, after = self._limit(request, most), request.one("nextPageToken")
@@ -212,7 +212,7 @@ class SansanSandbox:
     def _limit(self, request: Request, most: int) -> int:
         limit = int(request.one("limit") or 100)
         if not 1 <= limit <= most:
-            raise Refuse(400, "invalid_limit")
+            raise SansanRefusal(400, "invalid_limit")
         return limit
 
     # A token is a position, not an offset, and holds the query it was given for.
@@ -229,32 +229,32 @@ class SansanSandbox:
         try:
             moment, id, query = orjson.loads(urlsafe_b64decode(token))
         except ValueError:
-            raise Refuse(400, "invalid_token") from None
+            raise SansanRefusal(400, "invalid_token") from None
         if query != self._query(request):
-            raise Refuse(400, "invalid_token")
+            raise SansanRefusal(400, "invalid_token")
         return datetime.fromisoformat(moment), id
 
     # Writing
 
     def _create(self, body: dict[str, Any]) -> Response:
         if self.posted >= self.switches["post_cap"]:
-            raise Refuse(429, "daily_limit")
-        long = [name for name in CREATED_TEXT if len(body.get(name) or "") > (2000 if name == "memo" else 250)]
+            raise SansanRefusal(429, "daily_limit")
+        long = [name for name in NEW_CARD_TEXT_FIELDS if len(body.get(name) or "") > (2000 if name == "memo" else 250)]
         if long or len(body.get("tagIds") or ()) > 15 or len(body.get("postalCode") or "") > 10:
-            raise Refuse(400, "too_long")
+            raise SansanRefusal(400, "too_long")
         if not any(body.get(name) for name in ("companyName", "lastName", "firstName")):
-            raise Refuse(400, "required")
+            raise SansanRefusal(400, "required")
         self.posted += 1
-        known = {name: body.get(name) for name in (*CREATED_TEXT, "exchangeDate")}
-        return json_response(201, {"id": self.add({**known, "tags": body.get("tagIds") or []})["id"]})
+        known = {name: body.get(name) for name in (*NEW_CARD_TEXT_FIELDS, "exchangeDate")}
+        return make_json_response(201, {"id": self.add({**known, "tags": body.get("tagIds") or []})["id"]})
 
     def add(self, values: dict[str, Any]) -> dict[str, Any]:
         """A new card; members that are not given are blank, but for the ids and the times."""
         with self.lock:
             rng = random.Random()
-            blank = {name: None if isinstance(value, str | None) else value for name, value in fresh(rng, 0, [ME], self.now()).items()}
+            blank = {name: None if isinstance(value, str | None) else value for name, value in invent_card(rng, 0, [KEY_OWNER], self.now()).items()}
             moment = self.now().replace(microsecond=0)
-            card = {**blank, "id": hex_id(rng), "personId": hex_id(rng), "companyId": hex_id(rng), "entryStatus": "completed", "countryCode": "JP",
+            card = {**blank, "id": make_hex_id(rng), "personId": make_hex_id(rng), "companyId": make_hex_id(rng), "entryStatus": "completed", "countryCode": "JP",
                     "registeredTime": moment, "updatedTime": moment, "tags": []}  # fmt: skip
             card.update({name: value for name, value in values.items() if name != "tags"})
             for name in ("registeredTime", "updatedTime"):

@@ -17,11 +17,11 @@ from integration.sandbox import control, people, store, web
 from integration.sandbox.faults import Faults
 from integration.sandbox.hubspot import HubSpotSandbox
 from integration.sandbox.sansan import SansanSandbox
-from integration.sandbox.wire import Request, Response, json_response
+from integration.sandbox.wire import Request, Response, make_json_response
 
 # Sansan's paths begin with the version; none of HubSpot's do.
 SANSAN_PATH = re.compile(r"/v\d+(\.\d+)?/")
-ID = re.compile(r"/(?:[0-9A-F]{32}|\d{3,})(?=/|$)")
+ID_IN_PATH = re.compile(r"/(?:[0-9A-F]{32}|\d{3,})(?=/|$)")
 EXAMPLE_KEY = "SandboxKey0123456789abcdefABCDEF"
 EXAMPLE_TOKEN = "pat-sandbox-0001"  # noqa: S105  (the sandbox takes any)
 
@@ -45,11 +45,11 @@ class Sandbox:
         self.faults = Faults()
         self._calls: Counter[str] = Counter()
         self._lock = threading.Lock()
-        all_tags = people.tags(tags)
-        made = people.cards(cards, seed, all_tags, people.utc_now(), shared_email_percent, no_email_percent)
-        self.sansan = SansanSandbox(made, all_tags, people.utc_now, {"limits": limits})
-        self.hubspot = HubSpotSandbox(people.utc_now, hubspot_limit if limits else None)
-        self.server = Server(("127.0.0.1", port), Handler)
+        all_tags = people.invent_tags(tags)
+        made = people.invent_cards(cards, seed, all_tags, people.read_utc_clock(), shared_email_percent, no_email_percent)
+        self.sansan = SansanSandbox(made, all_tags, people.read_utc_clock, {"limits": limits})
+        self.hubspot = HubSpotSandbox(people.read_utc_clock, hubspot_limit if limits else None)
+        self.server = SandboxServer(("127.0.0.1", port), CallReceiver)
         self.server.sandbox = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
@@ -77,16 +77,16 @@ class Sandbox:
     def answer(self, request: Request) -> tuple[Response, dict[str, Any] | None]:
         """The response to send, and the fault that says how it is to be sent."""
         if request.path.startswith("/sandbox/"):
-            return control.handle(self, request), None
-        seen = web.page(self, request)
+            return control.answer_control_call(self, request), None
+        seen = web.open_record_page(self, request)
         if seen:
             return seen, None
         system = "sansan" if SANSAN_PATH.match(request.path) else "hubspot"
-        call = f"{request.method} {ID.sub('/{id}', request.path)}"
+        call = f"{request.method} {ID_IN_PATH.sub('/{id}', request.path)}"
         fault = self.faults.next(system, f"{request.method} {request.path}")
         if self.latency_ms:
             time.sleep(self.latency_ms / 1000)
-        response = faulty(fault) if fault else None
+        response = answer_fault(fault) if fault else None
         if response is None:
             response = (self.sansan if system == "sansan" else self.hubspot).handle(request)
         with self._lock:
@@ -94,14 +94,14 @@ class Sandbox:
         return response, fault
 
 
-def faulty(fault: dict[str, Any]) -> Response | None:
+def answer_fault(fault: dict[str, Any]) -> Response | None:
     """What a fault answers in the vendor's stead; None where the vendor is asked all the same."""
     headers = {} if fault.get("retry_after") is None else {"Retry-After": str(fault["retry_after"])}
     match fault["kind"]:
         case "status":
-            return json_response(fault["status"], fault.get("body", {"status": "error", "message": "an armed fault"}), headers)
+            return make_json_response(fault["status"], fault.get("body", {"status": "error", "message": "an armed fault"}), headers)
         case "rate_limit":
-            return json_response(429, fault.get("body", {"status": "error", "message": "slow down"}), headers)
+            return make_json_response(429, fault.get("body", {"status": "error", "message": "slow down"}), headers)
         case "html":
             return Response(200, b"<html><body>Maintenance</body></html>", content_type="text/html")
         case "wrong_type":
@@ -113,7 +113,7 @@ def faulty(fault: dict[str, Any]) -> Response | None:
     return None
 
 
-class Server(ThreadingHTTPServer):
+class SandboxServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     sandbox: Sandbox
@@ -122,9 +122,9 @@ class Server(ThreadingHTTPServer):
         """A client that went away is part of the tests."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class CallReceiver(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Server
+    server: SandboxServer
 
     def setup(self) -> None:
         super().setup()
@@ -173,16 +173,16 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing on the terminal: calls are counted instead."""
 
 
-def serve(sandbox: Sandbox, state: Path | None, stop: threading.Event) -> None:
+def serve_sandbox(sandbox: Sandbox, state: Path | None, stop: threading.Event) -> None:
     """Serves until ``stop`` is set; keeps what happens in ``state``."""
     with sandbox:
         if state:
-            store.keep(sandbox, state, stop)
+            store.keep_state(sandbox, state, stop)
         else:
             stop.wait()
 
 
-def banner(sandbox: Sandbox) -> str:
+def make_banner(sandbox: Sandbox) -> str:
     return (
         f"Sandbox of Sansan and HubSpot at {sandbox.url} ({len(sandbox.sansan.cards)} cards)\n"
         f"  export SANSAN_API_URL={sandbox.url} HUBSPOT_API_URL={sandbox.url}\n"
@@ -191,4 +191,4 @@ def banner(sandbox: Sandbox) -> str:
     )
 
 
-__all__ = ["EXAMPLE_KEY", "EXAMPLE_TOKEN", "Sandbox", "banner", "serve"]
+__all__ = ["EXAMPLE_KEY", "EXAMPLE_TOKEN", "Sandbox", "make_banner", "serve_sandbox"]

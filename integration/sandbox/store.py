@@ -11,10 +11,10 @@ import orjson
 if TYPE_CHECKING:
     from integration.sandbox.server import Sandbox
 
-EVERY = 3.0  # seconds
+SAVE_EVERY_SECONDS = 3.0  # seconds
 
 
-def load(sandbox: Sandbox, path: Path) -> bool:
+def load_state(sandbox: Sandbox, path: Path) -> bool:
     """Whether there was a state to go on with."""
     if not path.exists():
         return False
@@ -24,20 +24,20 @@ def load(sandbox: Sandbox, path: Path) -> bool:
     return True
 
 
-def save(sandbox: Sandbox, path: Path) -> None:
+def save_state(sandbox: Sandbox, path: Path) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_bytes(orjson.dumps({"sansan": sandbox.sansan.state(), "hubspot": sandbox.hubspot.state()}))
     fresh.replace(path)
 
 
-def keep(sandbox: Sandbox, path: Path, stop: threading.Event) -> None:
+def keep_state(sandbox: Sandbox, path: Path, stop: threading.Event) -> None:
     """Saves every few seconds when something changed, and once at the end."""
     saved = -1
     while True:
-        ended = stop.wait(EVERY)
+        ended = stop.wait(SAVE_EVERY_SECONDS)
         changes = sandbox.sansan.changes + sandbox.hubspot.changes
         if changes != saved:
-            save(sandbox, path)
+            save_state(sandbox, path)
             saved = changes
         if ended:
             return

@@ -12,23 +12,23 @@ from integration.sandbox.wire import Request, Response
 if TYPE_CHECKING:
     from integration.sandbox.server import Sandbox
 
-CONTACT = re.compile(r"/contacts/(?P<portal>\d+)/record/0-1/(?P<id>\d+)")
-CARD = re.compile(r"/cards/(?P<id>[0-9A-F]{32})")
+CONTACT_PAGE_PATH = re.compile(r"/contacts/(?P<portal>\d+)/record/0-1/(?P<id>\d+)")
+CARD_PAGE_PATH = re.compile(r"/cards/(?P<id>[0-9A-F]{32})")
 
 
-def page(sandbox: Sandbox, request: Request) -> Response | None:
+def open_record_page(sandbox: Sandbox, request: Request) -> Response | None:
     """None for any other address."""
-    contact, card = CONTACT.fullmatch(request.path), CARD.fullmatch(request.path)
+    contact, card = CONTACT_PAGE_PATH.fullmatch(request.path), CARD_PAGE_PATH.fullmatch(request.path)
     if request.method != "GET" or not (contact or card):
         return None
     if card:
-        return shown("Sansan sandbox", sandbox.sansan.cards.get(card["id"]))
+        return render_record_page("Sansan sandbox", sandbox.sansan.cards.get(card["id"]))
     assert contact
     portal = next((one for one in sandbox.hubspot.portals.values() if str(one.id) == contact["portal"]), None)
-    return shown("HubSpot sandbox", portal.contacts.get(portal.find(contact["id"]) or "") if portal else None)
+    return render_record_page("HubSpot sandbox", portal.contacts.get(portal.find(contact["id"]) or "") if portal else None)
 
 
-def shown(title: str, values: Mapping[str, Any] | None) -> Response:
+def render_record_page(title: str, values: Mapping[str, Any] | None) -> Response:
     rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in (values or {}).items() if value)
     body = f"<table>{rows}</table>" if values else "<p>There is no such record, or no more.</p>"
     style = "body{font:16px/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}th{text-align:left;padding-right:2rem;font-weight:500}"

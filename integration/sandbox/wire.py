@@ -39,5 +39,5 @@ class Response:
     content_type: str = "application/json;charset=utf-8"
 
 
-def json_response(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Response:
+def make_json_response(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Response:
     return Response(status, orjson.dumps(value), dict(headers or {}))

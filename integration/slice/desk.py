@@ -12,12 +12,19 @@ from django.utils import timezone
 from integration.connectors.base import CardSource, ContactTarget
 from integration.models import SyncRule, SyncRun, Tag
 from integration.planning.rule import Rule
-from integration.rules.as_plan import Scope, as_plan_rule, list_rules_beside, list_watched_properties, make_scopes_among, name_tags
+from integration.rules.as_plan import (
+    Scope,
+    as_plan_rule,
+    list_rules_beside,
+    list_watched_properties,
+    make_scopes_among,
+    name_tags,
+)
 from integration.slice.lease import Lease
 from integration.slice.rows import Row
 
 # An optimistic create is cheaper while fewer than half of the new people exist already.
-EXPECT_KNOWN = 0.5
+EXPECTED_KNOWN_SHARE = 0.5
 
 
 @dataclass
@@ -60,7 +67,7 @@ class Desk:
         """
         if self.run.is_preview or not self.plan_rule.link_property:
             return False
-        return self.known_share is None or self.known_share < EXPECT_KNOWN
+        return self.known_share is None or self.known_share < EXPECTED_KNOWN_SHARE
 
     @property
     def probing(self) -> bool:

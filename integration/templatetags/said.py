@@ -12,7 +12,7 @@ register = template.Library()
 
 @register.filter
 def said(text: str) -> str:
-    from integration.admin.parts.said import said as in_own_language
+    from integration.admin.parts.said import translate_text as in_own_language
 
     return in_own_language(text)
 
@@ -20,6 +20,6 @@ def said(text: str) -> str:
 @register.filter
 def detail(row: Any) -> str:
     """Of a record, an entry or a run."""
-    from integration.admin.parts.said import detail_said
+    from integration.admin.parts.said import translate_detail
 
-    return detail_said(row.reason, row.detail)
+    return translate_detail(row.reason, row.detail)

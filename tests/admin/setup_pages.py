@@ -39,7 +39,7 @@ def schema() -> dict[str, Any]:
         PropertyRead("hs_lead_status", "enumeration", "select", (("NEW", "New"), ("OPEN", "Open"))),
         PropertyRead("hubspot_owner_id", "enumeration", "select"),
     ]
-    return {prop.name: fields.described(prop) for prop in made}
+    return {prop.name: fields.describe_property(prop) for prop in made}
 
 
 def begun(own: SimpleNamespace, step: str = "review", slug: str = "new", **values: Any) -> SyncRule:

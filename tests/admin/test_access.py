@@ -20,7 +20,16 @@ from django_q.models import Failure, OrmQ, Schedule
 from core.admin.site import site
 from core.models import Account, Departure, Invitation, Membership, Role, User
 from core.tenancy import all_accounts, in_account
-from integration.models import AuditEntry, Connection, Heartbeat, Link, Record, SyncRule, SyncRun, Tag
+from integration.models import (
+    AuditEntry,
+    Connection,
+    Heartbeat,
+    Link,
+    Record,
+    SyncRule,
+    SyncRun,
+    Tag,
+)
 from tests.admin.conftest import browser
 from tests.admin.pages import address, body, form_of, listed, page, press, send, told_and_sent_to
 from tests.admin.world import MARKUP, content_type, joins, marks, rows_of, team

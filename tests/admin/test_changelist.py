@@ -63,7 +63,7 @@ def test_a_list_says_how_many_rows_there_are(acme, aiko):
 
 
 def test_a_long_list_is_counted_so_far_only(acme, aiko, monkeypatch):
-    monkeypatch.setattr(paginator, "CAP", 60)
+    monkeypatch.setattr(paginator, "MOST_ROWS_COUNTED", 60)
     for _ in range(70):
         entry(acme.run, acme.record)
     seen = aiko.get(listed(AuditEntry))

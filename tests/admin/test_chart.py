@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.tenancy import in_account
-from integration.admin.parts.chart import BAR, DAYS, HEIGHT, STEP, chart, in_short, summary
+from integration.admin.parts.chart import (
+    BAR_WIDTH,
+    CHART_DAYS,
+    CHART_HEIGHT,
+    DAY_WIDTH,
+    describe_day,
+    draw_chart,
+    summarize_days,
+)
 from integration.models import DayFigures
 from integration.planning.latency import add_times
 from tests.admin.pages import body
@@ -30,89 +38,89 @@ def points(drawn):
 
 
 def test_nothing_is_drawn_of_nothing():
-    drawn = chart([], TODAY)
+    drawn = draw_chart([], TODAY)
     assert (drawn["line"], drawn["longest"], drawn["rows"], drawn["most"]) == ("", "", [], 1)
-    assert len(drawn["bars"]) == DAYS and all((bar["h"], bar["bad_h"]) == (0, 0) for bar in drawn["bars"])
+    assert len(drawn["bars"]) == CHART_DAYS and all((bar["h"], bar["bad_h"]) == (0, 0) for bar in drawn["bars"])
 
 
 def test_the_days_end_today_and_each_has_its_place():
-    drawn = chart([], TODAY)
-    assert (drawn["first"], drawn["last"]) == (TODAY - timedelta(days=DAYS - 1), TODAY)
-    assert [bar["x"] for bar in drawn["bars"]] == [i * STEP for i in range(DAYS)] and drawn["width"] == DAYS * STEP
-    assert [bar["day"] for bar in drawn["bars"]] == [TODAY - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+    drawn = draw_chart([], TODAY)
+    assert (drawn["first"], drawn["last"]) == (TODAY - timedelta(days=CHART_DAYS - 1), TODAY)
+    assert [bar["x"] for bar in drawn["bars"]] == [i * DAY_WIDTH for i in range(CHART_DAYS)] and drawn["width"] == CHART_DAYS * DAY_WIDTH
+    assert [bar["day"] for bar in drawn["bars"]] == [TODAY - timedelta(days=back) for back in range(CHART_DAYS - 1, -1, -1)]
 
 
 def test_the_tallest_bar_fills_the_height_and_the_others_are_in_proportion():
-    drawn = chart([day(0, created=50, updated=30, linked=20), day(1, created=50), day(2, failed=25)], TODAY)
+    drawn = draw_chart([day(0, created=50, updated=30, linked=20), day(1, created=50), day(2, failed=25)], TODAY)
     *_, third, second, first = drawn["bars"]
     assert drawn["most"] == 100
-    assert (first["good"], first["h"], first["y"]) == (100, HEIGHT, 0)
-    assert (second["h"], second["y"]) == (HEIGHT // 2, HEIGHT // 2)
-    assert (third["h"], third["bad_h"], third["bad_y"]) == (0, HEIGHT // 4, HEIGHT - HEIGHT // 4)
+    assert (first["good"], first["h"], first["y"]) == (100, CHART_HEIGHT, 0)
+    assert (second["h"], second["y"]) == (CHART_HEIGHT // 2, CHART_HEIGHT // 2)
+    assert (third["h"], third["bad_h"], third["bad_y"]) == (0, CHART_HEIGHT // 4, CHART_HEIGHT - CHART_HEIGHT // 4)
 
 
 def test_what_failed_stands_on_what_was_written():
-    bar = chart([day(0, created=3, failed=1)], TODAY)["bars"][-1]
-    assert (bar["y"], bar["bad_y"] + bar["bad_h"], bar["bad_y"]) == (HEIGHT - bar["h"], bar["y"], 0)
+    bar = draw_chart([day(0, created=3, failed=1)], TODAY)["bars"][-1]
+    assert (bar["y"], bar["bad_y"] + bar["bad_h"], bar["bad_y"]) == (CHART_HEIGHT - bar["h"], bar["y"], 0)
 
 
 def test_days_outside_are_not_drawn():
-    drawn = chart([day(DAYS, created=900), day(-1, created=900), day(3, created=2)], TODAY)
+    drawn = draw_chart([day(CHART_DAYS, created=900), day(-1, created=900), day(3, created=2)], TODAY)
     assert drawn["most"] == 2 and [row["figures"].created for row in drawn["rows"]] == [2]
 
 
 def test_the_table_has_the_newest_day_first_and_no_day_without_anything():
-    drawn = chart([day(5, created=1), day(0, created=2), day(2, created=3)], TODAY)
+    drawn = draw_chart([day(5, created=1), day(0, created=2), day(2, created=3)], TODAY)
     assert [row["figures"].created for row in drawn["rows"]] == [2, 3, 1]
 
 
 def test_the_line_goes_through_the_days_on_which_something_arrived():
-    drawn = chart([day(0, (100.0,)), day(3, (50.0,)), day(1, created=5)], TODAY)
-    assert [x for x, _ in points(drawn)] == [(DAYS - 4) * STEP + BAR // 2, (DAYS - 1) * STEP + BAR // 2]
+    drawn = draw_chart([day(0, (100.0,)), day(3, (50.0,)), day(1, created=5)], TODAY)
+    assert [x for x, _ in points(drawn)] == [(CHART_DAYS - 4) * DAY_WIDTH + BAR_WIDTH // 2, (CHART_DAYS - 1) * DAY_WIDTH + BAR_WIDTH // 2]
     (_, lower), (_, highest) = points(drawn)
-    assert highest == 6 < lower < HEIGHT and drawn["longest"] == "1 min 40 s"
+    assert highest == 6 < lower < CHART_HEIGHT and drawn["longest"] == "1 min 40 s"
 
 
 def test_a_single_day_is_a_dot():
-    one, two = points(chart([day(2, (9.0,))], TODAY))
+    one, two = points(draw_chart([day(2, (9.0,))], TODAY))
     assert one == two
 
 
 def test_what_arrived_in_no_time_is_drawn_at_the_bottom():
-    drawn = chart([day(0, (0.0,), created=1)], TODAY)
-    assert all(0 <= y <= HEIGHT for _, y in points(drawn))
+    drawn = draw_chart([day(0, (0.0,), created=1)], TODAY)
+    assert all(0 <= y <= CHART_HEIGHT for _, y in points(drawn))
 
 
 @quick
 @given(
     st.lists(
-        st.tuples(st.integers(0, DAYS - 1), st.integers(0, 10**6), st.integers(0, 10**6), st.lists(st.floats(0.01, 1e6), max_size=4)), max_size=8
+        st.tuples(st.integers(0, CHART_DAYS - 1), st.integers(0, 10**6), st.integers(0, 10**6), st.lists(st.floats(0.01, 1e6), max_size=4)), max_size=8
     )
 )
 def test_nothing_is_drawn_outside_of_the_chart(rows):
     days = {back: day(back, tuple(took), created=good, failed=bad) for back, good, bad, took in rows}
-    drawn = chart(days.values(), TODAY)
+    drawn = draw_chart(days.values(), TODAY)
     for bar in drawn["bars"]:
-        assert 0 <= bar["bad_y"] <= bar["bad_y"] + bar["bad_h"] == bar["y"] <= bar["y"] + bar["h"] == HEIGHT
-    assert all(0 <= x <= drawn["width"] and 0 <= y <= HEIGHT for x, y in points(drawn))
+        assert 0 <= bar["bad_y"] <= bar["bad_y"] + bar["bad_h"] == bar["y"] <= bar["y"] + bar["h"] == CHART_HEIGHT
+    assert all(0 <= x <= drawn["width"] and 0 <= y <= CHART_HEIGHT for x, y in points(drawn))
 
 
 # In numbers
 
 
 def test_a_summary_of_nothing_is_blank():
-    empty = summary([])
+    empty = summarize_days([])
     assert (empty.n, empty.p50, empty.p95, empty.slowest) == (0, "", "", "")
-    assert summary([day(0, created=5)]).slowest == ""
+    assert summarize_days([day(0, created=5)]).slowest == ""
 
 
 def test_a_summary_is_of_all_the_days_together():
-    several = summary([day(0, (4.0,) * 10), day(1, (100.0,))])
+    several = summarize_days([day(0, (4.0,) * 10), day(1, (100.0,))])
     assert (several.n, several.slowest) == (11, "1 min 40 s") and several.p50 != several.p95
 
 
 def test_a_row_that_an_older_version_kept_without_times_is_read():
-    assert summary([DayFigures(day=TODAY, created=1, latency=[])]).n == 0
+    assert summarize_days([DayFigures(day=TODAY, created=1, latency=[])]).n == 0
 
 
 # On the page
@@ -153,4 +161,4 @@ def test_the_page_s_drawing_has_plain_numbers_in_any_language(acme, aiko, langua
     ],
 )
 def test_a_day_in_short(figures, said):
-    assert in_short(figures) == said
+    assert describe_day(figures) == said

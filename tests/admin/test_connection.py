@@ -12,7 +12,18 @@ from core.models import Account
 from core.tenancy import in_account
 from integration.models import Connection, Link, Record, SyncRule, SyncRun, Tag
 from tests.admin.conftest import browser
-from tests.admin.pages import address, body, errors, form_of, listed, page, press, rows_on, send, told
+from tests.admin.pages import (
+    address,
+    body,
+    errors,
+    form_of,
+    listed,
+    page,
+    press,
+    rows_on,
+    send,
+    told,
+)
 from tests.admin.test_access import stored as whole_database
 from tests.admin.world import SECRET
 from tests.core.rows import fernet_keys

@@ -35,7 +35,7 @@ def test_it_streams_under_a_name_of_its_own(acme, aiko):
 
 
 def test_it_goes_through_the_rows_in_pieces(acme, aiko, monkeypatch):
-    monkeypatch.setattr(export, "CHUNK", 2)
+    monkeypatch.setattr(export, "EXPORT_ROWS_A_CHUNK", 2)
     for _ in range(4):
         entry(acme.run, acme.record)
     pieces = list(aiko.get(address(AuditEntry, "export")).streaming_content)

@@ -97,7 +97,7 @@ def test_the_tabs_add_up_to_the_cards(rule, aiko):
 
 
 def test_every_place_has_a_tab_and_what_needs_a_person_is_among_them():
-    assert sorted(health.TABS) == sorted(Bucket)
+    assert sorted(health.HEALTH_TABS) == sorted(Bucket)
 
 
 def test_large_numbers_are_readable(rule, aiko):
@@ -182,7 +182,7 @@ def test_what_a_person_is_called_by_is_not_mixed_up(rule, aiko):
 
 
 def test_of_too_many_cards_the_people_are_not_counted(rule, aiko, monkeypatch):
-    monkeypatch.setattr(health, "COUNTED_PEOPLE", 2)
+    monkeypatch.setattr(health, "MOST_CARDS_TO_COUNT_PEOPLE", 2)
     many(rule, 3, "A", bucket="failing", reason="rejected", person_key="P1")
     many(rule, 2, "B", bucket="failing", reason="unknown_option", person_key="P1")
     assert why(aiko.get(url(rule))) == {"rejected": ("3", ""), "unknown_option": ("2", "1")}

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from core.history import because
+from core.history import give_reason
 from core.models import Account, Membership, Role, User
 from core.tenancy import all_accounts, in_account
 from integration.models import Connection, FieldMapping, Tag
@@ -219,7 +219,7 @@ def test_older_ones_stand_on_the_next_pages_each_once(acme, aiko):
     with in_account(acme.account):
         for n in range(130):
             acme.rule.interval = 100 + n
-            because(acme.rule, f"step {n}").save(update_fields=["interval"])
+            give_reason(acme.rule, f"step {n}").save(update_fields=["interval"])
         Tag.objects.bulk_create(
             Tag(account=acme.account, connection=acme.sansan, external_id=f"X{n}", name=f"X{n}", type="public") for n in range(90)
         )
@@ -287,7 +287,7 @@ def test_it_asks_little_however_much_there_is(acme, birch, root):
         for n in range(40):
             for own in (acme, birch):
                 for row in (own.rule, own.tags[0], own.mappings[0], own.sansan, own.membership, own.account):
-                    because(row, f"{n}").save()
+                    give_reason(row, f"{n}").save()
     for query in ({}, *({"kind": kind} for kind in KINDS), {"kind": "rule", "id": acme.rule.pk}):
         root.get(url(**query))
         with CaptureQueriesContext(database) as queries:

@@ -12,9 +12,9 @@ from django.utils import timezone
 from structlog.testing import capture_logs
 
 from core import invitations
-from core.invitations import accept, invite
+from core.invitations import accept_invitation, make_invitation
 from core.models import Account, Invitation, Membership, Role, User
-from core.models.invitation import digest
+from core.models.invitation import digest_token
 from tests.admin.conftest import browser
 from tests.admin.pages import address, body, errors, form_of, listed, page, press, rows_on, send
 from tests.admin.test_access import stored
@@ -44,12 +44,12 @@ def token_on(response) -> str:
 
 @pytest.fixture
 def open_one(acme):
-    return invite(acme.account, GUEST, Role.EDITOR, acme.owner)[0]
+    return make_invitation(acme.account, GUEST, Role.EDITOR, acme.owner)[0]
 
 
 @pytest.fixture
 def theirs(birch):
-    return invite(birch.account, "theirs@example.jp", Role.EDITOR, birch.owner)[0]
+    return make_invitation(birch.account, "theirs@example.jp", Role.EDITOR, birch.owner)[0]
 
 
 # Making
@@ -59,7 +59,7 @@ def test_an_owner_invites_somebody_by_mail(acme, aiko):
     response = add(aiko, email="Guest@Example.jp")
     one = Invitation.objects.get()
     assert (one.account, one.email, one.role, one.invited_by) == (acme.account, GUEST, "editor", "aiko")
-    assert response.status_code == 200 and f"on its way to {GUEST}" in body(response) and digest(token_on(response)) == one.token_digest
+    assert response.status_code == 200 and f"on its way to {GUEST}" in body(response) and digest_token(token_on(response)) == one.token_digest
     assert mail.outbox[0].to == [GUEST] and f"http://testserver/invitation/{token_on(response)}/" in mail.outbox[0].body
 
 
@@ -71,7 +71,7 @@ def test_the_link_is_shown_once_in_a_field_to_copy(acme, aiko, open_one):
     assert "messages" not in response.cookies, "a message would keep it"
     later = [aiko.get(url) for url in (listed(Invitation), page(open_one), address(open_one, "history"), address(open_one, "delete"), "/admin/")]
     assert {one.status_code for one in later} == {200} and not any(token in body(one) for one in later)
-    assert not any(open_one.token_digest in body(one) or digest(token) in body(one) for one in later)
+    assert not any(open_one.token_digest in body(one) or digest_token(token) in body(one) for one in later)
 
 
 def test_the_token_is_in_no_table_and_in_no_log(acme, aiko, caplog):
@@ -79,7 +79,7 @@ def test_the_token_is_in_no_table_and_in_no_log(acme, aiko, caplog):
     with capture_logs() as logs:
         token = token_on(add(aiko))
         again = token_on(aiko.post(press(Invitation.objects.get(), "send_again")))
-    assert digest(again) in str(stored())
+    assert digest_token(again) in str(stored())
     for one in (token, again):
         assert one not in str(stored()) + caplog.text + str(logs)
         assert one not in str(aiko.session.items())
@@ -110,7 +110,7 @@ def test_what_is_wrong_is_told_at_the_field(acme, aiko, typed, field):
 def test_a_second_invitation_renews_the_first(acme, aiko, open_one):
     token = token_on(add(aiko, role="viewer"))
     one = Invitation.objects.get()
-    assert (one.pk, one.role, one.token_digest) == (open_one.pk, "viewer", digest(token))
+    assert (one.pk, one.role, one.token_digest) == (open_one.pk, "viewer", digest_token(token))
 
 
 def test_the_account_is_asked_for_where_there_are_several(acme, birch, emi, aiko, root):
@@ -145,7 +145,7 @@ def test_without_mail_the_link_is_what_counts(acme, aiko, settings, monkeypatch,
         settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     for response in (do() for do in (lambda: add(aiko), lambda: aiko.post(press(Invitation.objects.get(), "send_again")))):
         assert response.status_code == 200 and "No mail could be sent" in body(response) and "on its way" not in body(response)
-        assert digest(token_on(response)) == Invitation.objects.get().token_digest
+        assert digest_token(token_on(response)) == Invitation.objects.get().token_digest
 
 
 def test_the_mail_goes_out_after_the_row_is_stored(acme, aiko, monkeypatch):
@@ -162,8 +162,8 @@ def test_the_mail_goes_out_after_the_row_is_stored(acme, aiko, monkeypatch):
 
 def test_the_list_tells_what_became_of_each(acme, aiko):
     names = [f"{name}@example.jp" for name in ("accepted", "expired", "open")]
-    tokens = [invite(acme.account, name, Role.VIEWER, acme.owner)[1] for name in names]
-    accept(tokens[0], User.objects.create_user("dan"))
+    tokens = [make_invitation(acme.account, name, Role.VIEWER, acme.owner)[1] for name in names]
+    accept_invitation(tokens[0], User.objects.create_user("dan"))
     Invitation.objects.filter(email=names[1]).update(expires_at=timezone.now())
     response = aiko.get(listed(Invitation))
     assert [one.email for one in rows_on(response)] == names[::-1]
@@ -241,7 +241,7 @@ def test_who_is_withdrawn_does_not_get_in(acme, aiko):
 def test_who_is_removed_has_no_link_left(acme, birch, aiko):
     """Neither one that was sent to them, nor one that they made."""
     emi = team(acme, "emi", Role.OWNER)
-    _, sent = invite(birch.account, emi.email, Role.OWNER, birch.owner)
+    _, sent = make_invitation(birch.account, emi.email, Role.OWNER, birch.owner)
     Invitation.objects.update(account=acme.account, invited_by="aiko")  # as before emi was a member
     made = token_on(add(browser(emi), email="emi@elsewhere.example.jp", role="owner"))
     aiko.post(address(emi.memberships.get(), "delete"), {"post": "yes"})
@@ -255,14 +255,14 @@ def test_who_is_removed_has_no_link_left(acme, birch, aiko):
 
 def test_what_was_accepted_stays(acme, aiko, root):
     token = token_on(add(aiko))
-    accept(token, User.objects.create_user("dan"))
+    accept_invitation(token, User.objects.create_user("dan"))
     one = Invitation.objects.get()
     for client in (aiko, root):
         shown = body(client.get(page(one)))
         assert "/press/" not in shown and address(one, "delete") not in shown and "dan" in shown
         assert client.post(address(one, "delete"), {"post": "yes"}).status_code == 403
         client.post(press(one, "send_again"))
-    assert Invitation.objects.get().token_digest == digest(token) and len(mail.outbox) == 1
+    assert Invitation.objects.get().token_digest == digest_token(token) and len(mail.outbox) == 1
 
 
 def test_nothing_of_an_invitation_changes(acme, aiko, root, open_one):

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
-from core.invitations import invite
+from core.invitations import make_invitation
 from core.models import Account, Invitation, Membership, Role, User
 from tests.admin.conftest import browser
 from tests.admin.pages import address, body, errors, form_of, listed, page, rows_on, send
@@ -90,7 +90,7 @@ def test_the_answer_to_a_name_does_not_tell_whether_anybody_has_it(acme, birch, 
 
 def test_nobody_takes_a_seat_by_an_address_that_is_not_theirs(acme, birch, aiko, chie):
     """The link of an invitation is shown to whoever makes it, so that anybody can have a user with any address."""
-    _, token = invite(acme.account, "new@birch.example.jp", "viewer", acme.owner)
+    _, token = make_invitation(acme.account, "new@birch.example.jp", "viewer", acme.owner)
     password = "three blind carps swim"
     Client().post(f"/invitation/{token}/", {"username": "mallory", "password1": password, "password2": password})
     assert User.objects.get(username="mallory").email == "new@birch.example.jp"

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.models import Account
 from core.tenancy import all_accounts, in_account
-from integration.admin.parts.links import resume_url
+from integration.admin.parts.links import make_resume_url
 from integration.models import Connection, DayFigures, Heartbeat, SyncRule, SyncRun
 from integration.planning.reasons import REASONS, TO_DO
 from tests.admin.conftest import browser
@@ -48,7 +48,7 @@ def test_a_new_customer_is_led_to_the_set_up_until_a_rule_runs():
     assert begin(fuji) == {"first": True, "url": reverse("admin:integration_setup")}
     assert fuji.get(begin(fuji)["url"]).status_code == 200
     rule = rows.rule(one)
-    assert begin(fuji)["first"] and resume_url(rule) in body(fuji.get(HOME))
+    assert begin(fuji)["first"] and make_resume_url(rule) in body(fuji.get(HOME))
     with in_account(one):
         SyncRule.objects.update(state="active")
     assert not begin(fuji)["first"] and begin(fuji)["url"]

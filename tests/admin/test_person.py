@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from core.models import Account
 from core.tenancy import in_account
-from integration.admin.parts.person import side_by_side
+from integration.admin.parts.person import compare_person_cards
 from integration.models import Connection, FieldMapping, Link, Record, SyncRun, Tag
 from integration.planning.reasons import REASONS, TO_DO
 from tests.admin.pages import body, page, press, told
@@ -73,7 +73,7 @@ def sides(record):
     """Property -> its line, and the cards in their order."""
     with in_account(record.account):
         one = Record.objects.select_related("rule__hubspot", "rule__account", "link").get(pk=record.pk)
-        found = side_by_side(one, one.rule, one.link)
+        found = compare_person_cards(one, one.rule, one.link)
     return {line.property: line for line in found["lines"]}, found
 
 

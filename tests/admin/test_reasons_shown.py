@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
-from integration.admin.parts.shown import sentence, to_do
-from integration.connectors.hubspot.parse import CODES
+from integration.admin.parts.shown import advise_on_reason, explain_reason
+from integration.connectors.hubspot.parse import REASON_CODES
 from integration.ledger.entries import BUCKET_COUNTERS
-from integration.planning.decisions import EXCLUDED, MERGED
+from integration.planning.decisions import EXCLUDED_REASONS, MERGED_REASONS
 from integration.planning.reasons import REASONS, TO_DO
 
 ROOT = Path(__file__).resolve().parents[2] / "integration"
@@ -91,7 +91,7 @@ def test_every_reason_in_the_table_is_given_somewhere(code):
 
 
 def test_what_the_tables_name_is_explained():
-    named = {*CODES.values(), *MERGED, *EXCLUDED}
+    named = {*REASON_CODES.values(), *MERGED_REASONS, *EXCLUDED_REASONS}
     assert named <= set(REASONS) and set(BUCKET_COUNTERS) == {"linked", "merged", "excluded", "held", "unseen"}
 
 
@@ -109,9 +109,9 @@ def test_a_reason_and_what_to_do_are_whole_sentences(code):
 @pytest.mark.parametrize("code", REASONS)
 def test_the_pages_show_them(code):
     with translation.override("en"):
-        assert (sentence(code), to_do(code)) == (REASONS[code], TO_DO[code])
+        assert (explain_reason(code), advise_on_reason(code)) == (REASONS[code], TO_DO[code])
 
 
 @pytest.mark.parametrize("code", ["from_the_future", "", "UPPER", "a b"])
 def test_of_a_code_that_nobody_knows_nothing_is_advised(code):
-    assert to_do(code) == "" and isinstance(sentence(code), str)
+    assert advise_on_reason(code) == "" and isinstance(explain_reason(code), str)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from django.utils.translation import gettext, override
 
-from integration.admin.parts.said import SENTENCES, detail_said, said
-from integration.connectors.hubspot.oauth import OPERATOR
+from integration.admin.parts.said import ENGINE_SENTENCES, translate_detail, translate_text
+from integration.connectors.hubspot.oauth import OPERATOR_ADVICE
 
 ROOT = Path(__file__).resolve().parents[2] / "integration"
 JAPANESE = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
@@ -45,7 +45,7 @@ def sentences(path: Path) -> Iterator[str]:
             text = "".join(str(part.value) if isinstance(part, ast.Constant) else shown(part.value) for part in node.values)  # type: ignore[attr-defined]
         else:
             text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-        if " " in text and text.endswith(".") and text != OPERATOR:  # which only ends other sentences
+        if " " in text and text.endswith(".") and text != OPERATOR_ADVICE:  # which only ends other sentences
             yield text.replace("{}", "value")
 
 
@@ -60,35 +60,35 @@ def test_the_walk_finds_what_is_written():
 @pytest.mark.parametrize("text", WRITTEN)
 def test_every_sentence_of_the_engine_is_shown_in_the_readers_language(text):
     with override("ja"):
-        assert JAPANESE.search(said(text)), text
+        assert JAPANESE.search(translate_text(text)), text
     with override("en"):
-        assert said(text) == text
+        assert translate_text(text) == text
 
 
-@pytest.mark.parametrize("template", SENTENCES)
+@pytest.mark.parametrize("template", ENGINE_SENTENCES)
 def test_every_template_fits_what_it_stands_for(template):
     """None hides behind one above it."""
     values = {"vendor": "HubSpot", "status": "503", "n": "7", "all": "9", "most": "9", "type": "nothing", "fields": "nothing"}
     text = re.sub(r"%\((\w+)\)s", lambda found: values.get(found[1], "nothing"), template)
     with override("ja"):
-        assert said(text) == re.sub(r"%\((\w+)\)s", lambda found: values.get(found[1], "nothing"), gettext(template))
+        assert translate_text(text) == re.sub(r"%\((\w+)\)s", lambda found: values.get(found[1], "nothing"), gettext(template))
 
 
 def test_what_nobody_knows_is_shown_as_it_was_written():
     with override("ja"):
-        assert said("Property “foo” was not happy") == "Property “foo” was not happy"
-        assert said("") == ""
+        assert translate_text("Property “foo” was not happy") == "Property “foo” was not happy"
+        assert translate_text("") == ""
 
 
 def test_several_sentences_and_a_sentence_in_a_sentence():
     text = "jobtitle: HubSpot has no such contact property.\nzip: a property of type number does not take the text of postalCode,city."
     with override("en"):
-        assert said(text).splitlines() == [
+        assert translate_text(text).splitlines() == [
             "jobtitle: HubSpot has no such contact property.",
             "zip: a property of type number does not take the text of Postal code + City.",
         ]
     with override("ja"):
-        first, second = said(text).splitlines()
+        first, second = translate_text(text).splitlines()
         assert first.startswith("jobtitle：") and second.startswith("zip：")
         assert "郵便番号 + " in second and "数値" in second
 
@@ -110,4 +110,4 @@ def test_several_sentences_and_a_sentence_in_a_sentence():
 )
 def test_a_detail_is_told_by_its_reason(reason, detail, english):
     with override("en"):
-        assert detail_said(reason, detail) == english
+        assert translate_detail(reason, detail) == english

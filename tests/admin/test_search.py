@@ -73,7 +73,7 @@ def test_everybody_s_records_are_found_by_who_sees_them(people, root, emi):
 
 
 def test_a_name_of_too_many_is_said_to_be_one(acme, people, aiko, monkeypatch):
-    monkeypatch.setattr(search, "MOST", 1)
+    monkeypatch.setattr(search, "MOST_PEOPLE_FOUND", 1)
     response = aiko.get(listed(Record, q="山田"))
     assert len(rows_on(response)) == 1 and "More than 1 people" in told(response)
     assert told(aiko.get(listed(Record, q="card-1"))) == ""

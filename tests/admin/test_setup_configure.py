@@ -8,10 +8,21 @@ import pytest
 from django.utils import timezone
 
 from core.tenancy import in_account
-from integration.admin.setup.policies import MEANS
+from integration.admin.setup.policies import POLICY_MEANINGS
 from integration.models import Connection, FieldMapping, SyncRule, Tag
 from tests.admin.pages import body
-from tests.admin.setup_pages import add_row, again, begun, form_of, mapped, previewed, problems, sampled, send, url
+from tests.admin.setup_pages import (
+    add_row,
+    again,
+    begun,
+    form_of,
+    mapped,
+    previewed,
+    problems,
+    sampled,
+    send,
+    url,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -111,13 +122,13 @@ def test_who_wins_is_kept(acme, aiko, draft, conflict):
             assert draft.history.values_list("conflict", "history_change_reason").first() == (conflict, "asked for")
 
 
-CHOICES = [(name, value) for name, means in MEANS.items() for value in means]
+CHOICES = [(name, value) for name, means in POLICY_MEANINGS.items() for value in means]
 
 
 @pytest.mark.parametrize(("name", "value"), CHOICES)
 def test_each_choice_is_explained_and_kept(acme, aiko, draft, name, value):
     before = getattr(draft, name)
-    assert str(MEANS[name][value]) in body(aiko.get(url("configure", draft.pk)))
+    assert str(POLICY_MEANINGS[name][value]) in body(aiko.get(url("configure", draft.pk)))
     send(aiko, "configure", draft, **{name: value}, reason="asked for")
     assert getattr(again(draft), name) == value and new(draft) == (value != before)
     assert form_of(aiko.get(url("configure", draft.pk)))[name] == [value]

@@ -130,7 +130,7 @@ def test_two_people_who_take_the_same_name_at_once(acme, aiko, monkeypatch):
 
 def test_two_people_who_begin_the_same_sync_at_once(acme, aiko, monkeypatch):
     """Or one person who presses Continue twice."""
-    monkeypatch.setattr(connect.Connect, "wrong_slug", lambda self, slug: "")
+    monkeypatch.setattr(connect.ConnectStep, "wrong_slug", lambda self, slug: "")
     aiko.raise_request_exception = False
     assert aiko.post(url(""), ends(acme)).status_code == 302
     answer = aiko.post(url(""), ends(acme))
@@ -351,15 +351,15 @@ def test_a_consent_that_was_not_given_is_told(acme, aiko, offered):
 def test_the_way_back_leads_to_no_other_host(acme, aiko, offered):
     state = begin(aiko, acme, slug="https://evil.example.com/")["state"]
     session = aiko.session
-    assert session[oauth.SESSION]["here"].startswith("/admin/")
-    session[oauth.SESSION] = {**session[oauth.SESSION], "here": "https://evil.example.com/"}
+    assert session[oauth.OAUTH_SESSION_KEY]["here"].startswith("/admin/")
+    session[oauth.OAUTH_SESSION_KEY] = {**session[oauth.OAUTH_SESSION_KEY], "here": "https://evil.example.com/"}
     session.save()
     assert aiko.get(url("oauth"), {"code": "c", "state": state})["Location"].startswith(reverse("admin:integration_setup"))
 
 
 def test_the_address_to_return_to_is_ours(settings):
     request = RequestFactory().get("/admin/", headers={"host": "testserver"})
-    assert oauth.back_url(request) == f"http://testserver{url('oauth')}"
+    assert oauth.make_return_url(request) == f"http://testserver{url('oauth')}"
 
 
 def test_going_on_counts_a_key_that_never_was(acme, aiko, queued):

@@ -11,7 +11,17 @@ from core.tenancy import in_account
 from integration.models import SyncRule
 from integration.planning.filters import OPERATORS
 from tests.admin.pages import body
-from tests.admin.setup_pages import add_row, again, begun, form_of, previewed, problems, sampled, send, url
+from tests.admin.setup_pages import (
+    add_row,
+    again,
+    begun,
+    form_of,
+    previewed,
+    problems,
+    sampled,
+    send,
+    url,
+)
 
 pytestmark = pytest.mark.django_db
 

@@ -306,7 +306,7 @@ def test_what_is_chosen_is_shown_however_many_tags_there_are(acme, aiko, draft, 
     """A picked tag that the page left out would be taken away by going on."""
     many(acme, 4)
     send(aiko, "tags", draft, tag=["M00003"])
-    monkeypatch.setattr(tags, "SHOWN", 2)
+    monkeypatch.setattr(tags, "MOST_TAGS_SHOWN", 2)
     send(aiko, "tags", draft)
     assert find_chosen_tags(again(draft)) == {"M00003"}
 

@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from integration.admin.parts.shown import TONES, badge, duration, number, sentence, when
+from integration.admin.parts.shown import (
+    TONES,
+    explain_reason,
+    make_badge,
+    show_duration,
+    show_moment,
+    show_number,
+)
 from integration.models import AuditEntry, Bucket, Connection, Outcome, SyncRule, SyncRun, Tag
 from integration.planning.decisions import REASONS
 
@@ -21,7 +28,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
     ],
 )  # fmt: skip
 def test_a_duration(seconds, text):
-    assert duration(seconds) == text
+    assert show_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -30,27 +37,27 @@ def test_a_duration(seconds, text):
 )
 def test_how_long_ago(time_machine, seconds, text):
     time_machine.move_to(NOW, tick=False)
-    shown = when(NOW - timedelta(seconds=seconds))
+    shown = show_moment(NOW - timedelta(seconds=seconds))
     assert f">{text}</time>" in shown and 'title="2026-0' in shown
 
 
 def test_never_is_a_dash_and_the_exact_time_is_local(time_machine):
     time_machine.move_to(NOW, tick=False)
-    assert when(None) == "–"
-    assert 'datetime="2026-03-01T21:00:00+09:00" title="2026-03-01 21:00:00"' in when(NOW)
+    assert show_moment(None) == "–"
+    assert 'datetime="2026-03-01T21:00:00+09:00" title="2026-03-01 21:00:00"' in show_moment(NOW)
 
 
 def test_numbers_have_their_thousands():
-    assert (number(0), number(999), number(1_234_567)) == ("0", "999", "1,234,567")
+    assert (show_number(0), show_number(999), show_number(1_234_567)) == ("0", "999", "1,234,567")
 
 
 def test_a_badge_escapes():
-    assert badge("ok", "<b>") == '<span class="mb-badge mb-good">&lt;b&gt;</span>'
+    assert make_badge("ok", "<b>") == '<span class="mb-badge mb-good">&lt;b&gt;</span>'
 
 
 def test_every_reason_has_a_sentence():
-    assert all(sentence(code) == text and text.endswith(".") for code, text in REASONS.items())
-    assert sentence("not_known_here") == "Not known here"
+    assert all(explain_reason(code) == text and text.endswith(".") for code, text in REASONS.items())
+    assert explain_reason("not_known_here") == "Not known here"
 
 
 def test_a_colour_is_given_to_words_that_exist():

@@ -10,7 +10,16 @@ from django.urls import reverse
 from django_q.models import Failure, OrmQ, Schedule
 
 from core.models import Account, Departure, Membership, User
-from integration.models import AuditEntry, Connection, Heartbeat, Link, Record, SyncRule, SyncRun, Tag
+from integration.models import (
+    AuditEntry,
+    Connection,
+    Heartbeat,
+    Link,
+    Record,
+    SyncRule,
+    SyncRun,
+    Tag,
+)
 from tests.admin.pages import body, listed, page
 
 pytestmark = pytest.mark.django_db

@@ -16,11 +16,23 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule
 from django_q.signing import SignedPackage
 
-from core.history import because
+from core.history import give_reason
 from core.models import Account, Departure, Invitation, Membership, Role, User
-from core.models.invitation import digest
+from core.models.invitation import digest_token
 from core.tenancy import in_account
-from integration.models import AuditEntry, Connection, DayFigures, FieldMapping, Heartbeat, Link, Record, Sample, SyncRule, SyncRun, Tag
+from integration.models import (
+    AuditEntry,
+    Connection,
+    DayFigures,
+    FieldMapping,
+    Heartbeat,
+    Link,
+    Record,
+    Sample,
+    SyncRule,
+    SyncRun,
+    Tag,
+)
 from integration.planning.latency import add_times
 from tests.cast import member
 from tests.core import rows
@@ -47,7 +59,7 @@ def furnish(slug: str, owner: str) -> SimpleNamespace:
     own.heartbeat = Heartbeat.objects.create(pk=next(ids), host=f"{slug}-host", beat_at=timezone.now())
     former = {"slug": f"{slug}-former", "name": f"{slug} former {MARKUP}", "asked_by": f"{slug}-staff", "reason": f"{slug} left {MARKUP}"}
     own.departure = Departure.objects.create(pk=next(ids), asked_at=timezone.now(), counts={"integration_record": 7}, **former)
-    guest = {"email": f"guest@{slug}.example.jp", "invited_by": owner, "token_digest": digest(f"{slug}-token")}
+    guest = {"email": f"guest@{slug}.example.jp", "invited_by": owner, "token_digest": digest_token(f"{slug}-token")}
     own.invitation = Invitation.objects.create(pk=next(ids), account=account, **guest)
     seen = {"health": "ok", "health_detail": f"{slug} sees it {MARKUP}", "remote_id": f"{slug}-portal", "tested_at": timezone.now()}
     first = next(ids)
@@ -135,8 +147,8 @@ def furnish_history(own: SimpleNamespace, ids: Any) -> None:
     ]
     own.ids_gone = [row.pk for row in gone]
     for row in gone:
-        because(row, f"{slug} no longer needs it {MARKUP}").delete()
-    because(own.hubspot, f"{slug} has a new key {MARKUP}").save(update_fields=["hint"])
+        give_reason(row, f"{slug} no longer needs it {MARKUP}").delete()
+    give_reason(own.hubspot, f"{slug} has a new key {MARKUP}").save(update_fields=["hint"])
     for model in (Connection, Tag, FieldMapping, SyncRule):
         model.history.filter(account=account).update(who=own.owner.username, history_user=own.owner)
     Account.history.filter(id=account.pk).update(who=own.owner.username, history_user=own.owner)

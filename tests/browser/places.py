@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.models import Account, Membership, Role, User
-from core.models.invitation import Invitation, digest
+from core.models.invitation import Invitation, digest_token
 from core.tenancy import in_account
-from integration.admin.setup.review import BEHIND
+from integration.admin.setup.review import TILE_ENTRIES
 from integration.models import Bucket, Connection, DayFigures, Link, Record, Side, SyncRule
 from integration.models.run import COUNTERS
 from integration.planning.latency import add_times
@@ -106,11 +106,11 @@ def stand(own: SimpleNamespace) -> None:
         entry(own.run, own.barred, decision="create", reason="new_person", outcome="failed", detail=f"refused {MARKUP}")
     for slug, state in (("late", {"expires_at": now - timedelta(days=1)}), ("done", {"accepted_at": now, "accepted_by": "ben"})):
         Invitation.objects.create(
-            account=own.account, email=f"{slug}@acme.example.jp", invited_by="aiko", token_digest=digest(f"acme-{slug}"), **state
+            account=own.account, email=f"{slug}@acme.example.jp", invited_by="aiko", token_digest=digest_token(f"acme-{slug}"), **state
         )
-    again = {"email": "again@acme.example.jp", "invited_by": "aiko", "token_digest": digest("acme-again")}
+    again = {"email": "again@acme.example.jp", "invited_by": "aiko", "token_digest": digest_token("acme-again")}
     own.again = Invitation.objects.create(account=own.account, **again)  # with a new link each time that somebody looks
-    Invitation.objects.create(account=own.account, email="chie@birch.example.jp", invited_by="aiko", token_digest=digest("acme-known"))
+    Invitation.objects.create(account=own.account, email="chie@birch.example.jp", invited_by="aiko", token_digest=digest_token("acme-known"))
 
 
 def trouble(own: SimpleNamespace) -> None:
@@ -132,7 +132,7 @@ def queries(own: SimpleNamespace) -> list[str]:
     health, review = reverse("admin:integration_health", args=[own.rule.pk]), url("review", own.draft.pk)
     found = [f"{health}?side={side}&stand={stand}" for side, stand in product(Side.values, Bucket.values)]
     found += [f"{health}?stand=held&reason=conflict", f"{health}?q=failing", f"{health}?q=nobody", f"{health}?side=contact&q=failing"]
-    found += [f"{review}?show={tile}" for tile in BEHIND]
+    found += [f"{review}?show={tile}" for tile in TILE_ENTRIES]
     found += [listed(Record, bucket="failing", rule=own.rule.pk), listed(Record, q="nobody"), listed(type(own.entry), outcome__exact="failed")]
     return found
 

@@ -65,7 +65,7 @@ class Script:
     def ready(self) -> None:
         """Only a vendor that will be silent meets a client without patience, so that a slow machine fails no other test."""
         silent = bool(self.replies) and self.replies[0].fault == "silent"
-        http.TIMEOUT = (5.0, 0.05 if silent else 10.0)
+        http.CALL_TIMEOUT_SECONDS = (5.0, 0.05 if silent else 10.0)
 
     @property
     def inputs(self) -> list[list[str]]:
@@ -129,7 +129,7 @@ def waits(monkeypatch):
     """The seconds that a connector would have slept."""
     noted: list[float] = []
     monkeypatch.setattr(http, "time", SimpleNamespace(sleep=noted.append))
-    monkeypatch.setattr(http, "TIMEOUT", (5.0, 10.0))
+    monkeypatch.setattr(http, "CALL_TIMEOUT_SECONDS", (5.0, 10.0))
     return noted
 
 

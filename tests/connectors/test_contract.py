@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from integration.connectors.base import CardSource, ContactTarget, Gone, Reconnect, Rejected, RetryLater
+from integration.connectors.base import (
+    CardSource,
+    ContactTarget,
+    Gone,
+    Reconnect,
+    Rejected,
+    RetryLater,
+)
 from integration.connectors.registry import make_hubspot, make_sansan
 from integration.planning.decisions import REASONS
 from tests.connectors.conftest import SECRETS, Reply

@@ -14,7 +14,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from integration.connectors.base import Reconnect, RetryLater
-from integration.connectors.hubspot.oauth import OPTIONAL_SCOPES, SCOPES, OAuth, Tokens, authorize_url
+from integration.connectors.hubspot.oauth import (
+    OPTIONAL_SCOPES,
+    REQUIRED_SCOPES,
+    HubSpotOAuth,
+    OAuthTokens,
+    make_authorize_url,
+)
 from integration.planning.decisions import REASONS
 from tests.connectors.conftest import Handler, Reply
 
@@ -47,7 +53,7 @@ def _server():
 
 @pytest.fixture
 def oauth(vendor):
-    return OAuth("invented-app", SECRET, vendor.url, "2026-03")
+    return HubSpotOAuth("invented-app", SECRET, vendor.url, "2026-03")
 
 
 def exchange(oauth):
@@ -65,14 +71,14 @@ both_ways = pytest.mark.parametrize("ask", [exchange, refresh])
 
 
 def test_the_page_of_consent_is_quoted_whole():
-    url = authorize_url("https://app.hubspot.com/", "app&id=1", CALLBACK, "a b+c/d=&e#名刺")
+    url = make_authorize_url("https://app.hubspot.com/", "app&id=1", CALLBACK, "a b+c/d=&e#名刺")
     parts = urlsplit(url)
     assert url.isascii() and "+" not in url and not parts.fragment
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == "https://app.hubspot.com/oauth/authorize"
     assert {name: value for name, (value,) in parse_qs(parts.query, strict_parsing=True).items()} == {
         "client_id": "app&id=1",
         "redirect_uri": CALLBACK,
-        "scope": " ".join(SCOPES),
+        "scope": " ".join(REQUIRED_SCOPES),
         "optional_scope": " ".join(OPTIONAL_SCOPES),
         "state": "a b+c/d=&e#名刺",
     }
@@ -87,7 +93,7 @@ def test_the_page_of_consent_is_quoted_whole():
 )
 def test_every_value_of_an_exchange_is_in_the_body(vendor, version, path):
     vendor.says(Reply(200, GOOD))
-    assert exchange(OAuth(" invented-app\n", f"{SECRET} ", f"{vendor.url}/", version)) == Tokens(ACCESS, "invented-refresh-0002", 1800, "4711")
+    assert exchange(HubSpotOAuth(" invented-app\n", f"{SECRET} ", f"{vendor.url}/", version)) == OAuthTokens(ACCESS, "invented-refresh-0002", 1800, "4711")
     (asked,) = vendor.asked
     assert (asked.method, asked.path, asked.query) == ("POST", path, {})
     assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded" and "Authorization" not in asked.headers
@@ -105,11 +111,11 @@ def test_every_value_of_a_refresh_is_in_the_body(oauth, vendor):
 @pytest.mark.parametrize("answer", [{name: GOOD[name] for name in ("access_token", "expires_in")}, {**GOOD, "refresh_token": None, "hub_id": None}])
 def test_a_refresh_that_names_no_refresh_token_keeps_the_old_one(oauth, vendor, answer):
     vendor.says(Reply(200, answer))
-    assert refresh(oauth) == Tokens(ACCESS, REFRESH, 1800, "")
+    assert refresh(oauth) == OAuthTokens(ACCESS, REFRESH, 1800, "")
 
 
 def test_tokens_do_not_show_themselves():
-    assert repr(Tokens(ACCESS, REFRESH, 1800, "4711")) == "Tokens(expires_in=1800, hub_id='4711')"
+    assert repr(OAuthTokens(ACCESS, REFRESH, 1800, "4711")) == "Tokens(expires_in=1800, hub_id='4711')"
 
 
 # Refusals: a person must act
@@ -217,7 +223,7 @@ def test_an_exchange_without_a_refresh_token_gives_none_that_lasts(oauth, vendor
 @both_ways
 def test_nobody_there(nowhere, ask):
     with pytest.raises(RetryLater):
-        ask(OAuth("invented-app", SECRET, nowhere, "v3"))
+        ask(HubSpotOAuth("invented-app", SECRET, nowhere, "v3"))
 
 
 # Secrets

@@ -1,3 +1,4 @@
+
 from datetime import UTC, datetime
 
 import pytest
@@ -20,7 +21,7 @@ MODIFIED = "2026-04-02T01:02:03.456Z"
     ],
 )
 def test_contact(row, id, values):
-    read = parse.contact(row)
+    read = parse.read_contact(row)
     assert (read.id, read.values) == (id, values)
 
 
@@ -35,7 +36,7 @@ def test_contact(row, id, values):
     ],
 )
 def test_when_a_contact_was_modified(row, moment):
-    assert parse.contact({"id": "101", **row}).modified_at == moment
+    assert parse.read_contact({"id": "101", **row}).modified_at == moment
 
 
 def answered(id, **properties):
@@ -62,7 +63,7 @@ def answered(id, **properties):
     ],
 )
 def test_contacts_are_found_by_key_and_never_by_place(by, keys, rows, found):
-    assert {key: read.id for key, read in parse.contacts_by(rows, keys, by).items()} == found
+    assert {key: read.id for key, read in parse.index_contacts(rows, keys, by).items()} == found
 
 
 HALF_MADE = "Cannot set PropertyValueCoordinates{portalId=1, propertyName=email, value=x} on 7. 123 already has that value."
@@ -97,15 +98,15 @@ INVALID = 'Property values were not valid: [{"isValid":false,"message":"%s","err
     ],
 )
 def test_why_a_row_was_refused(body, code, owner):
-    found, detail, owned_by = parse.refusal(body)
+    found, detail, owned_by = parse.read_refusal(body)
     assert (found, owned_by) == (code, owner)
     assert 0 < len(detail) <= 300
 
 
 def test_the_property_at_fault_is_named():
-    assert parse.refusal({"message": INVALID % ("locked", "READ_ONLY_VALUE")})[1] == "jobtitle: locked"
+    assert parse.read_refusal({"message": INVALID % ("locked", "READ_ONLY_VALUE")})[1] == "jobtitle: locked"
     nested = {"message": "locked", "code": "READ_ONLY_VALUE", "context": {"propertyName": ["createdate"]}}
-    assert parse.refusal({"errors": [nested]})[1] == "createdate: locked"
+    assert parse.read_refusal({"errors": [nested]})[1] == "createdate: locked"
 
 
 CHANGE = Change("L1", {"lastname": "森"})
@@ -120,7 +121,7 @@ CHANGE = Change("L1", {"lastname": "森"})
     ],
 )
 def test_every_row_that_is_sent_carries_a_trace_id(by, update, row):
-    assert parse.inputs([CHANGE], by, update) == [{"properties": {"lastname": "森"}, "objectWriteTraceId": "L1", **row}]
+    assert parse.make_batch_rows([CHANGE], by, update) == [{"properties": {"lastname": "森"}, "objectWriteTraceId": "L1", **row}]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_every_row_that_is_sent_carries_a_trace_id(by, update, row):
     ],
 )
 def test_property(row, prop):
-    assert parse.property_(row) == prop
+    assert parse.read_property(row) == prop
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_property(row, prop):
     ],
 )
 def test_how_a_propertys_values_compare(name, type, field_type, kind):
-    assert fields.kind(PropertyRead(name, type, field_type)) == kind
+    assert fields.find_value_kind(PropertyRead(name, type, field_type)) == kind
 
 
 @pytest.mark.parametrize(
@@ -166,4 +167,4 @@ def test_how_a_propertys_values_compare(name, type, field_type, kind):
     ],
 )
 def test_the_limit_that_the_headers_tell(headers, limit):
-    assert parse.rate_limit(headers) == limit
+    assert parse.read_rate_limit(headers) == limit

@@ -1,3 +1,4 @@
+
 import pytest
 
 from integration.connectors.hubspot import fields
@@ -48,15 +49,15 @@ def test_nothing_is_asked_about_nobody(hubspot):
 
 def test_missing_properties_and_their_group_are_made(hubspot, vendor):
     vendor.says(Reply(200, {"results": [{"name": "sansan_card_id"}, {}, None]}), Reply(200, {"results": []}), *[Reply(201, {})] * 2)
-    assert hubspot.ensure_properties(fields.KEYS) == ["sansan_link_id"]
+    assert hubspot.ensure_properties(fields.KEY_PROPERTIES) == ["sansan_link_id"]
     assert [asked.method for asked in vendor.asked] == ["GET", "GET", "POST", "POST"]
     assert vendor.asked[2].body == {"name": "sansan", "label": "Sansan"}
     assert vendor.asked[3].body == {**vendor.asked[3].body, "name": "sansan_link_id", "groupName": "sansan", "hasUniqueValue": True}
 
 
 def test_properties_that_are_there_are_left_alone(hubspot, vendor):
-    vendor.says(Reply(200, {"results": [{"name": spec.name} for spec in fields.KEYS]}))
-    assert hubspot.ensure_properties(fields.KEYS) == []
+    vendor.says(Reply(200, {"results": [{"name": spec.name} for spec in fields.KEY_PROPERTIES]}))
+    assert hubspot.ensure_properties(fields.KEY_PROPERTIES) == []
     assert hubspot.calls == 1
 
 

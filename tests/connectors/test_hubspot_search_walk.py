@@ -58,7 +58,7 @@ def fill(sandbox: Sandbox, times: list[datetime], first: int = 9001) -> list[str
     """Contacts with these times of change, put straight into the portal. Returns their ids."""
     portal = sandbox.hubspot.portal(TOKEN)
     ids = [str(first + i) for i in range(len(times))]
-    stamped = {moment: moments.iso(moment) for moment in set(times)}
+    stamped = {moment: moments.as_iso_text(moment) for moment in set(times)}
     with portal.lock:
         for id, moment in zip(ids, times, strict=True):
             portal.records[id] = {"hs_object_id": id, "createdate": stamped[moment], "lastmodifieddate": stamped[moment], "lastname": f"n{id}"}
@@ -71,7 +71,7 @@ def walk(target: Any, since: datetime = BEGIN, most: int = 400, between: Any = N
     met, token = [], ""
     for n in range(most):
         page = target.changed(since, token, ("lastname",))
-        assert len(page.contacts) <= search.PAGE
+        assert len(page.contacts) <= search.CONTACTS_A_SEARCH_PAGE
         met += [one.id for one in page.contacts]
         assert all(one.values.get("lastname") == f"n{one.id}" or between for one in page.contacts)
         token = page.next_token
@@ -142,7 +142,7 @@ def test_more_at_one_time_than_a_search_reaches(plain, both):
     )
     met = walk(plain)
     assert set(met) == {*before, *tie, *later}
-    assert len(met) <= 10_520 + 2 * search.PAGE
+    assert len(met) <= 10_520 + 2 * search.CONTACTS_A_SEARCH_PAGE
     assert len([call for call in both.calls["by_call"] if "search 200" in call]) == 1, "and no search was refused"
 
 
@@ -167,7 +167,7 @@ def test_any_stamps_at_all(plain, both, gaps, seed):
 
 
 def stamp(sandbox: Sandbox, ids: list[str], moment: datetime) -> None:
-    sandbox.hubspot.control("stamp", {"token": TOKEN, "ids": ids, "at": moments.iso(moment)})
+    sandbox.hubspot.control("stamp", {"token": TOKEN, "ids": ids, "at": moments.as_iso_text(moment)})
 
 
 @pytest.mark.parametrize("times", [[NOON] * 650, [NOON + timedelta(seconds=i) for i in range(650)]], ids=["one time", "many times"])
@@ -243,7 +243,7 @@ def test_an_old_version_is_met_under_its_old_time(plain, both):
     ],
 )
 def test_the_body_of_a_search(token, filters, sort):
-    body = search.body(BEGIN, token, ("lastname",))
+    body = search.make_search_body(BEGIN, token, ("lastname",))
     (group,) = body["filterGroups"]
     assert [(one["propertyName"], one["operator"], one["value"]) for one in group["filters"]] == filters
     assert (body["sorts"], body["limit"], body["properties"]) == ([{"propertyName": sort, "direction": "ASCENDING"}], 200, ["lastname"])
@@ -270,14 +270,14 @@ def page(*rows: tuple[str, datetime | None], more: bool = True) -> ContactPage:
     ],
 )
 def test_what_follows_a_page(token, found, following):
-    assert search.after(BEGIN, token, found) == following
+    assert search.make_next_token(BEGIN, token, found) == following
 
 
 @quick
 @given(after=st.timedeltas(timedelta(days=-9000), timedelta(days=30_000)))
 def test_milliseconds_are_never_after_the_time(after):
     moment = NOON + after
-    at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=search.milliseconds(moment))
+    at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=search.as_search_milliseconds(moment))
     assert at <= moment < at + timedelta(milliseconds=1)
 
 

@@ -13,7 +13,17 @@ from hubspot.utils.signature import Signature
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from integration.connectors.hubspot.webhooks import DECODED, Event, NotEvents, events, is_fresh, is_genuine, moment, signature_v1, signature_v3
+from integration.connectors.hubspot.webhooks import (
+    DECODED_CHARACTERS,
+    ContactEvent,
+    NotEvents,
+    compute_signature_v1,
+    compute_signature_v3,
+    is_fresh,
+    is_genuine,
+    read_event_time,
+    read_events,
+)
 
 quick = settings(max_examples=200, derandomize=True, deadline=None, database=None)
 SECRET, URL, STAMP = "sim-client-secret-01", "https://sync.example.test/hooks/hubspot", "1790000001000"
@@ -58,19 +68,19 @@ def genuine(
     ids=["HubSpot's first", "HubSpot's second", "ours"],
 )
 def test_the_known_examples_of_version_3(secret, uri, body, stamp, expected):
-    assert signature_v3(secret, "POST", uri, body, stamp) == expected
+    assert compute_signature_v3(secret, "POST", uri, body, stamp) == expected
     now = datetime.fromtimestamp(int(stamp) / 1000, UTC)
     assert is_genuine(secret, {"X-HubSpot-Signature-v3": expected, "X-HubSpot-Request-Timestamp": stamp}, "POST", uri, body, now)
 
 
 def test_the_known_example_of_version_1():
-    assert signature_v1(SECRET, BODY) == V1["X-HubSpot-Signature"] == hashlib.sha256(SECRET.encode() + BODY).hexdigest()
+    assert compute_signature_v1(SECRET, BODY) == V1["X-HubSpot-Signature"] == hashlib.sha256(SECRET.encode() + BODY).hexdigest()
 
 
 @pytest.mark.parametrize("body", [b"", "名前".encode(), b"\xff\xfe not text at all \x00", BODY])
 def test_the_raw_bytes_are_signed(body):
     """A body that is no text is signed and verified like any other."""
-    headers = {"X-HubSpot-Signature-v3": signature_v3(SECRET, "POST", URL, body, STAMP), "X-HubSpot-Request-Timestamp": STAMP}
+    headers = {"X-HubSpot-Signature-v3": compute_signature_v3(SECRET, "POST", URL, body, STAMP), "X-HubSpot-Request-Timestamp": STAMP}
     assert genuine(headers, body=body)
     assert not genuine(headers, body=body + b" ")
 
@@ -79,19 +89,19 @@ def test_the_raw_bytes_are_signed(body):
 @given(body=st.text(max_size=40), secret=st.text(st.characters(codec="ascii"), min_size=1, max_size=40))
 def test_hubspots_own_client_agrees(body, secret):
     stamp = str(int(datetime.now(UTC).timestamp() * 1000))
-    own = signature_v3(secret, "POST", URL, body.encode(), stamp)
+    own = compute_signature_v3(secret, "POST", URL, body.encode(), stamp)
     assert Signature.is_valid(own, secret, body, http_uri=URL, http_method="POST", signature_version="v3", timestamp=stamp)
-    assert Signature.is_valid(signature_v1(secret, body.encode()), secret, body, signature_version="v1")
+    assert Signature.is_valid(compute_signature_v1(secret, body.encode()), secret, body, signature_version="v1")
 
 
 # The address
 
 
-@pytest.mark.parametrize(("code", "plain"), DECODED.items())
+@pytest.mark.parametrize(("code", "plain"), DECODED_CHARACTERS.items())
 @pytest.mark.parametrize("fold", [str.upper, str.lower])
 def test_these_are_decoded(code, plain, fold):
     for uri in ("https://a.test/x{}y", "https://a.test/x?q={}&z=1"):
-        assert signature_v3(SECRET, "POST", uri.format(fold(code)), b"", STAMP) == signature_v3(SECRET, "POST", uri.format(plain), b"", STAMP)
+        assert compute_signature_v3(SECRET, "POST", uri.format(fold(code)), b"", STAMP) == compute_signature_v3(SECRET, "POST", uri.format(plain), b"", STAMP)
 
 
 @pytest.mark.parametrize(
@@ -99,16 +109,16 @@ def test_these_are_decoded(code, plain, fold):
     [("%20", " "), ("%23", "#"), ("%25", "%"), ("%26", "&"), ("%2B", "+"), ("%3D", "="), ("%E3%81%82", "あ"), ("%41", "A"), ("%5B", "[")],
 )
 def test_others_are_not(code, plain):
-    assert signature_v3(SECRET, "POST", f"https://a.test/{code}", b"", STAMP) != signature_v3(SECRET, "POST", f"https://a.test/{plain}", b"", STAMP)
+    assert compute_signature_v3(SECRET, "POST", f"https://a.test/{code}", b"", STAMP) != compute_signature_v3(SECRET, "POST", f"https://a.test/{plain}", b"", STAMP)
 
 
 def test_nothing_is_decoded_twice():
-    assert signature_v3(SECRET, "POST", "https://a.test/%252F", b"", STAMP) != signature_v3(SECRET, "POST", "https://a.test//", b"", STAMP)
-    assert signature_v3(SECRET, "POST", "https://a.test/%252F", b"", STAMP) != signature_v3(SECRET, "POST", "https://a.test/%2F", b"", STAMP)
+    assert compute_signature_v3(SECRET, "POST", "https://a.test/%252F", b"", STAMP) != compute_signature_v3(SECRET, "POST", "https://a.test//", b"", STAMP)
+    assert compute_signature_v3(SECRET, "POST", "https://a.test/%252F", b"", STAMP) != compute_signature_v3(SECRET, "POST", "https://a.test/%2F", b"", STAMP)
 
 
 def test_they_are_the_twelve_of_the_guide():
-    assert set(DECODED) == {"%3A", "%2F", "%3F", "%40", "%21", "%24", "%27", "%28", "%29", "%2A", "%2C", "%3B"}
+    assert set(DECODED_CHARACTERS) == {"%3A", "%2F", "%3F", "%40", "%21", "%24", "%27", "%28", "%29", "%2A", "%2C", "%3B"}
 
 
 # Whose request it is
@@ -186,7 +196,7 @@ NONSENSE = {
 def test_a_time_that_is_none(stamp):
     assert is_fresh(stamp, NOW) is False
     try:
-        signature = signature_v3(SECRET, "POST", URL, BODY, stamp)
+        signature = compute_signature_v3(SECRET, "POST", URL, BODY, stamp)
     except UnicodeEncodeError:
         signature = "x"
     assert genuine({"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": stamp}) is False
@@ -212,7 +222,7 @@ BAD = {
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD)
 def test_what_is_no_list_of_events(body):
     with pytest.raises(NotEvents) as caught:
-        events(body)
+        read_events(body)
     assert "HubSpot" not in str(caught.value) and len(str(caught.value)) < 60
 
 
@@ -220,7 +230,7 @@ def test_what_is_no_list_of_events(body):
 @given(body=st.binary(max_size=60))
 def test_no_bytes_at_all_are_another_error(body):
     with suppress(NotEvents):
-        assert isinstance(events(body), list)
+        assert isinstance(read_events(body), list)
 
 
 rubbish = st.recursive(
@@ -250,8 +260,8 @@ AT = 1_790_000_000_123
 WHEN = datetime.fromtimestamp(AT / 1000, UTC)
 
 
-def told(*rows: dict[str, Any]) -> list[Event]:
-    return events(json.dumps(rows).encode())
+def told(*rows: dict[str, Any]) -> list[ContactEvent]:
+    return read_events(json.dumps(rows).encode())
 
 
 def happened(kind: str, **members: Any) -> dict[str, Any]:
@@ -263,14 +273,14 @@ def ids(*rows: dict[str, Any]) -> list[str]:
 
 
 def test_the_example_of_the_guide():
-    assert events(BODY) == [Event("12345678", "301", datetime.fromtimestamp(1790000000, UTC))]
+    assert read_events(BODY) == [ContactEvent("12345678", "301", datetime.fromtimestamp(1790000000, UTC))]
 
 
 @pytest.mark.parametrize("what", ["creation", "deletion", "propertyChange", "restore", "privacyDeletion", "somethingNew", ""])
 @pytest.mark.parametrize("more", [{}, {"objectTypeId": "0-1"}])
 def test_every_kind_names_its_contact(what, more):
-    assert told(happened(f"contact.{what}", **more)) == [Event("12345678", "301", WHEN, what == "privacyDeletion")]
-    assert told(happened(f"object.{what}", objectTypeId="0-1")) == [Event("12345678", "301", WHEN, what == "privacyDeletion")]
+    assert told(happened(f"contact.{what}", **more)) == [ContactEvent("12345678", "301", WHEN, what == "privacyDeletion")]
+    assert told(happened(f"object.{what}", objectTypeId="0-1")) == [ContactEvent("12345678", "301", WHEN, what == "privacyDeletion")]
 
 
 @pytest.mark.parametrize(
@@ -404,7 +414,7 @@ def test_a_portal_is_a_number(portal):
     ],
 )
 def test_when_it_happened(value, expected):
-    assert abs(moment(value) - expected) < timedelta(milliseconds=1)
+    assert abs(read_event_time(value) - expected) < timedelta(milliseconds=1)
 
 
 def test_doubled_and_disordered_events_are_all_told():

@@ -1,3 +1,4 @@
+
 import pytest
 
 from integration.connectors.base import Reconnect, RetryLater, Unanswered

@@ -1,3 +1,4 @@
+
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -27,7 +28,7 @@ WINDOW = Window(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 4, 2, 0, 0, 0, 
 
 
 def test_a_whole_card():
-    read = parse.card(ROW)
+    read = parse.read_card(ROW)
     assert (read.id, read.person_key, read.exchanged_on) == ("C1", "P1", "2026-04-01")
     assert read.changed_at == datetime(2026, 4, 2, 10, tzinfo=timezone(timedelta(hours=9)))
     assert read.tags == (TagSeen("t1", "展示会", "public"),)
@@ -58,7 +59,7 @@ def test_a_whole_card():
     ],
 )
 def test_a_field(changes, name, value):
-    assert parse.card({**ROW, **changes}).values.get(name) == value
+    assert parse.read_card({**ROW, **changes}).values.get(name) == value
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_a_field(changes, name, value):
     ],
 )
 def test_tags(tags, seen):
-    assert parse.card({**ROW, "tags": tags}).tags == seen
+    assert parse.read_card({**ROW, "tags": tags}).tags == seen
 
 
 UNREADABLE = {
@@ -90,7 +91,7 @@ UNREADABLE = {
 
 @pytest.mark.parametrize(("row", "id", "wrong"), UNREADABLE.values(), ids=UNREADABLE)
 def test_a_bad_row_does_not_cost_the_others_their_turn(row, id, wrong):
-    page = parse.page({"hasMore": False, "data": [{**ROW, "id": "C0"}, row, {**ROW, "id": "C2"}]})
+    page = parse.read_card_page({"hasMore": False, "data": [{**ROW, "id": "C0"}, row, {**ROW, "id": "C2"}]})
     assert [one.id for one in page.cards] == ["C0", "C2"]
     ((bad, said),) = page.unreadable
     assert bad == id
@@ -107,7 +108,7 @@ def test_a_bad_row_does_not_cost_the_others_their_turn(row, id, wrong):
     ],
 )
 def test_the_next_page(envelope, token):
-    assert parse.page({"data": [], **envelope}).next_token == token
+    assert parse.read_card_page({"data": [], **envelope}).next_token == token
 
 
 @pytest.mark.parametrize("value", [{}, {"data": None}, {"data": "none"}, {"data": {"id": "C1"}}, {"error": [{"code": "required"}]}])
@@ -130,7 +131,7 @@ def test_what_a_page_is_asked_with(sansan, vendor):
 @pytest.mark.parametrize("wrapped", [ROW, {"item": ROW}, {"data": ROW}], ids=["bare", "item", "data"])
 def test_one_card_in_any_wrapper(wrapped, sansan, vendor):
     vendor.says(Reply(200, wrapped))
-    assert sansan.card("C1") == parse.card(ROW)
+    assert sansan.card("C1") == parse.read_card(ROW)
 
 
 @pytest.mark.parametrize("wrapped", [{"id": "P1", "headBizCard": ROW}, {"item": {"id": "P1", "headBizCard": ROW}}], ids=["bare", "item"])

@@ -17,7 +17,7 @@ GOOD = {"SECRET_KEY": "secret-0123456789" * 4, "FERNET_KEYS": "f" * 44, "ALLOWED
 
 
 def told() -> list[str]:
-    return [error.msg for error in checks.queue_settings(None)]
+    return [error.msg for error in checks.check_queue_settings(None)]
 
 
 def test_the_defaults_are_well(settings):
@@ -80,7 +80,7 @@ def test_a_vendors_address_needs_its_scheme(settings, name):
 )
 def test_a_short_key_is_refused_outside_development(settings, debug, keys, refused):
     settings.DEBUG, settings.FERNET_KEYS = debug, keys
-    assert bool(checks.fernet_keys(None)) is refused
+    assert bool(checks.check_fernet_keys(None)) is refused
 
 
 # As it starts

@@ -12,7 +12,7 @@ from django.db.models import Value
 from django.db.models.functions import Lower
 
 from core import encryption
-from core.encryption import InvalidToken, mask, rotate
+from core.encryption import InvalidToken, mask_secret, rotate_column
 from core.tenancy import all_accounts, in_account
 from integration.models import Connection
 from tests.core import rows
@@ -127,7 +127,7 @@ def test_a_new_secret_takes_its_place(acme, one):
 def test_rotation_makes_the_old_key_needless(acme, one):
     with fernet_keys(NEW, OLD):
         assert secrets() == ["秘密-invented-0001"]
-        assert rotate(Connection, "credentials") == 1
+        assert rotate_column(Connection, "credentials") == 1
     with fernet_keys(NEW):
         assert secrets() == ["秘密-invented-0001"]
         rows.connection(acme, secret="under-the-new", slug="second")
@@ -138,12 +138,12 @@ def test_rotation_makes_the_old_key_needless(acme, one):
 def test_with_one_key_there_is_nothing_to_rotate(one):
     with fernet_keys(OLD):
         before = tokens()
-        assert rotate(Connection, "credentials") == 0 and tokens() == before
+        assert rotate_column(Connection, "credentials") == 0 and tokens() == before
 
 
 def test_with_one_key_that_is_not_the_one_rotation_says_so(one):
     with fernet_keys(OTHER), pytest.raises(InvalidToken):
-        rotate(Connection, "credentials")
+        rotate_column(Connection, "credentials")
 
 
 def test_rotation_keeps_what_was_written_meanwhile(acme, one, monkeypatch):
@@ -160,14 +160,14 @@ def test_rotation_keeps_what_was_written_meanwhile(acme, one, monkeypatch):
             return rotated(self, token)
 
         monkeypatch.setattr(type(fernet), "rotate", meanwhile)
-        assert rotate(Connection, "credentials") == 0 and secrets() == ["newer-secret-0003"]
+        assert rotate_column(Connection, "credentials") == 0 and secrets() == ["newer-secret-0003"]
 
 
 def test_rotation_stops_at_a_token_of_an_unknown_key_and_says_so(acme, one):
     with fernet_keys(OTHER):
         rows.connection(acme, secret="under-another", slug="second")
     with fernet_keys(NEW, OLD), pytest.raises(InvalidToken):
-        rotate(Connection, "credentials")
+        rotate_column(Connection, "credentials")
     with fernet_keys(OTHER, OLD, NEW):
         assert secrets() == ["秘密-invented-0001", "under-another"], "nothing is lost"
 
@@ -179,7 +179,7 @@ def test_rotation_stops_at_a_token_of_an_unknown_key_and_says_so(acme, one):
     ("secret", "shown"), [("pat-invented-0001", "****0001"), ("123456789012", "****9012"), ("12345678901", "****"), ("key", "****"), ("", "****")]
 )
 def test_a_mask_shows_the_end_of_a_long_secret_and_nothing_of_a_short_one(secret, shown):
-    assert mask(secret) == shown
+    assert mask_secret(secret) == shown
 
 
 def test_json_is_what_is_encrypted(one):

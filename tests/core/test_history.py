@@ -8,7 +8,7 @@ from django.db import connection
 from django.urls import reverse
 
 from core.admin.site import site
-from core.history import Frozen, Tracked, because
+from core.history import Frozen, Tracked, give_reason
 from core.models import Account, Membership, Role, User
 from core.tenancy import all_accounts, in_account
 from integration.connections.check import check_connection
@@ -110,7 +110,7 @@ def test_what_is_not_kept_leaves_no_row(acme, model):
         if others:
             one.save(update_fields=others)
         assert since(model, before) == []
-        because(one, "now it is").save(update_fields=[next(iter(KEPT[model] - {"id"})), *others])
+        give_reason(one, "now it is").save(update_fields=[next(iter(KEPT[model] - {"id"})), *others])
     assert [told(kept) for kept in since(model, before)] == [("~", "", "now it is")]
     assert not hasattr(one, "skip_history_when_saving")
 
@@ -120,7 +120,7 @@ def test_a_row_is_kept_when_it_is_made_changed_and_deleted(acme):
     with in_account(acme.account):
         one = Tag.objects.create(account=acme.account, connection=acme.sansan, external_id="T7", name="T7", type="public")
         one.selected = True
-        because(one, "for the fair").save()
+        give_reason(one, "for the fair").save()
         one.delete()
     kept = since(Tag, before)
     assert [(row.history_type, row.selected) for row in kept] == [("+", False), ("~", True), ("-", True)]
@@ -129,8 +129,8 @@ def test_a_row_is_kept_when_it_is_made_changed_and_deleted(acme):
 def test_a_long_reason_is_cut_and_a_blank_one_is_none(acme):
     before = past(SyncRule)
     with in_account(acme.account):
-        because(acme.rule, "x" * 600).save(update_fields=["slug"])
-        because(acme.rule, "").save(update_fields=["slug"])
+        give_reason(acme.rule, "x" * 600).save(update_fields=["slug"])
+        give_reason(acme.rule, "").save(update_fields=["slug"])
     assert [row.history_change_reason for row in since(SyncRule, before)] == ["x" * 500, None]
 
 

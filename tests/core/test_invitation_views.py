@@ -14,7 +14,7 @@ from django.utils import timezone
 from structlog.testing import capture_logs
 
 from core import invitation_views
-from core.invitations import accept, invite, renew
+from core.invitations import accept_invitation, make_invitation, renew_invitation
 from core.models import Invitation, Membership, Role, User
 from tests.cast import PASSWORD, member
 from tests.core import rows
@@ -42,7 +42,7 @@ def aiko(acme):
 
 @pytest.fixture
 def token(acme, aiko):
-    return invite(acme, GUEST, Role.EDITOR, aiko)[1]
+    return make_invitation(acme, GUEST, Role.EDITOR, aiko)[1]
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_an_unknown_token_says_nothing_and_what_to_do(url):
 
 
 def used(token):
-    accept(token, User.objects.create_user("first"))
+    accept_invitation(token, User.objects.create_user("first"))
 
 
 def expired(token):
@@ -161,7 +161,7 @@ def left(token):
 
 
 def replaced(token):
-    renew(Invitation.objects.get())
+    renew_invitation(Invitation.objects.get())
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_the_own_address_may_be_the_name(acme, url):
 
 def test_a_form_sent_twice_makes_one_user(acme, url, monkeypatch):
     """The second was looked at before the first was done."""
-    first, original = [], invitation_views.enrol
+    first, original = [], invitation_views.enrol_user
 
     def enrol(token, form):
         if not first:
@@ -259,7 +259,7 @@ def test_a_form_sent_twice_makes_one_user(acme, url, monkeypatch):
             first.append(Client().post(url, TYPED))
         return original(token, form)
 
-    monkeypatch.setattr(invitation_views, "enrol", enrol)
+    monkeypatch.setattr(invitation_views, "enrol_user", enrol)
     client = Client()
     second = client.post(url, TYPED)
     assert first[1].status_code == 302 and second.status_code == 410 and "If that was you, sign in" in words(second)
@@ -314,7 +314,7 @@ def test_who_has_a_user_is_asked_to_sign_in(acme, url, stored, active):
 @pytest.mark.parametrize("staff", [True, False])
 def test_who_signs_in_comes_back_and_joins(acme, aiko, staff):
     User.objects.create_user("guest", GUEST, PASSWORD, is_staff=staff)
-    url = reverse("invitation", args=[invite(acme, GUEST, Role.EDITOR, aiko)[1]])
+    url = reverse("invitation", args=[make_invitation(acme, GUEST, Role.EDITOR, aiko)[1]])
     client = Client()
     (login,) = re.findall(r'href="(/admin/login/[^"]+)"', text(client.get(url)))
     back = client.post(login, {"username": "guest", "password": PASSWORD, "next": url})
@@ -374,7 +374,7 @@ def test_a_member_is_told_so_and_leaves_it_open(acme, url, aiko):
 
 def test_a_token_accepted_meanwhile_is_told(acme, url, token, guest, monkeypatch):
     """Between the page's look and the press of its button."""
-    monkeypatch.setattr(invitation_views, "accept", lambda *args: (used(token), accept(*args)))
+    monkeypatch.setattr(invitation_views, "accept_invitation", lambda *args: (used(token), accept_invitation(*args)))
     response = signed_in(guest).post(url, {"as": "guest"})
     assert response.status_code == 410 and memberships(acme) == {"first": "editor"}
 

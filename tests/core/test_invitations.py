@@ -16,9 +16,15 @@ from django.utils import timezone
 from structlog.testing import capture_logs
 
 from core import invitations
-from core.invitations import Closed, accept, invite, renew, send
+from core.invitations import (
+    InvitationClosed,
+    accept_invitation,
+    make_invitation,
+    renew_invitation,
+    send_invitation,
+)
 from core.models import Invitation, Membership, Role, User
-from core.models.invitation import digest
+from core.models.invitation import digest_token
 from tests.cast import member
 from tests.core import rows
 from tests.core.test_checks import GOOD
@@ -57,33 +63,33 @@ def everything() -> str:
 
 
 def test_an_invitation_is_open_for_a_week(acme, aiko):
-    invitation, token = invite(acme, GUEST, Role.EDITOR, aiko)
+    invitation, token = make_invitation(acme, GUEST, Role.EDITOR, aiko)
     assert (invitation.account, invitation.email, invitation.role, invitation.invited_by) == (acme, GUEST, "editor", "aiko")
-    assert invitation.is_open and invitation.token_digest == digest(token)
+    assert invitation.is_open and invitation.token_digest == digest_token(token)
     assert timedelta(days=6) < invitation.expires_at - timezone.now() < timedelta(days=8)
 
 
 def test_an_address_is_the_same_however_it_is_typed(acme, aiko):
-    first, _ = invite(acme, " Guest@Example.JP ", Role.VIEWER, aiko)
-    second, _ = invite(acme, GUEST, Role.VIEWER, aiko)
+    first, _ = make_invitation(acme, " Guest@Example.JP ", Role.VIEWER, aiko)
+    second, _ = make_invitation(acme, GUEST, Role.VIEWER, aiko)
     assert first.email == GUEST and first.pk == second.pk
 
 
 def test_a_second_invitation_takes_the_place_of_the_first(acme, aiko, dan):
-    first, old = invite(acme, GUEST, Role.OWNER, aiko)
+    first, old = make_invitation(acme, GUEST, Role.OWNER, aiko)
     Invitation.objects.update(expires_at=timezone.now(), created_at=timezone.now() - timedelta(days=9))
-    second, new = invite(acme, GUEST, Role.VIEWER, member("emi", acme))
+    second, new = make_invitation(acme, GUEST, Role.VIEWER, member("emi", acme))
     assert Invitation.objects.count() == 1 and second.pk == first.pk and second.is_open
     assert (second.role, second.invited_by) == ("viewer", "emi") and second.created_at > first.created_at - timedelta(minutes=1)
-    with pytest.raises(Closed):
-        accept(old, dan)
-    assert accept(new, dan).role == "viewer"
+    with pytest.raises(InvitationClosed):
+        accept_invitation(old, dan)
+    assert accept_invitation(new, dan).role == "viewer"
 
 
 def test_who_left_may_be_invited_anew(acme, aiko, dan):
-    accept(invite(acme, GUEST, Role.VIEWER, aiko)[1], dan)
+    accept_invitation(make_invitation(acme, GUEST, Role.VIEWER, aiko)[1], dan)
     Membership.objects.filter(user=dan).delete()
-    accept(invite(acme, GUEST, Role.EDITOR, aiko)[1], dan)
+    accept_invitation(make_invitation(acme, GUEST, Role.EDITOR, aiko)[1], dan)
     assert Invitation.objects.count() == 2 and dan.memberships.get().role == "editor"
 
 
@@ -91,40 +97,40 @@ def test_who_left_may_be_invited_anew(acme, aiko, dan):
 def test_a_member_is_not_invited(acme, aiko, typed):
     member("ben", acme)
     with pytest.raises(ValidationError, match="member already"):
-        invite(acme, typed, Role.VIEWER, aiko)
+        make_invitation(acme, typed, Role.VIEWER, aiko)
     assert not Invitation.objects.exists()
 
 
 def test_a_member_of_another_account_is(acme, aiko):
     chie = member("chie", rows.account("birch"))
-    invite(acme, chie.email, Role.VIEWER, aiko)
-    assert invite(rows.account("cedar"), chie.email, Role.VIEWER, aiko)[0].pk
+    make_invitation(acme, chie.email, Role.VIEWER, aiko)
+    assert make_invitation(rows.account("cedar"), chie.email, Role.VIEWER, aiko)[0].pk
 
 
 def test_who_has_a_user_can_sign_in_to_accept(acme, aiko, dan):
     gone = User.objects.create_user("gone", "gone@example.jp", is_active=False)
-    invite(acme, GUEST.upper(), Role.VIEWER, aiko), invite(acme, gone.email, Role.VIEWER, aiko)
+    make_invitation(acme, GUEST.upper(), Role.VIEWER, aiko), make_invitation(acme, gone.email, Role.VIEWER, aiko)
     dan.refresh_from_db(), gone.refresh_from_db()
     assert dan.is_staff and not gone.is_staff
 
 
 def test_a_renewed_token_takes_the_place_of_the_old_one(acme, aiko, dan):
-    _, old = invite(acme, GUEST, Role.VIEWER, aiko)
+    _, old = make_invitation(acme, GUEST, Role.VIEWER, aiko)
     Invitation.objects.update(expires_at=timezone.now())
-    new = renew(Invitation.objects.get())
+    new = renew_invitation(Invitation.objects.get())
     assert Invitation.objects.get().is_open
-    with pytest.raises(Closed):
-        accept(old, dan)
-    assert accept(new, dan)
+    with pytest.raises(InvitationClosed):
+        accept_invitation(old, dan)
+    assert accept_invitation(new, dan)
 
 
 def test_nothing_that_is_gone_or_accepted_is_renewed(acme, aiko, dan):
-    invitation, token = invite(acme, GUEST, Role.VIEWER, aiko)
-    accept(token, dan)
-    renew(invitation)
-    assert Invitation.objects.get().token_digest == digest(token)
+    invitation, token = make_invitation(acme, GUEST, Role.VIEWER, aiko)
+    accept_invitation(token, dan)
+    renew_invitation(invitation)
+    assert Invitation.objects.get().token_digest == digest_token(token)
     Invitation.objects.all().delete()
-    renew(invitation)
+    renew_invitation(invitation)
     assert not Invitation.objects.exists()
 
 
@@ -134,8 +140,8 @@ def test_nothing_that_is_gone_or_accepted_is_renewed(acme, aiko, dan):
 def test_the_mail_says_who_invites_where_and_gives_the_link(acme, aiko):
     acme.name = "R&D <Acme>\nBcc: all@example.jp"
     acme.save()
-    invitation, token = invite(acme, GUEST, Role.AUDITOR, aiko)
-    assert send(invitation, f"https://bridge.example.com/invitation/{token}/")
+    invitation, token = make_invitation(acme, GUEST, Role.AUDITOR, aiko)
+    assert send_invitation(invitation, f"https://bridge.example.com/invitation/{token}/")
     (sent,) = mail.outbox
     assert sent.to == [GUEST] and sent.subject == "aiko invites you to R&D <Acme> Bcc: all@example.jp"
     assert f"\n\nhttps://bridge.example.com/invitation/{token}/\n\n" in sent.body
@@ -144,7 +150,7 @@ def test_the_mail_says_who_invites_where_and_gives_the_link(acme, aiko):
 
 @pytest.mark.parametrize("error", [smtplib.SMTPRecipientsRefused({GUEST: (550, b"no")}), ConnectionRefusedError(), TimeoutError(), ValueError("?")])
 def test_a_mail_host_that_fails_is_no_failure_of_ours(acme, aiko, monkeypatch, caplog, error):
-    invitation, token = invite(acme, GUEST, Role.VIEWER, aiko)
+    invitation, token = make_invitation(acme, GUEST, Role.VIEWER, aiko)
 
     def fail(subject, body, *args, **kwargs):
         error.args = (*error.args, body)
@@ -152,7 +158,7 @@ def test_a_mail_host_that_fails_is_no_failure_of_ours(acme, aiko, monkeypatch, c
 
     monkeypatch.setattr(invitations, "send_mail", fail)
     with capture_logs() as said:
-        assert send(invitation, f"https://bridge.example.com/invitation/{token}/") is False
+        assert send_invitation(invitation, f"https://bridge.example.com/invitation/{token}/") is False
     assert [(line["event"], line["error"]) for line in said] == [("invitation_not_sent", type(error).__name__)]
     assert token not in str(said) + caplog.text
 
@@ -160,27 +166,27 @@ def test_a_mail_host_that_fails_is_no_failure_of_ours(acme, aiko, monkeypatch, c
 def test_a_mail_host_that_does_not_answer_is_not_waited_for(acme, aiko, monkeypatch):
     asked = []
     monkeypatch.setattr(invitations, "get_connection", lambda **how: asked.append(how))
-    send(invite(acme, GUEST, Role.VIEWER, aiko)[0], "link")
+    send_invitation(make_invitation(acme, GUEST, Role.VIEWER, aiko)[0], "link")
     assert asked == [{"timeout": 10}]
 
 
 def test_without_a_mail_host_no_mail_is_said_to_be_sent(acme, aiko, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
-    assert send(invite(acme, GUEST, Role.VIEWER, aiko)[0], "link") is False
+    assert send_invitation(make_invitation(acme, GUEST, Role.VIEWER, aiko)[0], "link") is False
 
 
 # Accepting
 
 
 def test_who_accepts_is_a_member(acme, aiko, dan):
-    invitation, token = invite(acme, GUEST, Role.OPERATOR, aiko)
-    assert accept(token, dan) == Membership.objects.get(user=dan, account=acme, role="operator")
+    invitation, token = make_invitation(acme, GUEST, Role.OPERATOR, aiko)
+    assert accept_invitation(token, dan) == Membership.objects.get(user=dan, account=acme, role="operator")
     invitation.refresh_from_db(), dan.refresh_from_db()
     assert invitation.accepted_by == "dan" and invitation.accepted_at and not invitation.is_open and dan.is_staff
 
 
 def test_the_history_says_who_came_in_and_who_asked_them(acme, aiko, dan):
-    accept(invite(acme, GUEST, Role.OPERATOR, aiko)[1], dan)
+    accept_invitation(make_invitation(acme, GUEST, Role.OPERATOR, aiko)[1], dan)
     kept = Membership.history.get(user_id=dan.pk)
     assert (kept.who, kept.history_change_reason) == ("dan", "Invited by aiko.")
 
@@ -190,44 +196,44 @@ def ended(invitation):
 
 
 SHUT = {
-    "used": lambda invitation, token: accept(token, User.objects.create_user("first")),
+    "used": lambda invitation, token: accept_invitation(token, User.objects.create_user("first")),
     "expired": lambda invitation, token: ended(invitation),
     "withdrawn": lambda invitation, token: invitation.delete(),
-    "replaced": lambda invitation, token: renew(invitation),
+    "replaced": lambda invitation, token: renew_invitation(invitation),
 }
 
 
 @pytest.mark.parametrize("shut", SHUT)
 def test_a_shut_invitation_lets_nobody_in(acme, aiko, dan, shut):
-    invitation, token = invite(acme, GUEST, Role.OWNER, aiko)
+    invitation, token = make_invitation(acme, GUEST, Role.OWNER, aiko)
     SHUT[shut](invitation, token)
-    with pytest.raises(Closed):
-        accept(token, dan)
+    with pytest.raises(InvitationClosed):
+        accept_invitation(token, dan)
     assert not dan.memberships.exists()
 
 
 @pytest.mark.parametrize("token", ["", "x", "\0", "x" * 10_000, "鍵"])
 def test_what_is_no_token_lets_nobody_in(acme, aiko, dan, token):
-    invitation, _ = invite(acme, GUEST, Role.OWNER, aiko)
+    invitation, _ = make_invitation(acme, GUEST, Role.OWNER, aiko)
     for wrong in (token, invitation.token_digest):
-        with pytest.raises(Closed):
-            accept(wrong, dan)
+        with pytest.raises(InvitationClosed):
+            accept_invitation(wrong, dan)
 
 
 def test_a_member_keeps_the_role(acme, aiko):
     """Or an account could lose its last owner."""
-    accept(invite(acme, GUEST, Role.VIEWER, aiko)[1], aiko)
+    accept_invitation(make_invitation(acme, GUEST, Role.VIEWER, aiko)[1], aiko)
     assert Membership.objects.get(user=aiko).role == "owner"
 
 
 def test_a_token_is_in_no_table_and_in_no_log(acme, aiko, dan, caplog):
     caplog.set_level("DEBUG")
     with capture_logs() as logs:
-        invitation, first = invite(acme, GUEST, Role.VIEWER, aiko)
-        second = renew(invitation)
-        accept(second, dan)
+        invitation, first = make_invitation(acme, GUEST, Role.VIEWER, aiko)
+        second = renew_invitation(invitation)
+        accept_invitation(second, dan)
     said = everything() + caplog.text + str(logs)
-    assert digest(second) in said and "invitation_accepted" in said
+    assert digest_token(second) in said and "invitation_accepted" in said
     assert first not in said and second not in said
 
 
@@ -242,25 +248,25 @@ GONE = {
 def test_an_owner_who_goes_has_no_way_back(acme, aiko, dan, how):
     """The link is shown to whoever makes it, for any address at all."""
     emi = member("emi", acme)
-    invitation, token = invite(acme, "emi@elsewhere.example.jp", Role.OWNER, emi)
+    invitation, token = make_invitation(acme, "emi@elsewhere.example.jp", Role.OWNER, emi)
     GONE[how](emi)
-    with pytest.raises(Closed):
-        accept(token, dan)
+    with pytest.raises(InvitationClosed):
+        accept_invitation(token, dan)
     assert not dan.memberships.exists()
-    assert accept(renew(invitation, aiko), dan).role == "owner", "sent again it is the invitation of who sends it"
+    assert accept_invitation(renew_invitation(invitation, aiko), dan).role == "owner", "sent again it is the invitation of who sends it"
     assert Membership.history.get(user_id=dan.pk).history_change_reason == "Invited by aiko."
 
 
 def test_the_platform_s_people_may_invite(acme, dan):
-    assert accept(invite(acme, GUEST, Role.VIEWER, User.objects.create_superuser("root"))[1], dan)
+    assert accept_invitation(make_invitation(acme, GUEST, Role.VIEWER, User.objects.create_superuser("root"))[1], dan)
 
 
 def test_who_came_in_by_one_link_has_no_other(acme, aiko, dan):
-    _, other = invite(acme, GUEST, Role.OWNER, aiko)
-    accept(invite(acme, "dan@elsewhere.example.jp", Role.VIEWER, aiko)[1], dan)
+    _, other = make_invitation(acme, GUEST, Role.OWNER, aiko)
+    accept_invitation(make_invitation(acme, "dan@elsewhere.example.jp", Role.VIEWER, aiko)[1], dan)
     Membership.objects.filter(user=dan).delete()
-    with pytest.raises(Closed):
-        accept(other, dan)
+    with pytest.raises(InvitationClosed):
+        accept_invitation(other, dan)
 
 
 RACE = """

@@ -10,7 +10,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
 from core.admin import paginator
-from core.admin.paginator import CappedPaginator, accounts_in_scope
+from core.admin.paginator import CappedPaginator, list_accounts_in_scope
 from core.models import Account
 from core.tenancy import all_accounts, in_account
 from integration.models import Tag
@@ -103,7 +103,7 @@ def test_what_a_row_needs_from_elsewhere_comes_with_the_page(platform):
 
 
 def test_no_more_is_counted_than_pages_reach(platform, monkeypatch):
-    monkeypatch.setattr(paginator, "CAP", 20)
+    monkeypatch.setattr(paginator, "MOST_ROWS_COUNTED", 20)
     found = CappedPaginator(Tag.objects.order_by("-id"), 8)
     assert (found.capped, found.count, found.num_pages) == (True, 20, 3)
     assert [len(page) for page in pages(found)] == [8, 8, 4]
@@ -111,7 +111,7 @@ def test_no_more_is_counted_than_pages_reach(platform, monkeypatch):
 
 @pytest.mark.parametrize(("cap", "capped"), [(50, True), (51, False), (52, False)])
 def test_a_list_of_just_as_many_is_whole(platform, monkeypatch, cap, capped):
-    monkeypatch.setattr(paginator, "CAP", cap)
+    monkeypatch.setattr(paginator, "MOST_ROWS_COUNTED", cap)
     found = CappedPaginator(Tag.objects.order_by("-id"), 10)
     assert (found.capped, found.count) == (capped, min(cap, 51))
 
@@ -137,14 +137,14 @@ def test_what_is_not_of_an_account_is_paged_too(platform):
 
 def test_the_scope_says_which_accounts(platform):
     acme, _ = platform
-    assert sorted(accounts_in_scope(Tag.objects.all())) == sorted(Account.objects.values_list("pk", flat=True))
-    assert accounts_in_scope(Account.objects.all()) == accounts_in_scope([1, 2]) == []
+    assert sorted(list_accounts_in_scope(Tag.objects.all())) == sorted(Account.objects.values_list("pk", flat=True))
+    assert list_accounts_in_scope(Account.objects.all()) == list_accounts_in_scope([1, 2]) == []
     with in_account(acme):
-        assert accounts_in_scope(Tag.objects.all()) == [acme.pk]
+        assert list_accounts_in_scope(Tag.objects.all()) == [acme.pk]
 
 
 def test_of_very_many_accounts_the_list_is_read_as_one(platform, monkeypatch):
-    monkeypatch.setattr(paginator, "MOST_ACCOUNTS", 2)
-    assert accounts_in_scope(Tag.objects.all()) == []
+    monkeypatch.setattr(paginator, "MOST_ACCOUNTS_APART", 2)
+    assert list_accounts_in_scope(Tag.objects.all()) == []
     whole = Tag.objects.order_by("-id")
     assert [pk for page in pages(CappedPaginator(whole, 7)) for pk in page] == [tag.pk for tag in whole]

@@ -10,9 +10,18 @@ from django.contrib.auth.models import AnonymousUser
 from django.urls import reverse
 
 from core.models import Account, Departure, Invitation, Membership, Role, User
-from core.roles import EDIT, EXPORT, HISTORY, MAY, OPERATE, OWN, VIEW, may, roles_of
+from core.roles import EDIT, EXPORT, HISTORY_RIGHT, MAY, OPERATE, OWN, VIEW, may, read_roles
 from core.tenancy import in_account
-from integration.models import AuditEntry, Connection, Heartbeat, Link, Record, SyncRule, SyncRun, Tag
+from integration.models import (
+    AuditEntry,
+    Connection,
+    Heartbeat,
+    Link,
+    Record,
+    SyncRule,
+    SyncRun,
+    Tag,
+)
 from tests.admin.conftest import browser
 from tests.admin.pages import address, listed, page, press
 from tests.admin.world import furnish
@@ -20,35 +29,35 @@ from tests.cast import member
 from tests.core import rows
 
 pytestmark = pytest.mark.django_db
-ACTIONS = (VIEW, EXPORT, HISTORY, OPERATE, EDIT, OWN)
+ACTIONS = (VIEW, EXPORT, HISTORY_RIGHT, OPERATE, EDIT, OWN)
 TABLE = {
     ("owner", VIEW): True,
     ("owner", EXPORT): True,
-    ("owner", HISTORY): True,
+    ("owner", HISTORY_RIGHT): True,
     ("owner", OPERATE): True,
     ("owner", EDIT): True,
     ("owner", OWN): True,
     ("editor", VIEW): True,
     ("editor", EXPORT): True,
-    ("editor", HISTORY): True,
+    ("editor", HISTORY_RIGHT): True,
     ("editor", OPERATE): True,
     ("editor", EDIT): True,
     ("editor", OWN): False,
     ("operator", VIEW): True,
     ("operator", EXPORT): False,
-    ("operator", HISTORY): False,
+    ("operator", HISTORY_RIGHT): False,
     ("operator", OPERATE): True,
     ("operator", EDIT): False,
     ("operator", OWN): False,
     ("viewer", VIEW): True,
     ("viewer", EXPORT): False,
-    ("viewer", HISTORY): False,
+    ("viewer", HISTORY_RIGHT): False,
     ("viewer", OPERATE): False,
     ("viewer", EDIT): False,
     ("viewer", OWN): False,
     ("auditor", VIEW): True,
     ("auditor", EXPORT): True,
-    ("auditor", HISTORY): True,
+    ("auditor", HISTORY_RIGHT): True,
     ("auditor", OPERATE): False,
     ("auditor", EDIT): False,
     ("auditor", OWN): False,
@@ -103,7 +112,7 @@ def test_an_action_that_is_none_is_nobody_s(acme):
 def test_roles_are_read_once_a_request(acme, django_assert_num_queries):
     aiko = User.objects.get(pk=member("aiko", acme).pk)
     with django_assert_num_queries(1):
-        assert roles_of(aiko) == {acme.pk: "owner"} and may(aiko, acme.pk, OWN) and may(aiko, None, VIEW)
+        assert read_roles(aiko) == {acme.pk: "owner"} and may(aiko, acme.pk, OWN) and may(aiko, None, VIEW)
 
 
 # Which right each page and each action asks for. Everything below is asked by every role, and by the platform's staff.
@@ -146,11 +155,11 @@ READS = {
     "health of a rule": (VIEW, named("integration_health", "rule")),
     "health of a rule by reason": (VIEW, named("integration_health", "rule", stand="failing", reason="email_taken")),
     "audit log as a file": (EXPORT, named("integration_auditentry_export")),
-    "history of the configuration": (HISTORY, named("integration_history")),
-    "history of one rule": (HISTORY, named("integration_history", kind="rule", id=1)),
-    "who did what to a rule": (HISTORY, of("rule", "history")),
-    "who did what to a connection": (HISTORY, of("sansan", "history")),
-    "who did what to an account": (HISTORY, of("account", "history")),
+    "history of the configuration": (HISTORY_RIGHT, named("integration_history")),
+    "history of one rule": (HISTORY_RIGHT, named("integration_history", kind="rule", id=1)),
+    "who did what to a rule": (HISTORY_RIGHT, of("rule", "history")),
+    "who did what to a connection": (HISTORY_RIGHT, of("sansan", "history")),
+    "who did what to an account": (HISTORY_RIGHT, of("account", "history")),
     "set-up": (EDIT, named("integration_setup")),
     **{f"set-up: {step}": (EDIT, setup(step)) for step in ("connect", "tags", "tags_count", "configure", "limit", "review", "review_state")},
     "set-up: a connection's test": (EDIT, lambda own: reverse("admin:integration_setup_connection", args=[own.sansan.pk])),
@@ -251,4 +260,4 @@ def test_a_role_that_may_not_edit_has_no_part_in_a_set_up(own, everybody, role):
 def test_a_link_to_the_history_is_shown_to_whoever_may_follow_it(own, everybody):
     url = f"{reverse('admin:integration_history')}?kind=rule&amp;id={own.rule.pk}"
     shown = {role for role, client in everybody.items() if url in client.get(page(own.rule)).content.decode()}
-    assert shown == {role for role in Role.values if HISTORY in MAY[role]} | {None}
+    assert shown == {role for role in Role.values if HISTORY_RIGHT in MAY[role]} | {None}

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from core.models import Account, Invitation, Membership, Role, User
-from core.switcher import SESSION
+from core.switcher import ACCOUNT_SESSION_KEY
 from core.tenancy import all_accounts
 from integration.models import AuditEntry, Connection, Link, Record, SyncRule, SyncRun, Tag
 from tests.admin.conftest import browser
@@ -67,7 +67,7 @@ def choose(client, account="", next=""):
 
 
 def chosen(client):
-    return client.session.get(SESSION)
+    return client.session.get(ACCOUNT_SESSION_KEY)
 
 
 def accounts_in(client, model):
@@ -230,7 +230,7 @@ def test_another_s_account_cannot_be_chosen(acme, birch, aiko):
 @pytest.mark.parametrize("asked", ["theirs", "none"])
 def test_what_an_old_session_holds_opens_nothing(acme, birch, aiko, asked):
     session = aiko.session
-    session[SESSION] = birch.account.pk if asked == "theirs" else 7_999_999
+    session[ACCOUNT_SESSION_KEY] = birch.account.pk if asked == "theirs" else 7_999_999
     session.save()
     assert accounts_in(aiko, SyncRule) == {acme.account.pk}
 

@@ -11,7 +11,14 @@ from django.contrib.auth.models import AnonymousUser
 from core.bulk import insert_rows, update_rows
 from core.history import Tracked
 from core.models import Account, Membership, User
-from core.tenancy import AccountOwned, AccountScopeMiddleware, OwnedHistory, ScopeError, all_accounts, in_account
+from core.tenancy import (
+    AccountOwned,
+    AccountScopeMiddleware,
+    OwnedHistory,
+    ScopeError,
+    all_accounts,
+    in_account,
+)
 from integration.models import Connection, FieldMapping, SyncRule, Tag
 from tests.cast import member
 from tests.core import rows

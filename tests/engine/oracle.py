@@ -5,7 +5,12 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
-from integration.planning.normalize import is_email, normalize_company, normalize_email, normalize_name
+from integration.planning.normalize import (
+    is_email,
+    normalize_company,
+    normalize_email,
+    normalize_name,
+)
 
 ADDRESS = ("countryCode", "postalCode", "prefecture", "city", "street", "building")
 PROPERTIES = {

@@ -94,7 +94,7 @@ def test_4_any_order_any_page_size_any_number_of_runs(sandbox_of, monkeypatch, s
     dealt = [{**card, "tags": [tag["id"] for tag in card["tags"]]} for card in sandbox.sansan.cards.values()]
     rng.shuffle(dealt)
     other = sandbox_of(0)
-    monkeypatch.setattr(client, "PAGE", rng.choice([1, 7, 50, 300]))
+    monkeypatch.setattr(client, "CARDS_A_PAGE", rng.choice([1, 7, 50, 300]))
     rule = configured(file(token=f"pat-deal-{seed}"))
     for i in range(0, len(dealt), rng.choice([30, 75, 150])):
         hand = dealt[i:] if i + 75 > len(dealt) else dealt[i : i + 75]

@@ -21,12 +21,12 @@ from django.utils import timezone
 from django_scopes import get_scope
 
 from core.bulk import insert_rows
-from core.history import Frozen, because
+from core.history import Frozen, give_reason
 from core.models import Account, Departure, Invitation, Membership, User
 from core.tenancy import all_accounts, in_account
 from integration.leaving.archive import COLUMNS_LEFT_OUT, SHEETS, write_archive
 from integration.leaving.erase import (
-    delete_raw,
+    delete_rows_silently,
     destroy_credentials,
     erase_chunk,
     erase_piece,
@@ -35,8 +35,20 @@ from integration.leaving.erase import (
     list_parents,
     note_erased,
 )
-from integration.leaving.sheet import FORMULA
-from integration.models import AuditEntry, Company, Connection, ContactChange, DayFigures, Link, RateSlot, Record, Sample, SyncRun, Tag
+from integration.leaving.sheet import FORMULA_STARTS
+from integration.models import (
+    AuditEntry,
+    Company,
+    Connection,
+    ContactChange,
+    DayFigures,
+    Link,
+    RateSlot,
+    Record,
+    Sample,
+    SyncRun,
+    Tag,
+)
 from tests.admin.world import QUEUE_TABLES, SECRET, entry, furnish
 from tests.cast import member
 from tests.core import rows
@@ -58,7 +70,7 @@ def world(slug: str, owner: str) -> Any:
         Sample.objects.get_or_create(account=account, connection=own.sansan, external_id=f"{slug}-C7", defaults={"read_at": now})
         DayFigures.objects.get_or_create(account=account, rule=own.rule, day=now.date(), defaults={"created": 3, "latency": [1, 2]})
         own.rule.interval = 77
-        because(own.rule, f"{slug} wants it slower").save()
+        give_reason(own.rule, f"{slug} wants it slower").save()
         own.spare_key = own.spare.pk
         LogEntry.objects.log_actions(own.owner.pk, [own.spare], CHANGE, change_message=f"{slug} changed what is gone", single_object=True)
         own.spare.delete()
@@ -185,12 +197,12 @@ def test_no_cell_is_a_formula_and_japanese_stays_as_it_is(acme):
         Link.objects.filter(pk=acme.link.pk).update(contact_id="+1")
         SyncRun.objects.filter(pk=acme.run.pk).update(detail="-1", started_by="@aiko")
         Tag.objects.filter(pk=acme.tags[0].pk).update(name="\t=1+1")
-        because(acme.rule, "=1+1").save()
+        give_reason(acme.rule, "=1+1").save()
     User.objects.filter(pk=acme.owner.pk).update(first_name="=愛子")
     entry(acme.run, acme.record, name=bad, detail="", email="@x")
     found = unzipped(acme.account)
     sheets = {name: lines(content) for name, content in found.items() if name.endswith(".csv")}
-    assert not [value for sheet in sheets.values() for row in sheet for value in row.values() if value.startswith(FORMULA)]
+    assert not [value for sheet in sheets.values() for row in sheet for value in row.values() if value.startswith(FORMULA_STARTS)]
     assert {"'" + bad, "株式会社さくら、渡邉"} <= set(sheets["records.csv"][0].values())
     assert "'=愛子" in found["members.csv"] and "'=1+1" in found["history.csv"] and "'" + bad in {row["name"] for row in sheets["audit.csv"]}
 
@@ -416,7 +428,7 @@ def committed(transactional_db):
     """The tests' own way of emptying the tables would be refused by the audit log's triggers."""
     yield
     Account.objects.update(leaving_at=timezone.now())
-    delete_raw(AuditEntry._base_manager.all())
+    delete_rows_silently(AuditEntry._base_manager.all())
 
 
 def test_a_row_written_behind_it_is_found_by_the_next_call(committed, monkeypatch):

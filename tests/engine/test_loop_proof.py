@@ -19,8 +19,8 @@ from integration.delivery.send import send_writes
 from integration.models import AuditEntry, Link, Record, Side, SyncRule, SyncRun
 from integration.planning.normalize import normalize_phone, normalize_text
 from integration.sandbox.hubspot.errors import Problem
-from integration.sandbox.hubspot.portal import addresses as addresses_of
-from integration.sandbox.people import hex_id
+from integration.sandbox.hubspot.portal import list_contact_addresses as addresses_of
+from integration.sandbox.people import make_hex_id
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine import oracle
 
@@ -52,7 +52,7 @@ class World:
     # Sansan
 
     def add(self, **values: Any) -> None:
-        ids = {name: hex_id(self.rng) for name in ("id", "personId")}
+        ids = {name: make_hex_id(self.rng) for name in ("id", "personId")}
         self.sandbox.sansan.add({**ids, **values})
 
     def card(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from integration import tasks
 from integration.connections import credentials
 from integration.connections.credentials import make_connector
 from integration.connections.properties import ensure_own_properties
-from integration.connectors.hubspot.oauth import Tokens
+from integration.connectors.hubspot.oauth import OAuthTokens
 from integration.models import Connection, FieldMapping, SyncRule
 from integration.rules.file import make_default_mappings
 from tests.cast import KEY, member, sync
@@ -165,7 +165,7 @@ def test_a_sync_by_oauth(sandbox, rule):
 
 
 def test_a_new_refresh_token_replaces_the_old_one(sandbox, connection, monkeypatch, time_machine_later):
-    monkeypatch.setattr(credentials.OAuth, "refresh", lambda self, old: Tokens("access-2", "refresh-2", 1800, ""))
+    monkeypatch.setattr(credentials.HubSpotOAuth, "refresh", lambda self, old: OAuthTokens("access-2", "refresh-2", 1800, ""))
     time_machine_later(seconds=1800)
     with in_account(connection.account):
         make_connector(stored(connection.account))

@@ -12,7 +12,17 @@ from integration.models import AuditEntry, Link, Record, SyncRun
 from integration.runs import start_run, work_slice
 from tests.cast import KEY, TOKEN, sync
 from tests.engine.oracle import contacts_of, expected
-from tests.engine.several_keys import ANA, add, by_name, contacts, edited, empty, only, rests, stands
+from tests.engine.several_keys import (
+    ANA,
+    add,
+    by_name,
+    contacts,
+    edited,
+    empty,
+    only,
+    rests,
+    stands,
+)
 from tests.engine.test_two_keys import OTHER_KEY, OTHER_TOKEN, everybody, settle, turn, two
 
 __all__ = ["empty", "only"]

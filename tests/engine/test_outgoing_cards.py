@@ -251,7 +251,7 @@ def test_more_cards_in_doubt_than_one_look_takes(rule, sandbox, monkeypatch, tim
 
 
 def test_an_answer_without_an_id(rule, sandbox, monkeypatch):
-    answer = sansan.json_response
+    answer = sansan.make_json_response
     monkeypatch.setattr(sansan, "json_response", lambda status, value: answer(status, {} if status == 201 else value))
     id = create(sandbox)
     sync(rule)

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from core.models import User
 from core.tenancy import in_account
-from integration.admin.health import Health
-from integration.admin.parts.person import cards_of
+from integration.admin.health import HealthView
+from integration.admin.parts.person import list_person_cards
 from integration.intake.people import bar_cards, retry_reason, unbar_cards
 from integration.ledger.figures import add_figures
 from integration.models import DayFigures, Link, Record
@@ -52,7 +52,7 @@ def rule(db):
 
 def page(rule, **query):
     """The view, as the page that it makes; as the superuser, who has no account's condition to help."""
-    one = Health()
+    one = HealthView()
     one.request = RequestFactory().get("/", query)
     one.request.user = User(is_superuser=True)
     one.rule, one.bucket, one.reason, one.term = rule, query.get("stand", ""), query.get("reason", ""), query.get("q", "")
@@ -97,7 +97,7 @@ def test_no_question_of_the_page_reads_all_records(rule, ask):
 def test_the_cards_of_a_person_are_found_by_their_link(rule):
     with in_account(rule.account):
         one = Record.objects.filter(rule=rule, link__isnull=False).first()
-        found = plans(lambda: cards_of(one))
+        found = plans(lambda: list_person_cards(one))
     assert found and not wide(found), wide(found)
 
 

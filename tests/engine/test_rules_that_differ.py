@@ -10,7 +10,16 @@ from integration.models import Connection, Record, Tag
 from integration.rules.file import FileRefused
 from tests.cast import KEY, TOKEN, sync
 from tests.engine.several_keys import ANA, TITLE, add, contacts, edited, empty, only, rests, stands
-from tests.engine.test_two_keys import EMAIL, NAME, OTHER_KEY, OTHER_TOKEN, everybody, settle, turn, two
+from tests.engine.test_two_keys import (
+    EMAIL,
+    NAME,
+    OTHER_KEY,
+    OTHER_TOKEN,
+    everybody,
+    settle,
+    turn,
+    two,
+)
 
 __all__ = ["empty", "only"]
 

@@ -12,7 +12,7 @@ from integration import tasks
 from integration.connections import survey
 from integration.connections.check import check_connection
 from integration.connections.survey import (
-    SAMPLES,
+    SAMPLES_WANTED,
     begin_survey,
     find_sample_refusal,
     forget_sample_refusal,
@@ -97,7 +97,7 @@ def test_a_slice_stores_how_far_it_came(connection, hurried):
         assert work_survey_slice(connection, 1.5) == 0.0
         connection.refresh_from_db()
         assert (connection.survey["state"], connection.survey["cards"]) == ("running", 300)
-        assert connection.cards is None and Sample.objects.count() == SAMPLES
+        assert connection.cards is None and Sample.objects.count() == SAMPLES_WANTED
 
 
 def test_a_slice_that_begins_late_still_reads_a_page(connection):

@@ -177,7 +177,7 @@ def test_a_sweep_goes_on_where_its_slice_ended(sandbox_of, time_machine_later, m
     for i, card in enumerate(cards(sandbox)):
         tag(sandbox, card, "T0001" if i % 2 else "T0002")
     rule = selected("T0001", "T0002")
-    monkeypatch.setattr("integration.connectors.sansan.client.PAGE", 5)
+    monkeypatch.setattr("integration.connectors.sansan.client.CARDS_A_PAGE", 5)
     for card in cards(sandbox)[:4]:
         tag(sandbox, card, "T0001", "T0002")
     for card in cards(sandbox)[4:8]:
@@ -211,7 +211,7 @@ def by_slices(rule: SyncRule, sandbox: Any) -> int:
 @pytest.mark.parametrize("after", [1, 2, 3, 4])
 def test_killed_in_the_middle(sandbox, time_machine_later, monkeypatch, after):
     rule = selected("T0001", "T0002")
-    monkeypatch.setattr("integration.connectors.sansan.client.PAGE", 3)
+    monkeypatch.setattr("integration.connectors.sansan.client.CARDS_A_PAGE", 3)
     tag(sandbox, cards(sandbox)[0])
     tag(sandbox, cards(sandbox)[1], "T0002")
     store, left = store_swept_page, [after]

@@ -20,7 +20,14 @@ from integration import tasks
 from integration.leaving import retention
 from integration.leaving.retention import sweep_history
 from integration.models import AuditEntry, Connection, Heartbeat, SyncRule, SyncRun
-from integration.runs import MOST_IDLE_SLICES, begin_slice, measure_progress, schedule_run, select_due_rules, start_run
+from integration.runs import (
+    MOST_IDLE_SLICES,
+    begin_slice,
+    measure_progress,
+    schedule_run,
+    select_due_rules,
+    start_run,
+)
 from integration.slice.desk import Desk
 from integration.slice.lease import claim_lease
 from tests.cast import TOKEN, configured, file, sync
@@ -432,7 +439,7 @@ def test_two_tasks_for_one_quiet_poll(sandbox):
     with in_account(rule.account):
         quiet = start_run(rule, "schedule")
     for _ in range(2):  # the tick had enqueued it again, because the queue was slow
-        tasks.enqueue("work", rule.account_id, quiet.pk)
+        tasks.enqueue_task("work", rule.account_id, quiet.pk)
     assert work_off() == ["work", "work"]
 
 
@@ -502,7 +509,7 @@ def test_a_person_who_asks_twice_gets_the_same_run(sandbox):
 def test_an_enqueued_task_appears_at_the_commit(django_capture_on_commit_callbacks, monkeypatch):
     monkeypatch.undo()
     with django_capture_on_commit_callbacks() as later:
-        tasks.enqueue("work", 1, 2)
+        tasks.enqueue_task("work", 1, 2)
         assert waiting() == []
     for call in later:
         call()
@@ -560,7 +567,7 @@ def test_every_task_moves_the_heartbeat(sandbox, time_machine_later):
 
 def test_a_cluster_is_stuck_when_tasks_wait_and_nobody_works(time_machine_later):
     assert not tasks.is_stuck(150)  # nothing waits
-    tasks.enqueue("work", 1, 1)
+    tasks.enqueue_task("work", 1, 1)
     assert tasks.is_stuck(150)  # and nobody has ever worked
     tasks.move_heartbeat()
     assert not tasks.is_stuck(150)
@@ -573,7 +580,7 @@ def test_a_cluster_is_stuck_when_tasks_wait_and_nobody_works(time_machine_later)
 
 
 def test_another_host_does_not_speak_for_this_one():
-    tasks.enqueue("work", 1, 1)
+    tasks.enqueue_task("work", 1, 1)
     Heartbeat.objects.create(host="elsewhere", beat_at=timezone.now())
     assert tasks.is_stuck(150)
 

@@ -17,7 +17,13 @@ from structlog.testing import capture_logs
 from core.models import Account
 from core.tenancy import ScopeError, all_accounts, in_account
 from integration import tasks
-from integration.intake.inbox import HeardChange, has_changes, put_changes, settle_changes, take_changes
+from integration.intake.inbox import (
+    HeardChange,
+    has_changes,
+    put_changes,
+    settle_changes,
+    take_changes,
+)
 from integration.models import Connection, ContactChange, SyncRule, SyncRun
 from integration.sandbox.hubspot import delivery
 from integration.webhooks import LONGEST_BODY, NOTED_EVERY
@@ -81,7 +87,7 @@ def send(
 ) -> Any:
     body = json.dumps(events).encode() if body is None else body
     stamp = str(int((timezone.now().timestamp() - age) * 1000))
-    headers = delivery.signed(versions, secret, signed, body, stamp)
+    headers = delivery.make_signed_headers(versions, secret, signed, body, stamp)
     return (client or Client(enforce_csrf_checks=True)).post(path, body, content_type="application/json", headers=headers, **more)
 
 
@@ -327,7 +333,7 @@ def test_no_secret_is_told_anybody(queue, caplog, capfd):
                 told.append(f"{answer.content!r}{dict(answer.headers)}")
     seen = "".join(told) + str(logs) + caplog.text + "".join(capfd.readouterr()) + str(queue())
     assert APP not in seen and OWN not in seen
-    assert delivery.signature_v1(APP, json.dumps([event()]).encode()) not in seen
+    assert delivery.sign_body_v1(APP, json.dumps([event()]).encode()) not in seen
 
 
 # The inbox
@@ -481,9 +487,9 @@ def test_a_task_that_was_lost_is_made_up_for(queue, time_machine_later):
     rule = connected(due_at=timezone.now() + timedelta(hours=1))
     send(event())
     OrmQ.objects.all().delete()
-    tasks.start_due()
+    tasks.start_due_runs()
     assert runs_of(rule) == [], "the task may still come"
     time_machine_later(seconds=6)
-    tasks.start_due()
+    tasks.start_due_runs()
     assert [run.trigger for run in runs_of(rule)] == ["webhook"]
     assert [name for name, _ in queue()] == ["work"]

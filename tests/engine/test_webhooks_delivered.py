@@ -109,14 +109,14 @@ class World:
 def world(live_server: Any, sandbox_of: Any, monkeypatch: Any, settings: Any) -> Any:
     settings.HUBSPOT_CLIENT_SECRET, settings.PUBLIC_URL = APP, ""
     monkeypatch.setattr(sender, "time", SimpleNamespace(sleep=sleep, monotonic=monotonic))
-    world, post = World(sandbox_of(12, **PLAIN), live_server.url), delivery.post
+    world, post = World(sandbox_of(12, **PLAIN), live_server.url), delivery.post_events
 
     def in_turn(*request: Any) -> int:
         """Server and workers share a connection to SQLite's memory here, so that nothing is delivered while a task is worked off."""
         with world.working:
             return post(*request)
 
-    monkeypatch.setattr(delivery, "post", in_turn)
+    monkeypatch.setattr(delivery, "post_events", in_turn)
     yield world
     world.act("webhooks", url=None)
     with world.working:

@@ -9,11 +9,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.planning.judge import NEVER_BLANKED, Choice, Clash, Present, Times, choose_winner, judge_property
+from integration.planning.judge import (
+    NEVER_BLANKED,
+    Choice,
+    Clash,
+    Present,
+    Times,
+    choose_winner,
+    judge_property,
+)
 from integration.planning.plan import plan_people
 from integration.planning.rule import MappingRow
 from integration.planning.snapshot import LinkView
-from tests.planning.make import AIKO, BEN, ROWS, at, card, contact, only, policy, row, rule, snapshot
+from tests.planning.make import (
+    AIKO,
+    BEN,
+    ROWS,
+    at,
+    card,
+    contact,
+    only,
+    policy,
+    row,
+    rule,
+    snapshot,
+)
 
 quick = settings(max_examples=300, derandomize=True, deadline=None, database=None)
 OLD, NEW = at("2026-04-01"), at("2026-04-02")

@@ -1,3 +1,4 @@
+
 import pytest
 
 from integration.planning.judge import Present, Times, judge_property

@@ -1,3 +1,4 @@
+
 import pytest
 
 from integration.planning.diff import is_same_by_kind

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.planning.echo import BOTH, ECHO, EDITED, OLD, UNTOUCHED, is_value_as_left, judge_change
+from integration.planning.echo import (
+    ECHO,
+    ECHO_AND_EDIT,
+    EDITED,
+    OLD,
+    UNTOUCHED,
+    is_value_as_left,
+    judge_change,
+)
 from integration.planning.snapshot import LinkView
 from integration.records import ContactRead
 from tests.planning.make import at
@@ -30,7 +38,7 @@ def read(moment, id: str = "101", **values: str) -> ContactRead:
     [
         (THEN, {}, True, ECHO),
         (THEN, {}, False, OLD),
-        (THEN, {"jobtitle": "部長"}, True, BOTH),
+        (THEN, {"jobtitle": "部長"}, True, ECHO_AND_EDIT),
         (THEN, {"jobtitle": "部長"}, False, OLD),
         (BEFORE, {}, True, OLD),
         (BEFORE, {"jobtitle": "部長"}, True, OLD),

@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration.planning.expressions import ExpressionError, check_expression, list_expression_fields, render_expression
+from integration.planning.expressions import (
+    ExpressionError,
+    check_expression,
+    list_expression_fields,
+    render_expression,
+)
 
 CARD = {
     "lastName": "森",

@@ -1,6 +1,12 @@
+
 import pytest
 
-from integration.planning.filters import OPERATORS, find_unmet, find_unmet_of_contact, write_filter
+from integration.planning.filters import (
+    OPERATORS,
+    find_unmet_card_filter,
+    find_unmet_contact_filter,
+    write_filter,
+)
 from integration.planning.rule import Filter
 from tests.planning.make import card, contact, only
 
@@ -29,8 +35,8 @@ from tests.planning.make import card, contact, only
 )
 def test_an_operator_on_text(op, want, have, holds):
     filters = only("title", op, want)
-    assert (find_unmet(card(title=have), filters) is None) is holds
-    assert (find_unmet_of_contact(contact(title=have), filters) is None) is holds
+    assert (find_unmet_card_filter(card(title=have), filters) is None) is holds
+    assert (find_unmet_contact_filter(contact(title=have), filters) is None) is holds
 
 
 @pytest.mark.parametrize(
@@ -47,19 +53,19 @@ def test_an_operator_on_text(op, want, have, holds):
     ],
 )
 def test_an_operator_on_the_exchange_date(op, day, holds):
-    assert (find_unmet(card(day=day), only("exchangeDate", op, "2026-04-01")) is None) is holds
+    assert (find_unmet_card_filter(card(day=day), only("exchangeDate", op, "2026-04-01")) is None) is holds
 
 
 @pytest.mark.parametrize(("op", "fails"), [("blank", False), ("not_blank", True), ("equals", True), ("not_equals", False)])
 def test_a_field_that_the_card_does_not_have_is_blank(op, fails):
-    assert (find_unmet(card(), only("memo", op, "x")) is not None) is fails
+    assert (find_unmet_card_filter(card(), only("memo", op, "x")) is not None) is fails
 
 
 def test_all_filters_must_hold_and_the_first_that_fails_is_named():
     filters = (Filter("title", "not_blank"), Filter("companyName", "contains", "ベータ"), Filter("title", "equals", "課長"))
-    assert find_unmet(card(title="部長"), filters) == filters[1]
-    assert find_unmet(card(title="部長"), filters[:1]) is None
-    assert find_unmet(card(), ()) is None
+    assert find_unmet_card_filter(card(title="部長"), filters) == filters[1]
+    assert find_unmet_card_filter(card(title="部長"), filters[:1]) is None
+    assert find_unmet_card_filter(card(), ()) is None
 
 
 @pytest.mark.parametrize(("one", "text"), [(Filter("title", "equals", "部長"), "title equals 部長"), (Filter("title", "blank"), "title blank")])

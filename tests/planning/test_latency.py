@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.planning.latency import BUCKET_EDGES, add_times, find_bucket, find_percentile, make_empty_counts, unite_days
+from integration.planning.latency import (
+    BUCKET_EDGES,
+    add_times,
+    find_bucket,
+    find_percentile,
+    make_empty_counts,
+    unite_days,
+)
 
 quick = settings(max_examples=150, derandomize=True, deadline=None, database=None)
 TIMES = st.lists(st.floats(0.01, 200_000, allow_nan=False), min_size=1, max_size=60)

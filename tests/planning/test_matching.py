@@ -1,3 +1,4 @@
+
 from itertools import permutations
 
 import pytest

@@ -1,6 +1,14 @@
+
 import pytest
 
-from integration.planning.normalize import is_email, normalize_company, normalize_email, normalize_name, normalize_phone, normalize_text
+from integration.planning.normalize import (
+    is_email,
+    normalize_company,
+    normalize_email,
+    normalize_name,
+    normalize_phone,
+    normalize_text,
+)
 
 
 @pytest.mark.parametrize(

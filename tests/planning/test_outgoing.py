@@ -8,7 +8,12 @@ from itertools import product
 import pytest
 
 from integration.planning.decisions import NEW_CARD, REASONS
-from integration.planning.new_cards import Candidate, decide_candidate, find_card_address, refuse_candidate
+from integration.planning.new_cards import (
+    Candidate,
+    decide_candidate,
+    find_card_address,
+    refuse_candidate,
+)
 from integration.planning.rule import Rule
 from tests.planning.make import contact, only, row
 

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration.planning.pace import FASTEST, SHARE, SLOWER, afford_pause, choose_pace
+from integration.planning.pace import (
+    LOOKING_SHARE,
+    PACE_GROWTH,
+    SHORTEST_PACE,
+    afford_pause,
+    choose_pace,
+)
 
 quick = settings(max_examples=300, derandomize=True, deadline=None, database=None)
 
@@ -41,15 +47,15 @@ def test_quiet_it_grows_to_the_rules_own_interval_and_stays_there():
     for _ in range(12):
         pace = choose_pace(pace, False, 60.0, 0.0)
         seen.append(pace)
-    assert seen[0] == FASTEST and seen[-1] == seen[-2] == 60.0
-    assert seen == sorted(seen) and all(later <= earlier * SLOWER for earlier, later in pairwise(seen))
+    assert seen[0] == SHORTEST_PACE and seen[-1] == seen[-2] == 60.0
+    assert seen == sorted(seen) and all(later <= earlier * PACE_GROWTH for earlier, later in pairwise(seen))
 
 
 def test_a_change_brings_it_back_at_once():
-    assert choose_pace(3600.0, True, 3600.0, 0.0) == FASTEST
+    assert choose_pace(3600.0, True, 3600.0, 0.0) == SHORTEST_PACE
 
 
-@pytest.mark.parametrize(("per_minute", "rules", "seconds"), [(300, 1, 0.8), (300, 10, 8.0), (60, 1, 4.0), (1, 1, 240.0), (0, 5, FASTEST)])
+@pytest.mark.parametrize(("per_minute", "rules", "seconds"), [(300, 1, 0.8), (300, 10, 8.0), (60, 1, 4.0), (1, 1, 240.0), (0, 5, SHORTEST_PACE)])
 def test_what_a_rate_limit_allows(per_minute, rules, seconds):
     assert afford_pause(per_minute, rules) == pytest.approx(seconds)
 
@@ -58,7 +64,7 @@ def test_what_a_rate_limit_allows(per_minute, rules, seconds):
 @given(per_minute=st.floats(0.1, 100_000), rules=st.integers(1, 500))
 def test_all_rules_together_use_no_more_than_their_share(per_minute, rules):
     looks = rules * 60 / afford_pause(per_minute, rules)
-    assert looks <= per_minute * SHARE * 1.0001
+    assert looks <= per_minute * LOOKING_SHARE * 1.0001
 
 
 paces = st.none() | st.floats(0.1, 100_000)
@@ -74,4 +80,4 @@ def test_never_more_often_than_the_budget_and_never_more_seldom_than_the_rule_or
 @quick
 @given(pace=paces, slowest=st.floats(1, 86_400), least=st.floats(0, 86_400))
 def test_a_change_is_never_answered_more_slowly_than_quiet(pace, slowest, least):
-    assert choose_pace(pace, True, slowest, least) <= choose_pace(max(pace or 0, FASTEST), False, slowest, least)
+    assert choose_pace(pace, True, slowest, least) <= choose_pace(max(pace or 0, SHORTEST_PACE), False, slowest, least)

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from integration.planning.blend import blend_cards, unite_tags
 from integration.planning.matching import group_people
-from integration.planning.normalize import normalize_email, normalize_name, normalize_phone, normalize_text
+from integration.planning.normalize import (
+    normalize_email,
+    normalize_name,
+    normalize_phone,
+    normalize_text,
+)
 from integration.planning.plan import plan_people
 from integration.planning.rule import LINK_ID
 from integration.planning.snapshot import LinkView, Snapshot

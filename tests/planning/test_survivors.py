@@ -1,3 +1,4 @@
+
 from dataclasses import replace
 from itertools import permutations
 

@@ -1,3 +1,4 @@
+
 import pytest
 
 from integration.planning.transforms import TRANSFORMS

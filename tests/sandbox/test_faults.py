@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from integration.sandbox import server, store
-from integration.sandbox.faults import KINDS
+from integration.sandbox.faults import FAULT_KINDS
 from integration.sandbox.server import EXAMPLE_KEY, EXAMPLE_TOKEN, Sandbox
 from tests.sandbox.conftest import Caller
 
@@ -74,10 +74,10 @@ def test_slow_answers(hubspot: Caller, control: Caller, monkeypatch: pytest.Monk
 
     control("POST", "faults", {"system": "hubspot", "kind": kind, "seconds": 45})
     finished = threading.Event()
-    handle = server.Handler._handle
+    handle = server.CallReceiver._handle
     with monkeypatch.context() as patched:
         patched.setattr(server.time, "sleep", wait)
-        patched.setattr(server.Handler, "do_POST", lambda handler: (handle(handler), finished.set()))
+        patched.setattr(server.CallReceiver, "do_POST", lambda handler: (handle(handler), finished.set()))
         with pytest.raises(requests.ReadTimeout):
             hubspot("POST", "", {"properties": {"email": "aiko@example.jp"}}, timeout=0.2)
         given_up.set()
@@ -113,8 +113,8 @@ def test_which_calls_a_fault_meets(sansan: Caller, control: Caller, fault: dict[
 
 def test_an_unknown_kind_is_refused_and_every_kind_is_met_here(control: Caller) -> None:
     answer = control("POST", "faults", {"system": "hubspot", "kind": "flood"})
-    assert answer.status_code == 400 and all(kind in answer.json()["error"] for kind in KINDS)
-    assert {"status", "rate_limit", "reset", "reset_after", "timeout", "html", "truncated", "wrong_type", "delay"} == KINDS
+    assert answer.status_code == 400 and all(kind in answer.json()["error"] for kind in FAULT_KINDS)
+    assert {"status", "rate_limit", "reset", "reset_after", "timeout", "html", "truncated", "wrong_type", "delay"} == FAULT_KINDS
 
 
 def test_calls_are_counted_by_system_call_and_status(hubspot: Caller, sansan: Caller, control: Caller, make: Callable[..., str]) -> None:
@@ -155,7 +155,7 @@ def test_a_mistaken_order_is_answered(control: Caller, verb: str, body: dict[str
 def test_the_state_outlives_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     with Sandbox(cards=20, limits=False) as sandbox:
-        assert store.load(sandbox, file) is False
+        assert store.load_state(sandbox, file) is False
         hubspot = Caller(sandbox, {"Authorization": f"Bearer {EXAMPLE_TOKEN}"}, "/crm/v3/objects/contacts/")
         ids = [hubspot("POST", "", {"properties": {"email": f"{name}@example.jp"}}).json()["id"] for name in ("aiko", "ben", "chie")]
         merged = hubspot("POST", "merge", {"primaryObjectId": ids[0], "objectIdToMerge": ids[1]}).json()["id"]
@@ -169,11 +169,11 @@ def test_the_state_outlives_a_restart(tmp_path: Path) -> None:
         changes = sandbox.sansan.changes
         sandbox.sansan.delete(gone), sandbox.sansan.hide(True, [hidden])
         assert sandbox.sansan.changes == changes + 2, "what changed is saved"
-        store.save(sandbox, file)
+        store.save_state(sandbox, file)
         before = Caller(sandbox, {})("GET", "/sandbox/state").json()
     assert set(json.loads(file.read_bytes())) == {"sansan", "hubspot"} == set(before)
     with Sandbox(cards=3, seed=9, limits=False) as sandbox:
-        assert store.load(sandbox, file) is True
+        assert store.load_state(sandbox, file) is True
         assert Caller(sandbox, {})("GET", "/sandbox/state").json() == before
         hubspot = Caller(sandbox, {"Authorization": f"Bearer {EXAMPLE_TOKEN}"}, "/crm/v3/objects/contacts/")
         for key, by in ((ids[1], ""), ("ben@example.jp", "email"), ("K1", "key")):

@@ -16,7 +16,12 @@ import requests
 from integration.connectors.base import Reconnect, RetryLater
 from integration.connectors.http import Unlimited
 from integration.connectors.hubspot.client import HubSpot
-from integration.connectors.hubspot.oauth import OPTIONAL_SCOPES, SCOPES, OAuth, authorize_url
+from integration.connectors.hubspot.oauth import (
+    OPTIONAL_SCOPES,
+    REQUIRED_SCOPES,
+    HubSpotOAuth,
+    make_authorize_url,
+)
 from integration.sandbox.server import Sandbox
 from tests.sandbox.conftest import Caller
 from tests.sandbox.test_openapi import FILES, FORMATS, json_schema, loosened
@@ -33,8 +38,8 @@ def app() -> str:
 
 
 @pytest.fixture
-def oauth(both: Sandbox, app: str) -> OAuth:
-    return OAuth(app, "a-secret", both.url, "2026-03")
+def oauth(both: Sandbox, app: str) -> HubSpotOAuth:
+    return HubSpotOAuth(app, "a-secret", both.url, "2026-03")
 
 
 @pytest.fixture
@@ -47,7 +52,7 @@ def browser() -> Iterator[Callable[..., requests.Response]]:
 @pytest.fixture
 def consent(both: Sandbox, browser: Callable[..., requests.Response], app: str) -> Callable[[], str]:
     """Has a person consent; gives the code."""
-    return lambda: returned(browser("POST", authorize_url(both.url, app, CALLBACK, STATE)))["code"]
+    return lambda: returned(browser("POST", make_authorize_url(both.url, app, CALLBACK, STATE)))["code"]
 
 
 @pytest.fixture
@@ -77,27 +82,27 @@ def details(both: Sandbox, access: str) -> requests.Response:
 
 
 def test_the_page_names_the_app_and_its_scopes(both: Sandbox, browser: Callable[..., requests.Response]) -> None:
-    answer = browser("GET", authorize_url(both.url, "<b>app</b>", CALLBACK, STATE))
+    answer = browser("GET", make_authorize_url(both.url, "<b>app</b>", CALLBACK, STATE))
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "<title>HubSpot sandbox</title>" in answer.text and "Connect app</button>" in answer.text
     assert "&lt;b&gt;app&lt;/b&gt;" in answer.text and "<b>app" not in answer.text
-    assert all(f"<code>{scope}</code>" in answer.text for scope in SCOPES + OPTIONAL_SCOPES)
+    assert all(f"<code>{scope}</code>" in answer.text for scope in REQUIRED_SCOPES + OPTIONAL_SCOPES)
     assert both.calls["by_call"] == {"hubspot GET /oauth/authorize 200": 1}
 
 
 def test_consent_returns_with_a_code_and_the_state(both: Sandbox, browser: Callable[..., requests.Response], app: str) -> None:
-    first, second = (returned(browser("POST", authorize_url(both.url, app, CALLBACK, STATE))) for _ in range(2))
+    first, second = (returned(browser("POST", make_authorize_url(both.url, app, CALLBACK, STATE))) for _ in range(2))
     assert first.keys() == {"code", "state"} and first["state"] == STATE
     assert first["code"] != second["code"]
 
 
 def test_cancel_returns_without_a_code(both: Sandbox, browser: Callable[..., requests.Response], app: str) -> None:
-    answer = browser("POST", authorize_url(both.url, app, CALLBACK, STATE), cancel="1")
+    answer = browser("POST", make_authorize_url(both.url, app, CALLBACK, STATE), cancel="1")
     assert returned(answer) == {"error": "access_denied", "state": STATE}
 
 
 def test_the_callback_keeps_its_own_query(both: Sandbox, browser: Callable[..., requests.Response], app: str) -> None:
-    answer = browser("POST", authorize_url(both.url, app, f"{CALLBACK}?lang=ja", STATE))
+    answer = browser("POST", make_authorize_url(both.url, app, f"{CALLBACK}?lang=ja", STATE))
     assert parse_qs(urlsplit(answer.headers["Location"]).query).keys() == {"lang", "code", "state"}
 
 
@@ -125,7 +130,7 @@ def test_a_wrong_question_returns_to_nobody(both: Sandbox, browser: Callable[...
 # Codes and tokens
 
 
-def test_a_code_becomes_access_to_the_portal_of_the_app(both: Sandbox, oauth: OAuth, consent: Callable[[], str], app: str) -> None:
+def test_a_code_becomes_access_to_the_portal_of_the_app(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str], app: str) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     portal = both.hubspot.portal(f"pat-oauth-{app}")
     assert (tokens.expires_in, tokens.hub_id) == (1800, str(portal.id))
@@ -136,14 +141,14 @@ def test_a_code_becomes_access_to_the_portal_of_the_app(both: Sandbox, oauth: OA
     assert client.read(["aiko@example.jp"], ["email"], by="email")
 
 
-def test_a_code_works_once(oauth: OAuth, consent: Callable[[], str]) -> None:
+def test_a_code_works_once(oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
     code = consent()
     oauth.exchange(code, CALLBACK)
     with pytest.raises(Reconnect, match="works once"):
         oauth.exchange(code, CALLBACK)
 
 
-def test_a_code_works_once_whoever_is_first(oauth: OAuth, consent: Callable[[], str]) -> None:
+def test_a_code_works_once_whoever_is_first(oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
     code = consent()
 
     def ask(_: int) -> bool:
@@ -156,15 +161,15 @@ def test_a_code_works_once_whoever_is_first(oauth: OAuth, consent: Callable[[], 
         assert sum(pool.map(ask, range(8))) == 1
 
 
-def test_a_code_is_of_one_app_and_one_address(both: Sandbox, oauth: OAuth, consent: Callable[[], str]) -> None:
+def test_a_code_is_of_one_app_and_one_address(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
     with pytest.raises(Reconnect, match="Connect HubSpot again"):
-        OAuth("another-app", "a-secret", both.url, "v3").exchange(consent(), CALLBACK)
+        HubSpotOAuth("another-app", "a-secret", both.url, "v3").exchange(consent(), CALLBACK)
     with pytest.raises(Reconnect, match="redirect URL"):
         oauth.exchange(consent(), f"{CALLBACK}/elsewhere")
 
 
 @pytest.mark.parametrize(("seconds", "works"), [(599, True), (601, False)])
-def test_a_code_lasts_ten_minutes(oauth: OAuth, consent: Callable[[], str], later: Callable[[float], None], seconds: int, works: bool) -> None:
+def test_a_code_lasts_ten_minutes(oauth: HubSpotOAuth, consent: Callable[[], str], later: Callable[[float], None], seconds: int, works: bool) -> None:
     code = consent()
     later(seconds)
     if works:
@@ -176,7 +181,7 @@ def test_a_code_lasts_ten_minutes(oauth: OAuth, consent: Callable[[], str], late
 
 @pytest.mark.parametrize("version", ["v1", "v3", "2026-03"])
 def test_a_refresh_gives_another_access_to_the_same_portal(both: Sandbox, consent: Callable[[], str], app: str, version: str) -> None:
-    oauth = OAuth(app, "a-secret", both.url, version)
+    oauth = HubSpotOAuth(app, "a-secret", both.url, version)
     first = oauth.exchange(consent(), CALLBACK)
     second = oauth.refresh(first.refresh_token)
     assert (second.refresh_token, second.hub_id) == (first.refresh_token, first.hub_id)
@@ -184,24 +189,24 @@ def test_a_refresh_gives_another_access_to_the_same_portal(both: Sandbox, consen
     assert [details(both, tokens.access_token).json()["portalId"] for tokens in (first, second)] == [int(first.hub_id)] * 2
 
 
-def test_a_refresh_token_is_of_one_app(both: Sandbox, oauth: OAuth, consent: Callable[[], str]) -> None:
+def test_a_refresh_token_is_of_one_app(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     with pytest.raises(Reconnect, match="Connect HubSpot again"):
-        OAuth("another-app", "a-secret", both.url, "v3").refresh(tokens.refresh_token)
+        HubSpotOAuth("another-app", "a-secret", both.url, "v3").refresh(tokens.refresh_token)
 
 
-def test_tokens_outlive_a_restart(both: Sandbox, oauth: OAuth, consent: Callable[[], str], app: str) -> None:
+def test_tokens_outlive_a_restart(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str], app: str) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     with Sandbox(cards=1) as again:
         assert details(again, tokens.access_token).json()["category"] == "EXPIRED_AUTHENTICATION"
-        fresh = OAuth(app, "a-secret", again.url, "v3").refresh(tokens.refresh_token)
+        fresh = HubSpotOAuth(app, "a-secret", again.url, "v3").refresh(tokens.refresh_token)
         assert details(again, fresh.access_token).json()["portalId"] == int(tokens.hub_id)
 
 
 # The end
 
 
-def test_a_revoked_refresh_token_is_refused_and_leaves_no_portal(both: Sandbox, control: Caller, oauth: OAuth, consent: Callable[[], str]) -> None:
+def test_a_revoked_refresh_token_is_refused_and_leaves_no_portal(both: Sandbox, control: Caller, oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     control("POST", "hubspot/revoke", {"token": tokens.refresh_token})
     with pytest.raises(Reconnect, match="HubSpot ended this connection"):
@@ -210,7 +215,7 @@ def test_a_revoked_refresh_token_is_refused_and_leaves_no_portal(both: Sandbox, 
 
 
 def test_an_app_that_is_removed_loses_everything_until_it_is_connected_again(
-    both: Sandbox, control: Caller, oauth: OAuth, consent: Callable[[], str], app: str
+    both: Sandbox, control: Caller, oauth: HubSpotOAuth, consent: Callable[[], str], app: str
 ) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     control("POST", "hubspot/revoke", {"token": f"pat-oauth-{app}"})
@@ -220,7 +225,7 @@ def test_an_app_that_is_removed_loses_everything_until_it_is_connected_again(
     assert details(both, oauth.exchange(consent(), CALLBACK).access_token).status_code == 200
 
 
-def test_a_closed_portal(both: Sandbox, control: Caller, oauth: OAuth, consent: Callable[[], str], app: str) -> None:
+def test_a_closed_portal(both: Sandbox, control: Caller, oauth: HubSpotOAuth, consent: Callable[[], str], app: str) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     control("POST", "hubspot/close", {"token": f"pat-oauth-{app}"})
     assert [details(both, token).status_code for token in (tokens.access_token, f"pat-oauth-{app}")] == [401, 401]
@@ -228,7 +233,7 @@ def test_a_closed_portal(both: Sandbox, control: Caller, oauth: OAuth, consent: 
         oauth.refresh(tokens.refresh_token)
 
 
-def test_access_ends_after_the_seconds_of_the_switch(both: Sandbox, oauth: OAuth, consent: Callable[[], str], later: Callable[[float], None]) -> None:
+def test_access_ends_after_the_seconds_of_the_switch(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str], later: Callable[[float], None]) -> None:
     both.hubspot.switches["oauth_seconds"] = 60
     tokens = oauth.exchange(consent(), CALLBACK)
     assert tokens.expires_in == 60
@@ -243,7 +248,7 @@ def test_access_ends_after_the_seconds_of_the_switch(both: Sandbox, oauth: OAuth
     assert details(both, oauth.refresh(tokens.refresh_token).access_token).status_code == 200
 
 
-def test_access_of_no_seconds_has_ended_at_once(both: Sandbox, control: Caller, oauth: OAuth, consent: Callable[[], str]) -> None:
+def test_access_of_no_seconds_has_ended_at_once(both: Sandbox, control: Caller, oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
     control("PATCH", "switches", {"hubspot": {"oauth_seconds": 0}})
     tokens = oauth.exchange(consent(), CALLBACK)
     assert tokens.expires_in == 0
@@ -295,7 +300,7 @@ def test_tokens_have_the_shape_of_hubspots_file(
     said: dict[str, Any] = answer.json()
     schema = json_schema(loosened(f"oauth.{version}.json")["components"]["schemas"]["AccessTokenResponse"])
     jsonschema.validate(said, schema, jsonschema.Draft202012Validator, format_checker=FORMATS)
-    assert said["scopes"] == [*SCOPES, *OPTIONAL_SCOPES]
+    assert said["scopes"] == [*REQUIRED_SCOPES, *OPTIONAL_SCOPES]
     again = browser("POST", both.url + path, **{**REFRESH, "client_id": app, "refresh_token": said["refresh_token"]}).json()
     assert again == {**said, "access_token": again["access_token"]}
 
@@ -316,7 +321,7 @@ def test_tokens_have_the_shape_of_hubspots_file(
     ],
     ids=str,
 )
-def test_a_refresh_survives_a_fault(both: Sandbox, oauth: OAuth, consent: Callable[[], str], fault: dict[str, Any], seconds: float) -> None:
+def test_a_refresh_survives_a_fault(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str], fault: dict[str, Any], seconds: float) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     both.faults.arm("hubspot", match="oauth/.*/token", **fault)
     with pytest.raises(RetryLater) as caught:
@@ -325,7 +330,7 @@ def test_a_refresh_survives_a_fault(both: Sandbox, oauth: OAuth, consent: Callab
     assert oauth.refresh(tokens.refresh_token).hub_id == tokens.hub_id
 
 
-def test_a_code_whose_answer_was_lost_is_spent(both: Sandbox, oauth: OAuth, consent: Callable[[], str]) -> None:
+def test_a_code_whose_answer_was_lost_is_spent(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
     code = consent()
     both.faults.arm("hubspot", "reset_after", match="oauth/.*/token")
     with pytest.raises(RetryLater):

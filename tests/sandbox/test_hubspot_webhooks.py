@@ -83,12 +83,12 @@ def test_signatures_are_those_of_the_published_examples() -> None:
         ("1693657560000", "K36dawei4A+QBNolUOqo7s91KQDWQ5MXZ/QufNYuk/Y="),
         ("1700000300000", "RnbPH7+UMKVkbV32P8bz450N4M56aPmcru1+D3kSDtw="),
     ):
-        assert delivery.signature_v3(secret, "POST", url, body, stamp) == expected
+        assert delivery.sign_request_v3(secret, "POST", url, body, stamp) == expected
     url, stamp = "https://sync.example.test/hooks/hubspot", "1790000001000"
-    assert delivery.signature_v3(SECRET, "POST", url, BODY, stamp) == "FIWC9Y9O5SLv3pOOZ/WPSjbOqb8qrCr/4pzF88Amq3c="
-    assert delivery.signature_v1(SECRET, BODY) == "ba8e5d3d4c43368f06504e963eab6b8466a200cdeade4b6587411875aa853d68"
+    assert delivery.sign_request_v3(SECRET, "POST", url, BODY, stamp) == "FIWC9Y9O5SLv3pOOZ/WPSjbOqb8qrCr/4pzF88Amq3c="
+    assert delivery.sign_body_v1(SECRET, BODY) == "ba8e5d3d4c43368f06504e963eab6b8466a200cdeade4b6587411875aa853d68"
     encoded, plain = "https://a.test/x%2Fy%3az?q=%40%20%E3%81%82", "https://a.test/x/y:z?q=@%20%E3%81%82"
-    assert delivery.signature_v3(SECRET, "POST", encoded, b"", stamp) == delivery.signature_v3(SECRET, "POST", plain, b"", stamp)
+    assert delivery.sign_request_v3(SECRET, "POST", encoded, b"", stamp) == delivery.sign_request_v3(SECRET, "POST", plain, b"", stamp)
 
 
 @pytest.mark.parametrize("versions", [["v1", "v3"], ["v1"], ["v3"]])
@@ -216,4 +216,4 @@ def test_a_closed_sandbox_sends_no_more(receiver: Receiver) -> None:
         sandbox.hubspot.control("create", {"token": "pat-x", "contacts": [{"firstname": "Aiko"}]})
         until(lambda: sandbox.hubspot.hooks.pending("pat-x") == 0)
     until(lambda: sandbox.hubspot.hooks._thread is None)
-    assert (webhooks.BATCH, webhooks.RETRIES, delivery.ANSWER_SECONDS) == (100, 10, 5.0)
+    assert (webhooks.EVENTS_A_BATCH, webhooks.MOST_RETRIES, delivery.ANSWER_SECONDS) == (100, 10, 5.0)

@@ -9,27 +9,27 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from integration.admin.parts.shown import duration, number
+from integration.admin.parts.shown import show_duration, show_number
 from integration.models import DayFigures
 from integration.planning.latency import find_percentile, unite_days
 
-DAYS = 30
-HEIGHT, STEP, BAR = 96, 20, 14
+CHART_DAYS = 30
+CHART_HEIGHT, DAY_WIDTH, BAR_WIDTH = 96, 20, 14
 
 
-def in_short(day: DayFigures | None) -> str:
+def describe_day(day: DayFigures | None) -> str:
     """A day in a few words, for a line of a list."""
-    if day is None or not (written(day) or day.cards_made or day.failed):
+    if day is None or not (count_written_contacts(day) or day.cards_made or day.failed):
         return "–"
-    parts = [_("%(n)s written") % {"n": number(written(day) + day.cards_made)}]
+    parts = [_("%(n)s written") % {"n": show_number(count_written_contacts(day) + day.cards_made)}]
     if day.failed:
-        parts.append(_("%(n)s failed") % {"n": number(day.failed)})
-    within = p95(day)
-    return ", ".join([*parts, _("95 %% within %(time)s") % {"time": duration(within)}] if within is not None else parts)
+        parts.append(_("%(n)s failed") % {"n": show_number(day.failed)})
+    within = find_p95(day)
+    return ", ".join([*parts, _("95 %% within %(time)s") % {"time": show_duration(within)}] if within is not None else parts)
 
 
 @dataclass(frozen=True)
-class Summary:
+class LatencySummary:
     """What arrived, and how fast; blanks where nothing did."""
 
     n: int
@@ -38,51 +38,51 @@ class Summary:
     slowest: str
 
 
-def summary(days: Iterable[DayFigures]) -> Summary:
+def summarize_days(days: Iterable[DayFigures]) -> LatencySummary:
     days = list(days)
     counts, slowest = unite_days(day.latency for day in days), max((day.slowest for day in days), default=0.0)
     p50, p95 = find_percentile(counts, 0.5, slowest), find_percentile(counts, 0.95, slowest)
-    return Summary(sum(counts), duration(p50), duration(p95), duration(slowest) if sum(counts) else "")
+    return LatencySummary(sum(counts), show_duration(p50), show_duration(p95), show_duration(slowest) if sum(counts) else "")
 
 
-def chart(days: Iterable[DayFigures], today: date) -> dict[str, Any]:
+def draw_chart(days: Iterable[DayFigures], today: date) -> dict[str, Any]:
     """``days`` are of one rule; those on which nothing happened have no row."""
     by_day = {day.day: day for day in days}
-    shown = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
-    most = max((written(by_day.get(day)) + failed(by_day.get(day)) for day in shown), default=0) or 1
-    longest = max((p95(by_day.get(day)) or 0 for day in shown), default=0) or 1
-    places = [(i, p95(by_day.get(day))) for i, day in enumerate(shown)]
-    points = [f"{i * STEP + BAR // 2},{HEIGHT - round(value / longest * (HEIGHT - 6))}" for i, value in places if value is not None]
+    shown = [today - timedelta(days=back) for back in range(CHART_DAYS - 1, -1, -1)]
+    most = max((count_written_contacts(by_day.get(day)) + count_failed_records(by_day.get(day)) for day in shown), default=0) or 1
+    longest = max((find_p95(by_day.get(day)) or 0 for day in shown), default=0) or 1
+    places = [(i, find_p95(by_day.get(day))) for i, day in enumerate(shown)]
+    points = [f"{i * DAY_WIDTH + BAR_WIDTH // 2},{CHART_HEIGHT - round(value / longest * (CHART_HEIGHT - 6))}" for i, value in places if value is not None]
     return {
-        "width": DAYS * STEP,
-        "height": HEIGHT,
+        "width": CHART_DAYS * DAY_WIDTH,
+        "height": CHART_HEIGHT,
         "most": most,
-        "longest": duration(longest) if any(p95(by_day.get(day)) for day in shown) else "",
-        "bars": [bar(i, day, by_day.get(day), most) for i, day in enumerate(shown)],
+        "longest": show_duration(longest) if any(find_p95(by_day.get(day)) for day in shown) else "",
+        "bars": [draw_bar(i, day, by_day.get(day), most) for i, day in enumerate(shown)],
         "line": " ".join(points * 2 if len(points) == 1 else points),  # a line of one point is drawn as a dot
-        "rows": [table_row(by_day[day]) for day in reversed(shown) if day in by_day],
+        "rows": [as_day_row(by_day[day]) for day in reversed(shown) if day in by_day],
         "first": shown[0],
         "last": shown[-1],
     }
 
 
-def bar(i: int, day: date, figures: DayFigures | None, most: int) -> dict[str, Any]:
-    good, bad = written(figures), failed(figures)
-    high, low = round(good / most * HEIGHT), round(bad / most * HEIGHT)
-    return {"x": i * STEP, "day": day, "good": good, "bad": bad, "y": HEIGHT - high, "h": high, "bad_y": HEIGHT - high - low, "bad_h": low}
+def draw_bar(i: int, day: date, figures: DayFigures | None, most: int) -> dict[str, Any]:
+    good, bad = count_written_contacts(figures), count_failed_records(figures)
+    high, low = round(good / most * CHART_HEIGHT), round(bad / most * CHART_HEIGHT)
+    return {"x": i * DAY_WIDTH, "day": day, "good": good, "bad": bad, "y": CHART_HEIGHT - high, "h": high, "bad_y": CHART_HEIGHT - high - low, "bad_h": low}
 
 
-def table_row(day: DayFigures) -> dict[str, Any]:
-    return {"figures": day, "latency": summary([day])}
+def as_day_row(day: DayFigures) -> dict[str, Any]:
+    return {"figures": day, "latency": summarize_days([day])}
 
 
-def written(day: DayFigures | None) -> int:
+def count_written_contacts(day: DayFigures | None) -> int:
     return day.created + day.updated + day.linked if day else 0
 
 
-def failed(day: DayFigures | None) -> int:
+def count_failed_records(day: DayFigures | None) -> int:
     return day.failed if day else 0
 
 
-def p95(day: DayFigures | None) -> float | None:
+def find_p95(day: DayFigures | None) -> float | None:
     return find_percentile(day.latency, 0.95, day.slowest) if day else None

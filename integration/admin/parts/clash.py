@@ -8,19 +8,19 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-WINS = {
+WINNER_TEXTS = {
     "sansan": gettext_lazy("The card wins"),
     "hubspot": gettext_lazy("HubSpot's edit stays"),
     "hold": gettext_lazy("Waits for your choice"),
 }
-DECIDED_BY = {
+DECIDER_TEXTS = {
     "rule": gettext_lazy("the rule says so"),
     "field": gettext_lazy("this field's mapping says so"),
     "person": gettext_lazy("a person chose so"),
 }
 
 
-def lines(clashes: Mapping[str, Sequence[str]] | None, choices: Mapping[str, Mapping[str, str]], labels: Mapping[str, Any]) -> list[dict[str, Any]]:
+def list_clash_lines(clashes: Mapping[str, Sequence[str]] | None, choices: Mapping[str, Mapping[str, str]], labels: Mapping[str, Any]) -> list[dict[str, Any]]:
     """``clashes`` as a link or an entry keeps them: property -> [card's value, contact's value, who wins, what decided]."""
     return [
         {
@@ -29,14 +29,14 @@ def lines(clashes: Mapping[str, Sequence[str]] | None, choices: Mapping[str, Map
             "card": card,
             "contact": contact,
             "winner": winner,
-            "wins": WINS.get(winner, winner),
-            "by": "" if winner == "hold" else decided_by(by, choices.get(name)),
+            "wins": WINNER_TEXTS.get(winner, winner),
+            "by": "" if winner == "hold" else describe_decider(by, choices.get(name)),
         }
         for name, (card, contact, winner, by) in sorted((clashes or {}).items())
     ]
 
 
-def decided_by(by: str, choice: Mapping[str, str] | None) -> str:
+def describe_decider(by: str, choice: Mapping[str, str] | None) -> str:
     if by == "person" and choice:
         return _("chosen by %(who)s on %(day)s") % {"who": choice["by"], "day": choice["at"][:10]}
-    return str(DECIDED_BY.get(by, by))
+    return str(DECIDER_TEXTS.get(by, by))

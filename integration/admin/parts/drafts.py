@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from integration.admin.setup.steps import State
+from integration.admin.setup.steps import RuleState
 from integration.models import SyncRule
 
 
-def open_drafts() -> QuerySet[SyncRule]:
+def select_open_drafts() -> QuerySet[SyncRule]:
     """Those that somebody may still go on with."""
-    return SyncRule.objects.filter(state=State.DRAFT, discarded_at__isnull=True).select_related("account")
+    return SyncRule.objects.filter(state=RuleState.DRAFT, discarded_at__isnull=True).select_related("account")

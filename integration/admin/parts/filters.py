@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.widgets import INPUT_CLASSES
 
 from core.admin.base import is_id
-from integration.admin.parts.shown import sentence
+from integration.admin.parts.shown import explain_reason
 from integration.models import Bucket, Connection, Side, SyncRule, SyncRun
 from integration.planning.reasons import REASONS
 
@@ -36,7 +36,7 @@ class ConnectionFilter(RowFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         rows = Connection.objects.filter(**({"system": self.system} if self.system else {})).order_by("account", "slug")
-        return named(rows, model_admin.sees_one_account(request))
+        return list_slug_choices(rows, model_admin.sees_one_account(request))
 
 
 class RuleFilter(RowFilter):
@@ -44,7 +44,7 @@ class RuleFilter(RowFilter):
     parameter_name = "rule"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return named(SyncRule.objects.order_by("account", "slug"), model_admin.sees_one_account(request))
+        return list_slug_choices(SyncRule.objects.order_by("account", "slug"), model_admin.sees_one_account(request))
 
 
 class SelectedFilter(DropdownFilter):
@@ -76,7 +76,7 @@ class ReasonFilter(DropdownFilter):
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(code, f"{code}: {sentence(code)}") for code in REASONS]
+        return [(code, f"{code}: {explain_reason(code)}") for code in REASONS]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.filter(reason=self.value()) if self.value() else rows
@@ -86,7 +86,7 @@ class RecordReasonFilter(ReasonFilter):
     """The index of records begins with the rule, so that a reason alone asks each rule of the scope."""
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(reason=self.value(), side__in=Side.values, bucket__in=Bucket.values, rule__in=rule_ids()) if self.value() else rows
+        return rows.filter(reason=self.value(), side__in=Side.values, bucket__in=Bucket.values, rule__in=list_rule_ids()) if self.value() else rows
 
 
 class BucketFilter(DropdownFilter):
@@ -97,7 +97,7 @@ class BucketFilter(DropdownFilter):
         return Bucket.choices
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(bucket=self.value(), side__in=Side.values, rule__in=rule_ids()) if self.value() else rows
+        return rows.filter(bucket=self.value(), side__in=Side.values, rule__in=list_rule_ids()) if self.value() else rows
 
 
 class SideFilter(DropdownFilter):
@@ -108,7 +108,7 @@ class SideFilter(DropdownFilter):
         return Side.choices
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(side=self.value(), rule__in=rule_ids()) if self.value() else rows
+        return rows.filter(side=self.value(), rule__in=list_rule_ids()) if self.value() else rows
 
 
 class RunFilter(TextFilter):
@@ -172,7 +172,7 @@ class DaysFilter(SimpleListFilter):
         return timezone.make_aware(datetime.combine(found, time.min)) if found and 2000 <= found.year < 3000 else None
 
 
-def accounts_of(request: HttpRequest) -> list[int]:
+def find_filtered_accounts(request: HttpRequest) -> list[int]:
     """The account of the rule or the run that a list is filtered by: the others' indexes need not be searched for it."""
     for model, name in ((SyncRun, "run"), (SyncRule, "rule")):
         typed = request.GET.get(name, "").lstrip("#").strip()
@@ -181,11 +181,11 @@ def accounts_of(request: HttpRequest) -> list[int]:
     return []
 
 
-def named(rows: QuerySet[Any], one_account: bool) -> list[tuple[str, str]]:
+def list_slug_choices(rows: QuerySet[Any], one_account: bool) -> list[tuple[str, str]]:
     """Choices by slug, with the account before it where there are several."""
     found = rows.values_list("pk", "slug", "account__slug")
     return [(str(pk), slug if one_account else f"{account} / {slug}") for pk, slug, account in found]
 
 
-def rule_ids() -> list[int]:
+def list_rule_ids() -> list[int]:
     return list(SyncRule.objects.order_by().values_list("pk", flat=True))

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from integration.connectors.sansan.fields import FIELDS
+from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.planning.transforms import TRANSFORMS
 
-CARD_FIELDS: dict[str, Any] = {name: gettext_lazy(label) for name, label in FIELDS.items()}
+CARD_FIELDS: dict[str, Any] = {name: gettext_lazy(label) for name, label in SANSAN_FIELDS.items()}
 TRANSFORM_NAMES: dict[str, Any] = {
     "": gettext_lazy("As printed"),
     "text": gettext_lazy("Tidied text"),
@@ -52,6 +52,6 @@ PROPERTY_TYPES: dict[str, Any] = {
 }
 
 
-def property_kind(prop: dict[str, Any]) -> str:
+def label_property(prop: dict[str, Any]) -> str:
     """A property's label in HubSpot, and its type."""
     return " · ".join(str(part) for part in (prop.get("label", ""), PROPERTY_TYPES.get(prop.get("type", ""), "")) if part)

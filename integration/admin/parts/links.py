@@ -13,27 +13,27 @@ from django.utils.translation import gettext_lazy
 from integration.models import SyncRule
 
 
-def health_url(rule: SyncRule, **shown: str) -> str:
+def make_health_url(rule: SyncRule, **shown: str) -> str:
     url = reverse("admin:integration_health", args=[rule.pk])
     return f"{url}?{urlencode(shown)}" if shown else url
 
 
-def history_url(**shown: Any) -> str:
+def make_history_url(**shown: Any) -> str:
     return f"{reverse('admin:integration_history')}?{urlencode(shown)}"
 
 
-def hubspot_url(rule: SyncRule, contact_id: str) -> str:
+def make_hubspot_contact_url(rule: SyncRule, contact_id: str) -> str:
     """The contact where people see it. Its address is known once the connection was tested."""
     portal = rule.hubspot.remote_id
     return f"{settings.HUBSPOT_APP_URL.rstrip('/')}/contacts/{portal}/record/0-1/{contact_id}" if contact_id and portal else ""
 
 
-def sansan_url(card_id: str) -> str:
+def make_sansan_card_url(card_id: str) -> str:
     return settings.SANSAN_CARD_URL.replace("{id}", quote(card_id, safe="")) if card_id else ""
 
 
 # Name -> what the stepper says, in their order.
-STEPS = {
+SETUP_STEPS = {
     "connect": gettext_lazy("Connect"),
     "tags": gettext_lazy("Tags"),
     "configure": gettext_lazy("Configure"),
@@ -42,19 +42,19 @@ STEPS = {
 }
 
 
-def step_url(name: str, rule: SyncRule | None = None) -> str:
+def make_step_url(name: str, rule: SyncRule | None = None) -> str:
     return reverse(f"admin:integration_setup_{name}", args=[rule.pk]) if rule else reverse("admin:integration_setup")
 
 
-def resume_url(rule: SyncRule) -> str:
+def make_resume_url(rule: SyncRule) -> str:
     """Where a draft was left."""
-    return step_url(rule.setup_step if rule.setup_step in STEPS else "tags", rule)
+    return make_step_url(rule.setup_step if rule.setup_step in SETUP_STEPS else "tags", rule)
 
 
-def page_url(obj: Model) -> str:
+def make_page_url(obj: Model) -> str:
     return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
 
 
-def list_url(model: type[Model], **filters: Any) -> str:
+def make_list_url(model: type[Model], **filters: Any) -> str:
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{url}?{urlencode(filters)}" if filters else url

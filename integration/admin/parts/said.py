@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from integration.admin.parts.labels import CARD_FIELDS, OPERATOR_NAMES, PROPERTY_TYPES
-from integration.admin.parts.shown import sentence
+from integration.admin.parts.shown import explain_reason
 from integration.planning.filters import OPERATORS
 
-SENTENCES = (
+ENGINE_SENTENCES = (
     # a vendor's answer
     gettext_noop("%(vendor)s could not be reached."),
     gettext_noop("%(vendor)s did not answer in time."),
@@ -110,85 +110,85 @@ SENTENCES = (
 )  # fmt: skip
 
 
-def fields(names: str) -> str:
+def name_card_fields(names: str) -> str:
     return " + ".join(str(CARD_FIELDS.get(name, name)) for name in names.split(","))
 
 
 # A word is a field's or property's name; a status is a number of HTTP.
-FORMS = {"word": r"[\w.\[\]]+", "status": r"\d+", "vendor": "Sansan|HubSpot", "n": r"\d+", "all": r"\d+", "most": r"\d+"}
+PLACE_FORMS = {"word": r"[\w.\[\]]+", "status": r"\d+", "vendor": "Sansan|HubSpot", "n": r"\d+", "all": r"\d+", "most": r"\d+"}
 
 
-def pattern(template: str) -> re.Pattern[str]:
+def compile_sentence(template: str) -> re.Pattern[str]:
     parts = re.split(r"%\((\w+)\)s", template)
-    made = [re.escape(part) if i % 2 == 0 else f"(?P<{part}>{FORMS.get(part, '.+')})" for i, part in enumerate(parts)]
+    made = [re.escape(part) if i % 2 == 0 else f"(?P<{part}>{PLACE_FORMS.get(part, '.+')})" for i, part in enumerate(parts)]
     return re.compile("".join(made))
 
 
-PATTERNS = [(pattern(template), template) for template in SENTENCES]
+SENTENCE_PATTERNS = [(compile_sentence(template), template) for template in ENGINE_SENTENCES]
 
 
-def filled(place: str, value: str) -> str:
+def fill_place(place: str, value: str) -> str:
     """What stands in a place of a sentence, as it is shown."""
     if place == "fault":
-        return said(value)
+        return translate_text(value)
     if place == "type":
         return str(PROPERTY_TYPES.get(value, value))
-    return fields(value) if place == "fields" else value
+    return name_card_fields(value) if place == "fields" else value
 
 
-def said(text: str) -> str:
+def translate_text(text: str) -> str:
     """The text, line by line, in the reader's language."""
-    return "\n".join(line_said(line) for line in text.splitlines())
+    return "\n".join(translate_line(line) for line in text.splitlines())
 
 
-def line_said(line: str) -> str:
-    for form, template in PATTERNS:
+def translate_line(line: str) -> str:
+    for form, template in SENTENCE_PATTERNS:
         found = form.fullmatch(line)
         if found:
-            return _(template) % {name: filled(name, value) for name, value in found.groupdict().items()}
+            return _(template) % {name: fill_place(name, value) for name, value in found.groupdict().items()}
     return line
 
 
 # What a record's or an entry's detail is, by its reason, where it is no sentence.
-CRITERION = re.compile(rf"(\S+) ({'|'.join(OPERATORS)})(?: (.*))?")
-CONTACT, CARD, PROPERTY = gettext_lazy("Contact %(id)s"), gettext_lazy("Card %(id)s"), gettext_lazy("In HubSpot: %(id)s")
-NAMES: dict[str, Any] = {
-    "email_taken": CONTACT, "contact_gone": CONTACT, "contact_forgotten": CONTACT, "contact_missing": CONTACT,
-    "older_card": CARD, "card_exists": CARD, "new_card": CARD,
-    "value_too_long": PROPERTY, "conflict": PROPERTY,
+CRITERION_PATTERN = re.compile(rf"(\S+) ({'|'.join(OPERATORS)})(?: (.*))?")
+CONTACT_DETAIL, CARD_DETAIL, PROPERTY_DETAIL = gettext_lazy("Contact %(id)s"), gettext_lazy("Card %(id)s"), gettext_lazy("In HubSpot: %(id)s")
+DETAIL_TEXTS: dict[str, Any] = {
+    "email_taken": CONTACT_DETAIL, "contact_gone": CONTACT_DETAIL, "contact_forgotten": CONTACT_DETAIL, "contact_missing": CONTACT_DETAIL,
+    "older_card": CARD_DETAIL, "card_exists": CARD_DETAIL, "new_card": CARD_DETAIL,
+    "value_too_long": PROPERTY_DETAIL, "conflict": PROPERTY_DETAIL,
 }  # fmt: skip
 
 
-def detail_said(reason: str, detail: str) -> str:
+def translate_detail(reason: str, detail: str) -> str:
     """The detail that goes with a reason: a criterion, the id of the other contact or card, a property, or sentences."""
     if not detail:
         return ""
     if reason in ("filtered", "contact_filtered", "contact_not_chosen"):
-        return criterion_said(detail)
+        return translate_criterion(detail)
     if reason == "too_long_for_card":
-        return fields(detail)
+        return name_card_fields(detail)
     if reason == "never_sync":  # a person's own words
         return detail
-    return str(NAMES[reason]) % {"id": detail} if reason in NAMES else said(detail)
+    return str(DETAIL_TEXTS[reason]) % {"id": detail} if reason in DETAIL_TEXTS else translate_text(detail)
 
 
-def why(row: Any) -> SafeString:
+def show_reason(row: Any) -> SafeString:
     """The reason of a record or an entry, for a list: what it means, in one line, and its code."""
     if not row.reason:
         return SafeString("–")
-    text = f"{sentence(row.reason)} {detail_said(row.reason, row.detail)}".strip()
+    text = f"{explain_reason(row.reason)} {translate_detail(row.reason, row.detail)}".strip()
     return format_html('<span class="mb-two"><span class="mb-cut" title="{}">{}</span><small>{}</small></span>', text, text, row.reason)
 
 
-def criterion_said(text: str) -> str:
+def translate_criterion(text: str) -> str:
     """A criterion as the page “Limit” has it. A property of the contact keeps the name that HubSpot gives it."""
-    found = CRITERION.fullmatch(text)
+    found = CRITERION_PATTERN.fullmatch(text)
     if not found:
         return text
     name, op, value = found.groups(default="")
-    return condition(CARD_FIELDS.get(name, name), op, value)
+    return describe_condition(CARD_FIELDS.get(name, name), op, value)
 
 
-def condition(field: Any, op: str, value: str) -> str:
+def describe_condition(field: Any, op: str, value: str) -> str:
     """A criterion in words, of a ``field`` that has its name already. An operator that this version does not know stands for itself."""
     return (_("%(field)s %(op)s %(value)s") % {"field": field, "op": OPERATOR_NAMES.get(op, op), "value": value}).strip()

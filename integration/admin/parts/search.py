@@ -15,42 +15,42 @@ from django.utils.translation import gettext_lazy
 
 from core.models import Account
 from core.tenancy import all_accounts
-from integration.admin.parts.filters import rule_ids
+from integration.admin.parts.filters import list_rule_ids
 from integration.models import Connection, Link, Record
 from integration.planning.normalize import normalize_email
 
-HELP = gettext_lazy("E-mail, card id, contact id, or how the name begins")
+SEARCH_HELP = gettext_lazy("E-mail, card id, contact id, or how the name begins")
 # A name that begins so for more people than this is not what anybody looks for.
-MOST = 500
-AFTER_ANY = "\U0010ffff"
+MOST_PEOPLE_FOUND = 500
+AFTER_ANY_LETTER = "\U0010ffff"
 
 
-def find(request: HttpRequest, term: str) -> dict[int, str]:
+def find_people(request: HttpRequest, term: str) -> dict[int, str]:
     """Record -> its card, of everybody whom the term may mean."""
     found: dict[int, str] = {}
-    for rows in questions(term):
-        found.update(rows.order_by().values_list("pk", "external_id")[: MOST + 1])
-    if len(found) > MOST:
-        messages.warning(request, _("More than %(n)s people: only some are shown. Type more of the name.") % {"n": MOST})
-    return dict(list(found.items())[:MOST])
+    for rows in list_search_queries(term):
+        found.update(rows.order_by().values_list("pk", "external_id")[: MOST_PEOPLE_FOUND + 1])
+    if len(found) > MOST_PEOPLE_FOUND:
+        messages.warning(request, _("More than %(n)s people: only some are shown. Type more of the name.") % {"n": MOST_PEOPLE_FOUND})
+    return dict(list(found.items())[:MOST_PEOPLE_FOUND])
 
 
-def questions(term: str) -> Iterator[QuerySet[Any]]:
+def list_search_queries(term: str) -> Iterator[QuerySet[Any]]:
     # An index that begins with the account serves a superuser, too, once the accounts are named.
     people = Record.objects.filter(account__in=list(Account.objects.values_list("pk", flat=True)))
     if "@" in term:
         yield people.filter(email_key=normalize_email(term)).exclude(email_key="")
         return
-    rules, found = rule_ids(), list(links(term).values_list("pk", flat=True)[:MOST])
+    rules, found = list_rule_ids(), list(select_links_by_term(term).values_list("pk", flat=True)[:MOST_PEOPLE_FOUND])
     with all_accounts():
         # Rules and links were read within the scope; its condition would only lead SQLite to the wrong index (see standing.py).
         of_card, of_link = Record.objects.filter(rule__in=rules, external_id=term), Record.objects.filter(link__in=found)
     yield of_card
     yield of_link
-    yield people.filter(**begins(term))
+    yield people.filter(**make_prefix_condition(term))
 
 
-def links(term: str) -> QuerySet[Link]:
+def select_links_by_term(term: str) -> QuerySet[Link]:
     """The links of a contact, or the one with this id."""
     try:
         return Link.objects.filter(key=UUID(term))
@@ -59,6 +59,6 @@ def links(term: str) -> QuerySet[Link]:
         return Link.objects.filter(hubspot__in=list(portals), contact_id=term).exclude(contact_id="")
 
 
-def begins(term: str) -> dict[str, str]:
+def make_prefix_condition(term: str) -> dict[str, str]:
     """SQLite's LIKE ignores case and therefore the index; PostgreSQL's order of text knows no such range."""
-    return {"name__gte": term, "name__lt": term + AFTER_ANY} if connection.vendor == "sqlite" else {"name__startswith": term}
+    return {"name__gte": term, "name__lt": term + AFTER_ANY_LETTER} if connection.vendor == "sqlite" else {"name__startswith": term}

@@ -25,31 +25,31 @@ TONES = {
 }
 
 
-def badge(code: str, text: Any, tone: str = "") -> SafeString:
+def make_badge(code: str, text: Any, tone: str = "") -> SafeString:
     return format_html('<span class="mb-badge mb-{}">{}</span>', tone or TONES.get(code, "plain"), text)
 
 
-def choice_badge(obj: Model, field: str) -> SafeString:
+def make_choice_badge(obj: Model, field: str) -> SafeString:
     """A field with choices, as a badge; nothing where it is blank."""
     code = getattr(obj, field)
-    return badge(code, getattr(obj, f"get_{field}_display")()) if code else SafeString("")
+    return make_badge(code, getattr(obj, f"get_{field}_display")()) if code else SafeString("")
 
 
-def number(value: int | float) -> str:
+def show_number(value: int | float) -> str:
     return number_format(value, use_l10n=True, force_grouping=True)
 
 
-def sentence(reason: str) -> str:
+def explain_reason(reason: str) -> str:
     """What a reason means; a code that this version does not know stands for itself."""
     return _(REASONS[reason]) if reason in REASONS else reason.replace("_", " ").capitalize()
 
 
-def to_do(reason: str) -> str:
+def advise_on_reason(reason: str) -> str:
     """What a person can do about a reason."""
     return _(TO_DO[reason]) if reason in TO_DO else ""
 
 
-def duration(seconds: float | None) -> str:
+def show_duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 10:
@@ -62,37 +62,37 @@ def duration(seconds: float | None) -> str:
     if whole < 86_400:
         return _("%(h)s h %(min)s min") % {"h": whole // 3600, "min": whole % 3600 // 60}
     days = whole // 86_400
-    return ngettext("%(n)s day", "%(n)s days", days) % {"n": number(days)}
+    return ngettext("%(n)s day", "%(n)s days", days) % {"n": show_number(days)}
 
 
-def rough(seconds: float) -> str:
+def show_rough_duration(seconds: float) -> str:
     """One unit is enough to say how long ago something was."""
     for size, text in ((86_400, ""), (3600, _("%(n)s h")), (60, _("%(n)s min")), (0, _("%(n)s s"))):
         if seconds >= size:
-            return text % {"n": int(seconds // (size or 1))} if text else duration(seconds)
-    return duration(seconds)
+            return text % {"n": int(seconds // (size or 1))} if text else show_duration(seconds)
+    return show_duration(seconds)
 
 
-def when(moment: datetime | None) -> SafeString | str:
+def show_moment(moment: datetime | None) -> SafeString | str:
     """How long ago, or how soon; the exact time stands behind it."""
     if moment is None:
         return "–"
     away = (timezone.now() - moment).total_seconds()
-    text = _("%(time)s ago") % {"time": rough(away)} if away >= 0 else _("in %(time)s") % {"time": rough(-away)}
+    text = _("%(time)s ago") % {"time": show_rough_duration(away)} if away >= 0 else _("in %(time)s") % {"time": show_rough_duration(-away)}
     exact = timezone.localtime(moment)
     return format_html('<time datetime="{}" title="{}">{}</time>', exact.isoformat(), f"{exact:%Y-%m-%d %H:%M:%S}", text)
 
 
-def counters(run: SyncRun) -> SafeString:
+def show_counters(run: SyncRun) -> SafeString:
     """A run's counters in one line: what was read, and only what came of it."""
     words = {
         "created": _("created"), "updated": _("updated"), "linked": _("linked"), "unchanged": _("unchanged"), "merged": _("merged"),
         "excluded": _("excluded"), "held": _("held"), "failed": _("failed"), "waiting": _("waiting"),
     }  # fmt: skip
     counts = run.counts
-    parts = [(TONES.get(name, "plain"), number(counts[name]), words[name]) for name in (*COUNTERS, "waiting") if counts[name]]
+    parts = [(TONES.get(name, "plain"), show_number(counts[name]), words[name]) for name in (*COUNTERS, "waiting") if counts[name]]
     if run.echoes:
-        parts.append(("plain", number(run.echoes), _("of our own writes recognised")))
-    read = _("%(n)s read") % {"n": number(run.read)}
+        parts.append(("plain", show_number(run.echoes), _("of our own writes recognised")))
+    read = _("%(n)s read") % {"n": show_number(run.read)}
     told = ((tone, _("%(n)s %(what)s") % {"n": n, "what": what}) for tone, n, what in parts)
     return format_html('<span class="mb-counts"><span>{}</span>{}</span>', read, format_html_join("", '<span class="mb-text-{}">{}</span>', told))

@@ -10,12 +10,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core.tenancy import all_accounts
-from integration.admin.parts.links import list_url
-from integration.admin.parts.shown import TONES, number
+from integration.admin.parts.links import make_list_url
+from integration.admin.parts.shown import TONES, show_number
 from integration.models import Bucket, Record, Side, SyncRule
 
 
-def standings(rules: Iterable[int], side: str = Side.CARD) -> dict[int, dict[str, int]]:
+def count_records_by_bucket(rules: Iterable[int], side: str = Side.CARD) -> dict[int, dict[str, int]]:
     """Rule -> bucket -> cards, or contacts that may become cards. One pass over an index that holds nothing else.
 
     The rules were read within the scope. Its condition on the account is left out here, because SQLite would take the index
@@ -29,9 +29,9 @@ def standings(rules: Iterable[int], side: str = Side.CARD) -> dict[int, dict[str
     return found
 
 
-def tiles(rule: SyncRule) -> dict[str, Any]:
+def make_bucket_tiles(rule: SyncRule) -> dict[str, Any]:
     """Every bucket, also the empty ones, and their sum: a card is in exactly one."""
-    stand = standings([rule.pk]).get(rule.pk, {})
+    stand = count_records_by_bucket([rule.pk]).get(rule.pk, {})
     return {
         "total": sum(stand.values()),
         "buckets": [
@@ -39,14 +39,14 @@ def tiles(rule: SyncRule) -> dict[str, Any]:
                 "label": label,
                 "n": stand.get(code, 0),
                 "tone": TONES.get(code, "plain"),
-                "url": list_url(Record, rule=rule.pk, bucket=code, side="card"),
+                "url": make_list_url(Record, rule=rule.pk, bucket=code, side="card"),
             }
             for code, label in Bucket.choices
         ],
     }
 
 
-def waiting_failing(rule: SyncRule, stand: dict[str, int]) -> SafeString:
+def show_waiting_and_failing(rule: SyncRule, stand: dict[str, int]) -> SafeString:
     """The two counts that ask for attention, for a list. What the preview of a draft has read waits for nothing."""
     if rule.state == SyncRule.State.DRAFT:
         return SafeString("–")
@@ -55,6 +55,6 @@ def waiting_failing(rule: SyncRule, stand: dict[str, int]) -> SafeString:
         n = stand.get(bucket, 0)
         tone = TONES[bucket] if n else "muted"
         parts.append(
-            format_html('<a class="mb-text-{}" href="{}">{}</a>', tone, list_url(Record, rule=rule.pk, bucket=bucket.value, side="card"), number(n))
+            format_html('<a class="mb-text-{}" href="{}">{}</a>', tone, make_list_url(Record, rule=rule.pk, bucket=bucket.value, side="card"), show_number(n))
         )
     return format_html('<span class="mb-pair">{} / {}</span>', *parts)

@@ -10,14 +10,23 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.admin.base import is_id
-from core.history import because
+from core.history import give_reason
 from integration import tasks
-from integration.admin.parts.fields import DECIDES, IN_SYNC
-from integration.admin.parts.labels import property_kind
-from integration.admin.parts.said import said
-from integration.admin.setup.policies import Policies
-from integration.admin.setup.rows import EXPRESSION, FILLED, RowForm, RowSet, for_cards, hint, tried, typed
-from integration.admin.setup.steps import Step
+from integration.admin.parts.fields import DECISIVE_POLICIES, IN_SYNC_LABEL
+from integration.admin.parts.labels import label_property
+from integration.admin.parts.said import translate_text
+from integration.admin.setup.policies import PoliciesForm
+from integration.admin.setup.rows import (
+    EXPRESSION_SOURCE,
+    FILLED_FORM_OPTIONS,
+    MappingRowForm,
+    MappingRowSet,
+    as_form_initial,
+    describe_row_for_cards,
+    find_row_hint,
+    try_row,
+)
+from integration.admin.setup.steps import SetupStep
 from integration.connections.survey import SURVEY_RUNNING, find_sample_refusal
 from integration.connectors.hubspot import fields
 from integration.models import FieldMapping, Sample
@@ -25,10 +34,10 @@ from integration.rules.as_plan import name_tags
 from integration.rules.file import make_default_mappings
 from integration.rules.recheck import find_chosen_tags
 
-LONGEST_ID = 64
+LONGEST_CARD_ID = 64
 
 
-class MappingStep(Step):
+class MappingStep(SetupStep):
     """What the page and its live results share."""
 
     name = "configure"
@@ -36,7 +45,7 @@ class MappingStep(Step):
     def schema(self) -> dict[str, Any]:
         """The live properties, and ours as they will be once they are made."""
         assert self.rule is not None
-        return {**fields.DESCRIBED, **self.rule.hubspot.schema} if self.rule.hubspot.schema else {}
+        return {**fields.OWN_PROPERTY_DESCRIPTIONS, **self.rule.hubspot.schema} if self.rule.hubspot.schema else {}
 
     def samples(self) -> list[Sample]:
         return list(Sample.objects.filter(connection=self.rule.sansan).order_by("-read_at", "external_id")[:30])  # type: ignore[union-attr]
@@ -57,19 +66,19 @@ class MappingStep(Step):
     def refused(self, asked: str) -> str:
         """Why the card that was asked for cannot be read."""
         why = find_sample_refusal(self.rule.sansan, asked) if asked else ""  # type: ignore[union-attr]
-        return _("Card %(id)s cannot be read: %(why)s") % {"id": asked, "why": said(why)} if why else ""
+        return _("Card %(id)s cannot be read: %(why)s") % {"id": asked, "why": translate_text(why)} if why else ""
 
 
-class Configure(MappingStep):
+class ConfigureStep(MappingStep):
     lead = gettext_lazy("Which field of a card fills which property of the contact, and when it may. Each row shows what it makes of a real card.")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        rows = [typed(row) for row in self.rule.mappings.order_by("position", "pk")]  # type: ignore[union-attr]
-        return self.show(RowSet(initial=rows, prefix="row", form_kwargs=FILLED), card_id(request.GET.get("sample", "")))
+        rows = [as_form_initial(row) for row in self.rule.mappings.order_by("position", "pk")]  # type: ignore[union-attr]
+        return self.show(MappingRowSet(initial=rows, prefix="row", form_kwargs=FILLED_FORM_OPTIONS), clean_card_id(request.GET.get("sample", "")))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        rows = RowSet(request.POST, prefix="row", form_kwargs=FILLED)
-        sample = card_id(request.POST.get("sample", ""))
+        rows = MappingRowSet(request.POST, prefix="row", form_kwargs=FILLED_FORM_OPTIONS)
+        sample = clean_card_id(request.POST.get("sample", ""))
         if request.POST.get("action") == "default":
             return self.put_back()
         if request.POST.get("action") == "survey":
@@ -78,7 +87,7 @@ class Configure(MappingStep):
         if request.POST.get("action") == "sample":
             return self.ask_for_sample(rows, request.POST.get("card", "").strip())
         problem = self.rows_problem(rows)
-        policies = Policies(self.rule, request.POST)  # type: ignore[arg-type]
+        policies = PoliciesForm(self.rule, request.POST)  # type: ignore[arg-type]
         if not policies.is_valid():
             problem = problem or _("Something cannot work as it stands: each place says what.")
         if problem:
@@ -101,13 +110,13 @@ class Configure(MappingStep):
 
     def put_back(self) -> HttpResponse:
         """The default rows, shown and not stored: going on stores them."""
-        rows = [typed(FieldMapping(**row)) for row in make_default_mappings()]
+        rows = [as_form_initial(FieldMapping(**row)) for row in make_default_mappings()]
         there = dict(self.rule.mappings.values_list("hubspot", "id"))  # type: ignore[union-attr]
         initial = [{**row, "id": there.get(row["hubspot"])} for row in rows]
-        return self.show(RowSet(initial=initial, prefix="row", form_kwargs=FILLED), "")
+        return self.show(MappingRowSet(initial=initial, prefix="row", form_kwargs=FILLED_FORM_OPTIONS), "")
 
     def ask_for_sample(self, rows: Any, card: str) -> HttpResponse:
-        if not card_id(card):
+        if not clean_card_id(card):
             return self.show(rows, "", _("A card's id is made of letters and digits: it is in the address of the card in Sansan."))
         tasks.enqueue_sample(self.rule.sansan, card)  # type: ignore[union-attr]
         # What was typed and not stored yet stays on the page.
@@ -131,11 +140,11 @@ class Configure(MappingStep):
         assert self.rule is not None
         there = {row.pk: row for row in self.rule.mappings.all()}
         wanted = [{**form.values(), "position": i} for i, form in enumerate(rows.kept())]
-        ids = only_first([form.cleaned_data.get("id") for form in rows.kept()])
+        ids = keep_first_ids([form.cleaned_data.get("id") for form in rows.kept()])
         # Rows that somebody else has added since the page was opened are not in it, and stay.
         gone = (there.keys() & self.opened()) - {pk for pk in ids if pk}
         for pk in gone:
-            because(there[pk], reason).delete()
+            give_reason(there[pk], reason).delete()
         moved = [pk for pk, row in zip(ids, wanted, strict=True) if pk in there and there[pk].hubspot != row["hubspot"]]
         for pk in moved:
             # Two rows may have swapped their properties, and the database takes one at a time.
@@ -150,7 +159,7 @@ class Configure(MappingStep):
             return False
         for name, value in values.items():
             setattr(row, name, value)
-        because(row, reason).save()
+        give_reason(row, reason).save()
         return True
 
     def put_policies(self, columns: dict[str, Any], reason: str) -> bool:
@@ -159,8 +168,8 @@ class Configure(MappingStep):
         for name in differs:
             setattr(self.rule, name, columns[name])
         if differs:
-            because(self.rule, reason).save(update_fields=differs)
-        return not DECIDES.isdisjoint(differs)
+            give_reason(self.rule, reason).save(update_fields=differs)
+        return not DECISIVE_POLICIES.isdisjoint(differs)
 
     def show(self, rows: Any, asked: str, problem: str = "") -> HttpResponse:
         assert self.rule is not None
@@ -169,32 +178,32 @@ class Configure(MappingStep):
         sample, schema = self.sample(asked), self.schema()
         names = name_tags([self.rule.sansan_id], sample.tags if sample else ())  # type: ignore[union-attr]
         # What was typed and not stored yet stays on the page.
-        policies = Policies(self.rule, self.request.POST if self.request.method == "POST" else None)
+        policies = PoliciesForm(self.rule, self.request.POST if self.request.method == "POST" else None)
         return self.render(
             policies=policies,
             radios=policies.radios(),
-            in_sync=IN_SYNC,
+            in_sync=IN_SYNC_LABEL,
             rows=rows,
-            shown=[(form, as_tried(form, sample, schema, names), noted(form, schema)) for form in rows.forms],
-            blank=RowForm(prefix="row-__prefix__"),
+            shown=[(form, show_row_result(form, sample, schema, names), make_row_notes(form, schema)) for form in rows.forms],
+            blank=MappingRowForm(prefix="row-__prefix__"),
             sample=sample,
             asked=asked,
             refused=refused,
             waiting=self.waiting(asked, sample),
             samples=self.samples(),
             opened=self.request.POST.get("opened") or ",".join(str(pk) for pk in self.rule.mappings.values_list("pk", flat=True)),
-            properties=[(name, property_kind(prop)) for name, prop in sorted(schema.items()) if not prop["read_only"]],
+            properties=[(name, label_property(prop)) for name, prop in sorted(schema.items()) if not prop["read_only"]],
             schema_known=bool(schema),
             problem=problem,
         )
 
 
-def card_id(typed: str) -> str:
+def clean_card_id(typed: str) -> str:
     """What may be a card's id; "" for anything else."""
-    return typed if typed.isascii() and typed.isalnum() and len(typed) <= LONGEST_ID else ""
+    return typed if typed.isascii() and typed.isalnum() and len(typed) <= LONGEST_CARD_ID else ""
 
 
-def only_first(ids: list[int | None]) -> list[int | None]:
+def keep_first_ids(ids: list[int | None]) -> list[int | None]:
     """An id that came twice names one row; the second is a new one."""
     return [pk if pk not in ids[:i] else None for i, pk in enumerate(ids)]
 
@@ -203,15 +212,15 @@ class TryMappings(MappingStep):
     """The results for what is typed right now. Nothing is stored, nobody is asked."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        rows = RowSet(request.POST, prefix="row", form_kwargs=FILLED)
-        asked = card_id(request.POST.get("sample", ""))
+        rows = MappingRowSet(request.POST, prefix="row", form_kwargs=FILLED_FORM_OPTIONS)
+        asked = clean_card_id(request.POST.get("sample", ""))
         sample, schema = self.sample(asked), self.schema()
         names = name_tags([self.rule.sansan_id], sample.tags if sample else ())  # type: ignore[union-attr]
         rows.is_valid()
         for form in rows.kept():
             form.check(schema)
-        results = {form.prefix: as_tried(form, sample, schema, names) for form in rows.forms}
-        notes = {form.prefix: noted(form, schema) for form in rows.forms}
+        results = {form.prefix: show_row_result(form, sample, schema, names) for form in rows.forms}
+        notes = {form.prefix: make_row_notes(form, schema) for form in rows.forms}
         return JsonResponse(
             {
                 "sample": str(sample) if sample else "",
@@ -223,33 +232,33 @@ class TryMappings(MappingStep):
         )
 
 
-def as_tried(form: RowForm, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> dict[str, str]:
+def show_row_result(form: MappingRowForm, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> dict[str, str]:
     """The result beside a row: its value, or the first thing that is wrong with it."""
     prop = schema.get(form["hubspot"].value() or "", {})
-    kind = property_kind(prop)
+    kind = label_property(prop)
     if form.is_bound and not (form["source"].value() or form["hubspot"].value()):
         return {"value": "", "problem": "", "kind": ""}  # nothing has been chosen yet
     if form.is_bound and form.errors:
         return {"value": "", "problem": " ".join(str(text) for texts in form.errors.values() for text in texts), "kind": kind}
-    result = tried(row_of(form), sample, schema, names)
+    result = try_row(as_field_mapping(form), sample, schema, names)
     return {"value": result.value, "problem": result.problem, "kind": kind}
 
 
-def noted(form: RowForm, schema: dict[str, Any]) -> dict[str, Any]:
+def make_row_notes(form: MappingRowForm, schema: dict[str, Any]) -> dict[str, Any]:
     """What is said of a row whatever the card: what it does for new cards, and who becomes the owner."""
-    said = hint(form, schema.get(form["hubspot"].value() or "", {}))
+    said = find_row_hint(form, schema.get(form["hubspot"].value() or "", {}))
     if form.is_bound and form.errors:
         return {"hint": said, "cards": "", "locked": False}
-    return {"hint": said, **for_cards(row_of(form), schema)}
+    return {"hint": said, **describe_row_for_cards(as_field_mapping(form), schema)}
 
 
-def row_of(form: RowForm) -> FieldMapping:
-    return form.row() if form.is_bound else stored_row(form)
+def as_field_mapping(form: MappingRowForm) -> FieldMapping:
+    return form.row() if form.is_bound else as_stored_field_mapping(form)
 
 
-def stored_row(form: RowForm) -> FieldMapping:
+def as_stored_field_mapping(form: MappingRowForm) -> FieldMapping:
     """A form that was not sent shows a stored row."""
     shown = form.initial
-    source = "" if shown["source"] == EXPRESSION else shown["source"]
+    source = "" if shown["source"] == EXPRESSION_SOURCE else shown["source"]
     names = ("expression", "hubspot", "transform", "others", "active", "direction")
     return FieldMapping(sansan=source, table=shown["pairs"], **{name: shown[name] for name in names})

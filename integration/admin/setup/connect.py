@@ -16,24 +16,24 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.admin.base import accounts_to_edit, is_id
-from core.history import create_many
+from core.admin.base import is_id, select_editable_accounts
+from core.history import create_with_history
 from core.models import Account
 from core.roles import EDIT, may
 from integration import tasks
-from integration.admin.parts.drafts import open_drafts
-from integration.admin.parts.fields import checked_secret
-from integration.admin.parts.links import resume_url, step_url
-from integration.admin.parts.said import said
-from integration.admin.parts.shown import number
+from integration.admin.parts.drafts import select_open_drafts
+from integration.admin.parts.fields import check_typed_secret
+from integration.admin.parts.links import make_resume_url, make_step_url
+from integration.admin.parts.said import translate_text
+from integration.admin.parts.shown import show_number
 from integration.admin.setup import oauth
-from integration.admin.setup.steps import Step, free_slug
+from integration.admin.setup.steps import SetupStep, find_free_slug
 from integration.models import Connection, FieldMapping, SyncRule, SyncRun
 from integration.rules.file import make_default_mappings
 from integration.rules.twins import find_twins
 
 SANSAN, HUBSPOT = Connection.System.SANSAN, Connection.System.HUBSPOT
-HELP = {
+KEY_HELP = {
     SANSAN: gettext_lazy("In Sansan: user settings, API key. 32 letters and digits. Best is the key of a user who sees every card."),
     HUBSPOT: gettext_lazy("In HubSpot: settings, integrations, service keys. It needs to read and write contacts, and to make contact properties."),
 }
@@ -53,18 +53,18 @@ class KeyForm(forms.Form):
         super().__init__(*args, prefix=system, **kwargs)
         self.account, self.system = account, system
         self.fields["secret"].label = _("API key") if system == SANSAN else _("Service key or access token")
-        self.fields["secret"].help_text = HELP[Connection.System(system)]
+        self.fields["secret"].help_text = KEY_HELP[Connection.System(system)]
         self.fields["secret"].widget.attrs.update({"autocomplete": "off", "spellcheck": "false"})
-        self.fields["label"].initial = free_slug(Connection, account, system)
+        self.fields["label"].initial = find_free_slug(Connection, account, system)
         self.there: Connection | None = None
 
     def clean_secret(self) -> str:
-        return checked_secret(self.cleaned_data["secret"])
+        return check_typed_secret(self.cleaned_data["secret"])
 
     def clean_label(self) -> str:
         label = str(self.cleaned_data["label"])
         self.there = Connection.objects.filter(account=self.account, slug=label).first()
-        if self.there and not (self.there.system == self.system and useless(self.there)):
+        if self.there and not (self.there.system == self.system and is_connection_useless(self.there)):
             raise ValidationError(_("There is a connection of this name already: choose it above, or another name here."))
         return label
 
@@ -77,7 +77,7 @@ class KeyForm(forms.Form):
 
 
 @dataclass
-class Side:
+class ConnectSide:
     """One half of the page."""
 
     system: str
@@ -89,13 +89,13 @@ class Side:
     oauth: bool = False
 
 
-class Connect(Step):
+class ConnectStep(SetupStep):
     name = "connect"
     lead = gettext_lazy("Both keys are stored encrypted and tested at once. Nothing is written to either system before “Save and sync”.")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        accounts = [self.rule.account] if self.rule else list(accounts_to_edit(request).filter(active=True).order_by("name")[:2000])
-        if not accounts and accounts_to_edit(request).exists():
+        accounts = [self.rule.account] if self.rule else list(select_editable_accounts(request).filter(active=True).order_by("name")[:2000])
+        if not accounts and select_editable_accounts(request).exists():
             messages.warning(request, _("The account is suspended: nothing can be set up for it."))
             return redirect("admin:integration_syncrule_changelist")
         if not accounts:
@@ -119,7 +119,7 @@ class Connect(Step):
         if any(form.errors for form in forms.values()):
             return self.show(data, forms=forms)
         if action == "oauth":
-            return oauth.begin(request, self.account, self.here(data))
+            return oauth.begin_oauth(request, self.account, self.here(data))
         if action == "test":
             self.test_again(data)
         elif action not in (SANSAN, HUBSPOT) and not forms:
@@ -150,7 +150,7 @@ class Connect(Step):
         slug, problems = self.request.POST.get("slug", "").strip(), {}
         self.rule = self.rule or self.made_before(slug, picked)
         for system in (SANSAN, HUBSPOT):
-            problem = wrong_with(picked.get(system), Connection.System(system).label)
+            problem = find_connection_problem(picked.get(system), Connection.System(system).label)
             if problem:
                 problems[system.value] = problem
         if HUBSPOT not in problems and (problem := self.twin(picked[HUBSPOT])):
@@ -172,7 +172,7 @@ class Connect(Step):
     def made_before(self, slug: str, picked: dict[str, Connection]) -> SyncRule | None:
         """The draft that this page has made already: somebody came back to it and goes on once more."""
         ends = {f"{system}_id": one.pk for system, one in picked.items()}
-        drafts = open_drafts().filter(account=self.account, slug=slug).select_related("sansan", "hubspot")
+        drafts = select_open_drafts().filter(account=self.account, slug=slug).select_related("sansan", "hubspot")
         return drafts.filter(**ends).first() if len(ends) == 2 and "\0" not in slug else None
 
     def twin(self, hubspot: Connection) -> str:
@@ -199,10 +199,10 @@ class Connect(Step):
         if self.rule is None:
             ends = {"sansan": picked[SANSAN], "hubspot": picked[HUBSPOT]}
             self.rule = SyncRule.objects.create(account=self.account, slug=slug, setup_step="tags", **ends)
-            create_many([FieldMapping(account=self.account, rule=self.rule, position=i, **row) for i, row in enumerate(make_default_mappings())])
+            create_with_history([FieldMapping(account=self.account, rule=self.rule, position=i, **row) for i, row in enumerate(make_default_mappings())])
             return
         ends = (self.rule.sansan_id, self.rule.hubspot_id) != (picked[SANSAN].pk, picked[HUBSPOT].pk)
-        if ends and fixed(self.rule):
+        if ends and has_fixed_connections(self.rule):
             messages.warning(self.request, _("This sync has run already and keeps its connections: set up another one for others."))
         elif ends:
             # What a preview read of other cards is nobody's.
@@ -235,7 +235,7 @@ class Connect(Step):
         picked, problems, forms = self.picked(data), problems or {}, forms or {}
         forms = {system: form for system, form in forms.items() if form.errors}
         sides = [self.side(system, picked, forms.get(system), problems.get(system, "")) for system in (SANSAN, HUBSPOT)]
-        slug = data.get("slug") or (self.rule.slug if self.rule else free_slug(SyncRule, self.account, "cards"))
+        slug = data.get("slug") or (self.rule.slug if self.rule else find_free_slug(SyncRule, self.account, "cards"))
         return self.render(
             account=self.account,
             accounts=self.accounts if self.rule is None else [],
@@ -243,41 +243,41 @@ class Connect(Step):
             slug=slug,
             problems=problems,
             problem=_("Something is missing or does not work yet: each place says what.") if problems or forms else "",
-            fixed=self.rule and fixed(self.rule),
+            fixed=self.rule and has_fixed_connections(self.rule),
             drafts=[] if self.rule else self.drafts(),
         )
 
-    def side(self, system: str, picked: dict[str, Connection], form: KeyForm | None, problem: str) -> Side:
+    def side(self, system: str, picked: dict[str, Connection], form: KeyForm | None, problem: str) -> ConnectSide:
         choices = list(self.connections(system)[:100])
         chosen = picked.get(system) or (choices[0] if len(choices) == 1 and form is None else None)
-        rows = [{**seen(one), "chosen": chosen is not None and one.pk == chosen.pk} for one in choices]
-        again = chosen if form is None and chosen and useless(chosen) else None
+        rows = [{**make_connection_line(one), "chosen": chosen is not None and one.pk == chosen.pk} for one in choices]
+        again = chosen if form is None and chosen and is_connection_useless(chosen) else None
         form = form or KeyForm(account=self.account, system=system)
         if again:
             form.fields["label"].initial = again.slug
-        return Side(
+        return ConnectSide(
             system,
             Connection.System(system).label,
             rows,
             form,
             problem,
             again=again is not None,
-            oauth=system == HUBSPOT and oauth.offered(),
+            oauth=system == HUBSPOT and oauth.is_oauth_offered(),
         )
 
     def drafts(self) -> list[dict[str, Any]]:
-        rows = open_drafts().order_by("-pk")[:10]
-        return [{"rule": rule, "url": resume_url(rule)} for rule in rows if may(self.request.user, rule.account_id, EDIT)]
+        rows = select_open_drafts().order_by("-pk")[:10]
+        return [{"rule": rule, "url": make_resume_url(rule)} for rule in rows if may(self.request.user, rule.account_id, EDIT)]
 
     def here(self, data: QueryDict, **values: Any) -> str:
         """This page with what was chosen so far in its address, so that a reload and the back button keep it."""
         kept = QueryDict(mutable=True)
         names = ("account", SANSAN.value, HUBSPOT.value, "slug")
         kept.update({name: data[name] for name in names if data.get(name)} | {name: str(value) for name, value in values.items()})
-        return f"{step_url('connect', self.rule)}?{kept.urlencode()}"
+        return f"{make_step_url('connect', self.rule)}?{kept.urlencode()}"
 
 
-class ConnectionSeen(Step):
+class ConnectionProgress(SetupStep):
     """The part of the page that follows a test."""
 
     name = "connect"
@@ -286,26 +286,26 @@ class ConnectionSeen(Step):
         connection = Connection.objects.filter(pk=connection_id).defer("credentials", "schema").first()
         if connection is None or not may(request.user, connection.account_id, EDIT):
             raise Http404
-        return render(request, "admin/setup/connection.html", {"seen": seen(connection)})
+        return render(request, "admin/setup/connection.html", {"seen": make_connection_line(connection)})
 
 
-def wrong_with(connection: Connection | None, system: str) -> str:
+def find_connection_problem(connection: Connection | None, system: str) -> str:
     if connection is None:
         return _("Choose a connection to %(system)s, or enter a key.") % {"system": system}
     if connection.health == Connection.Health.OK:
         return ""
     if connection.health == Connection.Health.UNTESTED:
         return _("Still being tested: wait a moment, then go on.")
-    return _("This connection does not work yet: %(why)s") % {"why": said(connection.health_detail)}
+    return _("This connection does not work yet: %(why)s") % {"why": translate_text(connection.health_detail)}
 
 
-def useless(connection: Connection) -> bool:
+def is_connection_useless(connection: Connection) -> bool:
     """Its key was refused, and no sync knows it: the next one may take its place."""
     refused = connection.health in (Connection.Health.RECONNECT, Connection.Health.UNREACHABLE)
     return refused and not SyncRule.objects.filter(Q(sansan=connection) | Q(hubspot=connection)).exists()
 
 
-def seen(connection: Connection) -> dict[str, Any]:
+def make_connection_line(connection: Connection) -> dict[str, Any]:
     """What is known of a connection, for its line on the page; done as soon as nothing more is to come."""
     survey = connection.survey or {}
     counting = connection.health == Connection.Health.OK and connection.system == SANSAN and survey.get("state") == "running"
@@ -315,14 +315,14 @@ def seen(connection: Connection) -> dict[str, Any]:
         "works": connection.health == Connection.Health.OK,
         "counting": counting,
         "done": connection.health != Connection.Health.UNTESTED and not counting,
-        "cards": number(survey.get("cards", 0) if counting or connection.cards is None else connection.cards),
+        "cards": show_number(survey.get("cards", 0) if counting or connection.cards is None else connection.cards),
         "counted": connection.cards is not None or counting,
-        "tags": number(connection.tags.count()) if connection.system == SANSAN else "",
+        "tags": show_number(connection.tags.count()) if connection.system == SANSAN else "",
         "owners": len(survey.get("owners", ())),
         "own_only": bool(survey.get("own_only")),
     }
 
 
-def fixed(rule: SyncRule) -> bool:
+def has_fixed_connections(rule: SyncRule) -> bool:
     """Records and links hang on the connections of a rule that has run; previews bind it to nothing."""
     return bool(rule.runs.exclude(kind=SyncRun.Kind.PREVIEW).exists())

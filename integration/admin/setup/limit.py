@@ -11,35 +11,35 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.history import because
+from core.history import give_reason
 from integration import tasks
-from integration.admin.parts.labels import CARD_FIELDS, OPERATOR_NAMES, property_kind
-from integration.admin.setup.review import latest
-from integration.admin.setup.rows import FILLED, AddedRows
-from integration.admin.setup.steps import Step
+from integration.admin.parts.labels import CARD_FIELDS, OPERATOR_NAMES, label_property
+from integration.admin.setup.review import find_latest_preview
+from integration.admin.setup.rows import FILLED_FORM_OPTIONS, AddedRows
+from integration.admin.setup.steps import SetupStep
 from integration.models import Sample, SyncRule
-from integration.planning.filters import OPERATORS, find_first_unmet
+from integration.planning.filters import OPERATORS, find_first_unmet_filter
 from integration.planning.rule import Filter
 from integration.rules.file import FILTER_FIELDS
 
-ALONE = ("blank", "not_blank")
-DATES = ("on_or_after", "on_or_before")
+OPERATORS_WITHOUT_VALUE = ("blank", "not_blank")
+DATE_OPERATORS = ("on_or_after", "on_or_before")
 
 
-Direction = SyncRule.Direction
-MEETS = gettext_lazy("Which cards take part: a card must meet all of these.")
+RuleDirection = SyncRule.Direction
+CARDS_MUST_MEET_TEXT = gettext_lazy("Which cards take part: a card must meet all of these.")
 # What the criteria decide, by the rule's direction.
-CARDS_MEAN = {
-    Direction.TO_HUBSPOT: MEETS,
-    Direction.BOTH: MEETS,
-    Direction.TO_SANSAN: gettext_lazy("This sync only makes cards and follows none: criteria for cards are kept for when its direction changes."),
+CARD_CRITERIA_TEXTS = {
+    RuleDirection.TO_HUBSPOT: CARDS_MUST_MEET_TEXT,
+    RuleDirection.BOTH: CARDS_MUST_MEET_TEXT,
+    RuleDirection.TO_SANSAN: gettext_lazy("This sync only makes cards and follows none: criteria for cards are kept for when its direction changes."),
 }
-CONTACTS_MEAN = {
-    Direction.TO_HUBSPOT: gettext_lazy(
+CONTACT_CRITERIA_TEXTS = {
+    RuleDirection.TO_HUBSPOT: gettext_lazy(
         "Which existing contacts may be touched: a contact that is there already must meet all of these to be changed."
     ),
-    Direction.TO_SANSAN: gettext_lazy("Which contacts of HubSpot may become cards: a contact must meet all of these."),
-    Direction.BOTH: gettext_lazy(
+    RuleDirection.TO_SANSAN: gettext_lazy("Which contacts of HubSpot may become cards: a contact must meet all of these."),
+    RuleDirection.BOTH: gettext_lazy(
         "Which contacts of HubSpot may become cards, and which existing contacts may be touched: a contact must meet all of these for either."
     ),
 }
@@ -53,11 +53,11 @@ class CriterionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         op, value = cleaned.get("op"), cleaned.get("value", "")
-        if op in ALONE:
+        if op in OPERATORS_WITHOUT_VALUE:
             cleaned["value"] = ""
         elif op and not value:
             self.add_error("value", _("What should it be compared with?"))
-        elif op in DATES and not is_day(value):
+        elif op in DATE_OPERATORS and not is_day(value):
             self.add_error("value", _("A date such as 2026-04-01."))
         return cleaned
 
@@ -65,11 +65,11 @@ class CriterionForm(forms.Form):
         return {name: self.cleaned_data[name] for name in ("field", "op", "value")}
 
 
-class CardForm(CriterionForm):
+class CardCriterionForm(CriterionForm):
     field = forms.ChoiceField(label=gettext_lazy("Field of the card"), choices=[(name, CARD_FIELDS[name]) for name in FILTER_FIELDS])
 
 
-class ContactForm(CriterionForm):
+class ContactCriterionForm(CriterionForm):
     field = forms.CharField(
         label=gettext_lazy("Property of the contact"),
         max_length=100,
@@ -82,8 +82,8 @@ class ContactForm(CriterionForm):
             self.add_error("field", _("HubSpot has no contact property “%(name)s”.") % {"name": name})
 
 
-CardSet = forms.formset_factory(CardForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60)
-ContactSet = forms.formset_factory(ContactForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60)
+CardCriteriaSet = forms.formset_factory(CardCriterionForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60)
+ContactCriteriaSet = forms.formset_factory(ContactCriterionForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60)
 
 
 class RuleLimits(forms.Form):
@@ -113,7 +113,7 @@ class RuleLimits(forms.Form):
         }
 
 
-class Limit(Step):
+class LimitStep(SetupStep):
     name = "limit"
     lead = gettext_lazy("Without criteria, everybody takes part. Whoever is left out is listed with the reason, never dropped.")
 
@@ -122,10 +122,10 @@ class Limit(Step):
         assert rule is not None
         limits = {"limit_creates": rule.limits.get("creates"), "limit_updates": rule.limits.get("updates")}
         form = RuleLimits(initial={"require_email": rule.require_email, "filters_mean": rule.filters_mean, **limits})
-        return self.show(form, CardSet(initial=rule.filters.get("cards", []), prefix="card", form_kwargs=FILLED), self.contacts(None))
+        return self.show(form, CardCriteriaSet(initial=rule.filters.get("cards", []), prefix="card", form_kwargs=FILLED_FORM_OPTIONS), self.contacts(None))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        form, cards, contacts = RuleLimits(request.POST), CardSet(request.POST, prefix="card", form_kwargs=FILLED), self.contacts(request.POST)
+        form, cards, contacts = RuleLimits(request.POST), CardCriteriaSet(request.POST, prefix="card", form_kwargs=FILLED_FORM_OPTIONS), self.contacts(request.POST)
         valid = all([form.is_valid(), cards.is_valid(), contacts.is_valid()])
         for row in contacts.kept():
             row.check(self.rule.hubspot.schema)  # type: ignore[union-attr]
@@ -137,23 +137,23 @@ class Limit(Step):
         return self.to_review()
 
     def contacts(self, data: Any) -> Any:
-        return ContactSet(data, initial=self.rule.filters.get("contacts", []) if data is None else None, prefix="contact", form_kwargs=FILLED)  # type: ignore[union-attr]
+        return ContactCriteriaSet(data, initial=self.rule.filters.get("contacts", []) if data is None else None, prefix="contact", form_kwargs=FILLED_FORM_OPTIONS)  # type: ignore[union-attr]
 
     def store(self, values: dict[str, Any], reason: str) -> None:
         rule = self.rule
         assert rule is not None
-        differs = [name for name, value in values.items() if value != normal(rule, name)]
+        differs = [name for name, value in values.items() if value != as_form_value(rule, name)]
         for name in differs:
             setattr(rule, name, values[name])
         if differs:
-            because(rule, reason).save(update_fields=differs)
+            give_reason(rule, reason).save(update_fields=differs)
         if set(differs) - {"limits"}:
             self.changed()
 
     def to_review(self) -> HttpResponse:
         """The review begins with a dry run, unless the last one still tells how things are."""
         assert self.rule is not None
-        preview = latest(self.rule)
+        preview = find_latest_preview(self.rule)
         if preview is None or preview.state == preview.State.FAILED:
             tasks.enqueue_sync(self.rule, who=self.request.user.get_username(), preview=True)
         return self.onward()
@@ -165,18 +165,18 @@ class Limit(Step):
             sets=[
                 {
                     "rows": cards,
-                    "blank": CardForm(prefix="card-__prefix__"),
+                    "blank": CardCriterionForm(prefix="card-__prefix__"),
                     "title": _("Cards"),
-                    "note": CARDS_MEAN[self.rule.direction],  # type: ignore[union-attr]
+                    "note": CARD_CRITERIA_TEXTS[self.rule.direction],  # type: ignore[union-attr]
                 },
                 {
                     "rows": contacts,
-                    "blank": ContactForm(prefix="contact-__prefix__"),
+                    "blank": ContactCriterionForm(prefix="contact-__prefix__"),
                     "title": _("Contacts"),
-                    "note": CONTACTS_MEAN[self.rule.direction],  # type: ignore[union-attr]
+                    "note": CONTACT_CRITERIA_TEXTS[self.rule.direction],  # type: ignore[union-attr]
                 },
             ],
-            properties=[(name, property_kind(prop)) for name, prop in sorted(schema.items())],
+            properties=[(name, label_property(prop)) for name, prop in sorted(schema.items())],
             lets_in=self.lets_in(cards) if not problem else None,
             problem=problem,
         )
@@ -187,11 +187,11 @@ class Limit(Step):
         samples = list(Sample.objects.filter(connection=self.rule.sansan)[:30])  # type: ignore[union-attr]
         if not samples or not filters:
             return None
-        met = [one for one in samples if find_first_unmet(tuple(filters), lambda name, one=one: one.values.get(name, "")) is None]
+        met = [one for one in samples if find_first_unmet_filter(tuple(filters), lambda name, one=one: one.values.get(name, "")) is None]
         return len(met), len(samples)
 
 
-def normal(rule: SyncRule, name: str) -> Any:
+def as_form_value(rule: SyncRule, name: str) -> Any:
     """A stored value as the form gives it back."""
     return {"cards": [], "contacts": [], **rule.filters} if name == "filters" else getattr(rule, name)
 

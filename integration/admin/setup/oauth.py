@@ -20,37 +20,37 @@ from core.models import Account
 from core.roles import EDIT, may
 from core.tenancy import in_account
 from integration import tasks
-from integration.admin.setup.steps import free_slug
-from integration.connectors.hubspot.oauth import authorize_url
+from integration.admin.setup.steps import find_free_slug
+from integration.connectors.hubspot.oauth import make_authorize_url
 from integration.models import Connection
 
-SESSION = "hubspot_oauth"
+OAUTH_SESSION_KEY = "hubspot_oauth"
 
 
-def offered() -> bool:
+def is_oauth_offered() -> bool:
     return bool(settings.HUBSPOT_CLIENT_ID and settings.HUBSPOT_CLIENT_SECRET)
 
 
-def back_url(request: HttpRequest) -> str:
+def make_return_url(request: HttpRequest) -> str:
     return request.build_absolute_uri(reverse("admin:integration_setup_oauth"))
 
 
-def begin(request: HttpRequest, account: Account, here: str, connection: Connection | None = None) -> HttpResponse:
+def begin_oauth(request: HttpRequest, account: Account, here: str, connection: Connection | None = None) -> HttpResponse:
     """To HubSpot, for a new connection or to sign in again. What comes back is believed only with the state that this session was given."""
-    if not offered():
+    if not is_oauth_offered():
         raise PermissionDenied
     state = secrets.token_urlsafe(32)
-    request.session[SESSION] = {"state": state, "account": account.pk, "here": here, "connection": connection.pk if connection else None}
-    return redirect(authorize_url(settings.HUBSPOT_APP_URL, settings.HUBSPOT_CLIENT_ID, back_url(request), state))
+    request.session[OAUTH_SESSION_KEY] = {"state": state, "account": account.pk, "here": here, "connection": connection.pk if connection else None}
+    return redirect(make_authorize_url(settings.HUBSPOT_APP_URL, settings.HUBSPOT_CLIENT_ID, make_return_url(request), state))
 
 
-class OAuthBack(View):
+class OAuthReturn(View):
     """Where HubSpot sends the person back to, with a code or a refusal."""
 
     page: Any = None
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        begun = request.session.pop(SESSION, None)
+        begun = request.session.pop(OAUTH_SESSION_KEY, None)
         if not begun or not secrets.compare_digest(begun["state"].encode(), request.GET.get("state", "").encode()):
             messages.error(request, _("HubSpot's answer does not belong to a connection that was begun here: begin again."))
             return redirect("admin:integration_setup")
@@ -65,17 +65,17 @@ class OAuthBack(View):
         if not code:
             messages.warning(request, _("HubSpot was not connected: the consent was not given."))
             return redirect(here)
-        connection = store(account, begun["connection"], code, back_url(request))
+        connection = store_oauth_connection(account, begun["connection"], code, make_return_url(request))
         tasks.enqueue_check(connection)
         return redirect(f"{here}{'&' if '?' in here else '?'}{urlencode({'hubspot': connection.pk})}")
 
 
-def store(account: Account, pk: int | None, code: str, redirect_uri: str) -> Connection:
+def store_oauth_connection(account: Account, pk: int | None, code: str, redirect_uri: str) -> Connection:
     """A connection whose tokens a worker has still to fetch; the one that is signed in to again, or a new one."""
     with in_account(account):
         hubspot = Connection.System.HUBSPOT
         connection = Connection.objects.filter(pk=pk, system=hubspot).first() if pk else None
-        connection = connection or Connection(account=account, slug=free_slug(Connection, account, "hubspot"), system=hubspot)
+        connection = connection or Connection(account=account, slug=find_free_slug(Connection, account, "hubspot"), system=hubspot)
         connection.credentials, connection.hint = {"code": code, "redirect_uri": redirect_uri}, "OAuth"
         connection.health, connection.health_detail = Connection.Health.UNTESTED, ""
         connection.save()

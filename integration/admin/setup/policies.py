@@ -8,54 +8,54 @@ from django import forms
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
-from integration.admin.parts.fields import DECIDES, marker_choices, markers
+from integration.admin.parts.fields import DECISIVE_POLICIES, list_marker_choices, select_markers
 from integration.models import SyncRule
 from integration.rules.file import MOST_CARDS_A_DAY
 from integration.rules.recheck import find_chosen_tags
 
-Direction, Conflict, WhenGone, Companies = SyncRule.Direction, SyncRule.Conflict, SyncRule.WhenGone, SyncRule.Companies
+RuleDirection, ConflictPolicy, GonePolicy, CompanyPolicy = SyncRule.Direction, SyncRule.Conflict, SyncRule.WhenGone, SyncRule.Companies
 # What each choice means, in a sentence.
-MEANS: dict[str, dict[str, Any]] = {
+POLICY_MEANINGS: dict[str, dict[str, Any]] = {
     "direction": {
-        Direction.TO_HUBSPOT: gettext_lazy("Cards become contacts and keep them true. Nothing is written to Sansan."),
-        Direction.TO_SANSAN: gettext_lazy("Contacts without a card become cards. Nothing is written to HubSpot."),
-        Direction.BOTH: gettext_lazy("Cards keep contacts true, and contacts without a card become cards."),
+        RuleDirection.TO_HUBSPOT: gettext_lazy("Cards become contacts and keep them true. Nothing is written to Sansan."),
+        RuleDirection.TO_SANSAN: gettext_lazy("Contacts without a card become cards. Nothing is written to HubSpot."),
+        RuleDirection.BOTH: gettext_lazy("Cards keep contacts true, and contacts without a card become cards."),
     },
     "when_gone": {
-        WhenGone.TELL: gettext_lazy("Its card is held until somebody has looked."),
-        WhenGone.MAKE: gettext_lazy("A new contact is made of the card. One that was deleted for privacy never comes back."),
+        GonePolicy.TELL: gettext_lazy("Its card is held until somebody has looked."),
+        GonePolicy.MAKE: gettext_lazy("A new contact is made of the card. One that was deleted for privacy never comes back."),
     },
     "companies": {
-        Companies.NONE: gettext_lazy("Only contacts are written."),
-        Companies.FIND: gettext_lazy("Found by web domain, then by name. Where there is none, the contact stays without one."),
-        Companies.MAKE: gettext_lazy("Found by web domain, then by name; made once, however many cards name it."),
+        CompanyPolicy.NONE: gettext_lazy("Only contacts are written."),
+        CompanyPolicy.FIND: gettext_lazy("Found by web domain, then by name. Where there is none, the contact stays without one."),
+        CompanyPolicy.MAKE: gettext_lazy("Found by web domain, then by name; made once, however many cards name it."),
     },
 }
 
 
-CARDS_A_DAY = format_lazy(gettext_lazy("Write a number of cards from 0 to {most}."), most=MOST_CARDS_A_DAY)
+CARDS_A_DAY_PROBLEM = format_lazy(gettext_lazy("Write a number of cards from 0 to {most}."), most=MOST_CARDS_A_DAY)
 
 
-class Policies(forms.Form):
+class PoliciesForm(forms.Form):
     direction = forms.ChoiceField(
         label=gettext_lazy("Direction"),
-        choices=Direction.choices,
+        choices=RuleDirection.choices,
         error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose one of the three directions.")),
     )
     conflict = forms.ChoiceField(
         label=gettext_lazy("When somebody edited the contact in HubSpot"),
-        choices=Conflict.choices,
+        choices=ConflictPolicy.choices,
         error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose who wins.")),
         help_text=gettext_lazy("Where a person decides, the contact keeps its value until one of the two is chosen on the record's page."),
     )
     when_gone = forms.ChoiceField(
         label=gettext_lazy("When a contact is deleted in HubSpot"),
-        choices=WhenGone.choices,
+        choices=GonePolicy.choices,
         error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose what happens to the card of a deleted contact.")),
     )
     companies = forms.ChoiceField(
         label=gettext_lazy("Companies"),
-        choices=Companies.choices,
+        choices=CompanyPolicy.choices,
         error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose what happens to companies.")),
     )
     card_cap = forms.IntegerField(
@@ -63,7 +63,7 @@ class Policies(forms.Form):
         min_value=0,
         max_value=MOST_CARDS_A_DAY,
         help_text=gettext_lazy("The rest waits, in sight, for the next day."),
-        error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), CARDS_A_DAY),
+        error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), CARDS_A_DAY_PROBLEM),
     )
     marker = forms.ChoiceField(
         label=gettext_lazy("Tag of these cards"),
@@ -76,10 +76,10 @@ class Policies(forms.Form):
     )
 
     def __init__(self, rule: SyncRule, data: Any = None) -> None:
-        super().__init__(data, initial={name: getattr(rule, name) for name in (*DECIDES, "card_cap", "marker")})
-        tags = list(markers(rule.sansan_id))
+        super().__init__(data, initial={name: getattr(rule, name) for name in (*DECISIVE_POLICIES, "card_cap", "marker")})
+        tags = list(select_markers(rule.sansan_id))
         self.selected = find_chosen_tags(rule)
-        self.fields["marker"].choices = marker_choices(tags, rule.marker, self.selected)  # type: ignore[attr-defined]
+        self.fields["marker"].choices = list_marker_choices(tags, rule.marker, self.selected)  # type: ignore[attr-defined]
 
     def columns(self) -> dict[str, Any]:
         """The columns of SyncRule."""
@@ -88,8 +88,8 @@ class Policies(forms.Form):
     def radios(self) -> dict[str, list[dict[str, Any]]]:
         """Field -> its choices, each with what it means."""
         return {
-            name: [{"value": value, "label": label, "means": MEANS[name][value]} for value, label in self.fields[name].choices]  # type: ignore[attr-defined]
-            for name in MEANS
+            name: [{"value": value, "label": label, "means": POLICY_MEANINGS[name][value]} for value, label in self.fields[name].choices]  # type: ignore[attr-defined]
+            for name in POLICY_MEANINGS
         }
 
     @property

@@ -15,37 +15,47 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.history import noted
+from core.history import keep_history
 from integration import tasks
 from integration.admin.parts import diff
-from integration.admin.parts.links import health_url, hubspot_url, page_url, sansan_url, step_url
-from integration.admin.parts.said import said
-from integration.admin.parts.shown import TONES, number, sentence
-from integration.admin.run import WORDS, live
-from integration.admin.setup.steps import State, Step
-from integration.admin.setup.summary import effect, other_ways, summary
+from integration.admin.parts.links import (
+    make_health_url,
+    make_hubspot_contact_url,
+    make_page_url,
+    make_sansan_card_url,
+    make_step_url,
+)
+from integration.admin.parts.said import translate_text
+from integration.admin.parts.shown import TONES, explain_reason, show_number
+from integration.admin.run import COUNTER_WORDS, make_run_progress
+from integration.admin.setup.steps import RuleState, SetupStep
+from integration.admin.setup.summary import (
+    describe_preview_effect,
+    list_differing_rules,
+    summarize_rule,
+)
 from integration.models import AuditEntry, Connection, SyncRule, SyncRun
-from integration.planning.decisions import EXCLUDED, MERGED, NEW_CARD
+from integration.planning.decisions import EXCLUDED_REASONS, MERGED_REASONS, NEW_CARD
 from integration.rules.as_plan import list_mapping_problems, name_tags
 from integration.rules.recheck import list_rules_by_tags, save_tags
 
-PER_PAGE = 25
-DAILY_CAP = "daily_cap"
-RUNNING = gettext_lazy("This sync is running with what you see here. A preview says what its next run would do.")
-SAME = ("in_sync", "kept_hubspot", "has_card", "card_exists", "contact_merged")
+REVIEW_ROWS_A_PAGE = 25
+DAILY_CAP_REASON = "daily_cap"
+RUNNING_LEAD = gettext_lazy("This sync is running with what you see here. A preview says what its next run would do.")
+UNCHANGED_TILE_REASONS = ("in_sync", "kept_hubspot", "has_card", "card_exists", "contact_merged")
 # Tile -> the entries that are behind it.
-BEHIND = {
+TILE_ENTRIES = {
     "created": Q(decision="create") & ~Q(reason=NEW_CARD),
     "cards": Q(decision="create", reason=NEW_CARD),
     "updated": Q(decision="update"),
     "linked": Q(decision="link"),
-    "merged": Q(decision="skip", reason__in=MERGED),
-    "excluded": Q(decision="skip") & ~Q(reason__in=(*MERGED, *SAME, DAILY_CAP)),
+    "merged": Q(decision="skip", reason__in=MERGED_REASONS),
+    "excluded": Q(decision="skip") & ~Q(reason__in=(*MERGED_REASONS, *UNCHANGED_TILE_REASONS, DAILY_CAP_REASON)),
     "held": Q(decision="hold"),
-    "unchanged": Q(decision="skip", reason__in=SAME),
-    "waiting": Q(decision="skip", reason=DAILY_CAP),
+    "unchanged": Q(decision="skip", reason__in=UNCHANGED_TILE_REASONS),
+    "waiting": Q(decision="skip", reason=DAILY_CAP_REASON),
 }
-MEANS = {
+TILE_MEANINGS = {
     "created": gettext_lazy("New contacts"),
     "cards": gettext_lazy("Cards to be made in Sansan"),
     "updated": gettext_lazy("Contacts that change"),
@@ -57,60 +67,60 @@ MEANS = {
     "waiting": gettext_lazy("Cards that wait for the following days"),
 }
 # The two kinds of "created", told apart where there are both.
-CREATED = {"created": gettext_lazy("new contacts"), "cards": gettext_lazy("new cards")}
+CREATED_WORDS = {"created": gettext_lazy("new contacts"), "cards": gettext_lazy("new cards")}
 # Shown only where there are some.
-RARE = ("cards", "waiting", "failed")
+RARE_TILES = ("cards", "waiting", "failed")
 
 
-def latest(rule: SyncRule) -> SyncRun | None:
+def find_latest_preview(rule: SyncRule) -> SyncRun | None:
     """The newest preview of the configuration as it stands now; of a running sync, none that a run has come after."""
     found = SyncRun.objects.filter(rule=rule, kind=SyncRun.Kind.PREVIEW, created_at__gte=rule.changed_at).order_by("-pk").first()
     runs = SyncRun.objects.filter(rule=rule).exclude(kind=SyncRun.Kind.PREVIEW)
-    return None if found and rule.state == State.ACTIVE and runs.filter(pk__gt=found.pk).exists() else found
+    return None if found and rule.state == RuleState.ACTIVE and runs.filter(pk__gt=found.pk).exists() else found
 
 
-def finished(preview: SyncRun | None) -> bool:
+def is_preview_finished(preview: SyncRun | None) -> bool:
     return preview is not None and preview.state in (SyncRun.State.SUCCEEDED, SyncRun.State.PARTIAL)
 
 
-class Review(Step):
+class ReviewStep(SetupStep):
     name = "review"
     lead = gettext_lazy("A dry run over everybody who takes part. Nothing has been written yet, in either system.")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         assert self.rule is not None
-        preview = latest(self.rule)
+        preview = find_latest_preview(self.rule)
         shown = request.GET.get("show", "")
-        shown = shown if shown in BEHIND else ""
+        shown = shown if shown in TILE_ENTRIES else ""
         reason = request.GET.get("reason", "").replace("\0", "")[:64]
         entries = self.entries(preview, shown, reason) if preview and shown else None
         return self.render(
             preview=preview,
-            ready=finished(preview),
-            state=state_of(preview),
-            summary=summary(self.rule),
-            effect=effect(self.rule, preview) if preview and finished(preview) else "",
-            health_url=health_url(self.rule),
-            tiles=tiles(preview, self.rule.sends) if finished(preview) else [],
+            ready=is_preview_finished(preview),
+            state=describe_preview_state(preview),
+            summary=summarize_rule(self.rule),
+            effect=describe_preview_effect(self.rule, preview) if preview and is_preview_finished(preview) else "",
+            health_url=make_health_url(self.rule),
+            tiles=make_review_tiles(preview, self.rule.sends) if is_preview_finished(preview) else [],
             sends=self.rule.sends,
-            beyond_cap=preview.reasons.get(DAILY_CAP, 0) if preview else 0,
+            beyond_cap=preview.reasons.get(DAILY_CAP_REASON, 0) if preview else 0,
             shown=shown,
-            shown_means=MEANS.get(shown, ""),
+            shown_means=TILE_MEANINGS.get(shown, ""),
             entries=entries,
-            reasons=reasons_of(preview, shown) if preview and shown else [],
+            reasons=list_tile_reasons(preview, shown) if preview and shown else [],
             reason=reason,
-            problems=[said(text) for _reason, text in list_mapping_problems(self.rule, preview=True)],
-            **({"lead": RUNNING} if self.rule.state == State.ACTIVE else {}),
-            running=self.rule.state == State.ACTIVE,
+            problems=[translate_text(text) for _reason, text in list_mapping_problems(self.rule, preview=True)],
+            **({"lead": RUNNING_LEAD} if self.rule.state == RuleState.ACTIVE else {}),
+            running=self.rule.state == RuleState.ACTIVE,
             others=list_rules_by_tags(self.rule),
-            other_ways=other_ways(self.rule),
+            other_ways=list_differing_rules(self.rule),
         )
 
     def entries(self, preview: SyncRun, shown: str, reason: str) -> Any:
-        rows = behind(preview, shown)
-        page = Paginator(rows.filter(reason=reason) if reason else rows, PER_PAGE).get_page(self.request.GET.get("page"))
+        rows = select_tile_entries(preview, shown)
+        page = Paginator(rows.filter(reason=reason) if reason else rows, REVIEW_ROWS_A_PAGE).get_page(self.request.GET.get("page"))
         tags = name_tags([self.rule.sansan_id])  # type: ignore[union-attr]
-        page.rows = [entry_row(entry, self.rule, tags) for entry in page.object_list]  # type: ignore[attr-defined]
+        page.rows = [as_entry_row(entry, self.rule, tags) for entry in page.object_list]  # type: ignore[attr-defined]
         return page
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -120,7 +130,7 @@ class Review(Step):
             return redirect(request.path)
         if request.POST.get("action") != "save":
             return redirect(request.path)
-        if self.rule.state != State.ACTIVE and not finished(latest(self.rule)):
+        if self.rule.state != RuleState.ACTIVE and not is_preview_finished(find_latest_preview(self.rule)):
             messages.warning(request, _("Look at a finished preview first: it says what would be written."))
             return redirect(request.path)
         return self.save_and_sync()
@@ -139,85 +149,85 @@ class Review(Step):
             )
             return redirect(self.request.path)
         # Of a held rule the preview was the look that it waited for.
-        waived = {"waived": True} if self.rule.state == State.HELD else {}
-        rows = SyncRule.objects.filter(pk=self.rule.pk, state__in=(State.DRAFT, State.PAUSED, State.HELD))
+        waived = {"waived": True} if self.rule.state == RuleState.HELD else {}
+        rows = SyncRule.objects.filter(pk=self.rule.pk, state__in=(RuleState.DRAFT, RuleState.PAUSED, RuleState.HELD))
         with transaction.atomic():
             if not save_tags(self.rule):
                 messages.error(self.request, _("A tag that was chosen is not there any more, or has become private: choose again."))
-                return redirect(step_url("tags", self.rule))
-            moved = rows.update(state=State.ACTIVE, state_reason="", setup_step="", discarded_at=None, **waived)
+                return redirect(make_step_url("tags", self.rule))
+            moved = rows.update(state=RuleState.ACTIVE, state_reason="", setup_step="", discarded_at=None, **waived)
             self.rule.refresh_from_db(fields=["state"])
             if moved:
-                noted([self.rule], self.request.user, _("Save and sync"))
+                keep_history([self.rule], self.request.user, _("Save and sync"))
             run = tasks.enqueue_sync(self.rule, who=self.request.user.get_username())
         messages.success(self.request, _("The sync is on. This is its first run; from now on every change arrives by itself."))
-        return redirect(page_url(run))
+        return redirect(make_page_url(run))
 
 
-class ReviewSeen(Step):
+class ReviewProgress(SetupStep):
     """How far the dry run has come; the page is loaded again when it ends."""
 
     name = "review"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return render(request, "admin/setup/preview_state.html", {"state": state_of(latest(self.rule)), "rule": self.rule})  # type: ignore[arg-type]
+        return render(request, "admin/setup/preview_state.html", {"state": describe_preview_state(find_latest_preview(self.rule)), "rule": self.rule})  # type: ignore[arg-type]
 
 
-def state_of(preview: SyncRun | None) -> dict[str, Any]:
+def describe_preview_state(preview: SyncRun | None) -> dict[str, Any]:
     if preview is None:
         return {"done": True, "missing": True}
-    shown = live(preview)
+    shown = make_run_progress(preview)
     return {
         **shown,
         "done": not preview.is_open,
-        "failed": not preview.is_open and not finished(preview),
+        "failed": not preview.is_open and not is_preview_finished(preview),
         "waiting": preview.state == SyncRun.State.QUEUED,
     }
 
 
-def tiles(preview: SyncRun | None, sends: bool) -> list[dict[str, Any]]:
+def make_review_tiles(preview: SyncRun | None, sends: bool) -> list[dict[str, Any]]:
     """The parts of what was read, which they add up to. Of a sync in both directions the new cards stand by themselves."""
     assert preview is not None
     counts, cards = preview.counts, preview.reasons.get(NEW_CARD, 0)
     counts = {**counts, "created": counts["created"] - cards, "cards": cards}
-    words = {**WORDS, **CREATED} if sends else WORDS
+    words = {**COUNTER_WORDS, **CREATED_WORDS} if sends else COUNTER_WORDS
     return [
         {
             "name": name,
             "word": words[name],
-            "n": number(counts[name]),
+            "n": show_number(counts[name]),
             "zero": not counts[name],
             "tone": TONES.get(name, "good" if name == "cards" else "plain"),
         }
-        for name in (*BEHIND, "failed")
-        if counts[name] or name not in RARE or (name == "cards" and sends)
+        for name in (*TILE_ENTRIES, "failed")
+        if counts[name] or name not in RARE_TILES or (name == "cards" and sends)
     ]
 
 
-def behind(preview: SyncRun, shown: str) -> QuerySet[AuditEntry]:
-    return AuditEntry.objects.filter(BEHIND[shown], run=preview).order_by("-id")
+def select_tile_entries(preview: SyncRun, shown: str) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(TILE_ENTRIES[shown], run=preview).order_by("-id")
 
 
-REASONS_OF = {"merged": MERGED, "unchanged": SAME, "excluded": EXCLUDED}
+TILE_REASONS = {"merged": MERGED_REASONS, "unchanged": UNCHANGED_TILE_REASONS, "excluded": EXCLUDED_REASONS}
 
 
-def reasons_of(preview: SyncRun, shown: str) -> list[dict[str, Any]]:
+def list_tile_reasons(preview: SyncRun, shown: str) -> list[dict[str, Any]]:
     """The reasons behind a counter, from the run's own count: no row is read for it."""
     return [
-        {"code": code, "n": number(n), "sentence": sentence(code)}
+        {"code": code, "n": show_number(n), "sentence": explain_reason(code)}
         for code, n in sorted(preview.reasons.items(), key=lambda pair: -int(pair[1]))
-        if code in REASONS_OF.get(shown, ())
+        if code in TILE_REASONS.get(shown, ())
     ]
 
 
-def entry_row(entry: AuditEntry, rule: SyncRule, tags: Mapping[str, str]) -> dict[str, Any]:
+def as_entry_row(entry: AuditEntry, rule: SyncRule, tags: Mapping[str, str]) -> dict[str, Any]:
     """``card``: what changes are fields of a card; else properties of a contact."""
     return {
         "entry": entry,
         "card": entry.reason == NEW_CARD,
-        "sentence": sentence(entry.reason),
+        "sentence": explain_reason(entry.reason),
         "url": reverse("admin:integration_record_change", args=[entry.record_id]) if entry.record_id else "",
-        "sansan_url": sansan_url(entry.card_id),
-        "hubspot_url": hubspot_url(rule, entry.contact_id),
-        "changes": diff.lines(entry, rule.hubspot.schema, tags),
+        "sansan_url": make_sansan_card_url(entry.card_id),
+        "hubspot_url": make_hubspot_contact_url(rule, entry.contact_id),
+        "changes": diff.list_change_lines(entry, rule.hubspot.schema, tags),
     }

@@ -11,24 +11,24 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integration.admin.parts.fields import checked_property
+from integration.admin.parts.fields import check_typed_property
 from integration.admin.parts.labels import CARD_FIELDS, TRANSFORM_CHOICES
-from integration.admin.parts.said import said
-from integration.connectors.sansan.fields import FIELDS
+from integration.admin.parts.said import translate_text
+from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.models import FieldMapping, Sample, SyncRule
 from integration.planning.card_values import refuse_row
 from integration.planning.expressions import ExpressionError
-from integration.planning.fit import find_mapping_problem, find_value_problem, shorten
+from integration.planning.fit import find_mapping_problem, find_value_problem, shorten_value
 from integration.planning.mapping import OWNER_KIND, fold_table_key, make_value
-from integration.planning.rule import TAGS
+from integration.planning.rule import TAGS_FIELD
 from integration.rules.as_plan import as_plan_row
 from integration.rules.file import find_expression_problem, list_field_problems
 
-EXPRESSION = "="
-MOST_ROWS = 200
-BOTH, TO_HUBSPOT, TO_SANSAN = FieldMapping.Direction.BOTH, FieldMapping.Direction.TO_HUBSPOT, FieldMapping.Direction.TO_SANSAN
+EXPRESSION_SOURCE = "="
+MOST_MAPPING_ROWS = 200
+BOTH_DIRECTIONS, TO_HUBSPOT, TO_SANSAN = FieldMapping.Direction.BOTH, FieldMapping.Direction.TO_HUBSPOT, FieldMapping.Direction.TO_SANSAN
 # Why a row cannot fill a card: the codes of planning/reverse.py.
-LOCKED: dict[str, Any] = {
+LOCKED_ROW_TEXTS: dict[str, Any] = {
     "calculated": gettext_lazy("not for new cards: the value is calculated"),
     "unwritable": gettext_lazy("not for new cards: Sansan sets this field itself"),
     "one_way": gettext_lazy("not for new cards: two of the card's values lead to the same"),
@@ -37,7 +37,7 @@ ADDRESS_HINT = gettext_lazy("Off: a contact that exists keeps its address. A new
 OWNER_HINT = gettext_lazy("The HubSpot user with this address becomes the owner; where there is none, the owner is left alone.")
 
 
-class RowForm(forms.Form):
+class MappingRowForm(forms.Form):
     id = forms.IntegerField(required=False, widget=forms.HiddenInput)
     active = forms.BooleanField(label=gettext_lazy("On"), required=False, initial=True)
     source = forms.CharField(label=gettext_lazy("Sansan field"), max_length=200, required=False)
@@ -72,30 +72,30 @@ class RowForm(forms.Form):
         names = list(CARD_FIELDS.items())
         joined = (
             []
-            if source in FIELDS or source in ("", EXPRESSION)
+            if source in SANSAN_FIELDS or source in ("", EXPRESSION_SOURCE)
             else [(source, " + ".join(str(CARD_FIELDS.get(name, name)) for name in source.split(",")))]
         )
-        choices = [("", "–"), *names, *joined, (EXPRESSION, gettext_lazy("Expression…"))]
+        choices = [("", "–"), *names, *joined, (EXPRESSION_SOURCE, gettext_lazy("Expression…"))]
         self.fields["source"].widget = forms.Select(choices=choices)
         self.fields["transform"].initial, self.fields["others"].initial = "", FieldMapping.Others.KEEP
-        self.fields["direction"].initial = BOTH
+        self.fields["direction"].initial = BOTH_DIRECTIONS
 
     def clean_hubspot(self) -> str:
-        return checked_property(self.cleaned_data["hubspot"])
+        return check_typed_property(self.cleaned_data["hubspot"])
 
     def clean_table(self) -> list[list[str]]:
-        return read_table(self.cleaned_data["table"])
+        return read_typed_table(self.cleaned_data["table"])
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         source, expression = cleaned.get("source", ""), cleaned.get("expression", "")
-        if source == EXPRESSION:
-            self.told("expression", said(find_expression_problem(expression)) if expression else _("Write an expression, or choose a field."))
+        if source == EXPRESSION_SOURCE:
+            self.told("expression", translate_text(find_expression_problem(expression)) if expression else _("Write an expression, or choose a field."))
         else:
             cleaned["expression"] = ""
             names = [name for name in source.split(",") if name]
-            self.told("source", said(next(iter(list_field_problems(names)), "")) if names else _("Choose a field of the card."))
-        if source == TAGS and cleaned.get("transform"):
+            self.told("source", translate_text(next(iter(list_field_problems(names)), "")) if names else _("Choose a field of the card."))
+        if source == TAGS_FIELD and cleaned.get("transform"):
             self.told("transform", _("Tags go as they are: use an expression to make a text of them."))
         if cleaned.get("active") and cleaned.get("direction") == TO_SANSAN and not self.errors:
             self.told("direction", self.useless())
@@ -103,7 +103,7 @@ class RowForm(forms.Form):
 
     def useless(self) -> str:
         """A row that is for new cards only, and can fill none."""
-        locked = LOCKED.get(refuse_row(as_plan_row(self.row(), {})))
+        locked = LOCKED_ROW_TEXTS.get(refuse_row(as_plan_row(self.row(), {})))
         return _("This row would do nothing (%(why)s): choose another direction, or switch it off.") % {"why": locked} if locked else ""
 
     def told(self, name: str, problem: str) -> None:
@@ -114,14 +114,14 @@ class RowForm(forms.Form):
         """Against the properties that HubSpot has now. A row that is off may wait for its property."""
         if schema and self.cleaned_data.get("active") and not self.errors:
             problem = find_mapping_problem(as_plan_row(self.row(), schema), schema)
-            self.told("hubspot", said(problem[1]) if problem else "")
+            self.told("hubspot", translate_text(problem[1]) if problem else "")
 
     def values(self) -> dict[str, Any]:
         """The columns of FieldMapping."""
         cleaned = self.cleaned_data
-        source = "" if cleaned["source"] == EXPRESSION else cleaned["source"]
+        source = "" if cleaned["source"] == EXPRESSION_SOURCE else cleaned["source"]
         names = ("expression", "hubspot", "transform", "policy", "clear", "active", "table", "conflict")
-        blank = {"others": cleaned["others"] or FieldMapping.Others.KEEP, "direction": cleaned["direction"] or BOTH}
+        blank = {"others": cleaned["others"] or FieldMapping.Others.KEEP, "direction": cleaned["direction"] or BOTH_DIRECTIONS}
         return {"sansan": source, **blank, **{name: cleaned[name] for name in names}}
 
     def row(self) -> FieldMapping:
@@ -135,7 +135,7 @@ class RowForm(forms.Form):
 
     @property
     def by_expression(self) -> bool:
-        return self["source"].value() == EXPRESSION
+        return self["source"].value() == EXPRESSION_SOURCE
 
 
 class AddedRows(forms.BaseFormSet):  # type: ignore[type-arg]
@@ -145,7 +145,7 @@ class AddedRows(forms.BaseFormSet):  # type: ignore[type-arg]
         return [form for form in self.forms if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")]
 
 
-class Rows(AddedRows):
+class UniqueMappingRows(AddedRows):
     def clean(self) -> None:
         seen: set[str] = set()
         for form in self.kept():
@@ -156,32 +156,32 @@ class Rows(AddedRows):
                 seen.add(name)
 
 
-FILLED = {"empty_permitted": False}  # a row that was added is meant
-RowSet = forms.formset_factory(RowForm, formset=Rows, extra=0, can_delete=True, max_num=MOST_ROWS, absolute_max=MOST_ROWS + 50)
+FILLED_FORM_OPTIONS = {"empty_permitted": False}  # a row that was added is meant
+MappingRowSet = forms.formset_factory(MappingRowForm, formset=UniqueMappingRows, extra=0, can_delete=True, max_num=MOST_MAPPING_ROWS, absolute_max=MOST_MAPPING_ROWS + 50)
 
 
-def typed(row: FieldMapping) -> dict[str, Any]:
+def as_form_initial(row: FieldMapping) -> dict[str, Any]:
     """A stored row as its form shows it."""
-    table = "\n".join(f"{escaped(have)} = {escaped(value)}" for have, value in row.table)
+    table = "\n".join(f"{escape_pair_text(have)} = {escape_pair_text(value)}" for have, value in row.table)
     names = ("id", "expression", "hubspot", "transform", "policy", "clear", "active", "others", "direction", "conflict")
     return {
-        "source": EXPRESSION if row.expression else row.sansan,
+        "source": EXPRESSION_SOURCE if row.expression else row.sansan,
         "table": table,
         "pairs": row.table,
         **{name: getattr(row, name) for name in names},
     }
 
 
-def read_table(text: str) -> list[list[str]]:
+def read_typed_table(text: str) -> list[list[str]]:
     """``部長 = Manager``, a pair a line. Raises ValidationError."""
     pairs, seen = [], dict[str, int]()
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        found = PAIR.fullmatch(line)
+        found = PAIR_PATTERN.fullmatch(line)
         if not found:
             raise ValidationError(_("Line %(n)s: write the card's value, =, and the property's value.") % {"n": number})
-        have, value = plain(found["have"].strip()), plain(found["value"].strip())
+        have, value = unescape_pair_text(found["have"].strip()), unescape_pair_text(found["value"].strip())
         if first := seen.get(fold_table_key(have)):
             raise ValidationError(_("Line %(n)s: “%(have)s” stands in line %(first)s already.") % {"n": number, "have": have, "first": first})
         seen[fold_table_key(have)] = number
@@ -190,56 +190,56 @@ def read_table(text: str) -> list[list[str]]:
 
 
 # The first = that has no backslash before it.
-PAIR = re.compile(r"(?P<have>(?:[^=\\]|\\.)*)=(?P<value>.*)")
+PAIR_PATTERN = re.compile(r"(?P<have>(?:[^=\\]|\\.)*)=(?P<value>.*)")
 
 
-def escaped(text: str) -> str:
+def escape_pair_text(text: str) -> str:
     """A file may have values with what separates a pair from the next."""
     return text.replace("\\", "\\\\").replace("=", "\\=").replace("\n", "\\n")
 
 
-def plain(text: str) -> str:
+def unescape_pair_text(text: str) -> str:
     return re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else found[1], text)
 
 
 @dataclass(frozen=True)
-class Tried:
+class TriedRow:
     """What a row makes of a card. ``problem`` is "" where it works."""
 
     value: str = ""
     problem: str = ""
 
 
-def given(fields: tuple[str, ...], sample: Sample) -> str:
+def quote_card_fields(fields: tuple[str, ...], sample: Sample) -> str:
     """What the card says in the fields that an expression reads, to see why it fails."""
-    said = [f"{CARD_FIELDS.get(name, name)}: {shorten(sample.values[name])}" for name in fields if sample.values.get(name)]
+    said = [f"{CARD_FIELDS.get(name, name)}: {shorten_value(sample.values[name])}" for name in fields if sample.values.get(name)]
     return f"({'; '.join(said)})" if said else ""
 
 
-def tried(row: FieldMapping, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> Tried:
+def try_row(row: FieldMapping, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> TriedRow:
     """``names``: tag id -> name."""
     if sample is None:
-        return Tried()
+        return TriedRow()
     plan_row = as_plan_row(row, schema)
     try:
         value = make_value(plan_row, sample.values, sample.tags, [names.get(tag, tag) for tag in sample.tags])
     except ExpressionError as wrong:
-        return Tried(problem=f"{said(str(wrong))} {given(plan_row.sansan, sample)}".strip())
+        return TriedRow(problem=f"{translate_text(str(wrong))} {quote_card_fields(plan_row.sansan, sample)}".strip())
     prop = schema.get(row.hubspot)
-    shown = "; ".join(names.get(tag, tag) for tag in value.split(";")) if plan_row.sansan == (TAGS,) and not row.expression else value
-    if prop and prop.get("kind") == "checkbox" and plan_row.sansan == (TAGS,):
-        return Tried(shown)  # the options of our tags are made before they are needed
-    return Tried(shown, said(find_value_problem(value, prop)) if prop else "")
+    shown = "; ".join(names.get(tag, tag) for tag in value.split(";")) if plan_row.sansan == (TAGS_FIELD,) and not row.expression else value
+    if prop and prop.get("kind") == "checkbox" and plan_row.sansan == (TAGS_FIELD,):
+        return TriedRow(shown)  # the options of our tags are made before they are needed
+    return TriedRow(shown, translate_text(find_value_problem(value, prop)) if prop else "")
 
 
-def for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[str, Any]:
+def describe_row_for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[str, Any]:
     """What a row does for new cards, in a few words; ``locked`` where it can do nothing for them."""
     if not row.active or not (row.sansan or row.expression):
         return {"cards": "", "locked": False}
     if row.direction == TO_HUBSPOT:
         return {"cards": _("not for new cards: this row goes to HubSpot only"), "locked": False}
     plan_row = as_plan_row(row, schema)
-    locked = LOCKED.get(refuse_row(plan_row))
+    locked = LOCKED_ROW_TEXTS.get(refuse_row(plan_row))
     if locked:
         return {"cards": str(locked), "locked": True}
     words = _("fills new cards only") if row.direction == TO_SANSAN else _("also fills new cards")
@@ -248,7 +248,7 @@ def for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[str, Any]:
     return {"cards": words, "locked": False}
 
 
-def hint(form: RowForm, prop: dict[str, Any]) -> str:
+def find_row_hint(form: MappingRowForm, prop: dict[str, Any]) -> str:
     if form["hubspot"].value() == "email" and not form["active"].value():
         return str(ADDRESS_HINT)
     return str(OWNER_HINT) if prop.get("kind") == OWNER_KIND else ""

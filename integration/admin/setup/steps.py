@@ -15,24 +15,24 @@ from django.views import View
 
 from core.models import Account
 from core.roles import EDIT, may
-from integration.admin.parts.links import STEPS, page_url, resume_url, step_url
+from integration.admin.parts.links import SETUP_STEPS, make_page_url, make_resume_url, make_step_url
 from integration.models import SyncRule
-from integration.rules.recheck import pause_to_change, require_recheck
+from integration.rules.recheck import pause_rule_for_change, require_recheck
 
-ORDER = tuple(STEPS)
-State = SyncRule.State
+STEP_ORDER = tuple(SETUP_STEPS)
+RuleState = SyncRule.State
 
 
-def reached(rule: SyncRule | None) -> int:
+def find_reached_step(rule: SyncRule | None) -> int:
     """The last step that can be opened: a rule that has run has been through all of them."""
     if rule is None:
         return 0
-    if rule.state != State.DRAFT:
-        return len(ORDER) - 1
-    return ORDER.index(rule.setup_step) if rule.setup_step in STEPS else 1
+    if rule.state != RuleState.DRAFT:
+        return len(STEP_ORDER) - 1
+    return STEP_ORDER.index(rule.setup_step) if rule.setup_step in SETUP_STEPS else 1
 
 
-class Step(View):
+class SetupStep(View):
     """One page. ``save`` keeps what was typed and returns whether the next step can come."""
 
     name = ""
@@ -63,19 +63,19 @@ class Step(View):
             return redirect("admin:integration_syncrule_changelist")
         if self.rule and self.rule.discarded_at:
             messages.warning(request, _("This draft was discarded: bring it back first."))
-            return redirect(page_url(self.rule))
-        if self.rule and ORDER.index(self.name) > reached(self.rule):
-            return redirect(resume_url(self.rule))
+            return redirect(make_page_url(self.rule))
+        if self.rule and STEP_ORDER.index(self.name) > find_reached_step(self.rule):
+            return redirect(make_resume_url(self.rule))
         return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
 
     def render(self, status: int = 200, **context: Any) -> TemplateResponse:
         shown = {
             **self.page.admin_site.each_context(self.request),
-            "title": _("Set up a sync") if self.rule is None or self.rule.state == State.DRAFT else _("Change a sync"),
+            "title": _("Set up a sync") if self.rule is None or self.rule.state == RuleState.DRAFT else _("Change a sync"),
             "rule": self.rule,
-            "steps": stepper(self.name, self.rule),
-            "step_title": STEPS[self.name],
-            "step_number": ORDER.index(self.name) + 1,
+            "steps": make_stepper(self.name, self.rule),
+            "step_title": SETUP_STEPS[self.name],
+            "step_number": STEP_ORDER.index(self.name) + 1,
             "lead": self.lead,
             "back": self.back(),
             **context,
@@ -83,17 +83,17 @@ class Step(View):
         return TemplateResponse(self.request, f"admin/setup/{self.template or self.name}.html", shown, status=status)
 
     def back(self) -> str:
-        place = ORDER.index(self.name)
-        return step_url(ORDER[place - 1], self.rule) if place else ""
+        place = STEP_ORDER.index(self.name)
+        return make_step_url(STEP_ORDER[place - 1], self.rule) if place else ""
 
     def onward(self) -> HttpResponse:
         """To the next step, which the draft has reached from now on."""
         assert self.rule is not None
-        following = ORDER[ORDER.index(self.name) + 1]
-        if self.rule.state == State.DRAFT and ORDER.index(following) > reached(self.rule):
+        following = STEP_ORDER[STEP_ORDER.index(self.name) + 1]
+        if self.rule.state == RuleState.DRAFT and STEP_ORDER.index(following) > find_reached_step(self.rule):
             self.rule.setup_step = following
             self.rule.save(update_fields=["setup_step"])
-        return redirect(step_url(following, self.rule))
+        return redirect(make_step_url(following, self.rule))
 
     def changed(self) -> None:
         """What decides about cards was changed: every card is looked at again, and the last preview tells nothing any more.
@@ -101,24 +101,24 @@ class Step(View):
         A rule that runs is paused, so that nothing of the new configuration is written before somebody has reviewed it.
         """
         assert self.rule is not None
-        if pause_to_change(self.rule, self.request.user):
+        if pause_rule_for_change(self.rule, self.request.user):
             messages.warning(self.request, _("The sync is paused while you change it. “Save and sync” on the last page starts it again."))
         require_recheck(self.rule)
 
 
-def stepper(current: str, rule: SyncRule | None) -> list[dict[str, Any]]:
-    last, place = reached(rule), ORDER.index(current)
+def make_stepper(current: str, rule: SyncRule | None) -> list[dict[str, Any]]:
+    last, place = find_reached_step(rule), STEP_ORDER.index(current)
     return [
         {
             "title": title,
             "number": i + 1,
-            "url": step_url(name, rule) if rule and i <= last and i != place else "",
+            "url": make_step_url(name, rule) if rule and i <= last and i != place else "",
             "state": "now" if i == place else "done" if i < place or i <= last else "later",
         }
-        for i, (name, title) in enumerate(STEPS.items())
+        for i, (name, title) in enumerate(SETUP_STEPS.items())
     ]
 
 
-def free_slug(model: Any, account: Account | None, wanted: str) -> str:
+def find_free_slug(model: Any, account: Account | None, wanted: str) -> str:
     taken = set(model.objects.filter(account=account).values_list("slug", flat=True)) if account else set()
     return next(slug for n in count(1) if (slug := wanted if n == 1 else f"{wanted}-{n}") not in taken)

@@ -14,16 +14,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integration import tasks
-from integration.admin.parts.shown import number
-from integration.admin.setup.connect import seen
-from integration.admin.setup.steps import Step
+from integration.admin.parts.shown import show_number
+from integration.admin.setup.connect import make_connection_line
+from integration.admin.setup.steps import SetupStep
 from integration.models import SyncRule, Tag
 from integration.rules.recheck import find_chosen_tags, pick_tags
 
-SHOWN = 2000
+MOST_TAGS_SHOWN = 2000
 
 
-class Tags(Step):
+class TagsStep(SetupStep):
     name = "tags"
     lead = gettext_lazy("Choose which cards are synced: those with one of the selected tags, or every card that the key sees.")
 
@@ -76,8 +76,8 @@ class Tags(Step):
             return _("A tag of these is not there any more, or has become private: look at what is selected now.")
         if len(asked) > settings.SYNC_MAX_TAGS:
             return _("%(n)s tags are selected, and at most %(most)s can be: take some away.") % {
-                "n": number(len(asked)),
-                "most": number(settings.SYNC_MAX_TAGS),
+                "n": show_number(len(asked)),
+                "most": show_number(settings.SYNC_MAX_TAGS),
             }
         return ""
 
@@ -86,10 +86,10 @@ class Tags(Step):
         assert self.rule is not None
         connection = self.rule.sansan
         # What is chosen comes first: it must not fall out of a list that is cut short, and with it out of the choice.
-        tags = list(Tag.objects.filter(connection=connection).order_by(Case(When(external_id__in=chosen, then=0), default=1), "name", "pk")[:SHOWN])
+        tags = list(Tag.objects.filter(connection=connection).order_by(Case(When(external_id__in=chosen, then=0), default=1), "name", "pk")[:MOST_TAGS_SHOWN])
         others = SyncRule.objects.filter(sansan=connection).exclude(pk=self.rule.pk)
         counted = dict((connection.survey or {}).get("tags") or {})
-        rows = [row(tag, chosen, counted, connection.cards is not None) for tag in tags]
+        rows = [as_tag_row(tag, chosen, counted, connection.cards is not None) for tag in tags]
         return self.render(
             tags=sorted(rows, key=lambda one: (one["private"], one["tag"].name)),
             chosen=len(chosen),
@@ -97,21 +97,21 @@ class Tags(Step):
             most=settings.SYNC_MAX_TAGS,
             every=every,
             problem=problem,
-            seen=seen(connection),
+            seen=make_connection_line(connection),
             others=list(others.values_list("slug", flat=True)[:5]),
-            more=len(tags) == SHOWN,
+            more=len(tags) == MOST_TAGS_SHOWN,
         )
 
 
-def row(tag: Tag, chosen: set[str], counted: dict[str, int], known: bool) -> dict[str, Any]:
+def as_tag_row(tag: Tag, chosen: set[str], counted: dict[str, int], known: bool) -> dict[str, Any]:
     cards = tag.cards if tag.cards is not None else counted.get(tag.external_id, 0) if known or counted else None
     return {"tag": tag, "chosen": tag.external_id in chosen, "private": tag.type == Tag.Type.PRIVATE, "cards": cards}
 
 
-class TagsSeen(Step):
+class TagsProgress(SetupStep):
     """How far the counting has come; when it ends, the page shows the tags anew."""
 
     name = "tags"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return render(request, "admin/setup/counting.html", {"seen": seen(self.rule.sansan), "rule": self.rule})  # type: ignore[union-attr]
+        return render(request, "admin/setup/counting.html", {"seen": make_connection_line(self.rule.sansan), "rule": self.rule})  # type: ignore[union-attr]

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from integration.admin.setup.configure import Configure, TryMappings
-from integration.admin.setup.connect import Connect, ConnectionSeen
-from integration.admin.setup.limit import Limit
-from integration.admin.setup.oauth import OAuthBack
-from integration.admin.setup.review import Review, ReviewSeen
-from integration.admin.setup.tags import Tags, TagsSeen
+from integration.admin.setup.configure import ConfigureStep, TryMappings
+from integration.admin.setup.connect import ConnectionProgress, ConnectStep
+from integration.admin.setup.limit import LimitStep
+from integration.admin.setup.oauth import OAuthReturn
+from integration.admin.setup.review import ReviewProgress, ReviewStep
+from integration.admin.setup.tags import TagsProgress, TagsStep
 
 
 class SetupMixin:
@@ -22,15 +22,15 @@ class SetupMixin:
             return path(route, self.admin_site.admin_view(view.as_view(page=self)), name=f"integration_setup{name}")  # type: ignore[attr-defined]
 
         return [
-            page("setup/", Connect, ""),
-            page("setup/connection/<int:connection_id>/", ConnectionSeen, "_connection"),
-            page("setup/hubspot/", OAuthBack, "_oauth"),
-            page("<int:rule_id>/setup/connect/", Connect, "_connect"),
-            page("<int:rule_id>/setup/tags/", Tags, "_tags"),
-            page("<int:rule_id>/setup/tags/count/", TagsSeen, "_tags_count"),
-            page("<int:rule_id>/setup/configure/", Configure, "_configure"),
+            page("setup/", ConnectStep, ""),
+            page("setup/connection/<int:connection_id>/", ConnectionProgress, "_connection"),
+            page("setup/hubspot/", OAuthReturn, "_oauth"),
+            page("<int:rule_id>/setup/connect/", ConnectStep, "_connect"),
+            page("<int:rule_id>/setup/tags/", TagsStep, "_tags"),
+            page("<int:rule_id>/setup/tags/count/", TagsProgress, "_tags_count"),
+            page("<int:rule_id>/setup/configure/", ConfigureStep, "_configure"),
             page("<int:rule_id>/setup/configure/try/", TryMappings, "_try"),
-            page("<int:rule_id>/setup/limit/", Limit, "_limit"),
-            page("<int:rule_id>/setup/review/", Review, "_review"),
-            page("<int:rule_id>/setup/review/state/", ReviewSeen, "_review_state"),
+            page("<int:rule_id>/setup/limit/", LimitStep, "_limit"),
+            page("<int:rule_id>/setup/review/", ReviewStep, "_review"),
+            page("<int:rule_id>/setup/review/state/", ReviewProgress, "_review_state"),
         ]

@@ -7,20 +7,28 @@ from dataclasses import replace
 from datetime import datetime
 
 from integration.connectors.base import Gone, Rejected
-from integration.connectors.http import Answer, Http, Limiter, OverHttp, Vendor, seconds_of
+from integration.connectors.http import Answer, Http, Limiter, OverHttp, Vendor, read_wait_seconds
 from integration.connectors.hubspot import parse, search
-from integration.connectors.hubspot.companies import Companies
-from integration.connectors.hubspot.properties import ensure, shaped
-from integration.records import Change, ContactPage, ContactRead, Identity, PropertyRead, PropertySpec, Result
+from integration.connectors.hubspot.companies import HubSpotCompanies
+from integration.connectors.hubspot.properties import make_missing_properties, read_answer
+from integration.records import (
+    Change,
+    ContactPage,
+    ContactRead,
+    Identity,
+    PropertyRead,
+    PropertySpec,
+    Result,
+)
 
-BATCH, BATCH_WITH_HISTORY = 100, 50
+CONTACTS_A_CALL, CONTACTS_WITH_HISTORY_A_CALL = 100, 50
 # Always read along: they tell old ids and secondary addresses.
-ALONG = ("email", "hs_additional_emails", "hs_merged_object_ids", "lastmodifieddate")
+PROPERTIES_READ_ALONG = ("email", "hs_additional_emails", "hs_merged_object_ids", "lastmodifieddate")
 
 
-def wait_after(answer: Answer, attempt: int) -> float:
+def choose_hubspot_wait(answer: Answer, attempt: int) -> float:
     """HubSpot almost never sends Retry-After; each limit has its own length."""
-    told = seconds_of(answer.headers.get("Retry-After"))
+    told = read_wait_seconds(answer.headers.get("Retry-After"))
     if told is not None:
         return min(told, 86_400.0)
     said = answer.value if isinstance(answer.value, dict) else {}
@@ -31,10 +39,10 @@ def wait_after(answer: Answer, attempt: int) -> float:
     return {423: 2.5, 477: 3600.0}.get(answer.status, 2.0 * attempt)
 
 
-VENDOR = Vendor("HubSpot", wait_after, parse.rate_limit, parse.quota)
+HUBSPOT_VENDOR = Vendor("HubSpot", choose_hubspot_wait, parse.read_rate_limit, parse.read_quota)
 
 
-def paths(version: str) -> tuple[str, str, str, str]:
+def make_contact_paths(version: str) -> tuple[str, str, str, str]:
     """(contacts, contact properties, account details, owners) under a version."""
     if version.startswith("v"):
         return f"/crm/{version}/objects/contacts", f"/crm/{version}/properties/contacts", f"/account-info/{version}/details", f"/crm/{version}/owners"
@@ -47,10 +55,10 @@ class HubSpot(OverHttp):
     def __init__(self, access_token: str, url: str, version: str, limiter: Limiter, searches: Limiter | None = None) -> None:
         """``searches`` is the limit of the searches, which HubSpot counts apart from all other calls."""
         header = {"Authorization": f"Bearer {access_token}"}
-        self._http = Http(VENDOR, url, header, limiter)
-        self._searches = Http(replace(VENDOR, limit_of=lambda headers: None), url, header, searches or limiter)
-        self._contacts, self._properties, self._account, self._owners = paths(version)
-        self.companies = Companies(self._http, self._searches, version)
+        self._http = Http(HUBSPOT_VENDOR, url, header, limiter)
+        self._searches = Http(replace(HUBSPOT_VENDOR, limit_of=lambda headers: None), url, header, searches or limiter)
+        self._contacts, self._properties, self._account, self._owners = make_contact_paths(version)
+        self.companies = HubSpotCompanies(self._http, self._searches, version)
 
     @property
     def calls(self) -> int:
@@ -61,31 +69,31 @@ class HubSpot(OverHttp):
         return self._http.rate_limited + self._searches.rate_limited
 
     def check(self) -> Identity:
-        return shaped(parse.identity, self._http.read("GET", self._account))
+        return read_answer(parse.read_portal_identity, self._http.read("GET", self._account))
 
     def properties(self) -> list[PropertyRead]:
-        return shaped(parse.properties, self._http.read("GET", self._properties))
+        return read_answer(parse.read_properties, self._http.read("GET", self._properties))
 
     def ensure_properties(self, specs: Iterable[PropertySpec]) -> list[str]:
         """Makes the properties that are missing, and their group; returns their names. Raises LacksRight."""
-        return ensure(self._http, self._properties, specs)
+        return make_missing_properties(self._http, self._properties, specs)
 
     def add_options(self, name: str, options: Sequence[tuple[str, str]]) -> None:
         """Adds (value, label) options to a property and renames those that are there under another label; removes none."""
-        current = dict(shaped(parse.property_, self._http.read("GET", f"{self._properties}/{name}")).options)
+        current = dict(read_answer(parse.read_property, self._http.read("GET", f"{self._properties}/{name}")).options)
         wanted = {**current, **dict(options)}
         if wanted != current:
-            self._http.write("PATCH", f"{self._properties}/{name}", parse.options_body(list(wanted.items())))
+            self._http.write("PATCH", f"{self._properties}/{name}", parse.make_options_body(list(wanted.items())))
 
     def read(self, keys: Sequence[str], properties: Sequence[str], by: str = "", history: Sequence[str] = ()) -> dict[str, ContactRead]:
         """Key -> contact, for the keys that exist. ``by`` is a unique property, "" for record ids.
 
         Of the properties ``history`` it is told when they got their values; that halves what a call takes.
         """
-        wanted: dict[str, object] = {"properties": list(dict.fromkeys((*properties, *ALONG)))}
+        wanted: dict[str, object] = {"properties": list(dict.fromkeys((*properties, *PROPERTIES_READ_ALONG)))}
         if history:
             wanted["propertiesWithHistory"] = list(history)
-        size = BATCH_WITH_HISTORY if history else BATCH
+        size = CONTACTS_WITH_HISTORY_A_CALL if history else CONTACTS_A_CALL
         found: dict[str, ContactRead] = {}
         for i in range(0, len(keys), size):
             part, refused = self._read(keys[i : i + size], wanted, by)
@@ -106,33 +114,33 @@ class HubSpot(OverHttp):
             half = len(keys) // 2
             (one, no), (other, nor) = self._read(keys[:half], wanted, by), self._read(keys[half:], wanted, by)
             return one | other, nor or no
-        found = shaped(lambda value: parse.contacts_by(parse.rows(value), keys, by), value)
+        found = read_answer(lambda value: parse.index_contacts(parse.read_result_rows(value), keys, by), value)
         return {key: found.get(key) for key in keys}, None
 
     def changed(self, since: datetime, token: str, properties: Sequence[str]) -> ContactPage:
         """A page of the contacts that changed at or after ``since``, oldest change first. The search lags some seconds behind."""
-        wanted = list(dict.fromkeys((*properties, *ALONG)))
-        page = shaped(parse.page, self._searches.read("POST", f"{self._contacts}/search", body=search.body(since, token, wanted)))
-        return replace(page, next_token=search.after(since, token, page))
+        wanted = list(dict.fromkeys((*properties, *PROPERTIES_READ_ALONG)))
+        page = read_answer(parse.read_contact_page, self._searches.read("POST", f"{self._contacts}/search", body=search.make_search_body(since, token, wanted)))
+        return replace(page, next_token=search.make_next_token(since, token, page))
 
     def contacts(self, token: str, properties: Sequence[str]) -> ContactPage:
         """A page of all contacts, by id. The properties beyond HubSpot's usual ones have to be read by ``read``."""
-        params = {"limit": BATCH, "properties": ",".join(dict.fromkeys((*properties, *ALONG))), **({"after": token} if token else {})}
-        return shaped(parse.page, self._http.read("GET", self._contacts, params))
+        params = {"limit": CONTACTS_A_CALL, "properties": ",".join(dict.fromkeys((*properties, *PROPERTIES_READ_ALONG))), **({"after": token} if token else {})}
+        return read_answer(parse.read_contact_page, self._http.read("GET", self._contacts, params))
 
     def deleted(self, token: str) -> ContactPage:
         """A page of the contacts in the recycle bin, by id. Those deleted for privacy are not in it."""
-        params = {"limit": BATCH, "archived": "true", **({"after": token} if token else {})}
-        return shaped(parse.page, self._http.read("GET", self._contacts, params))
+        params = {"limit": CONTACTS_A_CALL, "archived": "true", **({"after": token} if token else {})}
+        return read_answer(parse.read_contact_page, self._http.read("GET", self._contacts, params))
 
     def among_deleted(self, ids: Collection[str]) -> set[str]:
         """Those of the ids that are in the recycle bin."""
         found: set[str] = set()
         wanted = sorted(ids)
-        for i in range(0, len(wanted), BATCH):
-            body = {"inputs": [{"id": id} for id in wanted[i : i + BATCH]], "properties": ["hs_object_id"]}
+        for i in range(0, len(wanted), CONTACTS_A_CALL):
+            body = {"inputs": [{"id": id} for id in wanted[i : i + CONTACTS_A_CALL]], "properties": ["hs_object_id"]}
             value = self._http.read("POST", f"{self._contacts}/batch/read", {"archived": "true"}, body)
-            found.update(read.id for read in shaped(parse.page, value).contacts)
+            found.update(read.id for read in read_answer(parse.read_contact_page, value).contacts)
         return found
 
     def owners(self) -> Mapping[str, str]:
@@ -141,31 +149,31 @@ class HubSpot(OverHttp):
         after = ""
         while True:
             value = self._http.read("GET", self._owners, {"limit": 500, **({"after": after} if after else {})})
-            found |= shaped(parse.owners, value)
-            after = shaped(parse.page, value).next_token
+            found |= read_answer(parse.read_owners, value)
+            after = read_answer(parse.read_contact_page, value).next_token
             if not after:
                 return found
 
     def create(self, changes: Sequence[Change]) -> list[Result]:
         """Plain creation, for contacts that no key property can hold. ``key`` of a change is its e-mail."""
-        return self._write("create", changes, "email", parse.inputs(changes))
+        return self._write("create", changes, "email", parse.make_batch_rows(changes))
 
     def update(self, changes: Sequence[Change]) -> list[Result]:
-        return self._write("update", changes, "", parse.inputs(changes, update=True))
+        return self._write("update", changes, "", parse.make_batch_rows(changes, update=True))
 
     def upsert(self, changes: Sequence[Change], by: str) -> list[Result]:
-        return self._write("upsert", changes, by, parse.inputs(changes, by))
+        return self._write("upsert", changes, by, parse.make_batch_rows(changes, by))
 
     def _write(self, verb: str, changes: Sequence[Change], by: str, rows: list[dict[str, object]]) -> list[Result]:
         """One Result a change. A batch that is refused whole is halved until the bad row stands alone."""
-        if len(changes) > BATCH:
-            return [r for i in range(0, len(changes), BATCH) for r in self._write(verb, changes[i : i + BATCH], by, rows[i : i + BATCH])]
+        if len(changes) > CONTACTS_A_CALL:
+            return [r for i in range(0, len(changes), CONTACTS_A_CALL) for r in self._write(verb, changes[i : i + CONTACTS_A_CALL], by, rows[i : i + CONTACTS_A_CALL])]
         try:
             value = self._http.write("POST", f"{self._contacts}/batch/{verb}", {"inputs": rows}).value or {}
-            return shaped(lambda value: parse.results(value, changes, by), value, writes=True)
+            return read_answer(lambda value: parse.read_write_results(value, changes, by), value, writes=True)
         except (Rejected, Gone) as refused:
             if len(changes) == 1:
-                code, detail, owner = parse.refusal(refused.body) if isinstance(refused, Rejected) else ("contact_gone", refused.detail, "")
+                code, detail, owner = parse.read_refusal(refused.body) if isinstance(refused, Rejected) else ("contact_gone", refused.detail, "")
                 return [Result(changes[0].key, code=code, detail=detail, owner_id=owner)]
         half = len(changes) // 2
         return self._write(verb, changes[:half], by, rows[:half]) + self._write(verb, changes[half:], by, rows[half:])

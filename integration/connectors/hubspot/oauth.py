@@ -12,33 +12,33 @@ import requests
 
 from integration.connectors import http
 from integration.connectors.base import Reconnect, RetryLater
-from integration.connectors.hubspot.client import wait_after
-from integration.connectors.hubspot.properties import shaped
+from integration.connectors.hubspot.client import choose_hubspot_wait
+from integration.connectors.hubspot.properties import read_answer
 
-SCOPES = ("oauth", "crm.objects.contacts.read", "crm.objects.contacts.write")
+REQUIRED_SCOPES = ("oauth", "crm.objects.contacts.read", "crm.objects.contacts.write")
 # Without them the sync works, and only cannot make its properties.
 OPTIONAL_SCOPES = ("crm.schemas.contacts.read", "crm.schemas.contacts.write")
 
-PASSING = http.SLOW_DOWN | {408}
-SPENT = "This consent was used already or is too old: each works once, within minutes. Connect HubSpot again."
-OPERATOR = "The platform's operator must correct HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET."
-ADDRESS = "HubSpot refuses the address to return to. The platform's operator must enter it as a redirect URL of the HubSpot app."
+PASSING_STATUSES = http.SLOW_DOWN_STATUSES | {408}
+SPENT_CONSENT_ADVICE = "This consent was used already or is too old: each works once, within minutes. Connect HubSpot again."
+OPERATOR_ADVICE = "The platform's operator must correct HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET."
+REDIRECT_ADDRESS_ADVICE = "HubSpot refuses the address to return to. The platform's operator must enter it as a redirect URL of the HubSpot app."
 # HubSpot's name for a refusal -> what to do. Its own sentences are not passed on, for they may quote what was sent.
-REFUSALS = {
+REFUSAL_ADVICE = {
     "BAD_REFRESH_TOKEN": "HubSpot ended this connection, as it does when the app is removed from the account. Connect HubSpot again.",
     "BAD_HUB": "This HubSpot account is closed. Connect an account that is open.",
-    "BAD_AUTH_CODE": SPENT,
-    "EXPIRED_AUTH_CODE": SPENT,
-    "BAD_CLIENT_ID": f"HubSpot does not know this app. {OPERATOR}",
-    "BAD_CLIENT_SECRET": f"HubSpot refuses the secret of this app. {OPERATOR}",
-    "invalid_client": f"HubSpot refuses this app. {OPERATOR}",
-    "BAD_REDIRECT_URI": ADDRESS,
-    "MISMATCH_REDIRECT_URI_AUTH_CODE": ADDRESS,
+    "BAD_AUTH_CODE": SPENT_CONSENT_ADVICE,
+    "EXPIRED_AUTH_CODE": SPENT_CONSENT_ADVICE,
+    "BAD_CLIENT_ID": f"HubSpot does not know this app. {OPERATOR_ADVICE}",
+    "BAD_CLIENT_SECRET": f"HubSpot refuses the secret of this app. {OPERATOR_ADVICE}",
+    "invalid_client": f"HubSpot refuses this app. {OPERATOR_ADVICE}",
+    "BAD_REDIRECT_URI": REDIRECT_ADDRESS_ADVICE,
+    "MISMATCH_REDIRECT_URI_AUTH_CODE": REDIRECT_ADDRESS_ADVICE,
 }
 
 
 @dataclass(frozen=True)
-class Tokens:
+class OAuthTokens:
     """``hub_id`` is "" where the answer does not tell it, which the specification allows."""
 
     access_token: str = field(repr=False)
@@ -47,19 +47,19 @@ class Tokens:
     hub_id: str
 
 
-def authorize_url(app_url: str, client_id: str, redirect_uri: str, state: str) -> str:
+def make_authorize_url(app_url: str, client_id: str, redirect_uri: str, state: str) -> str:
     """The page on which a person consents. ``app_url`` is where people use HubSpot, not the API."""
     query = {
         "client_id": client_id,
         "redirect_uri": redirect_uri,
-        "scope": " ".join(SCOPES),
+        "scope": " ".join(REQUIRED_SCOPES),
         "optional_scope": " ".join(OPTIONAL_SCOPES),
         "state": state,
     }
     return f"{app_url.rstrip('/')}/oauth/authorize?{urlencode(query, quote_via=quote, safe='')}"
 
 
-class OAuth:
+class HubSpotOAuth:
     """One app's way to tokens. Asks once and never again by itself: a consent is spent by the first question, answered or not."""
 
     def __init__(self, client_id: str, client_secret: str, url: str, version: str) -> None:
@@ -67,56 +67,56 @@ class OAuth:
         # v1 ends in 2027, and v3 answers the same questions.
         self._url = f"{url.rstrip('/')}/oauth/{'v3' if version.startswith('v') else version}/token"
 
-    def exchange(self, code: str, redirect_uri: str) -> Tokens:
+    def exchange(self, code: str, redirect_uri: str) -> OAuthTokens:
         """What a consent is worth. After RetryLater the code may be spent all the same, so that a person must consent again."""
         value = self._ask({"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri})
-        return shaped(tokens, value)
+        return read_answer(read_tokens, value)
 
-    def refresh(self, refresh_token: str) -> Tokens:
+    def refresh(self, refresh_token: str) -> OAuthTokens:
         value = self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token})
-        return shaped(lambda value: tokens(value, refresh_token), value)
+        return read_answer(lambda value: read_tokens(value, refresh_token), value)
 
     def _ask(self, form: Mapping[str, str]) -> Any:
         try:
             answer = self._send({**form, **self._app})
         except requests.RequestException:
             raise RetryLater("hubspot_unavailable", "HubSpot could not be reached, or its answer broke off.") from None
-        return judged(answer)
+        return read_oauth_answer(answer)
 
     def _send(self, form: Mapping[str, str]) -> http.Answer:
         headers = {"Accept": "application/json", "User-Agent": "meishi-bridge"}
         with requests.Session() as session:
             session.trust_env = False
-            response = session.post(self._url, data=form, headers=headers, timeout=http.TIMEOUT, allow_redirects=False)
-        return http.Answer(response.status_code, decoded(response.content), response.headers)
+            response = session.post(self._url, data=form, headers=headers, timeout=http.CALL_TIMEOUT_SECONDS, allow_redirects=False)
+        return http.Answer(response.status_code, decode_json(response.content), response.headers)
 
 
-def decoded(content: bytes) -> Any:
+def decode_json(content: bytes) -> Any:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
         return None
 
 
-def judged(answer: http.Answer) -> Any:
+def read_oauth_answer(answer: http.Answer) -> Any:
     """The answer's JSON object; raises where it is a refusal or none of HubSpot's."""
-    if answer.status in PASSING or answer.status >= 500:
-        raise RetryLater("hubspot_unavailable", f"HubSpot answered {answer.status}.", after=wait_after(answer, http.ATTEMPTS))
+    if answer.status in PASSING_STATUSES or answer.status >= 500:
+        raise RetryLater("hubspot_unavailable", f"HubSpot answered {answer.status}.", after=choose_hubspot_wait(answer, http.MOST_ATTEMPTS))
     # Only HubSpot itself ends a connection: a proxy's web page says nothing of it, whatever its status.
     if not isinstance(answer.value, dict) or 300 <= answer.status < 400:
         raise RetryLater("hubspot_unavailable", f"HubSpot answered {answer.status} without its JSON, as a proxy's web page does.")
     if answer.status >= 400:
-        raise Reconnect("hubspot_reconnect", refusal(answer.value, answer.status), "hubspot")
+        raise Reconnect("hubspot_reconnect", choose_refusal_advice(answer.value, answer.status), "hubspot")
     return answer.value
 
 
-def refusal(value: Mapping[str, Any], status: int) -> str:
+def choose_refusal_advice(value: Mapping[str, Any], status: int) -> str:
     names = (str(value.get("status")), str(value.get("error")))
     unknown = f"HubSpot refused to connect ({status}). Connect HubSpot again."
-    return next((REFUSALS[name] for name in names if name in REFUSALS), unknown)
+    return next((REFUSAL_ADVICE[name] for name in names if name in REFUSAL_ADVICE), unknown)
 
 
-def tokens(value: Mapping[str, Any], old: str = "") -> Tokens:
+def read_tokens(value: Mapping[str, Any], old: str = "") -> OAuthTokens:
     """``old`` stays the refresh token where the answer names none. Raises ValueError or KeyError where the shape is unknown."""
     access, refresh = value["access_token"], value.get("refresh_token") or old
     seconds, hub = value["expires_in"], value.get("hub_id")
@@ -124,4 +124,4 @@ def tokens(value: Mapping[str, Any], old: str = "") -> Tokens:
         raise ValueError("no tokens")
     if not isinstance(hub, int | str | None):
         raise ValueError("hub_id is no number")
-    return Tokens(access, refresh, seconds, "" if hub is None else str(hub))
+    return OAuthTokens(access, refresh, seconds, "" if hub is None else str(hub))

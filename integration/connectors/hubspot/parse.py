@@ -9,63 +9,71 @@ from typing import Any
 
 import orjson
 
-from integration.records import Change, ContactPage, ContactRead, Identity, PropertyRead, PropertySpec, Result
+from integration.records import (
+    Change,
+    ContactPage,
+    ContactRead,
+    Identity,
+    PropertyRead,
+    PropertySpec,
+    Result,
+)
 
 # The contact that owns a value, in either of the two sentences that HubSpot uses for it.
-OWNER = re.compile(r"Existing ID:\s*(\d+)|(\d+) already has that value")
-INNER_ERRORS = re.compile(r"Property values were not valid:\s*(\[.*\])", re.DOTALL)
-CODES = {
+OWNING_CONTACT_PATTERN = re.compile(r"Existing ID:\s*(\d+)|(\d+) already has that value")
+INNER_ERRORS_PATTERN = re.compile(r"Property values were not valid:\s*(\[.*\])", re.DOTALL)
+REASON_CODES = {
     "PROPERTY_DOESNT_EXIST": "unknown_property",
     "INVALID_EMAIL": "invalid_email",
     "INVALID_OPTION": "unknown_option",
     "READ_ONLY_VALUE": "read_only",
     "READ_ONLY": "read_only",
 }
-WRONG_TYPE = ("INVALID_INTEGER", "INVALID_LONG", "INVALID_NUMBER", "INVALID_NUMERIC", "INVALID_DATE", "INVALID_BOOLEAN", "INVALID_TIMESTAMP")
-PAIRS = {"hs_merged_object_ids", "hs_additional_emails"}
+WRONG_TYPE_ERRORS = ("INVALID_INTEGER", "INVALID_LONG", "INVALID_NUMBER", "INVALID_NUMERIC", "INVALID_DATE", "INVALID_BOOLEAN", "INVALID_TIMESTAMP")
+SEMICOLON_PROPERTIES = {"hs_merged_object_ids", "hs_additional_emails"}
 
 
-def contact(row: Mapping[str, Any]) -> ContactRead:
+def read_contact(row: Mapping[str, Any]) -> ContactRead:
     values = {name: "" if value is None else str(value) for name, value in (row.get("properties") or {}).items()}
-    merged = tuple(split(values.get("hs_merged_object_ids", "")))
-    id, modified = str(row.get("id") or values.get("hs_object_id", "")), moment(values.get("lastmodifieddate") or row.get("updatedAt"))
-    addresses = tuple(filter(None, (values.get("email", ""), *split(values.get("hs_additional_emails", "")))))
-    return ContactRead(id, values, modified, merged, addresses, changes(row.get("propertiesWithHistory")))
+    merged = tuple(split_values(values.get("hs_merged_object_ids", "")))
+    id, modified = str(row.get("id") or values.get("hs_object_id", "")), read_iso_time(values.get("lastmodifieddate") or row.get("updatedAt"))
+    addresses = tuple(filter(None, (values.get("email", ""), *split_values(values.get("hs_additional_emails", "")))))
+    return ContactRead(id, values, modified, merged, addresses, read_change_times(row.get("propertiesWithHistory")))
 
 
-def changes(history: Any) -> dict[str, datetime]:
+def read_change_times(history: Any) -> dict[str, datetime]:
     """Property -> when it got its present value, from the versions that HubSpot tells."""
     found = {}
     for name, versions in history.items() if isinstance(history, dict) else ():
-        times = [moment(one.get("timestamp")) for one in versions if isinstance(one, dict)] if isinstance(versions, list) else []
+        times = [read_iso_time(one.get("timestamp")) for one in versions if isinstance(one, dict)] if isinstance(versions, list) else []
         if known := [time for time in times if time]:
             found[str(name)] = max(known)
     return found
 
 
-def moment(value: Any) -> datetime | None:
+def read_iso_time(value: Any) -> datetime | None:
     try:
         return datetime.fromisoformat(str(value)) if value else None
     except ValueError:
         return None
 
 
-def contacts_by(rows: Iterable[Any], keys: Sequence[str], by: str) -> dict[str, ContactRead]:
+def index_contacts(rows: Iterable[Any], keys: Sequence[str], by: str) -> dict[str, ContactRead]:
     """Asked key -> contact. A merged contact answers under its old id, an address may be a secondary one."""
     asked = {key.casefold(): key for key in keys}
     found: dict[str, ContactRead] = {}
     for row in rows:
         if not isinstance(row, dict):
             continue
-        read = contact(row)
-        for name in names_of(read, by):
+        read = read_contact(row)
+        for name in list_contact_keys(read, by):
             key = asked.get(name.casefold())
             if key is not None:
                 found.setdefault(key, read)
     return found
 
 
-def names_of(read: ContactRead, by: str) -> list[str]:
+def list_contact_keys(read: ContactRead, by: str) -> list[str]:
     if not by:
         return [read.id, *read.was]
     if by == "email":
@@ -73,11 +81,11 @@ def names_of(read: ContactRead, by: str) -> list[str]:
     return [read.values.get(by, "")]
 
 
-def split(value: str) -> list[str]:
+def split_values(value: str) -> list[str]:
     return [part for part in value.split(";") if part]
 
 
-def inputs(changes: Sequence[Change], by: str = "", update: bool = False) -> list[dict[str, Any]]:
+def make_batch_rows(changes: Sequence[Change], by: str = "", update: bool = False) -> list[dict[str, Any]]:
     """Rows of a batch. Every one carries a trace id, which is what lets good rows through beside bad ones."""
     rows = []
     for change in changes:
@@ -90,70 +98,70 @@ def inputs(changes: Sequence[Change], by: str = "", update: bool = False) -> lis
     return rows
 
 
-def results(value: Mapping[str, Any], changes: Sequence[Change], by: str) -> list[Result]:
+def read_write_results(value: Mapping[str, Any], changes: Sequence[Change], by: str) -> list[Result]:
     """One Result a change, whatever the order and shape of the answer; what it does not mention is ``not_confirmed``."""
     done: dict[str, Result] = {}
     for row in value.get("errors") or ():
-        done.update({result.key: result for result in refused_rows(row, changes)})
+        done.update({result.key: result for result in read_refused_rows(row, changes)})
     written = [row for row in value.get("results") or () if isinstance(row, dict)]
     missing = [change.key for change in changes if change.key not in done]
-    for key, read in contacts_by(written, missing, by).items():
+    for key, read in index_contacts(written, missing, by).items():
         done[key] = Result(key, read.id, read.values, modified_at=read.modified_at)
     return [done.get(change.key) or Result(change.key, code="not_confirmed", detail="The answer does not mention this row.") for change in changes]
 
 
-def refused_rows(row: Any, changes: Sequence[Change]) -> list[Result]:
+def read_refused_rows(row: Any, changes: Sequence[Change]) -> list[Result]:
     if not isinstance(row, dict):
         return []
     context = row.get("context") or {}
-    code, detail, owner = refusal(row)
-    keys = [str(key) for name in ("objectWriteTraceId", "ids", "id") for key in listed(context.get(name))]
+    code, detail, owner = read_refusal(row)
+    keys = [str(key) for name in ("objectWriteTraceId", "ids", "id") for key in as_list(context.get(name))]
     if not keys and len(changes) == 1:
         keys = [changes[0].key]
     return [Result(key, code=code, detail=detail, owner_id=owner) for key in keys]
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def refusal(body: Any) -> tuple[str, str, str]:
+def read_refusal(body: Any) -> tuple[str, str, str]:
     """(reason code, sentence, id of the contact that owns the value) of an error row or an error body."""
     if not isinstance(body, dict):
         return "rejected", "HubSpot gave no reason.", ""
     message, context = str(body.get("message") or ""), body.get("context") or {}
-    owner = next(iter(listed(context.get("existingId"))), None) or next((a or b for a, b in OWNER.findall(message)), "")
+    owner = next(iter(as_list(context.get("existingId"))), None) or next((a or b for a, b in OWNING_CONTACT_PATTERN.findall(message)), "")
     if owner or body.get("category") == "CONFLICT":
         return "contact_exists", f"Contact {owner} has this address." if owner else "Another contact has this address.", str(owner)
     if body.get("category") == "OBJECT_NOT_FOUND":
         return "contact_gone", "HubSpot does not have this contact any more.", ""
-    for problem in [*inner(message), *(body.get("errors") or ())]:
+    for problem in [*read_inner_errors(message), *(body.get("errors") or ())]:
         if isinstance(problem, dict):
-            return code_of(problem), sentence(problem), ""
+            return find_reason_code(problem), make_refusal_sentence(problem), ""
     return "rejected", message[:300] or "HubSpot gave no reason.", ""
 
 
-def inner(message: str) -> list[Any]:
+def read_inner_errors(message: str) -> list[Any]:
     """The list of problems that HubSpot hides as JSON inside the message."""
-    found = INNER_ERRORS.search(message)
+    found = INNER_ERRORS_PATTERN.search(message)
     try:
         return list(orjson.loads(found.group(1))) if found else []
     except orjson.JSONDecodeError:
         return []
 
 
-def code_of(problem: Mapping[str, Any]) -> str:
+def find_reason_code(problem: Mapping[str, Any]) -> str:
     code = str(problem.get("error") or problem.get("code") or "")
-    return "wrong_type" if code.startswith(WRONG_TYPE) else CODES.get(code, "rejected")
+    return "wrong_type" if code.startswith(WRONG_TYPE_ERRORS) else REASON_CODES.get(code, "rejected")
 
 
-def sentence(problem: Mapping[str, Any]) -> str:
-    name = problem.get("name") or next(iter(listed((problem.get("context") or {}).get("propertyName"))), "")
+def make_refusal_sentence(problem: Mapping[str, Any]) -> str:
+    name = problem.get("name") or next(iter(as_list((problem.get("context") or {}).get("propertyName"))), "")
     said = str(problem.get("message") or problem.get("localizedErrorMessage") or "")
     return (f"{name}: {said}" if name else said)[:300] or "HubSpot gave no reason."
 
 
-def rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+def read_result_rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The objects of an answer's ``results``. Raises TypeError where it has none."""
     results = value["results"]
     if not isinstance(results, list):
@@ -161,22 +169,22 @@ def rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [row for row in results if isinstance(row, dict)]
 
 
-def page(value: Mapping[str, Any]) -> ContactPage:
+def read_contact_page(value: Mapping[str, Any]) -> ContactPage:
     """A page of a list, with the token that HubSpot gives for the next one."""
     after = ((value.get("paging") or {}).get("next") or {}).get("after")
-    return ContactPage(tuple(contact(row) for row in rows(value)), str(after or ""))
+    return ContactPage(tuple(read_contact(row) for row in read_result_rows(value)), str(after or ""))
 
 
-def owners(value: Mapping[str, Any]) -> dict[str, str]:
+def read_owners(value: Mapping[str, Any]) -> dict[str, str]:
     """Folded address -> id of the HubSpot user."""
-    return {str(row["email"]).strip().lower(): str(row["id"]) for row in rows(value) if row.get("email") and row.get("id")}
+    return {str(row["email"]).strip().lower(): str(row["id"]) for row in read_result_rows(value) if row.get("email") and row.get("id")}
 
 
-def properties(value: Mapping[str, Any]) -> list[PropertyRead]:
-    return [property_(row) for row in rows(value) if row.get("name")]
+def read_properties(value: Mapping[str, Any]) -> list[PropertyRead]:
+    return [read_property(row) for row in read_result_rows(value) if row.get("name")]
 
 
-def property_(row: Mapping[str, Any]) -> PropertyRead:
+def read_property(row: Mapping[str, Any]) -> PropertyRead:
     options = tuple((str(o.get("value")), str(o.get("label"))) for o in row.get("options") or () if isinstance(o, dict))
     locked = bool((row.get("modificationMetadata") or {}).get("readOnlyValue") or row.get("calculated"))
     return PropertyRead(
@@ -190,7 +198,7 @@ def property_(row: Mapping[str, Any]) -> PropertyRead:
     )
 
 
-def property_body(spec: PropertySpec, group: str) -> dict[str, Any]:
+def make_property_body(spec: PropertySpec, group: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "name": spec.name,
         "label": spec.label,
@@ -205,18 +213,18 @@ def property_body(spec: PropertySpec, group: str) -> dict[str, Any]:
     return body
 
 
-def options_body(options: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def make_options_body(options: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """The whole list: HubSpot replaces the options as one."""
     return {"options": [{"value": value, "label": label, "displayOrder": i, "hidden": False} for i, (value, label) in enumerate(options)]}
 
 
-def identity(value: Mapping[str, Any]) -> Identity:
+def read_portal_identity(value: Mapping[str, Any]) -> Identity:
     portal = str(value["portalId"])
     kind = value.get("accountType")
     return Identity(portal, f"{portal} ({kind})" if kind else portal)
 
 
-def quota(headers: Mapping[str, str]) -> tuple[int, int] | None:
+def read_quota(headers: Mapping[str, str]) -> tuple[int, int] | None:
     """(calls a day, calls left of them); HubSpot tells it to static keys only, and not with a search."""
     try:
         return int(headers["X-HubSpot-RateLimit-Daily"]), int(headers["X-HubSpot-RateLimit-Daily-Remaining"])
@@ -224,7 +232,7 @@ def quota(headers: Mapping[str, str]) -> tuple[int, int] | None:
         return None
 
 
-def rate_limit(headers: Mapping[str, str]) -> tuple[int, float] | None:
+def read_rate_limit(headers: Mapping[str, str]) -> tuple[int, float] | None:
     """(calls, seconds) that the headers tell; None where they do not."""
     try:
         return int(headers["X-HubSpot-RateLimit-Max"]), int(headers["X-HubSpot-RateLimit-Interval-Milliseconds"]) / 1000

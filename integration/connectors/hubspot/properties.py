@@ -13,7 +13,7 @@ from integration.records import PropertySpec
 T = TypeVar("T")
 
 
-def shaped(read: Callable[[Any], T], value: Any, writes: bool = False) -> T:
+def read_answer(read: Callable[[Any], T], value: Any, writes: bool = False) -> T:
     """What ``read`` makes of an answer; an answer of an unknown shape says nothing, and after a write not even whether it was done."""
     try:
         return read(value)
@@ -23,18 +23,18 @@ def shaped(read: Callable[[Any], T], value: Any, writes: bool = False) -> T:
         raise RetryLater("hubspot_unavailable", "HubSpot's answer is not of the known shape.") from None
 
 
-def ensure(http: Http, path: str, specs: Iterable[PropertySpec]) -> list[str]:
+def make_missing_properties(http: Http, path: str, specs: Iterable[PropertySpec]) -> list[str]:
     """Makes the properties that are missing at ``path``, and their group; returns their names. Raises LacksRight."""
-    have = {prop.name for prop in shaped(parse.properties, http.read("GET", path))}
+    have = {prop.name for prop in read_answer(parse.read_properties, http.read("GET", path))}
     missing = [spec for spec in specs if spec.name not in have]
     if missing:
-        ensure_group(http, path)
+        make_property_group(http, path)
     for spec in missing:
-        http.write("POST", path, parse.property_body(spec, fields.GROUP))
+        http.write("POST", path, parse.make_property_body(spec, fields.PROPERTY_GROUP))
     return [spec.name for spec in missing]
 
 
-def ensure_group(http: Http, path: str) -> None:
-    groups = shaped(parse.rows, http.read("GET", f"{path}/groups"))
-    if not any(group.get("name") == fields.GROUP for group in groups):
-        http.write("POST", f"{path}/groups", {"name": fields.GROUP, "label": fields.GROUP_LABEL})
+def make_property_group(http: Http, path: str) -> None:
+    groups = read_answer(parse.read_result_rows, http.read("GET", f"{path}/groups"))
+    if not any(group.get("name") == fields.PROPERTY_GROUP for group in groups):
+        http.write("POST", f"{path}/groups", {"name": fields.PROPERTY_GROUP, "label": fields.PROPERTY_GROUP_LABEL})

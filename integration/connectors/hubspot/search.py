@@ -13,30 +13,30 @@ from typing import Any
 
 from integration.records import ContactPage
 
-PAGE = 200  # the most that a search answers
-TIME, ID = "lastmodifieddate", "hs_object_id"
+CONTACTS_A_SEARCH_PAGE = 200  # the most that a search answers
+CHANGE_TIME_PROPERTY, CONTACT_ID_PROPERTY = "lastmodifieddate", "hs_object_id"
 
 
-def milliseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(milliseconds=1)
+def as_search_milliseconds(moment: datetime) -> int:
+    return (moment - UNIX_EPOCH) // timedelta(milliseconds=1)
 
 
-def body(since: datetime, token: str, properties: Sequence[str]) -> dict[str, Any]:
+def make_search_body(since: datetime, token: str, properties: Sequence[str]) -> dict[str, Any]:
     """``token`` is "" at first, then "milliseconds" or "milliseconds:id"."""
     time, _, id = token.partition(":")
-    start = int(time) if time else milliseconds(since)
+    start = int(time) if time else as_search_milliseconds(since)
     if id:
-        filters = [{"propertyName": TIME, "operator": "EQ", "value": str(start)}, {"propertyName": ID, "operator": "GT", "value": id}]
+        filters = [{"propertyName": CHANGE_TIME_PROPERTY, "operator": "EQ", "value": str(start)}, {"propertyName": CONTACT_ID_PROPERTY, "operator": "GT", "value": id}]
     else:
-        filters = [{"propertyName": TIME, "operator": "GTE", "value": str(start)}]
-    sort = {"propertyName": ID if id else TIME, "direction": "ASCENDING"}
-    return {"filterGroups": [{"filters": filters}], "sorts": [sort], "limit": PAGE, "properties": list(properties)}
+        filters = [{"propertyName": CHANGE_TIME_PROPERTY, "operator": "GTE", "value": str(start)}]
+    sort = {"propertyName": CONTACT_ID_PROPERTY if id else CHANGE_TIME_PROPERTY, "direction": "ASCENDING"}
+    return {"filterGroups": [{"filters": filters}], "sorts": [sort], "limit": CONTACTS_A_SEARCH_PAGE, "properties": list(properties)}
 
 
-def after(since: datetime, token: str, page: ContactPage) -> str:
+def make_next_token(since: datetime, token: str, page: ContactPage) -> str:
     """The token of the next page, "" after the last one."""
     time, _, id = token.partition(":")
-    start = int(time) if time else milliseconds(since)
+    start = int(time) if time else as_search_milliseconds(since)
     if id and not page.next_token:
         return str(start + 1)
     if not page.next_token or not page.contacts:
@@ -44,8 +44,8 @@ def after(since: datetime, token: str, page: ContactPage) -> str:
     last = page.contacts[-1]
     if id:
         return f"{start}:{last.id}"
-    reached = milliseconds(last.modified_at) if last.modified_at else start
+    reached = as_search_milliseconds(last.modified_at) if last.modified_at else start
     return str(reached) if reached > start else f"{start}:0"
 
 
-EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+UNIX_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

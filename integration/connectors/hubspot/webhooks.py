@@ -16,17 +16,17 @@ from typing import Any, NamedTuple
 
 import orjson
 
-MOST_OLD = 300.0  # seconds
+LONGEST_REQUEST_AGE = 300.0  # seconds
 # HubSpot decodes these in the address, and nothing else, before it signs.
-DECODED = {
+DECODED_CHARACTERS = {
     "%3A": ":", "%2F": "/", "%3F": "?", "%40": "@", "%21": "!", "%24": "$", "%27": "'", "%28": "(", "%29": ")", "%2A": "*", "%2C": ",", "%3B": ";",
 }  # fmt: skip
-ENCODED = re.compile("|".join(DECODED), re.IGNORECASE)
-IDS = re.compile(r"[0-9]{1,19}")  # 64 bits: an id that HubSpot refuses to look up would stay in the inbox for ever
-CONTACT_TYPE = "0-1"
+ENCODED_PATTERN = re.compile("|".join(DECODED_CHARACTERS), re.IGNORECASE)
+ID_PATTERN = re.compile(r"[0-9]{1,19}")  # 64 bits: an id that HubSpot refuses to look up would stay in the inbox for ever
+CONTACT_OBJECT_TYPE = "0-1"
 
 
-class Event(NamedTuple):
+class ContactEvent(NamedTuple):
     portal: str
     contact_id: str
     at: datetime
@@ -37,14 +37,14 @@ class NotEvents(ValueError):
     """The body is not what HubSpot sends."""
 
 
-def signature_v3(secret: str, method: str, uri: str, body: bytes, timestamp: str) -> str:
+def compute_signature_v3(secret: str, method: str, uri: str, body: bytes, timestamp: str) -> str:
     """Base64 of HMAC-SHA256 over method, address, raw body and time."""
-    plain = ENCODED.sub(lambda found: DECODED[found.group().upper()], uri)
+    plain = ENCODED_PATTERN.sub(lambda found: DECODED_CHARACTERS[found.group().upper()], uri)
     message = method.encode() + plain.encode() + body + timestamp.encode()
     return base64.b64encode(hmac.new(secret.encode(), message, hashlib.sha256).digest()).decode()
 
 
-def signature_v1(secret: str, body: bytes) -> str:
+def compute_signature_v1(secret: str, body: bytes) -> str:
     """Hex of SHA256 over secret and raw body: it tells no time, so that a request can be sent again by anybody who saw it."""
     return hashlib.sha256(secret.encode() + body).hexdigest()
 
@@ -53,31 +53,31 @@ def is_genuine(secret: str, headers: Mapping[str, str], method: str, uri: str, b
     """Whether the request is signed with the secret. Where HubSpot has sent version 3 that one decides; version 1 only where ``v1`` allows it."""
     given, stamp = headers.get("X-HubSpot-Signature-v3", ""), headers.get("X-HubSpot-Request-Timestamp", "")
     if given:
-        return is_fresh(stamp, now) and same(given, signature_v3(secret, method, uri, body, stamp))
+        return is_fresh(stamp, now) and is_same_signature(given, compute_signature_v3(secret, method, uri, body, stamp))
     older = headers.get("X-HubSpot-Signature", "")
-    return v1 and bool(older) and headers.get("X-HubSpot-Signature-Version", "v1") == "v1" and same(older, signature_v1(secret, body))
+    return v1 and bool(older) and headers.get("X-HubSpot-Signature-Version", "v1") == "v1" and is_same_signature(older, compute_signature_v1(secret, body))
 
 
-def same(given: str, own: str) -> bool:
+def is_same_signature(given: str, own: str) -> bool:
     return hmac.compare_digest(given.encode(), own.encode())
 
 
 def is_fresh(stamp: str, now: datetime) -> bool:
     """Within five minutes, in either direction. ``stamp`` is in milliseconds."""
-    return stamp.isascii() and stamp.isdecimal() and len(stamp) <= 15 and abs(now.timestamp() - int(stamp) / 1000) <= MOST_OLD
+    return stamp.isascii() and stamp.isdecimal() and len(stamp) <= 15 and abs(now.timestamp() - int(stamp) / 1000) <= LONGEST_REQUEST_AGE
 
 
-def events(body: bytes) -> list[Event]:
+def read_events(body: bytes) -> list[ContactEvent]:
     """What is told of contacts; whatever else is in the body is left out. Raises NotEvents."""
-    return [event for row in rows_of(body) for event in of_row(row)]
+    return [event for row in read_event_rows(body) for event in read_row_events(row)]
 
 
-def portals(body: bytes) -> set[str]:
+def read_portals(body: bytes) -> set[str]:
     """The portals that the body speaks of, whatever it tells of them. Raises NotEvents."""
-    return {portal for row in rows_of(body) if (portal := portal_of(row))}
+    return {portal for row in read_event_rows(body) if (portal := read_event_portal(row))}
 
 
-def rows_of(body: bytes) -> list[dict[str, Any]]:
+def read_event_rows(body: bytes) -> list[dict[str, Any]]:
     try:
         rows = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -87,21 +87,21 @@ def rows_of(body: bytes) -> list[dict[str, Any]]:
     return rows
 
 
-def portal_of(row: Mapping[str, Any]) -> str:
+def read_event_portal(row: Mapping[str, Any]) -> str:
     """ "" where it is no number: it is looked up before anybody knows who has sent it."""
     portal = row.get("portalId")
-    return str(portal) if isinstance(portal, int | str) and portal and IDS.fullmatch(str(portal)) else ""
+    return str(portal) if isinstance(portal, int | str) and portal and ID_PATTERN.fullmatch(str(portal)) else ""
 
 
-def of_row(row: Mapping[str, Any]) -> list[Event]:
-    kind, portal, at = str(row.get("subscriptionType") or row.get("eventType") or ""), portal_of(row), moment(row.get("occurredAt"))
+def read_row_events(row: Mapping[str, Any]) -> list[ContactEvent]:
+    kind, portal, at = str(row.get("subscriptionType") or row.get("eventType") or ""), read_event_portal(row), read_event_time(row.get("occurredAt"))
     subject, _, what = kind.partition(".")
-    if not portal or not (subject == "contact" or (subject == "object" and str(row.get("objectTypeId")) == CONTACT_TYPE)):
+    if not portal or not (subject == "contact" or (subject == "object" and str(row.get("objectTypeId")) == CONTACT_OBJECT_TYPE)):
         return []
-    return [Event(portal, id, at, what == "privacyDeletion") for id in ids(row, what)]
+    return [ContactEvent(portal, id, at, what == "privacyDeletion") for id in list_event_contacts(row, what)]
 
 
-def ids(row: Mapping[str, Any], what: str) -> list[str]:
+def list_event_contacts(row: Mapping[str, Any], what: str) -> list[str]:
     """The contacts that an event is about: of a merge all of them, of an association the one end that is a contact."""
     if what == "associationChange":
         kind = str(row.get("associationType") or "")
@@ -111,10 +111,10 @@ def ids(row: Mapping[str, Any], what: str) -> list[str]:
         ends = [row.get("newObjectId"), row.get("primaryObjectId"), *(merged if isinstance(merged, list) else ())]
     else:
         ends = [row.get("objectId")]
-    return list(dict.fromkeys(str(id) for id in ends if isinstance(id, int | str) and IDS.fullmatch(str(id))))
+    return list(dict.fromkeys(str(id) for id in ends if isinstance(id, int | str) and ID_PATTERN.fullmatch(str(id))))
 
 
-def moment(value: Any) -> datetime:
+def read_event_time(value: Any) -> datetime:
     """Milliseconds to a time; of what is none, the beginning of time: the contact is looked at all the same."""
     try:
         return datetime.fromtimestamp(int(value) / 1000, UTC)

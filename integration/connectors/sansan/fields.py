@@ -6,7 +6,7 @@ def gettext_noop(text: str) -> str:
     return text
 
 
-FIELDS: dict[str, str] = {
+SANSAN_FIELDS: dict[str, str] = {
     "lastName": gettext_noop("Last name"),
     "firstName": gettext_noop("First name"),
     "lastNameReading": gettext_noop("Last name (kana)"),

@@ -6,33 +6,33 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from integration.connectors.sansan.fields import FIELDS
+from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.records import CardPage, CardRead, Identity, TagSeen
 
-TEXT_FIELDS = tuple(name for name in FIELDS if name not in ("exchangeDate", "ownerName", "ownerEmail", "tags"))
+TEXT_FIELDS = tuple(name for name in SANSAN_FIELDS if name not in ("exchangeDate", "ownerName", "ownerEmail", "tags"))
 
 
 class Unreadable(ValueError):
     """A row that is not of the known shape; the message says what is wrong with it."""
 
 
-def card(row: Any) -> CardRead:
+def read_card(row: Any) -> CardRead:
     """One business card. Raises Unreadable."""
     if not isinstance(row, dict):
         raise Unreadable("the card is not a JSON object")
-    values = {name: value for name in TEXT_FIELDS if (value := text(row, name))}
+    values = {name: value for name in TEXT_FIELDS if (value := read_card_text(row, name))}
     if values.get("countryCode") == "AUTO":
         del values["countryCode"]  # a card that was made so, and whose country Sansan has not worked out
-    exchanged = day(text(row, "exchangeDate"))
+    exchanged = read_day(read_card_text(row, "exchangeDate"))
     if exchanged:
         values["exchangeDate"] = exchanged
     owner = row.get("owner")
     if isinstance(owner, dict):
-        values.update({ours: text(owner, theirs) for ours, theirs in (("ownerName", "name"), ("ownerEmail", "email")) if owner.get(theirs)})
-    return CardRead(required(row, "id"), text(row, "personId"), exchanged, moment(required(row, "updatedTime")), values, tags(row.get("tags")))
+        values.update({ours: read_card_text(owner, theirs) for ours, theirs in (("ownerName", "name"), ("ownerEmail", "email")) if owner.get(theirs)})
+    return CardRead(read_required_text(row, "id"), read_card_text(row, "personId"), exchanged, read_card_time(read_required_text(row, "updatedTime")), values, read_card_tags(row.get("tags")))
 
 
-def text(row: Mapping[str, Any], name: str) -> str:
+def read_card_text(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
     if value is None:
         return ""
@@ -42,14 +42,14 @@ def text(row: Mapping[str, Any], name: str) -> str:
     return value.replace("\x00", "").strip()
 
 
-def required(row: Mapping[str, Any], name: str) -> str:
-    value = text(row, name)
+def read_required_text(row: Mapping[str, Any], name: str) -> str:
+    value = read_card_text(row, name)
     if not value:
         raise Unreadable(f"{name} is missing")
     return value
 
 
-def moment(value: str) -> datetime:
+def read_card_time(value: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(value)
     except ValueError:
@@ -59,7 +59,7 @@ def moment(value: str) -> datetime:
     return parsed
 
 
-def day(value: str) -> str:
+def read_day(value: str) -> str:
     """YYYY-MM-DD; a date that is none counts as not known."""
     try:
         return date.fromisoformat(value[:10].replace("/", "-")).isoformat() if value else ""
@@ -67,35 +67,35 @@ def day(value: str) -> str:
         return ""
 
 
-def tags(rows: Any) -> tuple[TagSeen, ...]:
+def read_card_tags(rows: Any) -> tuple[TagSeen, ...]:
     if not isinstance(rows, (list, type(None))):
         raise Unreadable("tags is not a list")
-    return tuple(tag(row) for row in rows or () if isinstance(row, dict) and row.get("id"))
+    return tuple(read_tag(row) for row in rows or () if isinstance(row, dict) and row.get("id"))
 
 
-def tag(row: Mapping[str, Any]) -> TagSeen:
+def read_tag(row: Mapping[str, Any]) -> TagSeen:
     return TagSeen(str(row["id"]), str(row.get("name") or row["id"]), str(row.get("type") or ""))
 
 
-def page(value: Mapping[str, Any]) -> CardPage:
+def read_card_page(value: Mapping[str, Any]) -> CardPage:
     """A page of cards; a row that cannot be read is set aside with what is wrong with it. Raises Unreadable for the page."""
     cards, unreadable = [], []
-    for row in rows(value):
+    for row in read_page_rows(value):
         try:
-            cards.append(card(row))
+            cards.append(read_card(row))
         except Unreadable as wrong:
             unreadable.append((str(row.get("id") or "") if isinstance(row, dict) else "", str(wrong)))
-    return CardPage(tuple(cards), next_token(value), tuple(unreadable))
+    return CardPage(tuple(cards), read_next_token(value), tuple(unreadable))
 
 
-def rows(value: Mapping[str, Any]) -> list[Any]:
+def read_page_rows(value: Mapping[str, Any]) -> list[Any]:
     data = value.get("data")
     if not isinstance(data, list):
         raise Unreadable("the page has no list called data")
     return data
 
 
-def next_token(value: Mapping[str, Any]) -> str:
+def read_next_token(value: Mapping[str, Any]) -> str:
     """ "" after the last page. Raises Unreadable where a page says that there is more and not how to get it."""
     token = str(value.get("nextPageToken") or "")
     if value.get("hasMore") and not token:
@@ -103,17 +103,17 @@ def next_token(value: Mapping[str, Any]) -> str:
     return token if value.get("hasMore", True) else ""
 
 
-def unwrapped(value: Mapping[str, Any]) -> Any:
+def unwrap_record(value: Mapping[str, Any]) -> Any:
     """A single record at the top, or inside ``item`` or ``data``."""
     return value.get("item") or value.get("data") or value
 
 
-def made(value: Any) -> str:
+def read_made_card_id(value: Any) -> str:
     """The id of a card that was just made, at the top or inside ``item`` or ``data``; "" where the answer does not name it."""
-    one = unwrapped(value) if isinstance(value, dict) else None
+    one = unwrap_record(value) if isinstance(value, dict) else None
     return str(one.get("id") or "") if isinstance(one, dict) else ""
 
 
-def identity(value: Mapping[str, Any]) -> Identity:
-    me = unwrapped(value)
+def read_key_identity(value: Mapping[str, Any]) -> Identity:
+    me = unwrap_record(value)
     return Identity(str(me.get("id") or ""), str(me.get("name") or me.get("email") or ""))

@@ -6,7 +6,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integration.connectors.base import ConnectorError
-from integration.rules.apply_file import ask_vendors, list_missing_properties, make_properties, store_configuration
+from integration.rules.apply_file import (
+    ask_vendors,
+    list_missing_properties,
+    make_properties,
+    store_configuration,
+)
 from integration.rules.file import FileRefused, load_file
 
 

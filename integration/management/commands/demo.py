@@ -19,23 +19,23 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from core.models import Account, Membership, Role
-from core.supervisor import Stop
+from core.supervisor import StopSignal
 from core.tenancy import in_account
-from integration import tasks
 from integration.models import SyncRule
 from integration.rules.apply_file import ask_vendors, make_properties, store_configuration
 from integration.rules.file import read_configuration
+from integration.runs import start_run
 
-HOME = settings.BASE_DIR / ".demo"
+DEMO_FOLDER = settings.BASE_DIR / ".demo"
 # Set by the first of two processes: settings are read once, and the vendors' addresses are among them.
-READY = "MEISHI_DEMO"
-KEY, TOKEN = "SandboxKey0123456789abcdefABCDEF", "pat-sandbox-0001"
-SECRET = "demo-app-only"  # noqa: S105  (the sandbox signs with it)
-CONFIGURATION = {
+READY_VARIABLE = "MEISHI_DEMO"
+DEMO_API_KEY, DEMO_TOKEN = "SandboxKey0123456789abcdefABCDEF", "pat-sandbox-0001"
+DEMO_APP_SECRET = "demo-app-only"  # noqa: S105  (the sandbox signs with it)
+DEMO_CONFIGURATION = {
     "account": {"slug": "demo", "name": "Demo KK", "timezone": "Asia/Tokyo"},
     "connections": [
-        {"slug": "sansan", "system": "sansan", "credentials": {"api_key": KEY}},
-        {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": TOKEN}},
+        {"slug": "sansan", "system": "sansan", "credentials": {"api_key": DEMO_API_KEY}},
+        {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": DEMO_TOKEN}},
     ],
     "rules": [{"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "direction": "both", "active": True}],
 }
@@ -49,11 +49,11 @@ class Command(BaseCommand):
         parser.add_argument("--cards", type=int, default=2000)
 
     def handle(self, *args: Any, cards: int, **options: Any) -> None:
-        port = asked_port()
-        if READY not in os.environ:
+        port = read_asked_port()
+        if READY_VARIABLE not in os.environ:
             self.again(port)
         self.children: list[subprocess.Popen[bytes]] = []
-        stop = Stop()
+        stop = StopSignal()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop.set)
         try:
@@ -63,20 +63,20 @@ class Command(BaseCommand):
 
     def again(self, port: int) -> None:
         """Replaces this process by one whose settings point at the demo's own database and sandbox."""
-        if taken(port):
+        if is_port_taken(port):
             raise CommandError(f"Port {port} is in use: choose another with `make demo DEMO_PORT=8001`.", returncode=2)
-        HOME.mkdir(exist_ok=True)
-        url = f"http://127.0.0.1:{free_port()}"
+        DEMO_FOLDER.mkdir(exist_ok=True)
+        url = f"http://127.0.0.1:{choose_sandbox_port()}"
         os.environ.update(
             {
-                READY: url,
-                "DATABASE_URL": f"sqlite:///{HOME / 'demo.sqlite3'}",
+                READY_VARIABLE: url,
+                "DATABASE_URL": f"sqlite:///{DEMO_FOLDER / 'demo.sqlite3'}",
                 "SANSAN_API_URL": url,
                 "HUBSPOT_API_URL": url,
                 # The sandbox has a consent page, and shows one card or contact.
                 "HUBSPOT_APP_URL": url,
                 "HUBSPOT_CLIENT_ID": "demo-app",
-                "HUBSPOT_CLIENT_SECRET": SECRET,
+                "HUBSPOT_CLIENT_SECRET": DEMO_APP_SECRET,
                 "PUBLIC_URL": f"http://127.0.0.1:{port}",
                 "SANSAN_CARD_URL": f"{url}/cards/{{id}}",
                 "DEBUG": "1",
@@ -85,22 +85,22 @@ class Command(BaseCommand):
         )
         os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
 
-    def run_all(self, port: int, cards: int, stop: Stop) -> None:
-        url = os.environ[READY]
-        self.start("-m", "integration.sandbox", "--port", url.rpartition(":")[2], "--cards", str(cards), "--state", str(HOME / "sandbox.json"))
-        if not answers(url, stop):
+    def run_all(self, port: int, cards: int, stop: StopSignal) -> None:
+        url = os.environ[READY_VARIABLE]
+        self.start("-m", "integration.sandbox", "--port", url.rpartition(":")[2], "--cards", str(cards), "--state", str(DEMO_FOLDER / "sandbox.json"))
+        if not await_listener(url, stop):
             raise CommandError("The sandbox did not start.")
         call_command("migrate", verbosity=0)
         first = not Account.objects.filter(slug="demo").exists()
-        rule = prepare()
+        rule = prepare_demo()
         self.start("-m", "gunicorn", "core.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning")
-        answers(f"http://127.0.0.1:{port}", stop)
+        await_listener(f"http://127.0.0.1:{port}", stop)
         address = f"http://127.0.0.1:{port}/"
         self.stdout.write(f"\n  Meishi Bridge is at {address}\n  sign in as demo, password demo (this demo only)\n")
         if first:
             self.stdout.write(f"  The first sync of {cards:,} cards begins now; watch it there under Runs, or here:\n")
             with in_account(rule.account):
-                tasks.runs.start(rule, "command", "demo")
+                start_run(rule, "command", "demo")
             sync = self.start("manage.py", "sync", "demo/cards")
             while sync.poll() is None and not stop.wait(0.1):
                 pass
@@ -108,7 +108,7 @@ class Command(BaseCommand):
                 return
             self.children.remove(sync)
         self.start("manage.py", "qcluster")
-        told(url, "webhooks", {"token": TOKEN, "url": f"{address}webhooks/hubspot/", "secret": SECRET})
+        tell_sandbox(url, "webhooks", {"token": DEMO_TOKEN, "url": f"{address}webhooks/hubspot/", "secret": DEMO_APP_SECRET})
         new = '{"properties": {"email": "new@new.example.jp", "lastname": "New", "company": "New KK"}}'
         self.stdout.write("  Changes arrive within seconds, both ways. To change a few cards, or to make a contact that becomes a card:")
         self.stdout.write(f"    curl -X POST {url}/sandbox/sansan/churn -d '{{\"percent\": 1}}'")
@@ -135,9 +135,9 @@ class Command(BaseCommand):
                 child.kill()
 
 
-def prepare() -> SyncRule:
+def prepare_demo() -> SyncRule:
     """Account, user, connections and rule, as far as they are not there."""
-    file = read_configuration(CONFIGURATION, os.environ)
+    file = read_configuration(DEMO_CONFIGURATION, os.environ)
     store_configuration(file, ask_vendors(file))
     make_properties(file)
     account = Account.objects.get(slug="demo")
@@ -150,31 +150,31 @@ def prepare() -> SyncRule:
         return SyncRule.objects.select_related("account").get(slug="cards")
 
 
-def told(url: str, verb: str, body: dict[str, Any]) -> None:
+def tell_sandbox(url: str, verb: str, body: dict[str, Any]) -> None:
     """Tells the sandbox's HubSpot something that its people would."""
     request = urllib.request.Request(f"{url}/sandbox/hubspot/{verb}", json.dumps(body).encode())  # noqa: S310
     urllib.request.urlopen(request).close()  # noqa: S310
 
 
-def asked_port() -> int:
+def read_asked_port() -> int:
     asked = os.environ.get("DEMO_PORT", "8000")
     if not asked.isdecimal() or not 0 < int(asked) < 65_536:
         raise CommandError(f"DEMO_PORT: “{asked}” is not a port; choose a number from 1 to 65535.", returncode=2)
     return int(asked)
 
 
-def taken(port: int) -> bool:
+def is_port_taken(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def free_port() -> int:
+def choose_sandbox_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def answers(url: str, stop: Stop, patience: float = 60.0) -> bool:
+def await_listener(url: str, stop: StopSignal, patience: float = 60.0) -> bool:
     """Waits until somebody listens there."""
     host, _, port = url.removeprefix("http://").partition(":")
     until = time.monotonic() + patience

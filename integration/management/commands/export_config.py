@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.models import Account
 from core.tenancy import in_account
-from integration.rules.apply_file import as_file
+from integration.rules.apply_file import as_file_content
 
 
 class Command(BaseCommand):
@@ -21,5 +21,5 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no account “{account}”.", returncode=2)
         with in_account(found):
-            content = as_file(found)
+            content = as_file_content(found)
         self.stdout.write(yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120), ending="")

@@ -12,7 +12,7 @@ from core import supervisor
 from integration import tasks
 
 # Nothing that a worker does takes longer than the queue's timeout; beyond that, silence means that it is stuck.
-SILENCE = 150.0
+LONGEST_SILENCE = 150.0
 
 
 class Command(BaseCommand):
@@ -27,19 +27,19 @@ class Command(BaseCommand):
             tasks.run_cluster()
             return
         command = [sys.executable, os.path.abspath(sys.argv[0]), "qcluster", "--unwatched"]  # noqa: PTH100
-        sys.exit(supervisor.supervise(command, stuck, settle=SILENCE, pulse=pulse))
+        sys.exit(supervisor.supervise_command(command, is_cluster_stuck, settle=LONGEST_SILENCE, pulse=beat_pulse))
 
 
-def pulse() -> None:
+def beat_pulse() -> None:
     """Between two ticks, which the queue's schedule brings only twice a minute: what is due starts at once."""
     try:
-        tasks.start_due()
+        tasks.start_due_runs()
     finally:
         connections.close_all()
 
 
-def stuck() -> bool:
+def is_cluster_stuck() -> bool:
     try:
-        return tasks.is_stuck(SILENCE)
+        return tasks.is_stuck(LONGEST_SILENCE)
     finally:
         connections.close_all()

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from core.encryption import InvalidToken, rotate
+from core.encryption import InvalidToken, rotate_column
 from core.tenancy import all_accounts
 from integration.models import Connection
 
@@ -15,7 +15,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with all_accounts():
             try:
-                changed = rotate(Connection, "credentials")
+                changed = rotate_column(Connection, "credentials")
             except InvalidToken:
                 raise CommandError("A stored credential cannot be decrypted with any of FERNET_KEYS: add the key it was encrypted with.") from None
         self.stdout.write(f"{changed} connections now use the newest key.")

@@ -19,8 +19,8 @@ from integration.management.report import make_report, write_report
 from integration.models import Record, SyncRule, SyncRun
 from integration.runs import start_run, work_slice
 
-SLICE = 30.0  # seconds
-REFRESH = 0.5  # seconds between two looks at the run for the bar
+SLICE_SECONDS = 30.0  # seconds
+REFRESH_SECONDS = 0.5  # seconds between two looks at the run for the bar
 
 
 class Command(BaseCommand):
@@ -75,14 +75,14 @@ class Command(BaseCommand):
             def stopping() -> bool:
                 nonlocal shown
                 # Asked between any two batches, so that the bar moves within a slice too.
-                if not bar.disable and time.monotonic() > shown + REFRESH:
-                    show(bar, run_id)
+                if not bar.disable and time.monotonic() > shown + REFRESH_SECONDS:
+                    show_progress(bar, run_id)
                     shown = time.monotonic()
                 return bool(stopped)
 
             while not stopped:
-                step = work_slice(run_id, SLICE, stopping)
-                show(bar, run_id)
+                step = work_slice(run_id, SLICE_SECONDS, stopping)
+                show_progress(bar, run_id)
                 if step.done:
                     return
                 until = time.monotonic() + step.wait
@@ -90,17 +90,17 @@ class Command(BaseCommand):
                     time.sleep(min(0.2, max(until - time.monotonic(), 0)))
 
 
-def show(bar: tqdm[NoReturn], run_id: int) -> None:
+def show_progress(bar: tqdm[NoReturn], run_id: int) -> None:
     run = None if bar.disable else SyncRun.objects.filter(pk=run_id).first()
     if run is None:
         return
     counts = run.counts
-    bar.total = expected(run)
+    bar.total = estimate_cards(run)
     bar.set_postfix_str(f"{counts['created']} created, {counts['updated'] + counts['linked']} updated, {counts['failed']} failed")
     bar.update(counts["read"] - counts["waiting"] - bar.n)
 
 
-def expected(run: SyncRun) -> int | None:
+def estimate_cards(run: SyncRun) -> int | None:
     """How many cards the run will have read. Sansan tells no number: while it is read, the times of the cards tell how far it has come."""
     if run.read_done:
         return run.read

@@ -10,21 +10,27 @@ from datetime import datetime
 from typing import Any
 
 from integration.sandbox.hubspot import links, objects, owners, schemas, verbs
-from integration.sandbox.hubspot.errors import CORRELATION, Problem, burst, needs, search_burst
-from integration.sandbox.hubspot.oauth import OAuth
+from integration.sandbox.hubspot.errors import (
+    CORRELATION_ID,
+    Problem,
+    make_limit_response,
+    make_search_limit_response,
+    require_scopes,
+)
+from integration.sandbox.hubspot.oauth import OAuthSandbox
 from integration.sandbox.hubspot.portal import Portal
-from integration.sandbox.hubspot.webhooks import Hooks
+from integration.sandbox.hubspot.webhooks import WebhookSender
 from integration.sandbox.limits import RollingWindow
-from integration.sandbox.wire import Request, Response, json_response
+from integration.sandbox.wire import Request, Response, make_json_response
 
-KIND = r"(?:(?P<contacts>contacts|contact|0-1)|companies|company|0-2)"
-OBJECTS = re.compile(rf"^/crm/(?:v3/objects|objects/[\d-]+)/{KIND}(?P<rest>/.*)?$")
-PROPERTIES = re.compile(rf"^/crm/(?:v3/properties|properties/[\d-]+)/{KIND}(?P<rest>/.*)?$")
-OWNERS = re.compile(r"^/crm/(?:v3/owners|owners/[\d-]+)(?P<rest>/.*)?$")
-ACCOUNT = re.compile(r"^/account-info/(?:v3|[\d-]+)/details$")
-DAILY = 625_000
-REFUSED_WORDS = ("wrong", "invalid", "revoked")
-SWITCHES: dict[str, Any] = {
+KIND_IN_PATH = r"(?:(?P<contacts>contacts|contact|0-1)|companies|company|0-2)"
+OBJECTS_PATH = re.compile(rf"^/crm/(?:v3/objects|objects/[\d-]+)/{KIND_IN_PATH}(?P<rest>/.*)?$")
+PROPERTIES_PATH = re.compile(rf"^/crm/(?:v3/properties|properties/[\d-]+)/{KIND_IN_PATH}(?P<rest>/.*)?$")
+OWNERS_PATH = re.compile(r"^/crm/(?:v3/owners|owners/[\d-]+)(?P<rest>/.*)?$")
+ACCOUNT_PATH = re.compile(r"^/account-info/(?:v3|[\d-]+)/details$")
+DAILY_CALL_LIMIT = 625_000
+REFUSED_TOKEN_WORDS = ("wrong", "invalid", "revoked")
+HUBSPOT_SWITCHES: dict[str, Any] = {
     "shuffle": True,
     "upsert_conflict": "validation",  # or "conflict"
     "update_rows_stand_alone": True,
@@ -46,15 +52,15 @@ class HubSpotSandbox:
 
     def __init__(self, now: Callable[[], datetime], limit: tuple[int, float] | None = (190, 10.0)) -> None:
         self.now, self.limit = now, limit
-        self.switches = dict(SWITCHES)
+        self.switches = dict(HUBSPOT_SWITCHES)
         self.portals: dict[str, Portal] = {}
         self.revoked: set[str] = set()
-        self.app = OAuth(now, self.switches, self.revoked, lambda token: self.portal(token).id)
+        self.app = OAuthSandbox(now, self.switches, self.revoked, lambda token: self.portal(token).id)
         self.oauth = self.app.access
         self._windows: dict[str, RollingWindow] = {}
         self._search: dict[str, RollingWindow] = {}
         self._lock = threading.Lock()
-        self.hooks = Hooks(self.portal, now)
+        self.hooks = WebhookSender(self.portal, now)
 
     @property
     def changes(self) -> int:
@@ -78,16 +84,16 @@ class HubSpotSandbox:
         except Problem as problem:
             response = problem.response()
         except (ValueError, TypeError, KeyError, AttributeError) as wrong:
-            response = json_response(400, {"status": "error", "message": f"Invalid input JSON: {wrong}", "correlationId": CORRELATION})
+            response = make_json_response(400, {"status": "error", "message": f"Invalid input JSON: {wrong}", "correlationId": CORRELATION_ID})
         return Response(
-            response.status, response.body, {**headers, "X-HubSpot-Correlation-Id": CORRELATION, **response.headers}, response.content_type
+            response.status, response.body, {**headers, "X-HubSpot-Correlation-Id": CORRELATION_ID, **response.headers}, response.content_type
         )
 
     def _admit(self, token: str) -> str:
         if token.startswith("oauth-"):
             return self.app.admit(token)
         gone = token in self.revoked or token in self.app.closed
-        if gone or not token.startswith("pat-") or any(word in token.lower() for word in REFUSED_WORDS):
+        if gone or not token.startswith("pat-") or any(word in token.lower() for word in REFUSED_TOKEN_WORDS):
             raise Problem(401, "INVALID_AUTHENTICATION", "Authentication credentials not found. This API supports OAuth 2.0 authentication.")
         return token
 
@@ -95,9 +101,9 @@ class HubSpotSandbox:
         if self.limit is None:
             return None
         if request.path.endswith("/search"):
-            return search_burst() if self._search.setdefault(token, RollingWindow(5, 1.0)).take() is None else None
+            return make_search_limit_response() if self._search.setdefault(token, RollingWindow(5, 1.0)).take() is None else None
         # Associations have a limit of their own; the sandbox gives it the same size.
-        window = self._windows.setdefault(f"{token} {links.is_one(request.path)}", RollingWindow(*self.limit))
+        window = self._windows.setdefault(f"{token} {links.is_association_path(request.path)}", RollingWindow(*self.limit))
         left = window.take()
         headers.update(
             {
@@ -109,35 +115,35 @@ class HubSpotSandbox:
         )
         if left is None and self.switches["retry_after"]:
             headers["Retry-After"] = "1"
-        return burst() if left is None else None
+        return make_limit_response() if left is None else None
 
     def _daily(self, request: Request, headers: dict[str, str]) -> Response | None:
         """Only static keys have a daily limit. Searches count, but their answers mention no limit at all."""
         left = self.switches["daily_left"]
         if not request.path.endswith("/search"):
-            headers.update({"X-HubSpot-RateLimit-Daily": str(DAILY), "X-HubSpot-RateLimit-Daily-Remaining": str(DAILY if left is None else left)})
+            headers.update({"X-HubSpot-RateLimit-Daily": str(DAILY_CALL_LIMIT), "X-HubSpot-RateLimit-Daily-Remaining": str(DAILY_CALL_LIMIT if left is None else left)})
         if left is None:
             return None
         self.switches["daily_left"] = max(left - 1, 0)
-        return None if left else burst("DAILY")
+        return None if left else make_limit_response("DAILY")
 
     def _route(self, portal: Portal, request: Request) -> Response:
         with portal.lock:
             portal.settle()
-            if answer := links.route(portal, request):
+            if answer := links.route_association_call(portal, request):
                 return answer
-            for pattern, route in ((OBJECTS, objects.route), (PROPERTIES, schemas.route)):
+            for pattern, route in ((OBJECTS_PATH, objects.route_record_call), (PROPERTIES_PATH, schemas.route_property_call)):
                 if found := pattern.match(request.path):
-                    return route(portal, portal if found["contacts"] else portal.companies, request, parts(found["rest"]))
-            if found := OWNERS.match(request.path):
-                needs(portal.scopes_missing, "crm.objects.owners.read")
-                return owners.route(portal.owners, request, parts(found["rest"]))
-        if ACCOUNT.match(request.path):
-            return json_response(200, account(portal.id))
+                    return route(portal, portal if found["contacts"] else portal.companies, request, split_path(found["rest"]))
+            if found := OWNERS_PATH.match(request.path):
+                require_scopes(portal.scopes_missing, "crm.objects.owners.read")
+                return owners.route_owner_call(portal.owners, request, split_path(found["rest"]))
+        if ACCOUNT_PATH.match(request.path):
+            return make_json_response(200, describe_portal(portal.id))
         raise Problem(404, "OBJECT_NOT_FOUND", "resource not found")
 
     def control(self, verb: str, args: dict[str, Any]) -> Any:
-        return verbs.control(self, verb, args)
+        return verbs.act_in_portal(self, verb, args)
 
     def forget_limits(self) -> None:
         self._windows.clear()
@@ -154,12 +160,12 @@ class HubSpotSandbox:
             self.portal(token).load(kept)
 
 
-def parts(rest: str | None) -> list[str]:
+def split_path(rest: str | None) -> list[str]:
     """What follows the kind in a path; [""] where nothing does."""
     return (rest or "").strip("/").split("/")
 
 
-def account(id: int) -> dict[str, Any]:
+def describe_portal(id: int) -> dict[str, Any]:
     return {
         "portalId": id,
         "accountType": "STANDARD",

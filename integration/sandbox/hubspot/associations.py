@@ -6,15 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from integration.sandbox.hubspot.errors import Problem
-from integration.sandbox.hubspot.events import Log
+from integration.sandbox.hubspot.events import EventLog
 
-UNLABELLED, PRIMARY = 279, 1  # from a contact to a company
+UNLABELLED_TYPE, PRIMARY_TYPE = 279, 1  # from a contact to a company
 
 
 class Associations:
     """``pairs``: contact -> company -> whether it is the primary one. A primary one is an unlabelled one as well."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: EventLog) -> None:
         self.log = log
         self.pairs: dict[str, dict[str, bool]] = {}
         self.changes = 0
@@ -32,23 +32,23 @@ class Associations:
         happened = []
         if company not in companies:
             companies[company] = False
-            happened.append(change(contact, company))
+            happened.append(make_association_change(contact, company))
         if primary and not companies[company]:
             for other in [other for other, first in companies.items() if first]:
                 companies[other] = False
-                happened.append(change(contact, other, primary=True, removed=True))
+                happened.append(make_association_change(contact, other, primary=True, removed=True))
             companies[company] = True
-            happened.append(change(contact, company, primary=True))
+            happened.append(make_association_change(contact, company, primary=True))
         self._noted(happened)
 
     def remove(self, contact: str, company: str) -> None:
         companies = self.pairs.get(contact, {})
         if company not in companies:
             return
-        happened = [change(contact, company, primary=True, removed=True)] if companies.pop(company) else []
+        happened = [make_association_change(contact, company, primary=True, removed=True)] if companies.pop(company) else []
         if not companies:
             del self.pairs[contact]
-        self._noted([*happened, change(contact, company, removed=True)])
+        self._noted([*happened, make_association_change(contact, company, removed=True)])
 
     def drop_contact(self, contact: str) -> None:
         """Without an event: the contact's deletion says it all."""
@@ -75,19 +75,19 @@ class Associations:
             self.changes += 1
 
 
-def wanted(rows: list[dict[str, Any]], find: Callable[[str], str | None]) -> list[tuple[str, bool]]:
+def read_wanted_companies(rows: list[dict[str, Any]], find: Callable[[str], str | None]) -> list[tuple[str, bool]]:
     """(company, whether as the primary one) of the associations with which a contact is to be made. Raises Problem."""
     found = []
     for row in rows:
         key, types = str(row["to"]["id"]), {kind["associationTypeId"] for kind in row["types"]}
         company = find(key)
-        if company is None or not types or types - {UNLABELLED, PRIMARY}:
+        if company is None or not types or types - {UNLABELLED_TYPE, PRIMARY_TYPE}:
             raise Problem(400, "VALIDATION_ERROR", f"A contact cannot be associated with {key} as {sorted(types)}", {"id": [key]})
-        found.append((company, PRIMARY in types))
+        found.append((company, PRIMARY_TYPE in types))
     return found
 
 
-def change(contact: str, company: str, primary: bool = False, removed: bool = False) -> tuple[str, dict[str, Any]]:
+def make_association_change(contact: str, company: str, primary: bool = False, removed: bool = False) -> tuple[str, dict[str, Any]]:
     """The documented members; an objectId is not among them."""
     return "associationChange", {
         "associationType": "CONTACT_TO_COMPANY",

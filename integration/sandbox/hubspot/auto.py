@@ -10,21 +10,21 @@ from integration.sandbox.hubspot import events
 if TYPE_CHECKING:
     from integration.sandbox.hubspot.portal import Portal
 
-Awaited = tuple[datetime, str]  # (from when on, contact)
-FREEMAIL = set(
+AwaitedContact = tuple[datetime, str]  # (from when on, contact)
+FREE_MAIL_DOMAINS = set(
     "gmail.com googlemail.com yahoo.com yahoo.co.jp ymail.ne.jp outlook.com outlook.jp hotmail.com hotmail.co.jp live.com live.jp msn.com "
     "icloud.com me.com mac.com aol.com proton.me protonmail.com gmx.com mail.com "
     "docomo.ne.jp ezweb.ne.jp au.com softbank.ne.jp i.softbank.jp nifty.com biglobe.ne.jp".split()
 )
 
 
-def wait(portal: Portal, id: str, email: str) -> None:
+def await_company(portal: Portal, id: str, email: str) -> None:
     """Notes that a contact got this address, if it is one that says anything of a company."""
     if email and portal.switches["auto_companies"]:
         portal.awaited.append((portal.now() + timedelta(seconds=portal.switches["auto_companies_delay"]), id))
 
 
-def settle(portal: Portal) -> None:
+def associate_due_contacts(portal: Portal) -> None:
     if not portal.awaited:
         return
     now = portal.now()
@@ -32,15 +32,15 @@ def settle(portal: Portal) -> None:
     if not due:
         return
     portal.awaited = [row for row in portal.awaited if row[0] > now]
-    with portal.log.by(events.SELF):
+    with portal.log.by(events.AUTOMATION_SOURCE):
         for key in due:
             if id := portal.find(key):  # merged ones too; one that is gone meanwhile gets nothing
-                associate(portal, id)
+                associate_company(portal, id)
 
 
-def associate(portal: Portal, id: str) -> None:
+def associate_company(portal: Portal, id: str) -> None:
     domain = portal.contacts[id].get("email", "").rsplit("@", 1)[-1]
-    if not domain or domain in FREEMAIL:
+    if not domain or domain in FREE_MAIL_DOMAINS:
         return
     company = portal.companies.of_domain(domain)
     if company is None:

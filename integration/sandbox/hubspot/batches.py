@@ -7,17 +7,17 @@ from collections import Counter
 from typing import Any
 
 from integration.sandbox.hubspot import shapes
-from integration.sandbox.hubspot.errors import Problem, not_found, together
+from integration.sandbox.hubspot.errors import Problem, join_problems, make_not_found_problem
 from integration.sandbox.hubspot.records import Records
-from integration.sandbox.wire import Response, json_response
+from integration.sandbox.wire import Response, make_json_response
 
-MOST = 100
-Row = dict[str, Any]
+MOST_BATCH_INPUTS = 100
+BatchRow = dict[str, Any]
 shuffler = random.Random(7)
 
 
-def read(records: Records, body: Row, archived: bool) -> Response:
-    rows, by = inputs(body), body.get("idProperty") or ""
+def read_record_batch(records: Records, body: BatchRow, archived: bool) -> Response:
+    rows, by = read_batch_inputs(body), body.get("idProperty") or ""
     if body.get("propertiesWithHistory") and len(rows) > 50:
         raise Problem(400, "VALIDATION_ERROR", "The maximum number of inputs supported in a batch request for property histories is 50")
     results, missing = [], []
@@ -27,14 +27,14 @@ def read(records: Records, body: Row, archived: bool) -> Response:
         if id is None:
             missing.append(key)
         else:
-            seen = shapes.read(records, id, body.get("properties") or (), archived)
-            results.append(seen | shapes.history(records, id, body.get("propertiesWithHistory") or ()))
-    errors = [not_found(missing, records.NAME).row(None, records.switches["full_error_rows"])] if missing else []
-    return answer(records, 200, results, errors)
+            seen = shapes.shape_asked_record(records, id, body.get("properties") or (), archived)
+            results.append(seen | shapes.shape_history(records, id, body.get("propertiesWithHistory") or ()))
+    errors = [make_not_found_problem(missing, records.NAME).row(None, records.switches["full_error_rows"])] if missing else []
+    return make_batch_answer(records, 200, results, errors)
 
 
-def write(records: Records, verb: str, body: Row) -> Response:
-    rows = inputs(body)
+def write_record_batch(records: Records, verb: str, body: BatchRow) -> Response:
+    rows = read_batch_inputs(body)
     refuse_keys(records, verb, rows)
     traced = bool(rows) and all(row.get("objectWriteTraceId") for row in rows)
     stand_alone = traced and (verb != "update" or records.switches["update_rows_stand_alone"])
@@ -52,16 +52,16 @@ def write(records: Records, verb: str, body: Row) -> Response:
         for id, before in reversed(done):
             records.undo(id, before)
         records.rewind(mark)
-        raise together([problem for problem, _ in refused])
+        raise join_problems([problem for problem, _ in refused])
     full = records.switches["full_error_rows"]
     errors = [problem.row(trace, full) for problem, trace in refused]
     # Records that are not there are one error for all of them, under their ids instead of trace ids; they never stop the others.
-    return answer(
-        records, 201 if verb == "create" else 200, results, errors + ([not_found(missing, records.NAME).row(None, full)] if missing else [])
+    return make_batch_answer(
+        records, 201 if verb == "create" else 200, results, errors + ([make_not_found_problem(missing, records.NAME).row(None, full)] if missing else [])
     )
 
 
-def refuse_keys(records: Records, verb: str, rows: list[Row]) -> None:
+def refuse_keys(records: Records, verb: str, rows: list[BatchRow]) -> None:
     """What is wrong with how rows name their records refuses the batch, trace ids or not."""
     keys = Counter(str(row["id"]).lower() for row in rows if row.get("id"))
     twice = next((key for key, times in keys.items() if times > 1), None)
@@ -75,7 +75,7 @@ def refuse_keys(records: Records, verb: str, rows: list[Row]) -> None:
             raise records.not_unique(by)
 
 
-def write_row(records: Records, verb: str, row: Row, done: list[tuple[str, dict[str, str] | None]]) -> Row:
+def write_row(records: Records, verb: str, row: BatchRow, done: list[tuple[str, dict[str, str] | None]]) -> BatchRow:
     """Writes one row, and notes in ``done`` what its record was before."""
     key, by, values = str(row.get("id", "")), row.get("idProperty") or "", row.get("properties") or {}
     id = records.find(key, by) if verb != "create" else None
@@ -87,26 +87,26 @@ def write_row(records: Records, verb: str, row: Row, done: list[tuple[str, dict[
         id, made = records.upsert(key, by, values)
         new = {"new": made}
     elif id is None:
-        raise not_found([key], records.NAME)
+        raise make_not_found_problem([key], records.NAME)
     else:
         records.update(id, values)
     done.append((id, before))
-    return {**shapes.written(records, id), **new}
+    return {**shapes.shape_written_record(records, id), **new}
 
 
-def inputs(body: Row) -> list[Row]:
+def read_batch_inputs(body: BatchRow) -> list[BatchRow]:
     """A body without inputs is accepted and does nothing, as HubSpot has it."""
-    rows: list[Row] = body.get("inputs") or []
-    if len(rows) > MOST:
-        raise Problem(400, "VALIDATION_ERROR", f"The maximum number of inputs supported in a batch request is {MOST}, there were {len(rows)}.")
+    rows: list[BatchRow] = body.get("inputs") or []
+    if len(rows) > MOST_BATCH_INPUTS:
+        raise Problem(400, "VALIDATION_ERROR", f"The maximum number of inputs supported in a batch request is {MOST_BATCH_INPUTS}, there were {len(rows)}.")
     return rows
 
 
-def answer(records: Records, status: int, results: list[Row], errors: list[Row]) -> Response:
+def make_batch_answer(records: Records, status: int, results: list[BatchRow], errors: list[BatchRow]) -> Response:
     stamp = records.stamp()
     if records.switches["shuffle"]:
         shuffler.shuffle(results)
-    body: Row = {"status": "COMPLETE", "results": results, "startedAt": stamp, "completedAt": stamp}
+    body: BatchRow = {"status": "COMPLETE", "results": results, "startedAt": stamp, "completedAt": stamp}
     if errors:
         body |= {"numErrors": len(errors), "errors": errors}
-    return json_response(207 if errors else status, body)
+    return make_json_response(207 if errors else status, body)

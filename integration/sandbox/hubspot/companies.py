@@ -10,32 +10,32 @@ from integration.sandbox.hubspot import owners, properties
 from integration.sandbox.hubspot.associations import Associations
 from integration.sandbox.hubspot.records import Records
 
-TEXT = "name domain website phone city state zip country address address2 industry description".split()
-GROUP = "companyinformation"
+COMPANY_TEXT_PROPERTIES = "name domain website phone city state zip country address address2 industry description".split()
+COMPANY_GROUP = "companyinformation"
 
 
-def built_in() -> dict[str, dict[str, Any]]:
-    found = {name: properties.definition(name, groupName=GROUP) for name in TEXT}
+def make_company_properties() -> dict[str, dict[str, Any]]:
+    found = {name: properties.make_property_definition(name, groupName=COMPANY_GROUP) for name in COMPANY_TEXT_PROPERTIES}
     found["phone"]["fieldType"] = "phonenumber"
-    found["annualrevenue"] = properties.definition("annualrevenue", "number", "number", groupName=GROUP)
-    found[owners.PROPERTY] = properties.owner(GROUP)
+    found["annualrevenue"] = properties.make_property_definition("annualrevenue", "number", "number", groupName=COMPANY_GROUP)
+    found[owners.OWNER_PROPERTY] = properties.make_owner_property(COMPANY_GROUP)
     for name in ("hs_object_id", "createdate", "hs_lastmodifieddate", "hs_merged_object_ids"):
         moment = name.endswith("date")
         type_, field = ("datetime", "date") if moment else ("string", "text")
-        found[name] = properties.definition(name, type_, field, groupName=GROUP, locked=True)
+        found[name] = properties.make_property_definition(name, type_, field, groupName=COMPANY_GROUP, locked=True)
     return found
 
 
-class Companies(Records):
+class CompanyRecords(Records):
     TYPE, NAME, SCOPE = "0-2", "COMPANY", "companies"
     DEFAULTS = ("createdate", "domain", "hs_lastmodifieddate", "hs_object_id", "name")
     TEXTS = ("name", "domain", "website", "phone")
     IDENTIFYING = ("name", "domain")
-    GROUP = (GROUP, "Company information")
+    GROUP = (COMPANY_GROUP, "Company information")
     FIRST_ID = 50_000  # another range than that of the contacts, so that a mistaken kind of id meets nothing
 
     def __init__(self, id: int, now: Callable[[], datetime], switches: dict[str, Any], users: owners.Owners, links: Associations) -> None:
-        super().__init__(id, now, switches, built_in(), users)
+        super().__init__(id, now, switches, make_company_properties(), users)
         self.links = links
 
     def stored(self, name: str, value: str, record: dict[str, str]) -> str:

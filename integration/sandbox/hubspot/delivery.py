@@ -12,30 +12,30 @@ from urllib.parse import unquote, urlsplit
 
 ANSWER_SECONDS = 5.0
 # Only these are decoded in the address that is signed.
-DECODED = re.compile(r"%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
+ESCAPES_DECODED_FOR_SIGNING = re.compile(r"%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
 
 
-def signature_v1(secret: str, body: bytes) -> str:
+def sign_body_v1(secret: str, body: bytes) -> str:
     return hashlib.sha256(secret.encode() + body).hexdigest()
 
 
-def signature_v3(secret: str, method: str, url: str, body: bytes, stamp: str) -> str:
-    decoded = DECODED.sub(lambda found: unquote(found[0]), url)
+def sign_request_v3(secret: str, method: str, url: str, body: bytes, stamp: str) -> str:
+    decoded = ESCAPES_DECODED_FOR_SIGNING.sub(lambda found: unquote(found[0]), url)
     text = method.encode() + decoded.encode() + body + stamp.encode()
     return base64.b64encode(hmac.digest(secret.encode(), text, "sha256")).decode()
 
 
-def signed(versions: Iterable[str], secret: str, url: str, body: bytes, stamp: str) -> dict[str, str]:
+def make_signed_headers(versions: Iterable[str], secret: str, url: str, body: bytes, stamp: str) -> dict[str, str]:
     """The request's headers; ``stamp`` is in milliseconds."""
     headers = {"Content-Type": "application/json"}
     if "v1" in versions:
-        headers |= {"X-HubSpot-Signature": signature_v1(secret, body), "X-HubSpot-Signature-Version": "v1"}
+        headers |= {"X-HubSpot-Signature": sign_body_v1(secret, body), "X-HubSpot-Signature-Version": "v1"}
     if "v3" in versions:
-        headers |= {"X-HubSpot-Signature-v3": signature_v3(secret, "POST", url, body, stamp), "X-HubSpot-Request-Timestamp": stamp}
+        headers |= {"X-HubSpot-Signature-v3": sign_request_v3(secret, "POST", url, body, stamp), "X-HubSpot-Request-Timestamp": stamp}
     return headers
 
 
-def post(url: str, body: bytes, headers: dict[str, str]) -> int:
+def post_events(url: str, body: bytes, headers: dict[str, str]) -> int:
     """The answer's status; 0 where none came in time."""
     parts = urlsplit(url)
     connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection

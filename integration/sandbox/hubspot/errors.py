@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-from integration.sandbox.wire import Response, json_response
+from integration.sandbox.wire import Response, make_json_response
 
-CORRELATION = "00000000-0000-4000-8000-000000000000"
+CORRELATION_ID = "00000000-0000-4000-8000-000000000000"
 
 
 class Problem(Exception):
@@ -29,16 +29,16 @@ class Problem(Exception):
         return {**row, "errors": [], "links": {}} if full else row
 
     def response(self) -> Response:
-        body: dict[str, Any] = {"status": "error", "message": self.message, "correlationId": CORRELATION, "category": self.category}
+        body: dict[str, Any] = {"status": "error", "message": self.message, "correlationId": CORRELATION_ID, "category": self.category}
         # A refused request tells the owner of an address in its sentence only; rows have it as a member too.
         if context := {name: values for name, values in self.context.items() if name != "existingId"}:
             body["context"] = context
         if self.errors:
             body["errors"] = self.errors
-        return json_response(self.status, body)
+        return make_json_response(self.status, body)
 
 
-def invalid_values(problems: list[dict[str, Any]]) -> Problem:
+def make_values_problem(problems: list[dict[str, Any]]) -> Problem:
     """``Property values were not valid``: the list is JSON inside the message; e-mail problems have no ``errors``."""
     errors = [
         {"message": p["message"], "code": p["error"], "context": {"propertyName": [p["name"]]}} for p in problems if p["error"] != "INVALID_EMAIL"
@@ -48,24 +48,24 @@ def invalid_values(problems: list[dict[str, Any]]) -> Problem:
     return problem
 
 
-def together(problems: list[Problem]) -> Problem:
+def join_problems(problems: list[Problem]) -> Problem:
     """What a batch that is refused whole says of its bad rows: every bad value, or one clash, without its owner where there are more."""
     first = problems[0]
     if first.values:
-        return invalid_values([value for problem in problems for value in problem.values])
+        return make_values_problem([value for problem in problems for value in problem.values])
     clashes = sum(problem.category == "CONFLICT" for problem in problems)
     return Problem(409, "CONFLICT", "Contact already exists") if first.category == "CONFLICT" and clashes > 1 else first
 
 
-def value_problem(name: str, error: str, message: str) -> dict[str, Any]:
+def as_value_problem(name: str, error: str, message: str) -> dict[str, Any]:
     return {"isValid": False, "message": message, "error": error, "name": name, "localizedErrorMessage": message, "portalId": 0}
 
 
-def exists(owner: str) -> Problem:
+def make_exists_problem(owner: str) -> Problem:
     return Problem(409, "CONFLICT", f"Contact already exists. Existing ID: {owner}", {"existingId": [owner]})
 
 
-def owned(name: str, value: str, mine: str, owner: str, kind: str = "CONTACT") -> Problem:
+def make_taken_value_problem(name: str, value: str, mine: str, owner: str, kind: str = "CONTACT") -> Problem:
     text = (
         f"Cannot set PropertyValueCoordinates{{portalId=0, objectTypeId=ObjectTypeId{{legacyObjectType={kind}}}, "
         f"propertyName={name}, value={value}}} on {mine}. {owner} already has that value."
@@ -73,32 +73,32 @@ def owned(name: str, value: str, mine: str, owner: str, kind: str = "CONTACT") -
     return Problem(400, "VALIDATION_ERROR", text)
 
 
-def not_found(ids: list[str], kind: str = "CONTACT") -> Problem:
+def make_not_found_problem(ids: list[str], kind: str = "CONTACT") -> Problem:
     text = f"Could not get some {kind} objects, they may be deleted or not exist. Check that ids are valid."
     return Problem(404, "OBJECT_NOT_FOUND", text, {"ids": ids})
 
 
-def burst(policy: str = "TEN_SECONDLY_ROLLING") -> Response:
+def make_limit_response(policy: str = "TEN_SECONDLY_ROLLING") -> Response:
     """``policy`` is that, or DAILY."""
-    return json_response(
+    return make_json_response(
         429,
         {
             "status": "error",
             "message": f"You have reached your {policy.lower()} limit.",
             "errorType": "RATE_LIMIT",
-            "correlationId": CORRELATION,
+            "correlationId": CORRELATION_ID,
             "policyName": policy,
             "groupName": f"publicapi:private_app-api-calls-{policy.removesuffix('_ROLLING').lower().replace('_', '-')}",
         },
     )
 
 
-def search_burst() -> Response:
-    body = {"status": "error", "message": "You have reached your secondly limit.", "correlationId": CORRELATION, "category": "RATE_LIMITS"}
-    return json_response(429, body)
+def make_search_limit_response() -> Response:
+    body = {"status": "error", "message": "You have reached your secondly limit.", "correlationId": CORRELATION_ID, "category": "RATE_LIMITS"}
+    return make_json_response(429, body)
 
 
-def needs(missing: set[str], *scopes: str) -> None:
+def require_scopes(missing: set[str], *scopes: str) -> None:
     """``missing`` are the scopes that the portal's app was not granted. Raises Problem."""
     for scope in scopes:
         if scope in missing:

@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-Record = dict[str, str]
+StoredRecord = dict[str, str]
 
 
-class Lag:
+class SearchLag:
     """Keeps earlier versions of records, only while the switch ``search_lag`` is on: what changed before that is indexed."""
 
     def __init__(self, now: Callable[[], datetime], switches: dict[str, Any]) -> None:
         self.now, self.switches = now, switches
         # id -> (when it stopped to be so, how it was until then; None is not there), oldest first
-        self._earlier: dict[str, list[tuple[datetime, Record | None]]] = {}
+        self._earlier: dict[str, list[tuple[datetime, StoredRecord | None]]] = {}
         self._turn = False
 
-    def remember(self, id: str, before: Record | None) -> None:
+    def remember(self, id: str, before: StoredRecord | None) -> None:
         """To be called before a record changes."""
         if self.switches["search_lag"]:
             self._earlier.setdefault(id, []).append((self.now(), dict(before) if before is not None else None))
@@ -32,7 +32,7 @@ class Lag:
         """The index knows all of this record now."""
         self._earlier.pop(id, None)
 
-    def seen(self, records: dict[str, Record]) -> Iterable[Record]:
+    def seen(self, records: dict[str, StoredRecord]) -> Iterable[StoredRecord]:
         """Records as the index has them."""
         horizon = self.now() - timedelta(seconds=self.switches["search_lag"])
         for id, versions in list(self._earlier.items()):
@@ -42,7 +42,7 @@ class Lag:
         if not self._earlier:
             return records.values()
         self._turn = not self._turn
-        view: dict[str, Record] = dict(records)
+        view: dict[str, StoredRecord] = dict(records)
         for id, versions in self._earlier.items():
             before = versions[0][1]
             if before is not None:

@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from integration.sandbox.hubspot import batches
-from integration.sandbox.hubspot.associations import PRIMARY, UNLABELLED
-from integration.sandbox.hubspot.errors import Problem, needs, not_found
+from integration.sandbox.hubspot.associations import PRIMARY_TYPE, UNLABELLED_TYPE
+from integration.sandbox.hubspot.errors import Problem, make_not_found_problem, require_scopes
 from integration.sandbox.hubspot.portal import Portal
-from integration.sandbox.wire import Request, Response, json_response
+from integration.sandbox.wire import Request, Response, make_json_response
 
-BATCH = re.compile(
+ASSOCIATION_BATCH_PATH = re.compile(
     r"^/crm/(?:v4/associations|associations/(?P<dated>[\d-]+))/(?P<one>[\w-]+)/(?P<other>[\w-]+)/batch/(?P<verb>read|create|archive|associate/default)$"
 )
-SINGLE = re.compile(
+SINGLE_ASSOCIATION_PATH = re.compile(
     r"^/crm/(?:v4/objects|objects/(?P<dated>[\d-]+))/(?P<one>[\w-]+)/(?P<id>\w+)/associations/(?P<default>default/)?(?P<other>[\w-]+)(?:/(?P<to>\w+))?$"
 )
-KINDS = {"contact": "contact", "contacts": "contact", "0-1": "contact", "company": "company", "companies": "company", "0-2": "company"}
-TYPE_IDS = {"contact": "0-1", "company": "0-2"}
-MOST_READ, MOST_WRITTEN = 1000, 2000
-Row = dict[str, Any]
+OBJECT_KINDS = {"contact": "contact", "contacts": "contact", "0-1": "contact", "company": "company", "companies": "company", "0-2": "company"}
+OBJECT_TYPE_IDS = {"contact": "0-1", "company": "0-2"}
+MOST_ASSOCIATIONS_READ, MOST_ASSOCIATIONS_WRITTEN = 1000, 2000
+AssociationRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Direction:
+class AssociationDirection:
     """From contacts to companies, or the other way round."""
 
     portal: Portal
@@ -36,7 +36,7 @@ class Direction:
     @property
     def types(self) -> tuple[int, int]:
         """(unlabelled, primary)"""
-        return (UNLABELLED, PRIMARY) if self.one == "contact" else (280, 2)
+        return (UNLABELLED_TYPE, PRIMARY_TYPE) if self.one == "contact" else (280, 2)
 
     def pair(self, one: str, other: str) -> tuple[str, str]:
         """(contact, company) by their present ids. Raises Problem where either is missing."""
@@ -47,77 +47,77 @@ class Direction:
             raise Problem(400, "VALIDATION_ERROR", f"{kind} {id} is not valid", {"id": [id]})
         return found[0], found[1]
 
-    def of(self, id: str) -> list[Row]:
+    def of(self, id: str) -> list[AssociationRow]:
         """What a record is associated with."""
         portal, key = self.portal, self.portal.find(id) if self.one == "contact" else self.portal.companies.find(id)
         links = portal.links.pairs.get(key or "", {}) if self.one == "contact" else portal.links.of_company(key or "")
         # The files have the id as a text, the answers of v4 that people show have a number: each style gets one of the two.
         return [{"toObjectId": id if self.dated else int(id), "associationTypes": self.shown(first)} for id, first in links.items()]
 
-    def shown(self, primary: bool) -> list[Row]:
+    def shown(self, primary: bool) -> list[AssociationRow]:
         kinds = [(self.types[0], None), *([(self.types[1], "Primary")] if primary else [])]
         return [{"category": "HUBSPOT_DEFINED", "typeId": id, "label": label} for id, label in kinds]
 
-    def asks_primary(self, types: list[Row]) -> bool:
+    def asks_primary(self, types: list[AssociationRow]) -> bool:
         wrong = [row["associationTypeId"] for row in types if row["associationTypeId"] not in self.types]
         if wrong or not types:
             raise Problem(400, "VALIDATION_ERROR", f"{wrong} are no association types from {self.one} to {self.other}")
         return any(row["associationTypeId"] == self.types[1] for row in types)
 
 
-def is_one(path: str) -> bool:
-    return bool(BATCH.match(path) or SINGLE.match(path))
+def is_association_path(path: str) -> bool:
+    return bool(ASSOCIATION_BATCH_PATH.match(path) or SINGLE_ASSOCIATION_PATH.match(path))
 
 
-def route(portal: Portal, request: Request) -> Response | None:
+def route_association_call(portal: Portal, request: Request) -> Response | None:
     """None where the path is none of these."""
-    found = BATCH.match(request.path) or SINGLE.match(request.path)
+    found = ASSOCIATION_BATCH_PATH.match(request.path) or SINGLE_ASSOCIATION_PATH.match(request.path)
     if not found:
         return None
-    if {KINDS.get(found["one"]), KINDS.get(found["other"])} != {"contact", "company"}:
+    if {OBJECT_KINDS.get(found["one"]), OBJECT_KINDS.get(found["other"])} != {"contact", "company"}:
         raise Problem(404, "OBJECT_NOT_FOUND", "The sandbox associates contacts and companies only.")
-    direction = Direction(portal, KINDS[found["one"]], KINDS[found["other"]], bool(found["dated"]))
+    direction = AssociationDirection(portal, OBJECT_KINDS[found["one"]], OBJECT_KINDS[found["other"]], bool(found["dated"]))
     verb = "read" if request.method == "GET" or request.path.endswith("/batch/read") else "write"
-    needs(portal.scopes_missing, f"crm.objects.contacts.{verb}", f"crm.objects.companies.{verb}")
+    require_scopes(portal.scopes_missing, f"crm.objects.contacts.{verb}", f"crm.objects.companies.{verb}")
     if "verb" in found.groupdict():
-        return batch(direction, found["verb"], request.json().get("inputs") or []) if request.method == "POST" else None
-    return single(direction, request, found["id"], found["to"], bool(found["default"]))
+        return answer_association_batch(direction, found["verb"], request.json().get("inputs") or []) if request.method == "POST" else None
+    return answer_association_call(direction, request, found["id"], found["to"], bool(found["default"]))
 
 
-def batch(direction: Direction, verb: str, rows: list[Row]) -> Response:
-    most = MOST_READ if verb == "read" else MOST_WRITTEN
+def answer_association_batch(direction: AssociationDirection, verb: str, rows: list[AssociationRow]) -> Response:
+    most = MOST_ASSOCIATIONS_READ if verb == "read" else MOST_ASSOCIATIONS_WRITTEN
     if len(rows) > most:
         raise Problem(400, "VALIDATION_ERROR", f"The maximum number of inputs supported in a batch request is {most}, there were {len(rows)}.")
     if verb == "read":
-        return read(direction, [str(row["id"]) for row in rows])
+        return read_associations(direction, [str(row["id"]) for row in rows])
     if verb == "archive":
         for row in rows:
-            remove(direction, str(row["from"]["id"]), [str(to["id"]) for to in row["to"]])
+            remove_associations(direction, str(row["from"]["id"]), [str(to["id"]) for to in row["to"]])
         return Response(204)
     results, errors, default = [], [], verb == "associate/default"
     for row in rows:
         try:
-            results.append(add(direction, str(row["from"]["id"]), str(row["to"]["id"]), None if default else row["types"]))
+            results.append(add_association(direction, str(row["from"]["id"]), str(row["to"]["id"]), None if default else row["types"]))
         except Problem as problem:
-            errors.append(refused(direction, problem, "crm.associations.INVALID_IDENTIFIER"))
-    return batches.answer(direction.portal, 200 if default else 201, results, errors)
+            errors.append(as_refused_row(direction, problem, "crm.associations.INVALID_IDENTIFIER"))
+    return batches.make_batch_answer(direction.portal, 200 if default else 201, results, errors)
 
 
-def single(direction: Direction, request: Request, id: str, to: str | None, default: bool) -> Response:
+def answer_association_call(direction: AssociationDirection, request: Request, id: str, to: str | None, default: bool) -> Response:
     match (request.method, to):
         case ("GET", None):
-            return json_response(200, {"results": direction.of(id)})
+            return make_json_response(200, {"results": direction.of(id)})
         case ("PUT", str(other)) if default:
-            return batch(direction, "associate/default", [{"from": {"id": id}, "to": {"id": other}}])
+            return answer_association_batch(direction, "associate/default", [{"from": {"id": id}, "to": {"id": other}}])
         case ("PUT", str(other)):
-            return json_response(201, add(direction, id, other, request.json()))
+            return make_json_response(201, add_association(direction, id, other, request.json()))
         case ("DELETE", str(other)):
-            remove(direction, id, [other])
+            remove_associations(direction, id, [other])
             return Response(204)
     raise Problem(404, "OBJECT_NOT_FOUND", "resource not found")
 
 
-def read(direction: Direction, ids: list[str]) -> Response:
+def read_associations(direction: AssociationDirection, ids: list[str]) -> Response:
     """A record that has none is an error row, and the answer a 207: so HubSpot answers, of records that do not exist too."""
     results, errors = [], []
     for id in ids:
@@ -125,24 +125,24 @@ def read(direction: Direction, ids: list[str]) -> Response:
             results.append({"from": {"id": id}, "to": links})
             continue
         context = {"fromObjectId": [id], "fromObjectType": [direction.one], "toObjectType": [direction.other]}
-        problem = not_found([])
+        problem = make_not_found_problem([])
         problem.message, problem.context = f"No {direction.other} is associated with {direction.one} {id}.", context
-        errors.append(refused(direction, problem, "crm.associations.NO_ASSOCIATIONS_FOUND"))
-    return batches.answer(direction.portal, 200, results, errors)
+        errors.append(as_refused_row(direction, problem, "crm.associations.NO_ASSOCIATIONS_FOUND"))
+    return batches.make_batch_answer(direction.portal, 200, results, errors)
 
 
-def add(direction: Direction, one: str, other: str, types: list[Row] | None) -> Row:
+def add_association(direction: AssociationDirection, one: str, other: str, types: list[AssociationRow] | None) -> AssociationRow:
     """Without types the default association, which is the unlabelled one."""
     primary = direction.asks_primary(types) if types is not None else False
     direction.portal.links.add(*direction.pair(one, other), primary=primary)
     if types is None:
         spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": direction.types[0]}
         return {"from": {"id": one}, "to": {"id": other}, "associationSpec": spec}
-    ends = {"fromObjectTypeId": TYPE_IDS[direction.one], "fromObjectId": one, "toObjectTypeId": TYPE_IDS[direction.other], "toObjectId": other}
+    ends = {"fromObjectTypeId": OBJECT_TYPE_IDS[direction.one], "fromObjectId": one, "toObjectTypeId": OBJECT_TYPE_IDS[direction.other], "toObjectId": other}
     return {**ends, "labels": ["Primary"] if primary else []}
 
 
-def remove(direction: Direction, one: str, others: list[str]) -> None:
+def remove_associations(direction: AssociationDirection, one: str, others: list[str]) -> None:
     for other in others:
         try:
             direction.portal.links.remove(*direction.pair(one, other))
@@ -150,5 +150,5 @@ def remove(direction: Direction, one: str, others: list[str]) -> None:
             continue  # nothing to take away, which is no error at HubSpot
 
 
-def refused(direction: Direction, problem: Problem, sub: str) -> Row:
+def as_refused_row(direction: AssociationDirection, problem: Problem, sub: str) -> AssociationRow:
     return {**problem.row(None, direction.portal.switches["full_error_rows"]), "subCategory": sub}

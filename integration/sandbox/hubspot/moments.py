@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DIGITS = 11  # a whole number of so many digits is milliseconds, a shorter one may be a date such as 20260101
+EPOCH_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND_DIGITS = 11  # a whole number of so many digits is milliseconds, a shorter one may be a date such as 20260101
 
 
-def iso(moment: datetime) -> str:
+def as_iso_text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def milliseconds(moment: datetime) -> float:
+def to_epoch_milliseconds(moment: datetime) -> float:
     """By whole microseconds: a float of seconds would miss the millisecond that it is compared with."""
-    return (moment - EPOCH) // timedelta(microseconds=1) / 1000
+    return (moment - EPOCH_MOMENT) // timedelta(microseconds=1) / 1000
 
 
-def parsed(text: str) -> datetime:
+def parse_moment(text: str) -> datetime:
     """A time without a zone is UTC's. Raises ValueError."""
-    if text.isascii() and text.isdigit() and len(text) >= DIGITS:
-        return EPOCH + timedelta(milliseconds=int(text))
+    if text.isascii() and text.isdigit() and len(text) >= MILLISECOND_DIGITS:
+        return EPOCH_MOMENT + timedelta(milliseconds=int(text))
     moment = datetime.fromisoformat(text.upper())
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

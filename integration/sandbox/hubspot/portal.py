@@ -8,10 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from integration.sandbox.hubspot import auto, owners, properties
-from integration.sandbox.hubspot.associations import Associations, wanted
-from integration.sandbox.hubspot.companies import Companies
-from integration.sandbox.hubspot.errors import exists, not_found, owned
-from integration.sandbox.hubspot.events import Log
+from integration.sandbox.hubspot.associations import Associations, read_wanted_companies
+from integration.sandbox.hubspot.companies import CompanyRecords
+from integration.sandbox.hubspot.errors import (
+    make_exists_problem,
+    make_not_found_problem,
+    make_taken_value_problem,
+)
+from integration.sandbox.hubspot.events import EventLog
 from integration.sandbox.hubspot.records import Records
 
 Contact = dict[str, str]
@@ -29,14 +33,14 @@ class Portal(Records):
     GROUP = ("contactinformation", "Contact information")
 
     def __init__(self, id: int, now: Callable[[], datetime], switches: dict[str, Any]) -> None:
-        super().__init__(id, now, switches, properties.built_in(), owners.made(owners.INVENTED))
+        super().__init__(id, now, switches, properties.make_contact_properties(), owners.make_owners(owners.INVENTED_OWNERS))
         self.lock = threading.RLock()
         self.by_email: dict[str, str] = {}
         self.scopes_missing: set[str] = set()
-        self.log = Log(now)
+        self.log = EventLog(now)
         self.links = Associations(self.log)
-        self.companies = Companies(id, now, switches, self.owners, self.links)
-        self.awaited: list[auto.Awaited] = []
+        self.companies = CompanyRecords(id, now, switches, self.owners, self.links)
+        self.awaited: list[auto.AwaitedContact] = []
 
     @property
     def contacts(self) -> dict[str, Contact]:
@@ -48,12 +52,12 @@ class Portal(Records):
 
     def settle(self) -> None:
         """What HubSpot did by itself in the meantime; to be called before anybody looks."""
-        auto.settle(self)
+        auto.associate_due_contacts(self)
 
     # Writing
 
     def create(self, values: dict[str, Any], ends: list[dict[str, Any]] | None = None) -> str:
-        found = wanted(ends or [], self.companies.find)  # before anything is made
+        found = read_wanted_companies(ends or [], self.companies.find)  # before anything is made
         id = super().create(values)
         for company, primary in found:
             self.links.add(id, company, primary)
@@ -67,14 +71,14 @@ class Portal(Records):
     def made(self, id: str) -> None:
         contact = self.records[id]
         values = [(name, value) for name, value in contact.items() if name not in ("hs_object_id", "createdate", self.MODIFIED)]
-        more = [property_change(id, *pair) for pair in values] if self.switches["creation_tells_values"] else []
+        more = [make_property_change(id, *pair) for pair in values] if self.switches["creation_tells_values"] else []
         self.log.note(("creation", {"objectId": int(id)}), *more)
-        auto.wait(self, id, contact.get("email", ""))
+        auto.await_company(self, id, contact.get("email", ""))
 
     def changed(self, id: str, values: Contact) -> None:
         if values:
-            self.log.note(*(property_change(id, name, value) for name, value in values.items()))
-        auto.wait(self, id, values.get("email", ""))
+            self.log.note(*(make_property_change(id, name, value) for name, value in values.items()))
+        auto.await_company(self, id, values.get("email", ""))
 
     def mark(self) -> tuple[int, int]:
         return len(self.log.events), len(self.awaited)
@@ -109,7 +113,7 @@ class Portal(Records):
         """A third record under a new id; both old ids lead to it. The primary's values win."""
         ids = [self.find(primary), self.find(other)]
         if None in ids or ids[0] == ids[1]:
-            raise not_found([primary, other])
+            raise make_not_found_problem([primary, other])
         winner, loser = str(ids[0]), str(ids[1])
         for old in (winner, loser):
             self.lag.remember(old, self.records[old])
@@ -117,7 +121,7 @@ class Portal(Records):
         for contact in (first, second):
             self.unindex(contact)
         merged = {**second, **first}
-        emails = [part for c in (first, second) for part in addresses(c)]
+        emails = [part for c in (first, second) for part in list_contact_addresses(c)]
         if self.switches["merge_keeps_primary"]:
             id = winner
         else:
@@ -136,7 +140,7 @@ class Portal(Records):
         self.index(id, merged)
         self.links.follow([winner, loser], id)
         self.changes += 1
-        self.log.note(("merge", merge_members(winner, loser, id, len(second.keys() - first.keys()))))
+        self.log.note(("merge", make_merge_members(winner, loser, id, len(second.keys() - first.keys()))))
         return id
 
     # Values
@@ -146,7 +150,7 @@ class Portal(Records):
             return value.strip().lower()
         have = record.get(name, "")
         # A stage moves only forward, unless it is blanked first: HubSpot accepts the write and keeps the old stage.
-        if name == "lifecyclestage" and value and stage(value) < stage(have):
+        if name == "lifecyclestage" and value and rank_stage(value) < rank_stage(have):
             return have
         return super().stored(name, value, record)
 
@@ -157,21 +161,21 @@ class Portal(Records):
     def check_unique(self, clean: Contact, id: str, verb: str) -> None:
         """A taken address is a conflict when somebody is made, a taken value otherwise; at upserts recordings show either."""
         # The secondary addresses are as unique as the first one.
-        for email in addresses(clean):
+        for email in list_contact_addresses(clean):
             owner = self.by_email.get(email, id)
             if owner == id:
                 continue
             conflict = verb == "create" or (verb == "upsert" and self.switches["upsert_conflict"] == "conflict")
-            raise exists(owner) if conflict else owned("email", email, id or str(self.last_id + 1), owner)
+            raise make_exists_problem(owner) if conflict else make_taken_value_problem("email", email, id or str(self.last_id + 1), owner)
         super().check_unique(clean, id, verb)
 
     def index(self, id: str, record: Contact) -> None:
         super().index(id, record)
-        self.by_email.update(dict.fromkeys(addresses(record), id))
+        self.by_email.update(dict.fromkeys(list_contact_addresses(record), id))
 
     def unindex(self, record: Contact) -> None:
         super().unindex(record)
-        for email in addresses(record):
+        for email in list_contact_addresses(record):
             self.by_email.pop(email, None)
 
     # Keeping
@@ -190,21 +194,21 @@ class Portal(Records):
 
     def set_owners(self, rows: list[dict[str, Any]]) -> None:
         """In place: the companies have the same ones."""
-        found = owners.made(rows)
+        found = owners.make_owners(rows)
         self.owners.clear()
         self.owners.update(found)
         self.changes += 1
 
 
-def addresses(contact: Contact) -> list[str]:
+def list_contact_addresses(contact: Contact) -> list[str]:
     return [part for part in (contact.get("email", ""), *contact.get("hs_additional_emails", "").split(";")) if part]
 
 
-def property_change(id: str, name: str, value: str) -> tuple[str, dict[str, Any]]:
+def make_property_change(id: str, name: str, value: str) -> tuple[str, dict[str, Any]]:
     return "propertyChange", {"objectId": int(id), "propertyName": name, "propertyValue": value}
 
 
-def merge_members(winner: str, loser: str, id: str, moved: int) -> dict[str, Any]:
+def make_merge_members(winner: str, loser: str, id: str, moved: int) -> dict[str, Any]:
     """``objectId`` is not documented for merges; the primary's is our choice."""
     return {
         "objectId": int(winner),
@@ -215,5 +219,5 @@ def merge_members(winner: str, loser: str, id: str, moved: int) -> dict[str, Any
     }
 
 
-def stage(value: str) -> int:
-    return properties.STAGES.index(value) if value in properties.STAGES else -1
+def rank_stage(value: str) -> int:
+    return properties.LIFECYCLE_STAGES.index(value) if value in properties.LIFECYCLE_STAGES else -1

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from integration.sandbox.hubspot import moments, owners
-from integration.sandbox.hubspot.errors import Problem, owned
-from integration.sandbox.hubspot.lag import Lag
+from integration.sandbox.hubspot.errors import Problem, make_taken_value_problem
+from integration.sandbox.hubspot.lag import SearchLag
 from integration.sandbox.hubspot.schema import Schema
 
 
@@ -29,12 +29,12 @@ class Records(Schema):
         self.records: dict[str, dict[str, str]] = {}
         self.archived: dict[str, dict[str, str]] = {}
         self.moved: dict[str, str] = {}  # id of a merged record -> id of what it became
-        self.lag = Lag(now, switches)
+        self.lag = SearchLag(now, switches)
         self.last_id = self.FIRST_ID
         self.since: dict[str, dict[str, str]] = {}  # record -> property -> when it got its present value
 
     def stamp(self) -> str:
-        return moments.iso(self.now())
+        return moments.as_iso_text(self.now())
 
     # Finding
 
@@ -145,7 +145,7 @@ class Records(Schema):
         for name, taken in self.unique.items():
             value = clean.get(name)
             if value and taken.get(value, id) != id:
-                raise owned(name, value, id or str(self.last_id + 1), taken[value], self.NAME)
+                raise make_taken_value_problem(name, value, id or str(self.last_id + 1), taken[value], self.NAME)
 
     def index(self, id: str, record: dict[str, str]) -> None:
         for name, taken in self.unique.items():

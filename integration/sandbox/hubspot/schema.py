@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from integration.sandbox.hubspot import owners, properties
-from integration.sandbox.hubspot.errors import Problem, invalid_values, value_problem
+from integration.sandbox.hubspot.errors import Problem, as_value_problem, make_values_problem
 
 
 class Schema:
@@ -29,14 +29,14 @@ class Schema:
         for name, value in values.items():
             check = checks.get(name)
             if check is None:
-                problems.append(value_problem(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist'))
+                problems.append(as_value_problem(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist'))
                 continue
             clean[name] = self.stored(name, "" if value is None else str(value), record)
             said = check(clean[name]) if clean[name] else None
             if said:
-                problems.append(properties.problem_of(name, said))
+                problems.append(properties.as_property_problem(name, said))
         if problems:
-            raise invalid_values(problems)
+            raise make_values_problem(problems)
         return clean
 
     def stored(self, name: str, value: str, record: dict[str, str]) -> str:
@@ -47,10 +47,10 @@ class Schema:
 
     # Properties
 
-    def checker(self, prop: dict[str, Any]) -> properties.Check:
-        if prop["name"] == owners.PROPERTY:
-            return lambda value: owners.wrong(self.owners, value)
-        return properties.checker(prop)
+    def checker(self, prop: dict[str, Any]) -> properties.ValueCheck:
+        if prop["name"] == owners.OWNER_PROPERTY:
+            return lambda value: owners.find_owner_problem(self.owners, value)
+        return properties.make_value_check(prop)
 
     def add_property(self, prop: dict[str, Any]) -> None:
         name = prop["name"]

@@ -9,19 +9,19 @@ from typing import Any
 from integration.sandbox.hubspot import moments, shapes
 from integration.sandbox.hubspot.errors import Problem
 from integration.sandbox.hubspot.records import Records
-from integration.sandbox.wire import Response, json_response
+from integration.sandbox.wire import Response, make_json_response
 
-REACH = 10_000
-Record = dict[str, str]
-Holds = Callable[[Record], bool]
-Order = tuple[int, float, str]
+MOST_SEARCH_RESULTS = 10_000
+StoredRecord = dict[str, str]
+RecordFilter = Callable[[StoredRecord], bool]
+SortKey = tuple[int, float, str]
 
 
-def search(records: Records, body: dict[str, Any]) -> Response:
+def search_records(records: Records, body: dict[str, Any]) -> Response:
     limit, after = int(body.get("limit") or 10), int(body.get("after") or 0)
     groups = body.get("filterGroups") or []
-    refuse_too_much(body, groups, limit, after)
-    wanted, words = [[holds(records, row) for row in group.get("filters") or ()] for group in groups], (body.get("query") or "").lower()
+    refuse_large_search(body, groups, limit, after)
+    wanted, words = [[make_record_filter(records, row) for row in group.get("filters") or ()] for group in groups], (body.get("query") or "").lower()
     found = [
         record
         for record in records.lag.seen(records.records)
@@ -31,16 +31,16 @@ def search(records: Records, body: dict[str, Any]) -> Response:
     name, descending = (
         (sort.lstrip("-"), sort.startswith("-")) if isinstance(sort, str) else (sort["propertyName"], sort.get("direction") == "DESCENDING")
     )
-    found.sort(key=lambda record: (order(record.get(name, "")), int(record["hs_object_id"])), reverse=descending)
+    found.sort(key=lambda record: (make_sort_key(record.get(name, "")), int(record["hs_object_id"])), reverse=descending)
     page = found[after : after + limit]
-    value: dict[str, Any] = {"total": len(found), "results": [shapes.seen(records, row, body.get("properties") or ()) for row in page]}
+    value: dict[str, Any] = {"total": len(found), "results": [shapes.shape_stored_record(records, row, body.get("properties") or ()) for row in page]}
     if after + limit < len(found):
         value["paging"] = {"next": {"after": str(after + limit)}}
-    return json_response(200, value)
+    return make_json_response(200, value)
 
 
-def refuse_too_much(body: dict[str, Any], groups: list[dict[str, Any]], limit: int, after: int) -> None:
-    if limit > 200 or after + limit > REACH:
+def refuse_large_search(body: dict[str, Any], groups: list[dict[str, Any]], limit: int, after: int) -> None:
+    if limit > 200 or after + limit > MOST_SEARCH_RESULTS:
         raise Problem(400, "VALIDATION_ERROR", "Paging through more than 10,000 results, or 200 a page, is not supported.")
     filters = [len(group.get("filters") or ()) for group in groups]
     if len(groups) > 5 or sum(filters) > 18 or any(n > 6 for n in filters):
@@ -49,26 +49,26 @@ def refuse_too_much(body: dict[str, Any], groups: list[dict[str, Any]], limit: i
         raise Problem(400, "VALIDATION_ERROR", "At most 3000 characters.")
 
 
-def has_text(records: Records, record: Record, words: str) -> bool:
+def has_text(records: Records, record: StoredRecord, words: str) -> bool:
     return not words or any(words in record.get(name, "").lower() for name in records.TEXTS)
 
 
-def holds(records: Records, row: dict[str, Any]) -> Holds:
+def make_record_filter(records: Records, row: dict[str, Any]) -> RecordFilter:
     """A filter as a function, made once a search."""
     name, operator, value = row["propertyName"], row["operator"], str(row.get("value", "")).lower()
     # A time is the same time in either writing; anything else is compared as text.
     is_time = records.properties.get(name, {}).get("type") in ("date", "datetime")
 
-    def have(record: Record) -> str:
+    def have(record: StoredRecord) -> str:
         return record.get(name, "").lower()
 
-    def same(record: Record) -> Any:
-        return order(have(record)) if is_time else have(record)
+    def same(record: StoredRecord) -> Any:
+        return make_sort_key(have(record)) if is_time else have(record)
 
     def as_same(text: str) -> Any:
-        return order(text) if is_time else text
+        return make_sort_key(text) if is_time else text
 
-    least = order(value)
+    least = make_sort_key(value)
     match operator:
         case "HAS_PROPERTY":
             return lambda record: bool(have(record))
@@ -85,26 +85,26 @@ def holds(records: Records, row: dict[str, Any]) -> Holds:
             token = value.strip("*")
             return lambda record: (token in have(record)) is (operator == "CONTAINS_TOKEN")
         case "BETWEEN":
-            most = order(str(row["highValue"]))
-            return lambda record: least <= order(have(record)) <= most
-    return compared(operator, have, least)
+            most = make_sort_key(str(row["highValue"]))
+            return lambda record: least <= make_sort_key(have(record)) <= most
+    return make_comparison(operator, have, least)
 
 
-def compared(operator: str, have: Callable[[Record], str], least: Order) -> Holds:
+def make_comparison(operator: str, have: Callable[[StoredRecord], str], least: SortKey) -> RecordFilter:
     """What has no value is neither less nor more than anything."""
     match operator:
         case "LT":
-            return lambda record: bool(have(record)) and order(have(record)) < least
+            return lambda record: bool(have(record)) and make_sort_key(have(record)) < least
         case "LTE":
-            return lambda record: bool(have(record)) and order(have(record)) <= least
+            return lambda record: bool(have(record)) and make_sort_key(have(record)) <= least
         case "GT":
-            return lambda record: bool(have(record)) and order(have(record)) > least
+            return lambda record: bool(have(record)) and make_sort_key(have(record)) > least
         case "GTE":
-            return lambda record: bool(have(record)) and order(have(record)) >= least
+            return lambda record: bool(have(record)) and make_sort_key(have(record)) >= least
     raise Problem(400, "VALIDATION_ERROR", f"{operator} is not an operator.")
 
 
-def order(value: str) -> Order:
+def make_sort_key(value: str) -> SortKey:
     """Numbers and times before texts; a time may be ISO or milliseconds."""
     try:
         number = float(value)
@@ -113,6 +113,6 @@ def order(value: str) -> Order:
     if isfinite(number):  # a person may be called Nan
         return 0, number, ""
     try:
-        return 0, moments.milliseconds(moments.parsed(value)), ""
+        return 0, moments.to_epoch_milliseconds(moments.parse_moment(value)), ""
     except ValueError:
         return 1, 0.0, value

@@ -7,20 +7,20 @@ from typing import Any
 
 from integration.sandbox.hubspot.records import Records
 
-Record = dict[str, str]
+StoredRecord = dict[str, str]
 
 
-def read(records: Records, id: str, names: Sequence[str], archived: bool = False) -> dict[str, Any]:
+def shape_asked_record(records: Records, id: str, names: Sequence[str], archived: bool = False) -> dict[str, Any]:
     """Asked properties that exist, unset ones as null; the id is the record's present one."""
-    return seen(records, (records.archived if archived else records.records)[id], names, archived)
+    return shape_stored_record(records, (records.archived if archived else records.records)[id], names, archived)
 
 
-def seen(records: Records, record: Record, names: Sequence[str], archived: bool = False) -> dict[str, Any]:
+def shape_stored_record(records: Records, record: StoredRecord, names: Sequence[str], archived: bool = False) -> dict[str, Any]:
     wanted = (*records.DEFAULTS, *(name for name in names if name in records.properties))
-    return envelope(records, record, {name: record.get(name) for name in wanted}, archived)
+    return wrap_values(records, record, {name: record.get(name) for name in wanted}, archived)
 
 
-def history(records: Records, id: str, names: Sequence[str]) -> dict[str, Any]:
+def shape_history(records: Records, id: str, names: Sequence[str]) -> dict[str, Any]:
     """The present value of each property and when it came; what was before is not kept."""
     record, since = (records.records.get(id) or records.archived[id]), records.since.get(id, {})
     told = {
@@ -31,13 +31,13 @@ def history(records: Records, id: str, names: Sequence[str]) -> dict[str, Any]:
     return {"propertiesWithHistory": told} if names else {}
 
 
-def written(records: Records, id: str) -> dict[str, Any]:
+def shape_written_record(records: Records, id: str) -> dict[str, Any]:
     """Writes answer everything that is set, and some calculated ones."""
     record = records.records[id]
-    return envelope(records, record, {**record, **records.calculated(record)})
+    return wrap_values(records, record, {**record, **records.calculated(record)})
 
 
-def envelope(records: Records, record: Record, values: dict[str, Any], archived: bool = False) -> dict[str, Any]:
+def wrap_values(records: Records, record: StoredRecord, values: dict[str, Any], archived: bool = False) -> dict[str, Any]:
     id = record["hs_object_id"]
     row = {
         "id": id,

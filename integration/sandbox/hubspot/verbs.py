@@ -5,24 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from integration.sandbox.hubspot import events, moments
-from integration.sandbox.hubspot.oauth import portal_of
+from integration.sandbox.hubspot.oauth import find_portal_token
 from integration.sandbox.hubspot.portal import Portal
 
 if TYPE_CHECKING:
     from integration.sandbox.hubspot.app import HubSpotSandbox
 
 
-def control(half: HubSpotSandbox, verb: str, args: dict[str, Any]) -> Any:
+def act_in_portal(half: HubSpotSandbox, verb: str, args: dict[str, Any]) -> Any:
     token = args.get("token") or next(iter(half.portals), "pat-sandbox-0001")
-    token = portal_of(token) or token
+    token = find_portal_token(token) or token
     portal = half.portal(token)
     with portal.lock:
         portal.settle()
-        with portal.log.by(events.UI):
-            return answer(half, portal, token, verb, args)
+        with portal.log.by(events.UI_SOURCE):
+            return perform_portal_verb(half, portal, token, verb, args)
 
 
-def answer(half: HubSpotSandbox, portal: Portal, token: str, verb: str, args: dict[str, Any]) -> Any:
+def perform_portal_verb(half: HubSpotSandbox, portal: Portal, token: str, verb: str, args: dict[str, Any]) -> Any:
     match verb:
         case "revoke" | "close":
             (half.revoked if verb == "revoke" else half.app.closed).add(args["token"])
@@ -42,13 +42,13 @@ def answer(half: HubSpotSandbox, portal: Portal, token: str, verb: str, args: di
         case "drop_property":
             portal.drop_property(args["name"])
         case "stamp":
-            return stamp(portal, args)
+            return stamp_contacts(portal, args)
         case _:
-            return of_people(portal, verb, args)
+            return perform_people_verb(portal, verb, args)
     return {"ok": True}
 
 
-def of_people(portal: Portal, verb: str, args: dict[str, Any]) -> Any:
+def perform_people_verb(portal: Portal, verb: str, args: dict[str, Any]) -> Any:
     match verb:
         case "contacts":
             return [*portal.contacts.values(), *({**contact, "archived": "true"} for contact in portal.archived.values())]
@@ -73,9 +73,9 @@ def of_people(portal: Portal, verb: str, args: dict[str, Any]) -> Any:
     return {"ok": True}
 
 
-def stamp(portal: Portal, args: dict[str, Any]) -> int:
+def stamp_contacts(portal: Portal, args: dict[str, Any]) -> int:
     """Gives contacts (``ids``, or all) one time of change, ``at``; the index knows at once, and no app is told. How many it were."""
-    at = moments.iso(moments.parsed(str(args["at"])))
+    at = moments.as_iso_text(moments.parse_moment(str(args["at"])))
     ids = [str(id) for id in args["ids"]] if args.get("ids") is not None else list(portal.contacts)
     for id in ids:
         portal.contacts[id][portal.MODIFIED] = at

@@ -15,18 +15,18 @@ from urllib.parse import urlsplit
 import orjson
 
 from integration.sandbox.hubspot import delivery, events, moments
-from integration.sandbox.hubspot.events import Event
+from integration.sandbox.hubspot.events import PortalEvent
 from integration.sandbox.hubspot.portal import Portal
 
-BATCH, RETRIES = 100, 10
-POLL = 0.02  # seconds
-LATER = 0.1  # seconds after its first copy at which an event comes again
+EVENTS_A_BATCH, MOST_RETRIES = 100, 10
+POLL_SECONDS = 0.02  # seconds
+DUPLICATE_AFTER_SECONDS = 0.1  # seconds after its first copy at which an event comes again
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingEvent:
     due: float
-    event: Event
+    event: PortalEvent
     attempt: int = 0
 
 
@@ -35,7 +35,7 @@ class Subscription:
     portal: Portal
     url: str
     secret: str
-    app: int = events.DEFAULT_APP
+    app: int = events.DEFAULT_APP_ID
     versions: tuple[str, ...] = ("v1", "v3")
     duplicates: float = 0
     shuffle: bool = False
@@ -43,14 +43,14 @@ class Subscription:
     retry_seconds: float = 1
     properties: frozenset[str] | None = None
     taken: int = 0  # how many of the log's events were looked at
-    waiting: list[Waiting] = field(default_factory=list)
+    waiting: list[WaitingEvent] = field(default_factory=list)
     sending: int = 0
 
-    def wants(self, event: Event) -> bool:
+    def wants(self, event: PortalEvent) -> bool:
         return event.kind != "propertyChange" or self.properties is None or event.more["propertyName"] in self.properties
 
 
-class Hooks:
+class WebhookSender:
     """Subscriptions by the portal's token, and the one thread that serves them, which lives while there are any.
 
     Where both are held, a portal's lock is taken before this one's own; neither is while something is sent.
@@ -71,7 +71,7 @@ class Hooks:
         portal, subscription = self.portal(token), self._subscriptions.get(token)
         with portal.lock:
             portal.settle()
-            return [events.shown(event, portal.id, subscription.app if subscription else events.DEFAULT_APP) for event in portal.log.events]
+            return [events.as_webhook_item(event, portal.id, subscription.app if subscription else events.DEFAULT_APP_ID) for event in portal.log.events]
 
     def pending(self, token: str) -> int:
         """How many events have not arrived yet, those included that are on their way or will be tried again."""
@@ -98,7 +98,7 @@ class Hooks:
                 portal,
                 args["url"],
                 args["secret"],
-                app=int(args.get("app_id") or events.DEFAULT_APP),
+                app=int(args.get("app_id") or events.DEFAULT_APP_ID),
                 versions=tuple(args.get("versions") or ("v1", "v3")),
                 properties=frozenset(args["properties"]) if args.get("properties") is not None else None,
                 taken=len(portal.log.events),
@@ -123,7 +123,7 @@ class Hooks:
                     self._thread = None
                     return
             if not sum(self._serve(subscription) for subscription in subscriptions):
-                time.sleep(POLL)
+                time.sleep(POLL_SECONDS)
 
     def _serve(self, subscription: Subscription) -> int:
         """Sends one batch; how many events it had."""
@@ -131,9 +131,9 @@ class Hooks:
         batch = self._take(subscription)
         if batch:
             app, portal = subscription.app, subscription.portal.id
-            body = orjson.dumps([events.shown(row.event, portal, app, row.attempt) for row in batch])
-            stamp = str(int(moments.milliseconds(self.now())))
-            status = delivery.post(subscription.url, body, delivery.signed(subscription.versions, subscription.secret, subscription.url, body, stamp))
+            body = orjson.dumps([events.as_webhook_item(row.event, portal, app, row.attempt) for row in batch])
+            stamp = str(int(moments.to_epoch_milliseconds(self.now())))
+            status = delivery.post_events(subscription.url, body, delivery.make_signed_headers(subscription.versions, subscription.secret, subscription.url, body, stamp))
             self._settle(subscription, batch, status)
         return len(batch)
 
@@ -145,20 +145,20 @@ class Hooks:
             for event in log[subscription.taken :]:
                 if subscription.wants(event):
                     again = self._random.random() < subscription.duplicates
-                    subscription.waiting += [Waiting(due, event), *([Waiting(due + LATER, event)] if again else [])]
+                    subscription.waiting += [WaitingEvent(due, event), *([WaitingEvent(due + DUPLICATE_AFTER_SECONDS, event)] if again else [])]
             subscription.taken = len(log)
 
-    def _take(self, subscription: Subscription) -> list[Waiting]:
+    def _take(self, subscription: Subscription) -> list[WaitingEvent]:
         with self._lock:
             now = time.monotonic()
             due = [row for row in subscription.waiting if row.due <= now]
             if subscription.shuffle:
                 self._random.shuffle(due)
             rest = [row for row in subscription.waiting if row.due > now]
-            subscription.waiting, subscription.sending = due[BATCH:] + rest, len(due[:BATCH])
-            return due[:BATCH]
+            subscription.waiting, subscription.sending = due[EVENTS_A_BATCH:] + rest, len(due[:EVENTS_A_BATCH])
+            return due[:EVENTS_A_BATCH]
 
-    def _settle(self, subscription: Subscription, batch: list[Waiting], status: int) -> None:
+    def _settle(self, subscription: Subscription, batch: list[WaitingEvent], status: int) -> None:
         with self._lock:
             self.deliveries.append((status, len(batch)))
             subscription.sending = 0
@@ -166,6 +166,6 @@ class Hooks:
                 return
             now = time.monotonic()
             for row in batch:
-                if row.attempt < RETRIES:
+                if row.attempt < MOST_RETRIES:
                     wait = subscription.retry_seconds * 2**row.attempt
-                    subscription.waiting.append(Waiting(now + wait, row.event, row.attempt + 1))
+                    subscription.waiting.append(WaitingEvent(now + wait, row.event, row.attempt + 1))
