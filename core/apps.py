@@ -12,5 +12,6 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
 
-        # A sync makes hundreds of thousands of values that live for a batch; looking through them every 700 costs 6 % of it.
+        # A sync makes hundreds of thousands of values that live for a batch; looking through them
+        # every 700 costs 6 % of it.
         gc.set_threshold(50_000, 20, 50)

@@ -1,6 +1,7 @@
 """Statements over many rows at once, for the tables that a sync writes by the hundred thousand.
 
-``bulk_create`` prepares every value through several layers of field methods, and ``bulk_update`` builds a CASE per row and
+``bulk_create`` prepares every value through several layers of field methods, and ``bulk_update``
+builds a CASE per row and
 field; together they cost more than the rest of a batch.
 """
 
@@ -28,38 +29,71 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
         meta = type(some[0])._meta
         fields = [field for field in meta.concrete_fields if not field.primary_key]
         names = [field.attname for field in fields]
-        sql, params = _insert(meta, fields, [[getattr(row, name) for name in names] for row in some])
+        sql, params = _insert(
+            meta, fields, [[getattr(row, name) for name in names] for row in some]
+        )
         with connection.cursor() as cursor:
             cursor.execute(f'{sql} RETURNING "{meta.pk.column}"', params)  # type: ignore[union-attr]
             for row, (key,) in zip(some, cursor.fetchall(), strict=True):
                 row.pk = key
 
 
-def upsert_rows(model: type[models.Model], rows: Sequence[Any], unique: Sequence[str], replace: Sequence[str], account_id: int) -> None:
-    """Inserts rows; where ``unique`` is taken already, ``replace`` is overwritten. A row is a named tuple of the model's fields."""
+def upsert_rows(
+    model: type[models.Model],
+    rows: Sequence[Any],
+    unique: Sequence[str],
+    replace: Sequence[str],
+    account_id: int,
+) -> None:
+    """Inserts rows; where ``unique`` is taken already, ``replace`` is overwritten.
+
+    A row is a named tuple of the model's fields.
+    """
     check_write(account_id)
     for some in split_rows(rows):
         meta = model._meta
         fields = [meta.get_field(name) for name in some[0]._fields]
         check_columns(model, some[0]._fields, some, account_id)
-        sql, params = _insert(meta, [meta.get_field("account"), *fields], [(account_id, *row) for row in some])
+        sql, params = _insert(
+            meta, [meta.get_field("account"), *fields], [(account_id, *row) for row in some]
+        )
         taken = ", ".join(f'"{meta.get_field(name).column}"' for name in unique)  # type: ignore[union-attr]
-        sets = ", ".join(f'"{column}" = excluded."{column}"' for column in (meta.get_field(name).column for name in replace))  # type: ignore[union-attr]
+        sets = ", ".join(
+            f'"{column}" = excluded."{column}"'
+            for column in (meta.get_field(name).column for name in replace)
+        )  # type: ignore[union-attr]
         with connection.cursor() as cursor:
             # Another account's row is never overwritten, whatever the unique key says.
-            cursor.execute(f'{sql} ON CONFLICT ({taken}) DO UPDATE SET {sets} WHERE "{meta.db_table}"."account_id" = excluded."account_id"', params)
+            cursor.execute(
+                (
+                    f"{sql} ON CONFLICT ({taken}) DO UPDATE SET {sets} WHERE "
+                    f'"{meta.db_table}"."account_id" = excluded."account_id"'
+                ),
+                params,
+            )
 
 
-def _insert(meta: Any, fields: Sequence[Any], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+def _insert(
+    meta: Any, fields: Sequence[Any], rows: Sequence[Sequence[Any]]
+) -> tuple[str, list[Any]]:
     """The statement and its parameters."""
     columns = ", ".join(f'"{field.column}"' for field in fields)
     marks = "(" + ", ".join(["%s"] * len(fields)) + ")"
     adapters = [find_adapter(field) for field in fields]
-    params = [adapt(value) if adapt else value for row in rows for adapt, value in zip(adapters, row, strict=True)]
-    return f'INSERT INTO "{meta.db_table}" ({columns}) VALUES {", ".join([marks] * len(rows))}', params
+    params = [
+        adapt(value) if adapt else value
+        for row in rows
+        for adapt, value in zip(adapters, row, strict=True)
+    ]
+    return (
+        f'INSERT INTO "{meta.db_table}" ({columns}) VALUES {", ".join([marks] * len(rows))}',
+        params,
+    )
 
 
-def check_columns(model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]], account_id: int) -> None:
+def check_columns(
+    model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]], account_id: int
+) -> None:
     """Raises ScopeError unless the foreign keys among these columns stay inside the account."""
     for field in list_owned_keys(model):
         for name in (field.name, field.attname):
@@ -68,16 +102,30 @@ def check_columns(model: type[models.Model], fields: Sequence[str], rows: Sequen
                 check_keys(field, (row[at] for row in rows), account_id)
 
 
-def update_rows(model: type[models.Model], fields: Sequence[str], rows: Sequence[tuple[Any, ...]], account_id: int) -> int:
-    """Sets ``fields`` of each row; a row is (primary key, value, ...). Only rows of the account are touched."""
+def update_rows(
+    model: type[models.Model],
+    fields: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    account_id: int,
+) -> int:
+    """Sets ``fields`` of each row; a row is (primary key, value, ...).
+
+    Only rows of the account are touched.
+    """
     check_write(account_id)
     check_columns(model, ("pk", *fields), rows, account_id)
     return sum(_update(model, fields, some, account_id) for some in split_rows(rows))
 
 
-def _update(model: type[models.Model], fields: Sequence[str], rows: Sequence[tuple[Any, ...]], account_id: int) -> int:
+def _update(
+    model: type[models.Model],
+    fields: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    account_id: int,
+) -> int:
     columns = [model._meta.pk, *(model._meta.get_field(name) for name in fields)]
-    # Both databases call the columns of VALUES column1, column2, ...; only PostgreSQL must be told their types.
+    # Both databases call the columns of VALUES column1, column2, ...; only PostgreSQL must be told
+    # their types.
     cast = find_postgres_type if connection.vendor == "postgresql" else lambda field: ""
     sets = ", ".join(f'"{f.column}" = v.column{i}{cast(f)}' for i, f in enumerate(columns[1:], 2))  # type: ignore[union-attr]
     values = ", ".join(["(" + ", ".join(["%s"] * len(columns)) + ")"] * len(rows))
@@ -85,7 +133,11 @@ def _update(model: type[models.Model], fields: Sequence[str], rows: Sequence[tup
     same = f'"{table}"."{key}" = v.column1{cast(columns[0])} AND "{table}"."account_id" = %s'
     sql = f'UPDATE "{table}" SET {sets} FROM (VALUES {values}) AS v WHERE {same}'
     adapters = [find_adapter(field) for field in columns]
-    params = [adapt(value) if adapt else value for row in rows for adapt, value in zip(adapters, row, strict=True)]
+    params = [
+        adapt(value) if adapt else value
+        for row in rows
+        for adapt, value in zip(adapters, row, strict=True)
+    ]
     with connection.cursor() as cursor:
         cursor.execute(sql, [*params, account_id])
         return int(cursor.rowcount)
@@ -108,15 +160,29 @@ def split_rows(rows: Iterable[Any]) -> Iterator[list[Any]]:
 
 def find_adapter(field: Any) -> Callable[[Any], Any] | None:
     """What turns a value into a parameter of the statement; None where it is one already."""
-    kind = field.target_field.get_internal_type() if field.is_relation else field.get_internal_type()
+    kind = (
+        field.target_field.get_internal_type() if field.is_relation else field.get_internal_type()
+    )
     if kind == "JSONField":
         return lambda value: orjson.dumps(value).decode()
-    if kind in ("CharField", "TextField", "IntegerField", "BigAutoField", "PositiveIntegerField", "PositiveSmallIntegerField", "BigIntegerField"):
+    if kind in (
+        "CharField",
+        "TextField",
+        "IntegerField",
+        "BigAutoField",
+        "PositiveIntegerField",
+        "PositiveSmallIntegerField",
+        "BigIntegerField",
+    ):
         return None
     # Few values are distinct: most moments of a batch are the same one.
     known: dict[Any, Any] = {None: None}
     # A moment goes to the backend directly: the field's own way there takes three times as long.
-    prepare = connection.ops.adapt_datetimefield_value if kind == "DateTimeField" else partial(field.get_db_prep_save, connection=connection)
+    prepare = (
+        connection.ops.adapt_datetimefield_value
+        if kind == "DateTimeField"
+        else partial(field.get_db_prep_save, connection=connection)
+    )
 
     def prepared(value: Any) -> Any:
         if value not in known:
@@ -127,4 +193,5 @@ def find_adapter(field: Any) -> Callable[[Any], Any] | None:
 
 
 def find_postgres_type(field: Any) -> str:
-    return f"::{field.rel_db_type(connection) if field.is_relation else field.cast_db_type(connection)}"
+    find_type = field.rel_db_type if field.is_relation else field.cast_db_type
+    return f"::{find_type(connection)}"

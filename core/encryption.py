@@ -14,7 +14,9 @@ __all__ = ["EncryptedJSONField", "InvalidToken", "mask_secret", "rotate_column"]
 
 
 class Sealed(dict[str, Any]):
-    """Stands for a value whose key is lost: a list of rows can still be shown, and using or saving it raises InvalidToken."""
+    """Stands for a value whose key is lost: a list of rows can still be shown, and using or saving
+    it raises InvalidToken.
+    """
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise InvalidToken
@@ -27,7 +29,8 @@ class EncryptedJSONField(EncryptedTextField):  # type: ignore[misc]
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         if isinstance(value, BaseExpression):
-            # bulk_update wraps its values in CASE WHEN, and the library would encrypt that text. The values inside
+            # bulk_update wraps its values in CASE WHEN, and the library would encrypt that text.
+            # The values inside
             # are encrypted one by one when the expression is compiled.
             parts = [value] if isinstance(value, Case) else value.get_source_expressions()
             if parts and all(isinstance(part, Case) for part in parts):
@@ -56,7 +59,8 @@ def mask_secret(secret: str) -> str:
 
 
 def rotate_column(model: type[models.Model], field_name: str, using: str = "default") -> int:
-    """Re-encrypts one column under the newest key; returns the rows changed. Safe beside running workers.
+    """Re-encrypts one column under the newest key; returns the rows changed. Safe beside running
+    workers.
 
     Works on the raw tokens, and writes back only where the token is still the one that was read.
     """
@@ -71,6 +75,9 @@ def rotate_column(model: type[models.Model], field_name: str, using: str = "defa
                 continue
             fresh = field.fernet.rotate(bytes(token))  # type: ignore[union-attr]
             with transaction.atomic(using=using):
-                cursor.execute(f'UPDATE "{table}" SET "{column}" = %s WHERE "{pk}" = %s AND "{column}" = %s', [fresh, key, token])
+                cursor.execute(
+                    f'UPDATE "{table}" SET "{column}" = %s WHERE "{pk}" = %s AND "{column}" = %s',
+                    [fresh, key, token],
+                )
                 changed += cursor.rowcount
     return changed

@@ -1,7 +1,10 @@
-"""What unfold and simple_history show in English only, named here so that `makemessages` keeps it in our own catalogue.
+"""What unfold and simple_history show in English only, named here so that `makemessages` keeps it
+in our own catalogue.
 
-Neither ships a Japanese translation, and `makemessages` does not look into other packages. What Django itself translates is not listed.
-Nothing imports this module. tests/test_translations.py says when a string is missing or no longer used.
+Neither ships a Japanese translation, and `makemessages` does not look into other packages. What
+Django itself translates is not listed.
+Nothing imports this module. tests/test_translations.py says when a string is missing or no longer
+used.
 """
 
 from django.utils.translation import gettext_noop
@@ -16,7 +19,8 @@ UNFOLD_STRINGS = (
     gettext_noop("Value"),
     gettext_noop("Not enough data."),
     gettext_noop(
-        "Raw passwords are not stored, so there is no way to see this user’s password, but you can change the password "
+        "Raw passwords are not stored, so there is no way to see this user’s password, but you "
+        "can change the password "
         'using <a href="{}" class="text-primary-600 dark:text-primary-500">this form</a>.'
     ),
     gettext_noop("Select action to run"),
@@ -79,7 +83,9 @@ SIMPLE_HISTORY_STRINGS = (
     gettext_noop("Deleted %(type_name)s"),
     gettext_noop("Deleted"),
     gettext_noop("This object doesn't have a change history."),
-    gettext_noop("Choose a date from the list below to revert to a previous version of this object."),
+    gettext_noop(
+        "Choose a date from the list below to revert to a previous version of this object."
+    ),
     gettext_noop("Press the 'Change History' button below to edit the history."),
     gettext_noop("Press the 'Revert' button below to revert to this version of the object."),
     gettext_noop("Revert %(verbose_name)s"),

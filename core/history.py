@@ -1,6 +1,8 @@
-"""Who changed what in the configuration, when, and why: a row for each change, made by django-simple-history.
+"""Who changed what in the configuration, when, and why: a row for each change, made by
+django-simple-history.
 
-Only what people decide is kept. What workers write on the same rows (cursors, health, leases) and every secret is left out:
+Only what people decide is kept. What workers write on the same rows (cursors, health, leases) and
+every secret is left out:
 of a key its mask is in the history, nothing else.
 """
 
@@ -17,7 +19,15 @@ from simple_history.models import HistoricalRecords
 from simple_history.signals import pre_create_historical_record
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
-__all__ = ["Frozen", "Tracked", "create_with_history", "give_reason", "keep_history", "make_history", "update_with_history"]
+__all__ = [
+    "Frozen",
+    "Tracked",
+    "create_with_history",
+    "give_reason",
+    "keep_history",
+    "make_history",
+    "update_with_history",
+]
 
 
 class Frozen(models.Model):
@@ -29,14 +39,23 @@ class Frozen(models.Model):
         abstract = True
 
 
-def make_history(*left_out: str, bases: tuple[type[models.Model], ...] = (Frozen,), manager: Any = HistoryManager) -> HistoricalRecords:
+def make_history(
+    *left_out: str, bases: tuple[type[models.Model], ...] = (Frozen,), manager: Any = HistoryManager
+) -> HistoricalRecords:
     """The history of a model, without the columns that no person decides."""
     why = models.CharField(_("reason"), max_length=500, null=True)
-    return HistoricalRecords(excluded_fields=list(left_out), bases=bases, history_manager=manager, history_change_reason_field=why)
+    return HistoricalRecords(
+        excluded_fields=list(left_out),
+        bases=bases,
+        history_manager=manager,
+        history_change_reason_field=why,
+    )
 
 
 class Tracked(models.Model):
-    """For models with a ``history``: a save of other columns than the kept ones leaves no row in it."""
+    """For models with a ``history``: a save of other columns than the kept ones leaves no row in
+    it.
+    """
 
     class Meta:
         abstract = True
@@ -73,17 +92,23 @@ def keep_history(rows: Iterable[Any], user: Any, reason: str = "") -> None:
     """Keeps how rows stand after an UPDATE that went around ``save``."""
     rows = list(rows)
     if rows:
-        type(rows[0]).history.bulk_history_create(rows, update=True, **make_history_arguments(user, reason))
+        type(rows[0]).history.bulk_history_create(
+            rows, update=True, **make_history_arguments(user, reason)
+        )
 
 
 def create_with_history(rows: list[Any], reason: str = "") -> None:
     if rows:
-        bulk_create_with_history(rows, type(rows[0]), **make_history_arguments(find_asking_user(), reason))
+        bulk_create_with_history(
+            rows, type(rows[0]), **make_history_arguments(find_asking_user(), reason)
+        )
 
 
 def update_with_history(rows: list[Any], fields: list[str], reason: str = "") -> None:
     if rows:
-        bulk_update_with_history(rows, type(rows[0]), fields, **make_history_arguments(find_asking_user(), reason))
+        bulk_update_with_history(
+            rows, type(rows[0]), fields, **make_history_arguments(find_asking_user(), reason)
+        )
 
 
 def find_asking_user() -> Any:
@@ -95,4 +120,8 @@ def make_history_arguments(user: Any, reason: str) -> dict[str, Any]:
     """For many rows at once the library sends no signal, so that the name is given here."""
     known = user if getattr(user, "pk", None) else None
     who = {"who": known.get_username() if known else ""}
-    return {"default_user": known, "default_change_reason": reason[:500] or None, "custom_historical_attrs": who}
+    return {
+        "default_user": known,
+        "default_change_reason": reason[:500] or None,
+        "custom_historical_attrs": who,
+    }

@@ -1,4 +1,7 @@
-"""The page behind an invitation's link. Looking at it changes nothing, because mail programs look, too."""
+"""The page behind an invitation's link.
+
+Looking at it changes nothing, because mail programs look, too.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,19 @@ class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
     class Meta(UserCreationForm.Meta):
         model = User
         fields = ("username",)
-        help_texts = {"username": gettext_lazy("Letters, digits and . + - _ only, or your e-mail address.")}
+        help_texts = {
+            "username": gettext_lazy("Letters, digits and . + - _ only, or your e-mail address.")
+        }
 
     def clean_username(self) -> str | None:
-        """Owners add members by user name or e-mail: nobody may take somebody else's address for a name."""
+        """Owners add members by user name or e-mail: nobody may take somebody else's address for a
+        name.
+        """
         username = super().clean_username()
         if username and "@" in username and username.lower() != self.instance.email:
-            raise ValidationError(_("With “@” only the address that was invited can be a user name."))
+            raise ValidationError(
+                _("With “@” only the address that was invited can be a user name.")
+            )
         return username
 
 
@@ -59,17 +68,31 @@ class InvitationView(View):
         self.token, self.invitation = token, there
 
     def closed(self) -> HttpResponse:
-        """Asked again: it may have been accepted while this request was under way. Tells nothing about the account."""
+        """Asked again: it may have been accepted while this request was under way.
+
+        Tells nothing about the account.
+        """
         there = find_invitation(self.kwargs["token"])
         if there and there.is_open and not there.stands:
             there = None  # as good as withdrawn
-        return render(self.request, "invitation/closed.html", {"invitation": there}, status=410 if there else 404)
+        return render(
+            self.request,
+            "invitation/closed.html",
+            {"invitation": there},
+            status=410 if there else 404,
+        )
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         if request.user.is_authenticated:
-            return self.page("join", member=self.membership(request.user), other=request.user.email.lower() != self.invitation.email)
+            return self.page(
+                "join",
+                member=self.membership(request.user),
+                other=request.user.email.lower() != self.invitation.email,
+            )
         if self.has_user():
-            return self.page("sign_in", login_url=reverse("admin:login", query={"next": request.path}))
+            return self.page(
+                "sign_in", login_url=reverse("admin:login", query={"next": request.path})
+            )
         return self.page("sign_up", form=SignUpForm())
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
@@ -78,7 +101,9 @@ class InvitationView(View):
         return self.get(request, token) if self.has_user() else self.sign_up(request)
 
     def join(self, request: HttpRequest, user: User) -> HttpResponse:
-        """``as``: in another tab somebody else may have signed in, whom this page has told nothing yet."""
+        """``as``: in another tab somebody else may have signed in, whom this page has told nothing
+        yet.
+        """
         if request.POST.get("as") != user.get_username() or self.membership(user):
             return self.get(request, self.token)
         return self.welcome(accept_invitation(self.token, user))
@@ -100,8 +125,12 @@ class InvitationView(View):
 
     def welcome(self, member: Membership) -> HttpResponse:
         said = {"account": member.account, "role": member.get_role_display()}
-        messages.success(self.request, _("Welcome: you are now a member of %(account)s, as %(role)s.") % said)
+        messages.success(
+            self.request, _("Welcome: you are now a member of %(account)s, as %(role)s.") % said
+        )
         return redirect("admin:index")
 
     def page(self, name: str, **context: Any) -> HttpResponse:
-        return render(self.request, f"invitation/{name}.html", {"invitation": self.invitation, **context})
+        return render(
+            self.request, f"invitation/{name}.html", {"invitation": self.invitation, **context}
+        )

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from core.models.account import Role
 
-# Look at everything; take data out (exports); look at who changed what; run and retry; change the configuration; manage people.
-VIEW, EXPORT, HISTORY_RIGHT, OPERATE, EDIT, OWN = "view", "export", "history", "operate", "edit", "own"
+# Look at everything; take data out (exports); look at who changed what; run and retry; change the
+# configuration; manage people.
+VIEW, EXPORT, HISTORY_RIGHT, OPERATE, EDIT, OWN = (
+    "view",
+    "export",
+    "history",
+    "operate",
+    "edit",
+    "own",
+)
 
 MAY: dict[str, frozenset[str]] = {
     Role.OWNER: frozenset({VIEW, EXPORT, HISTORY_RIGHT, OPERATE, EDIT, OWN}),
@@ -17,11 +25,15 @@ MAY: dict[str, frozenset[str]] = {
 
 
 def may(user: object, account_id: int | None, action: str) -> bool:
-    """Whether ``user`` may do ``action`` in the account, or in any account when ``account_id`` is None."""
+    """Whether ``user`` may do ``action`` in the account, or in any account when ``account_id`` is
+    None.
+    """
     if getattr(user, "is_superuser", False):
         return True
     roles = read_roles(user)
-    held = roles.values() if account_id is None else [roles[account_id]] if account_id in roles else []
+    held = (
+        roles.values() if account_id is None else [roles[account_id]] if account_id in roles else []
+    )
     return any(action in MAY[role] for role in held)
 
 

@@ -1,4 +1,6 @@
-"""Settings from the environment (and ``.env``, if there is one). docs/configuration.md lists every name."""
+"""Settings from the environment (and ``.env``, if there is one). docs/configuration.md lists every
+name.
+"""
 
 import sys
 import zoneinfo
@@ -20,7 +22,10 @@ DEBUG: bool = env.bool("DEBUG", default=False)
 
 
 def refuse_start(problem: str) -> NoReturn:
-    """One line that a person can act on; a traceback behind it would say nothing more. Values are not quoted: they may be secrets."""
+    """One line that a person can act on; a traceback behind it would say nothing more.
+
+    Values are not quoted: they may be secrets.
+    """
     sys.exit(f"Meishi Bridge cannot start: {problem} (docs/configuration.md)")
 
 
@@ -40,7 +45,9 @@ def read_number(name: str, default: int, least: int = 1) -> int:
 
 
 SECRET_KEY = read_secret("SECRET_KEY", "development-only-" + "k" * 50)
-FERNET_KEYS = [key.strip() for key in read_secret("FERNET_KEYS", "development-only").split(",") if key.strip()]
+FERNET_KEYS = [
+    key.strip() for key in read_secret("FERNET_KEYS", "development-only").split(",") if key.strip()
+]
 if not FERNET_KEYS:
     refuse_start("FERNET_KEYS holds no key.")
 
@@ -101,18 +108,24 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 
 def make_database_settings(url: str) -> dict[str, Any]:
-    """SQLite needs WAL and IMMEDIATE transactions, or workers and web requests fail each other's writes."""
+    """SQLite needs WAL and IMMEDIATE transactions, or workers and web requests fail each other's
+    writes.
+    """
     try:
         config: dict[str, Any] = env.db_url_config(url)
     except (ValueError, KeyError, ImproperlyConfigured):
         config = {}
     if config.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
-        refuse_start("DATABASE_URL must be such as postgres://user:password@host:5432/name or sqlite:////path/to/file.")
+        refuse_start(
+            "DATABASE_URL must be such as postgres://user:password@host:5432/name or "
+            "sqlite:////path/to/file."
+        )
     if "sqlite" in config["ENGINE"]:
         config["OPTIONS"] = {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-64000; "
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+            "PRAGMA cache_size=-64000; "
             "PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=4000;",
         }
         config["TEST"] = {"OPTIONS": {}}
@@ -122,7 +135,11 @@ def make_database_settings(url: str) -> dict[str, Any]:
     return config
 
 
-DATABASES = {"default": make_database_settings(env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"))}
+DATABASES = {
+    "default": make_database_settings(
+        env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+    )
+}
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ja", "日本語")]
@@ -137,7 +154,9 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
@@ -155,13 +174,19 @@ if not DEBUG:
     CSRF_COOKIE_SECURE = True
 
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
 
 def make_mail_settings(url: str) -> dict[str, Any]:
-    """Django's EMAIL_ settings. Without a mail host nothing is sent, and a page shows what the mail would have said."""
+    """Django's EMAIL_ settings.
+
+    Without a mail host nothing is sent, and a page shows what the mail would have said.
+    """
     try:
         return dict(env.email_url_config(url or ("consolemail://" if DEBUG else "dummymail://")))
     except (ValueError, ImproperlyConfigured):
@@ -177,12 +202,14 @@ SANSAN_API_VERSION: str = env.str("SANSAN_API_VERSION", default="v6.0")
 HUBSPOT_API_URL: str = env.str("HUBSPOT_API_URL", default="https://api.hubapi.com")
 HUBSPOT_API_VERSION: str = env.str("HUBSPOT_API_VERSION", default="2026-03")
 HUBSPOT_APP_URL: str = env.str("HUBSPOT_APP_URL", default="https://app.hubspot.com")
-# Where people see a card. Sansan documents no such address: {id} stands for the card's id, where one is known.
+# Where people see a card. Sansan documents no such address: {id} stands for the card's id, where
+# one is known.
 SANSAN_CARD_URL: str = env.str("SANSAN_CARD_URL", default="https://ap.sansan.com/")
 # Of an app of one's own at HubSpot; without them connections are made with a service key only.
 HUBSPOT_CLIENT_ID: str = env.str("HUBSPOT_CLIENT_ID", default="")
 HUBSPOT_CLIENT_SECRET: str = env.str("HUBSPOT_CLIENT_SECRET", default="")
-# Webhooks: the address under which HubSpot reaches this installation (its signature covers it), and whether the old signature,
+# Webhooks: the address under which HubSpot reaches this installation (its signature covers it), and
+# whether the old signature,
 # which tells no time, is accepted where HubSpot sends no other.
 PUBLIC_URL: str = env.str("PUBLIC_URL", default="").rstrip("/")
 HUBSPOT_WEBHOOK_V1: bool = env.bool("HUBSPOT_WEBHOOK_V1", default=False)
@@ -198,7 +225,8 @@ SYNC_SEARCH_OVERLAP_SECONDS: int = read_number("SYNC_SEARCH_OVERLAP_SECONDS", 60
 SYNC_MAX_TAGS: int = read_number("SYNC_MAX_TAGS", 300)
 AUDIT_RETENTION_DAYS: int = read_number("AUDIT_RETENTION_DAYS", 400, least=30)
 
-# The queue. Every value here was chosen against a way in which the queue loses or doubles work: core/checks.py refuses others.
+# The queue. Every value here was chosen against a way in which the queue loses or doubles work:
+# core/checks.py refuses others.
 Q_WORKERS: int = read_number("Q_WORKERS", 4)
 BROKER_URL: str = env.str("BROKER_URL", default="")
 if BROKER_URL and not BROKER_URL.startswith(("redis://", "rediss://")):
@@ -213,7 +241,8 @@ Q_CLUSTER: dict[str, Any] = {
     "max_attempts": 1,
     "ack_failures": True,
     "catch_up": False,
-    # What succeeded is told by the ledger; a row of it for each of many slices a second would only be swept again.
+    # What succeeded is told by the ledger; a row of it for each of many slices a second would only
+    # be swept again.
     "save_limit": -1,
     "recycle": 500,
     "max_rss": 600_000,
@@ -241,7 +270,9 @@ UNFOLD = {
     "SITE_HEADER": "Meishi Bridge",
     "SITE_SUBHEADER": _("Cards in, contacts true"),
     "SITE_SYMBOL": "contacts",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("core/favicon.svg")}],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("core/favicon.svg")}
+    ],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("core/admin.css"), lambda request: static("core/setup.css")],
@@ -268,9 +299,21 @@ UNFOLD = {
             {
                 "title": _("Sync"),
                 "items": [
-                    {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
-                    {"title": _("Rules"), "icon": "sync_alt", "link": reverse_lazy("admin:integration_syncrule_changelist")},
-                    {"title": _("Runs"), "icon": "history", "link": reverse_lazy("admin:integration_syncrun_changelist")},
+                    {
+                        "title": _("Overview"),
+                        "icon": "dashboard",
+                        "link": reverse_lazy("admin:index"),
+                    },
+                    {
+                        "title": _("Rules"),
+                        "icon": "sync_alt",
+                        "link": reverse_lazy("admin:integration_syncrule_changelist"),
+                    },
+                    {
+                        "title": _("Runs"),
+                        "icon": "history",
+                        "link": reverse_lazy("admin:integration_syncrun_changelist"),
+                    },
                     {
                         "title": _("Audit log"),
                         "icon": "fact_check",
@@ -281,8 +324,16 @@ UNFOLD = {
             {
                 "title": _("People"),
                 "items": [
-                    {"title": _("Records"), "icon": "badge", "link": reverse_lazy("admin:integration_record_changelist")},
-                    {"title": _("Links"), "icon": "link", "link": reverse_lazy("admin:integration_link_changelist")},
+                    {
+                        "title": _("Records"),
+                        "icon": "badge",
+                        "link": reverse_lazy("admin:integration_record_changelist"),
+                    },
+                    {
+                        "title": _("Links"),
+                        "icon": "link",
+                        "link": reverse_lazy("admin:integration_link_changelist"),
+                    },
                 ],
             },
             {
@@ -293,22 +344,66 @@ UNFOLD = {
                         "icon": "cable",
                         "link": reverse_lazy("admin:integration_connection_changelist"),
                     },
-                    {"title": _("Tags"), "icon": "sell", "link": reverse_lazy("admin:integration_tag_changelist")},
-                    {"title": _("Accounts"), "icon": "domain", "link": reverse_lazy("admin:core_account_changelist")},
-                    {"title": _("Members"), "icon": "group", "link": reverse_lazy("admin:core_membership_changelist")},
-                    {"title": _("Invitations"), "icon": "mail", "link": reverse_lazy("admin:core_invitation_changelist")},
-                    {"title": _("History"), "icon": "manage_history", "link": reverse_lazy("admin:integration_history")},
+                    {
+                        "title": _("Tags"),
+                        "icon": "sell",
+                        "link": reverse_lazy("admin:integration_tag_changelist"),
+                    },
+                    {
+                        "title": _("Accounts"),
+                        "icon": "domain",
+                        "link": reverse_lazy("admin:core_account_changelist"),
+                    },
+                    {
+                        "title": _("Members"),
+                        "icon": "group",
+                        "link": reverse_lazy("admin:core_membership_changelist"),
+                    },
+                    {
+                        "title": _("Invitations"),
+                        "icon": "mail",
+                        "link": reverse_lazy("admin:core_invitation_changelist"),
+                    },
+                    {
+                        "title": _("History"),
+                        "icon": "manage_history",
+                        "link": reverse_lazy("admin:integration_history"),
+                    },
                 ],
             },
             {
                 "title": _("Platform"),
                 "items": [
-                    {"title": _("Users"), "icon": "person", "link": reverse_lazy("admin:core_user_changelist")},
-                    {"title": _("Departures"), "icon": "door_open", "link": reverse_lazy("admin:core_departure_changelist")},
-                    {"title": _("Workers"), "icon": "ecg_heart", "link": reverse_lazy("admin:integration_heartbeat_changelist")},
-                    {"title": _("Queued tasks"), "icon": "stacks", "link": reverse_lazy("admin:django_q_ormq_changelist")},
-                    {"title": _("Failed tasks"), "icon": "running_with_errors", "link": reverse_lazy("admin:django_q_failure_changelist")},
-                    {"title": _("Scheduled tasks"), "icon": "schedule", "link": reverse_lazy("admin:django_q_schedule_changelist")},
+                    {
+                        "title": _("Users"),
+                        "icon": "person",
+                        "link": reverse_lazy("admin:core_user_changelist"),
+                    },
+                    {
+                        "title": _("Departures"),
+                        "icon": "door_open",
+                        "link": reverse_lazy("admin:core_departure_changelist"),
+                    },
+                    {
+                        "title": _("Workers"),
+                        "icon": "ecg_heart",
+                        "link": reverse_lazy("admin:integration_heartbeat_changelist"),
+                    },
+                    {
+                        "title": _("Queued tasks"),
+                        "icon": "stacks",
+                        "link": reverse_lazy("admin:django_q_ormq_changelist"),
+                    },
+                    {
+                        "title": _("Failed tasks"),
+                        "icon": "running_with_errors",
+                        "link": reverse_lazy("admin:django_q_failure_changelist"),
+                    },
+                    {
+                        "title": _("Scheduled tasks"),
+                        "icon": "schedule",
+                        "link": reverse_lazy("admin:django_q_schedule_changelist"),
+                    },
                 ],
             },
         ],

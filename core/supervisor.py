@@ -1,4 +1,7 @@
-"""Keeps a child process alive that can stop working while it looks alive. Knows nothing of what the child does."""
+"""Keeps a child process alive that can stop working while it looks alive.
+
+Knows nothing of what the child does.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ PR_SET_PDEATHSIG = 1
 
 
 class StopSignal:
-    """An event that a signal handler may set at any moment: the lock inside threading.Event would hold it up for ever."""
+    """An event that a signal handler may set at any moment: the lock inside threading.Event would
+    hold it up for ever.
+    """
 
     def __init__(self) -> None:
         self._told: SimpleQueue[None] = SimpleQueue()
@@ -44,11 +49,16 @@ class StopSignal:
 
 
 def supervise_command(
-    command: Sequence[str], stuck: Callable[[], bool], settle: float, stop: StopSignal | None = None, pulse: Callable[[], object] = lambda: None
+    command: Sequence[str],
+    stuck: Callable[[], bool],
+    settle: float,
+    stop: StopSignal | None = None,
+    pulse: Callable[[], object] = lambda: None,
 ) -> int:
     """Runs ``command`` until SIGTERM or SIGINT, and again whenever it ends or is stuck.
 
-    ``settle`` seconds must pass after a start before ``stuck`` is asked; ``pulse`` is called at every look. Returns the exit status for the caller.
+    ``settle`` seconds must pass after a start before ``stuck`` is asked; ``pulse`` is called at
+    every look. Returns the exit status for the caller.
     """
     stop = stop or StopSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -70,12 +80,19 @@ def supervise_command(
 
 
 def start_child(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    # A session of its own: a signal to our group (Ctrl-C) must reach only the one process that stops cleanly.
-    return subprocess.Popen(command, start_new_session=True, preexec_fn=bind_child_to_parent if sys.platform == "linux" else None)  # noqa: PLW1509, S603
+    # A session of its own: a signal to our group (Ctrl-C) must reach only the one process that
+    # stops cleanly.
+    return subprocess.Popen(  # noqa: S603
+        command,
+        start_new_session=True,
+        preexec_fn=bind_child_to_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+    )
 
 
 def bind_child_to_parent() -> None:
-    """Asks the kernel for SIGTERM when the supervisor dies, even by SIGKILL: workers must not go on without it."""
+    """Asks the kernel for SIGTERM when the supervisor dies, even by SIGKILL: workers must not go on
+    without it.
+    """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

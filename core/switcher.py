@@ -1,4 +1,6 @@
-"""The account switcher: whoever is in several accounts can look at one of them alone, on every page."""
+"""The account switcher: whoever is in several accounts can look at one of them alone, on every
+page.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,20 @@ def select_user_accounts(user: Any) -> QuerySet[Account]:
     """Every account that a user may look at."""
     if not user.is_authenticated:
         return Account.objects.none()
-    return Account.objects.all() if user.is_superuser else Account.objects.filter(memberships__user=user)
+    return (
+        Account.objects.all()
+        if user.is_superuser
+        else Account.objects.filter(memberships__user=user)
+    )
 
 
 def find_chosen_account(request: HttpRequest) -> Account | None:
     """The account that was chosen, as long as the user is still in it; None: all of them."""
     if not hasattr(request, "_chosen_account"):
         asked = request.session.get(ACCOUNT_SESSION_KEY) if hasattr(request, "session") else None
-        request._chosen_account = select_user_accounts(request.user).filter(pk=asked).first() if asked else None  # type: ignore[attr-defined]
+        request._chosen_account = (
+            select_user_accounts(request.user).filter(pk=asked).first() if asked else None
+        )  # type: ignore[attr-defined]
     return request._chosen_account  # type: ignore[attr-defined,no-any-return]
 
 
@@ -38,9 +46,13 @@ def select_seen_accounts(request: HttpRequest) -> QuerySet[Account]:
 
 def make_account_choices(request: HttpRequest) -> dict[str, Any]:
     """For the header of every page; empty where there is nothing to choose."""
-    accounts = list(select_user_accounts(request.user).order_by("name").values_list("pk", "name")[:2000])
+    accounts = list(
+        select_user_accounts(request.user).order_by("name").values_list("pk", "name")[:2000]
+    )
     chosen = find_chosen_account(request)
-    return {"accounts": accounts, "chosen": chosen.pk if chosen else None} if len(accounts) > 1 else {}
+    return (
+        {"accounts": accounts, "chosen": chosen.pk if chosen else None} if len(accounts) > 1 else {}
+    )
 
 
 def switch_account(request: HttpRequest) -> HttpResponse:
@@ -48,11 +60,17 @@ def switch_account(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     asked = request.POST.get("account", "")
-    known = select_user_accounts(request.user).filter(pk=int(asked)).first() if asked.isascii() and asked.isdecimal() and len(asked) < 19 else None
+    known = (
+        select_user_accounts(request.user).filter(pk=int(asked)).first()
+        if asked.isascii() and asked.isdecimal() and len(asked) < 19
+        else None
+    )
     if known:
         request.session[ACCOUNT_SESSION_KEY] = known.pk
     else:
         request.session.pop(ACCOUNT_SESSION_KEY, None)
     back = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    safe = url_has_allowed_host_and_scheme(
+        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return redirect(back if safe else reverse("admin:index"))

@@ -26,7 +26,14 @@ from core.switcher import find_chosen_account, select_seen_accounts
 # Keys that one query asks for.
 KEYS_A_QUERY = 500
 
-__all__ = ["AccountOwned", "AccountScopeMiddleware", "ScopeError", "all_accounts", "in_account", "make_owned_history"]
+__all__ = [
+    "AccountOwned",
+    "AccountScopeMiddleware",
+    "ScopeError",
+    "all_accounts",
+    "in_account",
+    "make_owned_history",
+]
 
 
 def in_account(account: Account) -> AbstractContextManager[None]:
@@ -35,19 +42,27 @@ def in_account(account: Account) -> AbstractContextManager[None]:
 
 
 def all_accounts() -> AbstractContextManager[None]:
-    """No scope. Only for what serves the whole platform: the tick, the superuser's pages, retention."""
+    """No scope.
+
+    Only for what serves the whole platform: the tick, the superuser's pages, retention.
+    """
     return scopes_disabled()
 
 
 def list_covered_accounts() -> list[int] | None:
-    """Ids of the accounts that the open scope covers; None where it covers all. Raises ScopeError outside a scope."""
+    """Ids of the accounts that the open scope covers; None where it covers all.
+
+    Raises ScopeError outside a scope.
+    """
     current = get_scope()
     if not current.get("_enabled", True):
         return None
     if "account" not in current:
         raise ScopeError("A write needs the scope of an account.")
     accounts = current["account"]
-    return [account.pk for account in (accounts if isinstance(accounts, (list, tuple)) else [accounts])]
+    return [
+        account.pk for account in (accounts if isinstance(accounts, (list, tuple)) else [accounts])
+    ]
 
 
 def check_write(account_id: int | None) -> None:
@@ -60,7 +75,11 @@ def check_write(account_id: int | None) -> None:
 @cache
 def list_owned_keys(model: type[models.Model]) -> list[Any]:
     """The foreign keys of a model that point at rows of an account."""
-    return [field for field in model._meta.concrete_fields if isinstance(field.related_model, type) and issubclass(field.related_model, AccountOwned)]
+    return [
+        field
+        for field in model._meta.concrete_fields
+        if isinstance(field.related_model, type) and issubclass(field.related_model, AccountOwned)
+    ]
 
 
 def check_keys(field: Any, keys: Iterable[Any], account_id: int | None) -> None:
@@ -72,14 +91,19 @@ def check_keys(field: Any, keys: Iterable[Any], account_id: int | None) -> None:
         # Plain SQL: this is asked several times for every hundred records of a sync.
         marks = ", ".join(["%s"] * len(some))
         with connection.cursor() as cursor:
-            sql = f'SELECT COUNT(*) FROM "{meta.db_table}" WHERE "account_id" = %s AND "{meta.pk.column}" IN ({marks})'
+            sql = (
+                f'SELECT COUNT(*) FROM "{meta.db_table}" WHERE "account_id" = %s AND '
+                f'"{meta.pk.column}" IN ({marks})'
+            )
             cursor.execute(sql, [account_id, *some])
             if cursor.fetchone()[0] != len(some):
                 raise ScopeError(f"{field} points into another account.")
 
 
 def check_rows(rows: Iterable[Any], fields: Iterable[Any] | None = None) -> None:
-    """Raises ScopeError unless the scope covers the rows' accounts and all their foreign keys stay inside them."""
+    """Raises ScopeError unless the scope covers the rows' accounts and all their foreign keys stay
+    inside them.
+    """
     by_account: dict[int | None, list[Any]] = {}
     for row in rows:
         by_account.setdefault(row.account_id, []).append(row)
@@ -97,7 +121,9 @@ class GuardedQuerySet(models.QuerySet[Any]):
         check_rows(objs)
         return super().bulk_create(objs, *args, **kwargs)
 
-    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
+    def bulk_update(
+        self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> int:
         objs, fields = list(objs), list(fields)
         check_rows(objs, [field for field in list_owned_keys(self.model) if field.name in fields])
         return super().bulk_update(objs, fields, *args, **kwargs)
@@ -111,7 +137,9 @@ class GuardedQuerySet(models.QuerySet[Any]):
 
     def _check_target(self, field: Any, value: Any) -> None:
         """A foreign key may be set to one row, of the account of all the rows it is set on."""
-        if value is None or isinstance(value, Case):  # bulk_update has checked what it wraps in CASE
+        if value is None or isinstance(
+            value, Case
+        ):  # bulk_update has checked what it wraps in CASE
             return
         accounts = list_covered_accounts()
         if accounts is None or len(accounts) != 1:
@@ -126,7 +154,13 @@ class ClosedQuerySet(DisabledQuerySet):  # type: ignore[misc]
     exists = bulk_create = bulk_update = explain = DisabledQuerySet.error
 
 
-class AccountManager(type(ScopedManager(account="account", _manager_class=models.Manager.from_queryset(GuardedQuerySet)))):  # type: ignore[misc]
+class AccountManager(
+    type(
+        ScopedManager(
+            account="account", _manager_class=models.Manager.from_queryset(GuardedQuerySet)
+        )
+    )
+):  # type: ignore[misc]
     """Rows of the open scope only; outside one, nothing but an error."""
 
     def get_queryset(self) -> models.QuerySet[Any]:
@@ -139,8 +173,11 @@ class AccountManager(type(ScopedManager(account="account", _manager_class=models
 class AccountOwned(models.Model):
     """Base of every model that belongs to an account."""
 
-    # Each model has the indexes that its questions need. One on the account alone would be taken for them, and read every row.
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+", verbose_name=_("account"), db_index=False)
+    # Each model has the indexes that its questions need. One on the account alone would be taken
+    # for them, and read every row.
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="+", verbose_name=_("account"), db_index=False
+    )
 
     objects = AccountManager()
 
@@ -157,7 +194,12 @@ class AccountOwned(models.Model):
         if getattr(self, "_stored_account", None) not in (None, self.account_id):
             raise ScopeError("A row never moves to another account.")
         only = kwargs.get("update_fields")
-        check_rows([self], None if only is None else [field for field in list_owned_keys(type(self)) if field.name in only])
+        check_rows(
+            [self],
+            None
+            if only is None
+            else [field for field in list_owned_keys(type(self)) if field.name in only],
+        )
         super().save(*args, **kwargs)
         self._stored_account = self.account_id
 
@@ -167,7 +209,9 @@ class AccountOwned(models.Model):
 
 
 class OwnedHistory(Frozen):
-    """Base of the history of rows that belong to an account: read within the scope, like the rows."""
+    """Base of the history of rows that belong to an account: read within the scope, like the
+    rows.
+    """
 
     objects = AccountManager()
 
@@ -188,13 +232,19 @@ def make_owned_history(*left_out: str) -> HistoricalRecords:
 
 
 class AccountScopeMiddleware:
-    """Opens the scope of the signed-in user's accounts for the length of the request, or of the one that was chosen; nobody has none."""
+    """Opens the scope of the signed-in user's accounts for the length of the request, or of the one
+    that was chosen; nobody has none.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.user.is_authenticated and request.user.is_superuser and find_chosen_account(request) is None:
+        if (
+            request.user.is_authenticated
+            and request.user.is_superuser
+            and find_chosen_account(request) is None
+        ):
             with all_accounts():
                 return self.get_response(request)
         with scope(account=list(select_seen_accounts(request))):

@@ -1,4 +1,6 @@
-"""The admin is the product's face; everything else is its own pages inside it, and the page that an invitation leads to."""
+"""The admin is the product's face; everything else is its own pages inside it, and the page that an
+invitation leads to.
+"""
 
 from django.conf import settings
 from django.urls import include, path

@@ -3,7 +3,9 @@ from django.utils.translation import gettext_lazy as _
 
 
 class IntegrationConfig(AppConfig):
-    """Keeps HubSpot contacts true to Sansan cards. integration/sync.py is the place to start reading."""
+    """Keeps HubSpot contacts true to Sansan cards. integration/sync.py is the place to start
+    reading.
+    """
 
     name = "integration"
     verbose_name = _("Sync")

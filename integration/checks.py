@@ -8,5 +8,12 @@ from django.core.checks import CheckMessage, Error, register
 
 @register
 def check_vendor_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    wrong = [name for name in ("SANSAN_API_URL", "HUBSPOT_API_URL") if not getattr(settings, name).startswith(("http://", "https://"))]
-    return [Error(f"{name} must begin with http:// or https://.", id="integration.E001") for name in wrong]
+    wrong = [
+        name
+        for name in ("SANSAN_API_URL", "HUBSPOT_API_URL")
+        if not getattr(settings, name).startswith(("http://", "https://"))
+    ]
+    return [
+        Error(f"{name} must begin with http:// or https://.", id="integration.E001")
+        for name in wrong
+    ]

@@ -56,7 +56,9 @@ class ContactRead:
     modified_at: datetime | None
     was: tuple[str, ...] = ()  # ids of the contacts that were merged into it
     addresses: tuple[str, ...] = ()  # its own e-mail address and its secondary ones
-    changed: Mapping[str, datetime] = field(default_factory=dict)  # property -> when it got its value, where that was asked for
+    changed: Mapping[str, datetime] = field(
+        default_factory=dict
+    )  # property -> when it got its value, where that was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,10 @@ class ContactPage:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row to write. ``key`` is the contact's id, or the value of the key property in an upsert."""
+    """One row to write.
+
+    ``key`` is the contact's id, or the value of the key property in an upsert.
+    """
 
     key: str
     values: Values

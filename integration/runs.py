@@ -1,4 +1,6 @@
-"""A run from its asking to its end: the only writer of SyncRun besides the counters in ledger.py."""
+"""A run from its asking to its end: the only writer of SyncRun besides the counters in
+ledger.py.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ from integration.sync import advance_run
 
 log = structlog.get_logger()
 
-# A fall in sight beyond both of these is not deletion: the rule is frozen until a person has looked.
+# A fall in sight beyond both of these is not deletion: the rule is frozen until a person has
+# looked.
 SHARP_FALL = 0.1
 FEW_CARDS = 10
 # Slices in a row that a vendor's fault may end without any progress, before the run gives up.
@@ -55,9 +58,11 @@ LONGEST_UNHEARD = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class NextSlice:
-    """What to do with a run after a slice: nothing more (``done``), or another slice after ``wait`` seconds.
+    """What to do with a run after a slice: nothing more (``done``), or another slice after ``wait``
+    seconds.
 
-    ``busy`` says that somebody else is at work on the HubSpot connection, and will see to what is left.
+    ``busy`` says that somebody else is at work on the HubSpot connection, and will see to what is
+    left.
     """
 
     done: bool
@@ -73,20 +78,39 @@ def choose_kind(rule: SyncRule, full: bool = False, preview: bool = False) -> st
     return SyncRun.Kind.FULL if full or rule.recheck else SyncRun.Kind.INCREMENTAL
 
 
-def start_run(rule: SyncRule, trigger: str, who: str = "", full: bool = False, preview: bool = False) -> SyncRun:
+def start_run(
+    rule: SyncRule, trigger: str, who: str = "", full: bool = False, preview: bool = False
+) -> SyncRun:
     """A new run, or the open one: a rule has one at a time."""
     rule.refresh_from_db(fields=["cursor", "full_at", "recheck"])
     kind = choose_kind(rule, full, preview)
-    whole = kind in (SyncRun.Kind.INITIAL, SyncRun.Kind.FULL) or full or rule.recheck or rule.cursor is None
+    whole = (
+        kind in (SyncRun.Kind.INITIAL, SyncRun.Kind.FULL)
+        or full
+        or rule.recheck
+        or rule.cursor is None
+    )
     try:
         with transaction.atomic():
-            return SyncRun.objects.create(account_id=rule.account_id, rule=rule, kind=kind, whole=whole, trigger=trigger, started_by=who)
+            return SyncRun.objects.create(
+                account_id=rule.account_id,
+                rule=rule,
+                kind=kind,
+                whole=whole,
+                trigger=trigger,
+                started_by=who,
+            )
     except IntegrityError:
         return SyncRun.objects.filter(rule=rule, state__in=SyncRun.OPEN).get()
 
 
-def work_slice(run_id: int, seconds: float, stopping: Callable[[], bool] = lambda: False) -> NextSlice:
-    """One slice of a run, inside the account's scope. Any number of these may be asked for at once: the lease lets one through."""
+def work_slice(
+    run_id: int, seconds: float, stopping: Callable[[], bool] = lambda: False
+) -> NextSlice:
+    """One slice of a run, inside the account's scope.
+
+    Any number of these may be asked for at once: the lease lets one through.
+    """
     run = load_open_run(run_id)
     if run is None:
         return NextSlice(done=True)
@@ -106,7 +130,9 @@ def work_slice(run_id: int, seconds: float, stopping: Callable[[], bool] = lambd
 
 def load_open_run(run_id: int) -> SyncRun | None:
     """None when it has ended; a quiet poll leaves no row behind."""
-    runs = SyncRun.objects.select_related("rule__sansan__account", "rule__hubspot__account", "rule__account")
+    runs = SyncRun.objects.select_related(
+        "rule__sansan__account", "rule__hubspot__account", "rule__account"
+    )
     return runs.filter(pk=run_id, state__in=SyncRun.OPEN).first()
 
 
@@ -120,8 +146,14 @@ def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], boo
         if not run.is_preview:
             refuse_twin(run.rule)
         refresh_schema(run.rule)
-        if run.attempts == 1 and run.trigger == run.Trigger.PERSON and not run.is_preview and needs_own_properties(run.rule):
-            # That a person has asked for the run is the consent. Refused, the rule goes by e-mail and says so.
+        if (
+            run.attempts == 1
+            and run.trigger == run.Trigger.PERSON
+            and not run.is_preview
+            and needs_own_properties(run.rule)
+        ):
+            # That a person has asked for the run is the consent. Refused, the rule goes by e-mail
+            # and says so.
             ensure_own_properties(run.rule)
         desk = open_desk(run, lease, make_source(run.rule.sansan), make_target(run.rule.hubspot))
         desk.deadline, desk.stopping = time.monotonic() + seconds, stopping
@@ -133,7 +165,8 @@ def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], boo
         except (ConnectorError, RunHeld):
             remember_slice(desk)
             raise
-        # After anything else the counters in memory may be of a transaction that was taken back, or of a run that others went on with.
+        # After anything else the counters in memory may be of a transaction that was taken back, or
+        # of a run that others went on with.
         remember_slice(desk)
     except Reconnect as error:
         fail_run(run, error)
@@ -160,45 +193,73 @@ def begin_slice(run: SyncRun, seconds: float) -> None:
 
 
 def measure_progress(run: SyncRun) -> int:
-    return run.read + sum(count for name, count in run.counts.items() if name not in ("read", "waiting"))
+    return run.read + sum(
+        count for name, count in run.counts.items() if name not in ("read", "waiting")
+    )
 
 
 def remember_slice(desk: Desk) -> None:
-    """What the next slice should know: the calls that were made, and how many new people the portal had."""
+    """What the next slice should know: the calls that were made, and how many new people the portal
+    had.
+    """
     with transaction.atomic():
         desk.lease.renew()
         SyncRule.objects.filter(pk=desk.rule.pk).update(known_share=desk.known_share)
         if desk.target.quota:
             limit, left = desk.target.quota
-            told = {"limit": limit, "left": left, "at": timezone.now().isoformat(timespec="seconds")}
+            told = {
+                "limit": limit,
+                "left": left,
+                "at": timezone.now().isoformat(timespec="seconds"),
+            }
             Connection.objects.filter(pk=desk.rule.hubspot_id).update(quota=told)
         count_outcomes(desk, {})
 
 
 def postpone_run(run: SyncRun, error: ConnectorError) -> NextSlice:
-    """A vendor's fault: the run waits and goes on; after some slices without any progress it ends and says why."""
+    """A vendor's fault: the run waits and goes on; after some slices without any progress it ends
+    and says why.
+    """
     run.reason, run.detail = error.reason, error.detail[:1000]
     if run.idle >= MOST_IDLE_SLICES and measure_progress(run) == run.mark:
         end_run(run, SyncRun.State.PARTIAL if measure_progress(run) else SyncRun.State.FAILED)
         return NextSlice(done=True)
-    wait = error.after if isinstance(error, RetryLater) else 1.0 if isinstance(error, Unanswered) else 30.0
+    wait = (
+        error.after
+        if isinstance(error, RetryLater)
+        else 1.0
+        if isinstance(error, Unanswered)
+        else 30.0
+    )
     run.next_at = timezone.now() + timedelta(seconds=wait)
     run.save(update_fields=["reason", "detail", "next_at"])
-    log.warning("slice_ended_early", run=run.pk, reason=error.reason, detail=error.detail, wait=wait)
+    log.warning(
+        "slice_ended_early", run=run.pk, reason=error.reason, detail=error.detail, wait=wait
+    )
     return NextSlice(done=False, wait=wait)
 
 
 def fail_run(run: SyncRun, error: Reconnect) -> None:
-    """Credentials that do not work stop the rule: asking again every half minute would help nobody."""
+    """Credentials that do not work stop the rule: asking again every half minute would help
+    nobody.
+    """
     run.reason, run.detail = error.reason, error.detail[:1000]
-    store_health(run.rule.sansan if error.system == "sansan" else run.rule.hubspot, Connection.Health.RECONNECT, error.detail)
-    SyncRule.objects.filter(pk=run.rule_id, state=SyncRule.State.ACTIVE).update(state=SyncRule.State.HELD, state_reason=error.detail[:500])
+    store_health(
+        run.rule.sansan if error.system == "sansan" else run.rule.hubspot,
+        Connection.Health.RECONNECT,
+        error.detail,
+    )
+    SyncRule.objects.filter(pk=run.rule_id, state=SyncRule.State.ACTIVE).update(
+        state=SyncRule.State.HELD, state_reason=error.detail[:500]
+    )
     end_run(run, SyncRun.State.FAILED)
 
 
 def hold_run(run: SyncRun, held: RunHeld) -> None:
     run.reason, run.detail = held.reason, held.detail[:1000]
-    SyncRule.objects.filter(pk=run.rule_id).update(state=SyncRule.State.HELD, state_reason=held.detail[:500])
+    SyncRule.objects.filter(pk=run.rule_id).update(
+        state=SyncRule.State.HELD, state_reason=held.detail[:500]
+    )
     end_run(run, SyncRun.State.HELD)
 
 
@@ -211,16 +272,23 @@ def finish_run(run: SyncRun) -> None:
         if run.whole:
             fields |= {"full_at": now, "recheck": False}
         SyncRule.objects.filter(pk=rule.pk).update(**fields)
-        # A rule that was held, and whose run a person saw through to the end, has nothing to be held for.
-        SyncRule.objects.filter(pk=rule.pk, state=SyncRule.State.HELD).update(state=SyncRule.State.ACTIVE, state_reason="")
+        # A rule that was held, and whose run a person saw through to the end, has nothing to be
+        # held for.
+        SyncRule.objects.filter(pk=rule.pk, state=SyncRule.State.HELD).update(
+            state=SyncRule.State.ACTIVE, state_reason=""
+        )
     if is_eventless(run):
-        # A quiet poll leaves no row behind, or a day of them would hide the runs that did something.
+        # A quiet poll leaves no row behind, or a day of them would hide the runs that did
+        # something.
         run.delete()
         return
     run.reason = ""
     problems = list_mapping_problems(rule, run.is_preview)
     if problems:
-        run.reason, run.detail = problems[0][0], "\n".join(sentence for _, sentence in problems)[:1000]
+        run.reason, run.detail = (
+            problems[0][0],
+            "\n".join(sentence for _, sentence in problems)[:1000],
+        )
     end_run(run, SyncRun.State.PARTIAL if run.failed else SyncRun.State.SUCCEEDED)
 
 
@@ -232,7 +300,9 @@ def set_pace(run: SyncRun) -> None:
     calls, seconds = find_allowance(rule.sansan)
     least = afford_pause(calls * 60 / seconds, max(sharing, 1)) if calls else 0.0
     pace = choose_pace(rule.pace, changed, float(rule.interval), least)
-    SyncRule.objects.filter(pk=rule.pk).update(pace=pace, due_at=timezone.now() + timedelta(seconds=pace))
+    SyncRule.objects.filter(pk=rule.pk).update(
+        pace=pace, due_at=timezone.now() + timedelta(seconds=pace)
+    )
 
 
 def is_eventless(run: SyncRun) -> bool:
@@ -240,7 +310,10 @@ def is_eventless(run: SyncRun) -> bool:
     if asked or run.kind != SyncRun.Kind.INCREMENTAL or run.failed or run.echoes:
         return False
     return (
-        not AuditEntry.objects.filter(run=run).exists() and not Record.objects.filter(rule=run.rule_id, run_id=run.pk, due_at__isnull=False).exists()
+        not AuditEntry.objects.filter(run=run).exists()
+        and not Record.objects.filter(
+            rule=run.rule_id, run_id=run.pk, due_at__isnull=False
+        ).exists()
     )
 
 
@@ -251,7 +324,10 @@ def end_run(run: SyncRun, state: str) -> None:
 
 
 def find_unseen_cards(desk: Desk) -> None:
-    """After a whole read: cards that it did not show. Losing sight of many at once is not deletion."""
+    """After a whole read: cards that it did not show.
+
+    Losing sight of many at once is not deletion.
+    """
     run = desk.run
     if run.kind != SyncRun.Kind.FULL or not desk.rule.receives:
         return
@@ -260,58 +336,100 @@ def find_unseen_cards(desk: Desk) -> None:
     gone = cards.exclude(run_id=run.pk).exclude(run_id__isnull=True, due_at__isnull=False)
     missing, total = gone.count(), cards.count()
     if missing > FEW_CARDS and missing > total * SHARP_FALL and not desk.rule.waived:
-        raise RunHeld("sight_lost", f"The key no longer sees {missing} of {total} cards. Nothing was changed: check the key's rights in Sansan.")
+        raise RunHeld(
+            "sight_lost",
+            (
+                f"The key no longer sees {missing} of {total} cards. Nothing was changed: check "
+                "the "
+                "key's rights in Sansan."
+            ),
+        )
     while rows := [Row(*row) for row in gone.order_by("pk").values_list(*Row._fields)[:500]]:
         record_unseen(desk, rows)
 
 
 def select_due_rules(now: datetime) -> QuerySet[SyncRule]:
     """Active rules of active accounts whose next check has come."""
-    return SyncRule.objects.filter(Q(due_at__lte=now) | Q(due_at__isnull=True), state=SyncRule.State.ACTIVE, account__active=True)
+    return SyncRule.objects.filter(
+        Q(due_at__lte=now) | Q(due_at__isnull=True),
+        state=SyncRule.State.ACTIVE,
+        account__active=True,
+    )
 
 
 def schedule_run(rule: SyncRule, now: datetime) -> SyncRun | None:
-    """Starts the rule's next run if it is still due: the conditional UPDATE decides which of two ticks was first."""
-    if not SyncRule.objects.filter(pk=rule.pk, due_at=rule.due_at).update(due_at=now + timedelta(seconds=rule.interval)):
+    """Starts the rule's next run if it is still due: the conditional UPDATE decides which of two
+    ticks was first.
+    """
+    if not SyncRule.objects.filter(pk=rule.pk, due_at=rule.due_at).update(
+        due_at=now + timedelta(seconds=rule.interval)
+    ):
         return None
-    full = bool(rule.full_every and rule.full_at and rule.full_at < now - timedelta(hours=rule.full_every))
+    full = bool(
+        rule.full_every and rule.full_at and rule.full_at < now - timedelta(hours=rule.full_every)
+    )
     return start_run(rule, SyncRun.Trigger.SCHEDULE, full=full)
 
 
 def select_unheard_connections() -> QuerySet[Connection]:
     """Connections whose inbox nobody empties: the task that a webhook enqueued was lost."""
-    late = ContactChange.objects.filter(heard_at__lt=timezone.now() - LONGEST_UNHEARD).values("connection")
+    late = ContactChange.objects.filter(heard_at__lt=timezone.now() - LONGEST_UNHEARD).values(
+        "connection"
+    )
     busy = SyncRun.objects.filter(state__in=SyncRun.OPEN).values("rule__hubspot")
     return Connection.objects.filter(pk__in=late, account__active=True).exclude(pk__in=busy)
 
 
 def start_heard_runs(connection: Connection) -> list[SyncRun]:
-    """A run of each active rule of the connection: what a change means for cards of another rule, that rule carries on."""
-    rules = SyncRule.objects.filter(hubspot=connection, state=SyncRule.State.ACTIVE).select_related("account")
+    """A run of each active rule of the connection: what a change means for cards of another rule,
+    that rule carries on.
+    """
+    rules = SyncRule.objects.filter(hubspot=connection, state=SyncRule.State.ACTIVE).select_related(
+        "account"
+    )
     return [start_run(rule, SyncRun.Trigger.WEBHOOK) for rule in rules]
 
 
 def claim_overdue_runs(now: datetime) -> list[SyncRun]:
-    """Open runs whose next slice is overdue: new ones, waiting ones, and those whose slice was lost with its worker.
+    """Open runs whose next slice is overdue: new ones, waiting ones, and those whose slice was lost
+    with its worker.
 
     Each is claimed for a minute, so that a queue that is full is not filled further.
     """
-    overdue = SyncRun.objects.filter(state__in=SyncRun.OPEN, next_at__lte=now, rule__account__active=True).order_by("pk")
-    return [run for run in overdue if SyncRun.objects.filter(pk=run.pk, next_at=run.next_at).update(next_at=now + CLAIM_LENGTH)]
+    overdue = SyncRun.objects.filter(
+        state__in=SyncRun.OPEN, next_at__lte=now, rule__account__active=True
+    ).order_by("pk")
+    return [
+        run
+        for run in overdue
+        if SyncRun.objects.filter(pk=run.pk, next_at=run.next_at).update(next_at=now + CLAIM_LENGTH)
+    ]
 
 
 def find_next_run(hubspot_id: int, but: int) -> SyncRun | None:
     """The run that has waited longest for a HubSpot connection, apart from one."""
-    waiting = SyncRun.objects.filter(state__in=SyncRun.OPEN, rule__hubspot_id=hubspot_id).exclude(pk=but)
+    waiting = SyncRun.objects.filter(state__in=SyncRun.OPEN, rule__hubspot_id=hubspot_id).exclude(
+        pk=but
+    )
     return waiting.order_by("next_at").first()
 
 
 def wake_run(run_id: int) -> None:
-    """Whoever holds the connection passes it on to this run; it was claimed for a minute, which it need not wait."""
+    """Whoever holds the connection passes it on to this run; it was claimed for a minute, which it
+    need not wait.
+    """
     SyncRun.objects.filter(pk=run_id, state=SyncRun.State.QUEUED).update(next_at=timezone.now())
 
 
 def refuse_twin(rule: SyncRule) -> None:
-    """Raises Held where an older connection to the same HubSpot account is in use: this one must not begin to write beside it."""
+    """Raises Held where an older connection to the same HubSpot account is in use: this one must
+    not begin to write beside it.
+    """
     if twin := find_twins(rule.hubspot).filter(pk__lt=rule.hubspot_id).first():
-        raise RunHeld("same_portal", f"The connection {twin.slug} leads to the same HubSpot account, and other rules go by it.")
+        raise RunHeld(
+            "same_portal",
+            (
+                f"The connection {twin.slug} leads to the same HubSpot account, and other rules go "
+                "by it."
+            ),
+        )

@@ -1,8 +1,11 @@
 """One slice of a run: ingest, plan, open, apply, close. Read this first.
 
-The loops meet in the ledger. ``ingest.read`` stores changed cards as Records that are due, ``contacts.read`` makes those due
-whose contact was changed in HubSpot, and ``sweep.read`` those whose tags were; ``deliver`` takes due people to their contacts.
-When they are done ``outgoing.deliver`` makes cards of contacts that have none, and ``companies.deliver`` sees to companies.
+The loops meet in the ledger. ``ingest.read`` stores changed cards as Records that are due,
+``contacts.read`` makes those due
+whose contact was changed in HubSpot, and ``sweep.read`` those whose tags were; ``deliver`` takes
+due people to their contacts.
+When they are done ``outgoing.deliver`` makes cards of contacts that have none, and
+``companies.deliver`` sees to companies.
 Each ``yield`` hands a vendor call to the pool; between two of them everything runs in one thread.
 """
 
@@ -42,14 +45,22 @@ from integration.slice.rows import Batch
 
 
 def advance_run(desk: Desk) -> bool:
-    """Works until the run is done (True) or the slice is spent (False). Raises what a person or time must mend."""
+    """Works until the run is done (True) or the slice is spent (False).
+
+    Raises what a person or time must mend.
+    """
     queue, pool = Queue(desk), Pool(settings.SYNC_WORKERS)
     try:
         settle_open_entries(desk)
         # A card that was made and not noted yet must be ours before it is read as anybody's.
         pool.start(settle_doubtful_cards(desk))
         pool.drain()
-        for reading in (read_cards(desk), read_contact_changes(desk), sweep_tags(desk), walk_contacts(desk)):
+        for reading in (
+            read_cards(desk),
+            read_contact_changes(desk),
+            sweep_tags(desk),
+            walk_contacts(desk),
+        ):
             pool.start(reading)
         last = [deliver_new_cards, deliver_companies]
         while True:
@@ -80,7 +91,9 @@ def advance_run(desk: Desk) -> bool:
 
 
 def find_more_work(desk: Desk, last: list[Callable[[Desk], Work]]) -> Work | None:
-    """What is begun when everybody who was due has an outcome: what HubSpot told meanwhile, then ``last``, one after the other."""
+    """What is begun when everybody who was due has an outcome: what HubSpot told meanwhile, then
+    ``last``, one after the other.
+    """
     if not (desk.run.is_preview or desk.deaf) and has_changes(desk.rule.hubspot_id):
         return read_contact_changes(desk)
     return last.pop(0)(desk) if last else None
@@ -104,10 +117,14 @@ def deliver_batch(desk: Desk, batch: Batch) -> Work:
 
 
 def settle_open_entries(desk: Desk) -> None:
-    """Entries left open by an interrupted slice, or by an answer that never came: HubSpot is read back, never sent to blindly."""
+    """Entries left open by an interrupted slice, or by an answer that never came: HubSpot is read
+    back, never sent to blindly.
+    """
     desk.unsettled = False
     while writes := load_open_writes(desk):
-        close_entries(desk, Opened(writes), read_back_writes(desk.target, writes, choose_upsert_key(desk)))
+        close_entries(
+            desk, Opened(writes), read_back_writes(desk.target, writes, choose_upsert_key(desk))
+        )
     desk.in_flight.clear()
 
 

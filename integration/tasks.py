@@ -47,12 +47,16 @@ log = structlog.get_logger()
 # Longer pauses of a run are left to the tick, so that no worker sits them out.
 SHORT_WAIT = 2.0
 FAILURES_KEPT = timedelta(days=3)
-# The cluster looks for due schedules every 30 s; one row that is always due by then is the whole timetable.
+# The cluster looks for due schedules every 30 s; one row that is always due by then is the whole
+# timetable.
 EVERY_SWEEP = "* * * * * */10"
 
 
 def enqueue_task(task: str, *args: object) -> None:
-    """After the commit, so that no worker looks for what is not there yet. Arguments are ids: they are stored in the clear."""
+    """After the commit, so that no worker looks for what is not there yet.
+
+    Arguments are ids: they are stored in the clear.
+    """
     transaction.on_commit(partial(async_task, f"integration.tasks.{task}", *args))
 
 
@@ -96,7 +100,10 @@ def enqueue_heard_changes(connection: Connection) -> None:
 
 
 def heard(account_id: int, connection_id: int) -> None:
-    """Something changed in HubSpot: the rules of the connection look at once. A run that is open takes it along."""
+    """Something changed in HubSpot: the rules of the connection look at once.
+
+    A run that is open takes it along.
+    """
     move_heartbeat()
     connection = load_connection(account_id, connection_id)
     if connection is None:
@@ -107,11 +114,15 @@ def heard(account_id: int, connection_id: int) -> None:
 
 
 def work(account_id: int, run_id: int) -> None:
-    """One slice, and the next one behind everything else that waits: long runs share the workers with short ones."""
+    """One slice, and the next one behind everything else that waits: long runs share the workers
+    with short ones.
+    """
     move_heartbeat()
     account = Account.objects.filter(pk=account_id, active=True).first()
     if account is None:
-        return  # a run of an account that is switched off stays open: the tick takes it up when the account is on again
+        # A run of an account that is switched off stays open: the tick takes it up when the account
+        # is on again.
+        return
     with in_account(account):
         run = SyncRun.objects.select_related("rule").filter(pk=run_id).first()
         if run is None:
@@ -134,7 +145,8 @@ def check(account_id: int, connection_id: int) -> None:
         return
     with in_account(connection.account):
         store = ask_vendor(connection)
-        # In one transaction: a page that follows the test must not see a key that works before its count has begun.
+        # In one transaction: a page that follows the test must not see a key that works before its
+        # count has begun.
         with transaction.atomic():
             store()
             enqueue_survey_where_wanted(connection)
@@ -166,9 +178,15 @@ def sample(account_id: int, connection_id: int, card_id: str) -> None:
 
 
 def depart(departure_id: int, account_id: int) -> None:
-    """A piece of the deletion of an account, and the next one. A worker that still wrote for it is waited for."""
+    """A piece of the deletion of an account, and the next one.
+
+    A worker that still wrote for it is waited for.
+    """
     move_heartbeat()
-    account, departure = Account.objects.filter(pk=account_id).first(), Departure.objects.filter(pk=departure_id).first()
+    account, departure = (
+        Account.objects.filter(pk=account_id).first(),
+        Departure.objects.filter(pk=departure_id).first(),
+    )
     if departure is None or departure.ended_at or account is None:
         return
     try:
@@ -180,8 +198,12 @@ def depart(departure_id: int, account_id: int) -> None:
         enqueue_task("depart", departure_id, account_id)
 
 
-def load_connection(account_id: int, connection_id: int, suspended: bool = False) -> Connection | None:
-    """None where it is gone, or where its account is suspended; a key may be tested all the same (``suspended``)."""
+def load_connection(
+    account_id: int, connection_id: int, suspended: bool = False
+) -> Connection | None:
+    """None where it is gone, or where its account is suspended; a key may be tested all the same
+    (``suspended``).
+    """
     account = Account.objects.filter(pk=account_id).first()
     if account is None or not (account.active or suspended):
         return None
@@ -195,7 +217,9 @@ def tags(account_id: int, connection_id: int) -> None:
 
 
 def tick() -> None:
-    """Every half minute, on one worker of one host: starts what is due, picks up what was lost, and proves that work is done."""
+    """Every half minute, on one worker of one host: starts what is due, picks up what was lost, and
+    proves that work is done.
+    """
     now = timezone.now()
     move_heartbeat(ticked_at=now)
     start_due_runs()
@@ -209,7 +233,10 @@ def tick() -> None:
 
 
 def start_due_runs() -> None:
-    """Starts what is due and takes up what was lost. Asked for every few seconds by each host's watchdog, besides the tick."""
+    """Starts what is due and takes up what was lost.
+
+    Asked for every few seconds by each host's watchdog, besides the tick.
+    """
     now = timezone.now()
     with all_accounts():
         due = list(select_due_rules(now).select_related("account"))
@@ -227,17 +254,23 @@ def start_due_runs() -> None:
 
 def sweep_queue(now: datetime) -> None:
     """The queue keeps for ever what failed; after some days it helps nobody to find out why."""
-    old = Task.objects.filter(stopped__lt=now - FAILURES_KEPT).order_by().values_list("pk", flat=True)
+    old = (
+        Task.objects.filter(stopped__lt=now - FAILURES_KEPT).order_by().values_list("pk", flat=True)
+    )
     Task.objects.filter(pk__in=list(old[:ENTRIES_A_DELETE])).delete()
 
 
 def move_heartbeat(**also: object) -> None:
     """Moves this host's heartbeat: a worker did something."""
-    Heartbeat.objects.update_or_create(host=socket.gethostname(), defaults={"beat_at": timezone.now(), **also})
+    Heartbeat.objects.update_or_create(
+        host=socket.gethostname(), defaults={"beat_at": timezone.now(), **also}
+    )
 
 
 def is_stuck(seconds: float) -> bool:
-    """Whether tasks wait although no worker of this host has done anything for a while: a cluster can stop dead and look alive."""
+    """Whether tasks wait although no worker of this host has done anything for a while: a cluster
+    can stop dead and look alive.
+    """
     heartbeat = Heartbeat.objects.filter(host=socket.gethostname()).first()
     quiet = heartbeat is None or heartbeat.beat_at < timezone.now() - timedelta(seconds=seconds)
     return quiet and get_broker().queue_size() > 0
@@ -245,15 +278,30 @@ def is_stuck(seconds: float) -> bool:
 
 def ensure_tick() -> None:
     """The one schedule, and a tick right now: the first sweep comes only after half a minute."""
-    row = {"func": "integration.tasks.tick", "schedule_type": Schedule.CRON, "cron": EVERY_SWEEP, "repeats": -1, "args": None, "kwargs": None}
+    row = {
+        "func": "integration.tasks.tick",
+        "schedule_type": Schedule.CRON,
+        "cron": EVERY_SWEEP,
+        "repeats": -1,
+        "args": None,
+        "kwargs": None,
+    }
     with transaction.atomic():
-        # Two hosts that start together may both have made one: nothing in the queue's table keeps the name unique.
-        ours = list(Schedule.objects.filter(name="tick").order_by("pk").values_list("pk", flat=True))
+        # Two hosts that start together may both have made one: nothing in the queue's table keeps
+        # the name unique.
+        ours = list(
+            Schedule.objects.filter(name="tick").order_by("pk").values_list("pk", flat=True)
+        )
         Schedule.objects.filter(pk__in=ours[1:]).delete()
-        Schedule.objects.update_or_create(pk=ours[0] if ours else None, defaults={"name": "tick", **row})
+        Schedule.objects.update_or_create(
+            pk=ours[0] if ours else None, defaults={"name": "tick", **row}
+        )
     async_task("integration.tasks.tick")
 
 
 def run_cluster() -> None:
-    """Works off the queue until SIGTERM. Run it under core/supervisor.py, which sees to it that it does."""
+    """Works off the queue until SIGTERM.
+
+    Run it under core/supervisor.py, which sees to it that it does.
+    """
     Cluster().start()

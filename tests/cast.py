@@ -17,25 +17,50 @@ TOKEN = "pat-test-0001"
 PASSWORD = "correct horse battery"
 
 
-def file(slug: str = "acme", tags: list[str] | None = None, key: str = KEY, token: str = TOKEN, **rule: Any) -> dict[str, Any]:
-    """A configuration file as decoded YAML; no rate limit, because the sandbox of a test has none."""
+def file(
+    slug: str = "acme",
+    tags: list[str] | None = None,
+    key: str = KEY,
+    token: str = TOKEN,
+    **rule: Any,
+) -> dict[str, Any]:
+    """A configuration file as decoded YAML; no rate limit, because the sandbox of a test has
+    none.
+    """
     return {
         "account": {"slug": slug, "name": slug.title() + " KK", "timezone": "Asia/Tokyo"},
         "connections": [
-            {"slug": "sansan", "system": "sansan", "credentials": {"api_key": key}, "tags": tags or [], "rate": False},
-            {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": token}, "rate": False},
+            {
+                "slug": "sansan",
+                "system": "sansan",
+                "credentials": {"api_key": key},
+                "tags": tags or [],
+                "rate": False,
+            },
+            {
+                "slug": "hubspot",
+                "system": "hubspot",
+                "credentials": {"access_token": token},
+                "rate": False,
+            },
         ],
-        "rules": [{"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "active": True, **rule}],
+        "rules": [
+            {"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "active": True, **rule}
+        ],
     }
 
 
 def configured(content: dict[str, Any]) -> SyncRule:
-    """Puts a configuration into effect and returns its (first) rule, with everything that a run looks at."""
+    """Puts a configuration into effect and returns its (first) rule, with everything that a run
+    looks at.
+    """
     read = read_configuration(content, os.environ)
     store_configuration(read, ask_vendors(read))
     make_properties(read)
     with in_account(Account.objects.get(slug=read.slug)):
-        return SyncRule.objects.select_related("account", "sansan__account", "hubspot__account").get(slug=read.rules[0].slug)
+        return SyncRule.objects.select_related(
+            "account", "sansan__account", "hubspot__account"
+        ).get(slug=read.rules[0].slug)
 
 
 def sync(rule: SyncRule, slices: int = 50, **how: bool) -> SyncRun:
@@ -51,6 +76,8 @@ def sync(rule: SyncRule, slices: int = 50, **how: bool) -> SyncRun:
 
 
 def member(name: str, account: Account, role: str = Role.OWNER) -> User:
-    user = User.objects.create_user(name, f"{name}@{account.slug}.example.jp", PASSWORD, is_staff=True)
+    user = User.objects.create_user(
+        name, f"{name}@{account.slug}.example.jp", PASSWORD, is_staff=True
+    )
     Membership.objects.create(user=user, account=account, role=role)
     return user

@@ -20,7 +20,9 @@ from tests.process import Product
 
 @pytest.fixture
 def sandbox_of(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sandbox]]:
-    """Starts a sandbox that the settings point at; calls run in turn, and the pauses between them take no time."""
+    """Starts a sandbox that the settings point at; calls run in turn, and the pauses between them
+    take no time.
+    """
     settings.SYNC_WORKERS = 1
     monkeypatch.setattr(http.time, "sleep", lambda seconds: None)
     running: list[Sandbox] = []
@@ -52,8 +54,12 @@ def time_machine_later(time_machine: Any) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], dict[str, str]]]:
-    """What a ``Product`` needs for a database of its own with tables: on PostgreSQL one more on the server that the tests run on, on SQLite its file."""
+def own_database(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[], dict[str, str]]]:
+    """What a ``Product`` needs for a database of its own with tables: on PostgreSQL one more on the
+    server that the tests run on, on SQLite its file.
+    """
     if connection.vendor != "postgresql":
         yield dict
         return

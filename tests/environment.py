@@ -1,4 +1,6 @@
-"""Loaded by pytest before Django reads its settings (pyproject.toml): tests need no secrets of anybody's."""
+"""Loaded by pytest before Django reads its settings (pyproject.toml): tests need no secrets of
+anybody's.
+"""
 
 import os
 

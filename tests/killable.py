@@ -1,6 +1,8 @@
-"""The product as a command that takes itself away: killed without warning at its nth call to a vendor or its nth statement to the database.
+"""The product as a command that takes itself away: killed without warning at its nth call to a
+vendor or its nth statement to the database.
 
-A test of it runs some forty commands, and a process needs a second to load the product. So one process loads it, and each command is a fork of that.
+A test of it runs some forty commands, and a process needs a second to load the product. So one
+process loads it, and each command is a fork of that.
 """
 
 from __future__ import annotations
@@ -36,11 +38,15 @@ def kill(at, kind):
         return answer
     requests.Session.send = send
     if kind == "statement":
-        CursorWrapper.execute = lambda self, *args, **kwargs: (count(), execute(self, *args, **kwargs))[1]
+        def counted(self, *args, **kwargs):
+            count()
+            return execute(self, *args, **kwargs)
+        CursorWrapper.execute = counted
 
 def command(order):
     write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    for number, name, how in ((0, os.devnull, os.O_RDONLY), (1, order["out"], write), (2, order["err"], write)):
+    files = ((0, os.devnull, os.O_RDONLY), (1, order["out"], write), (2, order["err"], write))
+    for number, name, how in files:
         os.dup2(os.open(name, how), number)
     random.seed()
     kill(order["kill_at"], order["kind"])
@@ -70,19 +76,44 @@ class Killable(Product):
     forks: subprocess.Popen[str]
 
     def __init__(self, *args: Any, **environment: str) -> None:
-        super().__init__(*args, **{"SYNC_LEASE_SECONDS": "21", "SYNC_SLICE_SECONDS": "20", "SYNC_WORKERS": "3", **environment})
+        super().__init__(
+            *args,
+            **{
+                "SYNC_LEASE_SECONDS": "21",
+                "SYNC_SLICE_SECONDS": "20",
+                "SYNC_WORKERS": "3",
+                **environment,
+            },
+        )
 
     @contextmanager
     def loaded(self) -> Iterator[Self]:
-        with session(self.script(FORKS), env=self.environment, stdin=subprocess.PIPE, stderr=None) as self.forks:
+        with session(
+            self.script(FORKS), env=self.environment, stdin=subprocess.PIPE, stderr=None
+        ) as self.forks:
             yield self
 
-    def run(self, *command: str, timeout: float = 120, kill_at: int = 0, kind: str = "none") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, timeout: float = 120, kill_at: int = 0, kind: str = "none"
+    ) -> subprocess.CompletedProcess[str]:
         # A lease that a dead process holds ends by itself; a test does not wait for it.
-        self.change("UPDATE integration_connection SET lease_until = '2000-01-01' WHERE lease_until IS NOT NULL")
+        self.change(
+            "UPDATE integration_connection SET lease_until = '2000-01-01' WHERE lease_until IS "
+            "NOT NULL"
+        )
         out, err = self.home / "stdout", self.home / "stderr"
-        order = {"command": command, "kill_at": kill_at, "kind": kind, "out": str(out), "err": str(err)}
+        order = {
+            "command": command,
+            "kill_at": kill_at,
+            "kind": kind,
+            "out": str(out),
+            "err": str(err),
+        }
         assert self.forks.stdin and self.forks.stdout
         print(json.dumps(order), file=self.forks.stdin, flush=True)
-        assert select.select([self.forks.stdout], [], [], timeout)[0], f"not within {timeout} s: {err.read_text()}"
-        return subprocess.CompletedProcess(command, int(self.forks.stdout.readline()), out.read_text(), err.read_text())
+        assert select.select([self.forks.stdout], [], [], timeout)[0], (
+            f"not within {timeout} s: {err.read_text()}"
+        )
+        return subprocess.CompletedProcess(
+            command, int(self.forks.stdout.readline()), out.read_text(), err.read_text()
+        )

@@ -1,4 +1,6 @@
-"""The product as its user runs it: ``manage.py`` in a process of its own, over a database file of its own."""
+"""The product as its user runs it: ``manage.py`` in a process of its own, over a database file of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -39,15 +41,27 @@ def template() -> bytes:
 
 
 class Product:
-    """Commands that share a database file and an environment; nothing of the tests' own database is touched."""
+    """Commands that share a database file and an environment; nothing of the tests' own database is
+    touched.
+    """
 
-    def __init__(self, home: Path, url: str = NOWHERE, empty: bool = False, **environment: str) -> None:
-        """``DATABASE_URL`` in ``environment`` names a database with tables to be used instead of the file (tests/engine/conftest.py makes some)."""
+    def __init__(
+        self, home: Path, url: str = NOWHERE, empty: bool = False, **environment: str
+    ) -> None:
+        """``DATABASE_URL`` in ``environment`` names a database with tables to be used instead of
+        the file (tests/engine/conftest.py makes some).
+        """
         self.home, self.database = home, home / "product.sqlite3"
         self.environment = {
-            **os.environ, "DEBUG": "1", "DATABASE_URL": f"sqlite:///{self.database}", "BROKER_URL": "", "SANSAN_API_URL": url,
-            "HUBSPOT_API_URL": url, "PYTHONUNBUFFERED": "1", **environment,
-        }  # fmt: skip
+            **os.environ,
+            "DEBUG": "1",
+            "DATABASE_URL": f"sqlite:///{self.database}",
+            "BROKER_URL": "",
+            "SANSAN_API_URL": url,
+            "HUBSPOT_API_URL": url,
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        }
         if not empty and "DATABASE_URL" not in environment:
             self.database.write_bytes(template())
 
@@ -65,7 +79,13 @@ class Product:
 
     def run(self, *command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "manage.py", *command], cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
 
     def script(self, code: str, *args: object) -> list[str]:
@@ -75,7 +95,9 @@ class Product:
     @contextlib.contextmanager
     def running(self, *command: str, **how: Any) -> Iterator[subprocess.Popen[str]]:
         """A command while it runs; whatever it left behind is gone afterwards."""
-        with session([sys.executable, "manage.py", *command], env=self.environment, **how) as process:
+        with session(
+            [sys.executable, "manage.py", *command], env=self.environment, **how
+        ) as process:
             yield process
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -98,7 +120,9 @@ class Product:
 def session(command: list[str], **how: Any) -> Iterator[subprocess.Popen[str]]:
     """A process at the head of a session of its own, which ends as a whole."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, text=True, start_new_session=True, **{"cwd": ROOT, **pipes, **how})
+    process = subprocess.Popen(
+        command, text=True, start_new_session=True, **{"cwd": ROOT, **pipes, **how}
+    )
     try:
         yield process
     finally:
@@ -107,7 +131,12 @@ def session(command: list[str], **how: Any) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def wait_for(what: Callable[[], T], seconds: float, every: float = 0.05, told: Callable[[], object] = lambda: "") -> T:
+def wait_for(
+    what: Callable[[], T],
+    seconds: float,
+    every: float = 0.05,
+    told: Callable[[], object] = lambda: "",
+) -> T:
     """The first answer that is true; fails with ``told`` when there is none in time."""
     until = time.monotonic() + seconds
     while not (answer := what()):

@@ -1,4 +1,6 @@
-"""The documents are true: names, codes, commands and links that they give are there, and none is left out."""
+"""The documents are true: names, codes, commands and links that they give are there, and none is
+left out.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,17 @@ def coded(content: str) -> set[str]:
 
 
 def test_every_environment_variable_is_documented():
-    read = set(re.findall(r'(?:env\.\w+|number|secret)\("(\w+)"', (ROOT / "core/settings.py").read_text()))
+    read = set(
+        re.findall(r'(?:env\.\w+|number|secret)\("(\w+)"', (ROOT / "core/settings.py").read_text())
+    )
     table = text("configuration.md").partition("## What syncs")[0]
     assert coded(table) >= read
-    named = {name for line in table.splitlines() if line.startswith("| `") for name in coded(line.split("|")[1])}
+    named = {
+        name
+        for line in table.splitlines()
+        if line.startswith("| `")
+        for name in coded(line.split("|")[1])
+    }
     assert named == read
 
 
@@ -49,7 +58,10 @@ def test_every_command_is_documented():
     ("document", "names"),
     [
         ("configuration.md", set(OPERATORS) | set(TRANSFORMS) - {""}),
-        ("sandbox.md", faults.FAULT_KINDS | set(sansan.SANSAN_SWITCHES) | set(app.HUBSPOT_SWITCHES)),
+        (
+            "sandbox.md",
+            faults.FAULT_KINDS | set(sansan.SANSAN_SWITCHES) | set(app.HUBSPOT_SWITCHES),
+        ),
     ],
 )
 def test_no_name_is_left_out(document, names):
@@ -70,5 +82,13 @@ def test_the_example_file_is_taken(monkeypatch):
     examples = re.findall(r"```yaml\n(.*?)```", text("configuration.md"), re.DOTALL)
     whole, rows = (yaml.safe_load(example) for example in examples)
     whole["rules"][0]["mappings"] = rows["mappings"]
-    configuration = read_configuration(whole, {"SANSAN_API_KEY": "k" * 32, "HUBSPOT_TOKEN": "pat-example"})
-    assert [row["hubspot"] for row in configuration.rules[0].mappings] == ["jobtitle", "address", "phone", "company", "seniority"]
+    configuration = read_configuration(
+        whole, {"SANSAN_API_KEY": "k" * 32, "HUBSPOT_TOKEN": "pat-example"}
+    )
+    assert [row["hubspot"] for row in configuration.rules[0].mappings] == [
+        "jobtitle",
+        "address",
+        "phone",
+        "company",
+        "seniority",
+    ]

@@ -11,8 +11,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    command = [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command; lint_imports_command()",
+        "--no-cache",
+    ]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def test_no_import_breaks_a_rule():
@@ -23,12 +30,24 @@ def test_no_import_breaks_a_rule():
 BREACHES = {
     "The platform knows no sync": ("core/apps.py", "import integration.records"),
     "Judgement is pure": ("integration/planning/plan.py", "import django.conf"),
-    "The edge knows neither Django nor judgement": ("integration/connectors/http.py", "import integration.planning.diff"),
-    "One vendor does not know the other": ("integration/connectors/sansan/parse.py", "import integration.connectors.hubspot.parse"),
+    "The edge knows neither Django nor judgement": (
+        "integration/connectors/http.py",
+        "import integration.planning.diff",
+    ),
+    "One vendor does not know the other": (
+        "integration/connectors/sansan/parse.py",
+        "import integration.connectors.hubspot.parse",
+    ),
     "What writes does not decide": ("integration/apply.py", "import integration.planning.decide"),
     "Pages and rows call no vendor": ("integration/admin/run.py", "import integration.credentials"),
-    "Only tasks.py knows the queue, and the page that shows it": ("integration/runs.py", "import django_q.tasks"),
-    "The product runs without the sandbox and without tests": ("integration/gather.py", "import integration.sandbox.people"),
+    "Only tasks.py knows the queue, and the page that shows it": (
+        "integration/runs.py",
+        "import django_q.tasks",
+    ),
+    "The product runs without the sandbox and without tests": (
+        "integration/gather.py",
+        "import integration.sandbox.people",
+    ),
 }
 
 

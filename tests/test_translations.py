@@ -1,7 +1,9 @@
 """The Japanese catalogue: whole, in step with the code, and shown.
 
-After a change of texts: ``manage.py makemessages -l ja --ignore .venv --ignore tests --ignore .demo --no-location --no-obsolete``, translate what is new in
-``locale/ja/LC_MESSAGES/django.po``, then ``manage.py compilemessages --locale ja --ignore .venv``. Both files are kept: users need no gettext.
+After a change of texts: ``manage.py makemessages -l ja --ignore .venv --ignore tests --ignore .demo
+--no-location --no-obsolete``, translate what is new in
+``locale/ja/LC_MESSAGES/django.po``, then ``manage.py compilemessages --locale ja --ignore .venv``.
+Both files are kept: users need no gettext.
 """
 
 from __future__ import annotations
@@ -66,7 +68,10 @@ def words(message: Message) -> bool:
 
 def test_every_text_is_translated():
     wanting = [
-        key(message) for message in MESSAGES if message.fuzzy or (not all(JAPANESE.search(text) for text in forms(message.string)) and words(message))
+        key(message)
+        for message in MESSAGES
+        if message.fuzzy
+        or (not all(JAPANESE.search(text) for text in forms(message.string)) and words(message))
     ]
     assert wanting == []
     assert len(MESSAGES) > 900
@@ -76,7 +81,12 @@ def test_placeholders_agree():
     def placeholders(text: str) -> list[str]:
         return sorted(PLACEHOLDER.findall(text))
 
-    differ = [key(message) for message in MESSAGES for text in forms(message.string) if placeholders(text) != placeholders(forms(message.id)[-1])]
+    differ = [
+        key(message)
+        for message in MESSAGES
+        for text in forms(message.string)
+        if placeholders(text) != placeholders(forms(message.id)[-1])
+    ]
     assert differ == []
 
 
@@ -84,7 +94,9 @@ def test_order_of_nameless_placeholders_is_kept():
     """``{}`` takes what comes next: a link must still come before its text."""
     for message in MESSAGES:
         if "{}" in forms(message.id)[0] and "<" in forms(message.id)[0]:
-            assert PLACEHOLDER.findall(forms(message.string)[0]) == PLACEHOLDER.findall(forms(message.id)[0])
+            assert PLACEHOLDER.findall(forms(message.string)[0]) == PLACEHOLDER.findall(
+                forms(message.id)[0]
+            )
 
 
 def test_compiled_file_is_in_step():
@@ -96,7 +108,10 @@ def test_compiled_file_is_in_step():
     assert compiled == texts(MESSAGES), "manage.py compilemessages --locale ja --ignore .venv"
 
 
-@pytest.mark.skipif(not (shutil.which("xgettext") and shutil.which("msgmerge")), reason="GNU gettext (xgettext, msgmerge) is not installed")
+@pytest.mark.skipif(
+    not (shutil.which("xgettext") and shutil.which("msgmerge")),
+    reason="GNU gettext (xgettext, msgmerge) is not installed",
+)
 def test_catalogue_has_the_texts_of_the_code(tmp_path, settings, monkeypatch):
     unwanted = shutil.ignore_patterns("__pycache__", "*.pyc")
     for name in ("core", "integration", "templates", "locale"):
@@ -104,7 +119,10 @@ def test_catalogue_has_the_texts_of_the_code(tmp_path, settings, monkeypatch):
     settings.LOCALE_PATHS = [tmp_path / "locale"]
     monkeypatch.chdir(tmp_path)
     call_command("makemessages", locale=["ja"], no_location=True, no_obsolete=True, verbosity=0)
-    found, have = ({key(message) for message in messages if message.id} for messages in (catalogue(tmp_path), MESSAGES))
+    found, have = (
+        {key(message) for message in messages if message.id}
+        for messages in (catalogue(tmp_path), MESSAGES)
+    )
     assert found - have == set(), "to be translated"
     assert have - found == set(), "no longer in the code"
 
@@ -113,7 +131,8 @@ def test_catalogue_has_the_texts_of_the_code(tmp_path, settings, monkeypatch):
 
 
 IN_TEMPLATES = re.compile(
-    r"""\{%\s*trans(?:late)?\s+(?:"(.+?)"|'(.+?)')|_\('(.+?)'\)|\{%\s*blocktrans(?:late)?[^%]*%\}([^{]*(?:\{\{[^{]*)*)\{%\s*endblocktrans"""
+    r"""\{%\s*trans(?:late)?\s+(?:"(.+?)"|'(.+?)')|_\('(.+?)'\)|"""
+    r"""\{%\s*blocktrans(?:late)?[^%]*%\}([^{]*(?:\{\{[^{]*)*)\{%\s*endblocktrans"""
 )
 
 
@@ -124,19 +143,32 @@ def foreign(package: Any, unused: str = "no/such/folder") -> Iterator[str]:
         if re.match(unused, path.relative_to(root).as_posix()):
             continue
         if path.suffix == ".html":
-            found = ("".join(groups) for groups in IN_TEMPLATES.findall(path.read_text(encoding="utf-8")))
+            found = (
+                "".join(groups) for groups in IN_TEMPLATES.findall(path.read_text(encoding="utf-8"))
+            )
             texts = (re.sub(r"\{\{ *(\w+) *\}\}", r"%(\1)s", text) for text in found)
             # Those on several lines are "trimmed".
-            yield from (re.sub(r"\s*\n\s*", " ", text.strip()) if "\n" in text else text for text in texts)
+            yield from (
+                re.sub(r"\s*\n\s*", " ", text.strip()) if "\n" in text else text for text in texts
+            )
         elif path.suffix == ".py":
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "gettext", "gettext_lazy") and node.args:
-                    yield from [node.args[0].value] if isinstance(node.args[0], ast.Constant) else []
+                if (
+                    isinstance(node, ast.Call)
+                    and getattr(node.func, "id", "") in ("_", "gettext", "gettext_lazy")
+                    and node.args
+                ):
+                    yield from (
+                        [node.args[0].value] if isinstance(node.args[0], ast.Constant) else []
+                    )
 
 
 @pytest.mark.parametrize(
     ("package", "unused", "ours"),
-    [(unfold, "contrib/(?!filters)", foreign_strings.UNFOLD_STRINGS), (simple_history, "templatetags/", foreign_strings.SIMPLE_HISTORY_STRINGS)],
+    [
+        (unfold, "contrib/(?!filters)", foreign_strings.UNFOLD_STRINGS),
+        (simple_history, "templatetags/", foreign_strings.SIMPLE_HISTORY_STRINGS),
+    ],
     ids=["unfold", "simple_history"],
 )
 def test_texts_of_other_packages_are_japanese_too(package, unused, ours):
@@ -144,7 +176,10 @@ def test_texts_of_other_packages_are_japanese_too(package, unused, ours):
     assert set(ours) <= marked
     with override("ja"):
         # "None" is Django's own, and stays so in its Japanese.
-        assert [text for text in sorted(marked) if not JAPANESE.search(gettext(text))] in ([], ["None"])
+        assert [text for text in sorted(marked) if not JAPANESE.search(gettext(text))] in (
+            [],
+            ["None"],
+        )
 
 
 # Reasons
@@ -210,15 +245,28 @@ def addresses(acme: SimpleNamespace) -> dict[str, str]:
         "integration_connection",
     ]
     lists += ["integration_tag", "core_account", "core_membership", "core_invitation"]
-    rows = {"syncrule": acme.rule, "syncrun": acme.run, "auditentry": acme.entry, "record": acme.record, "link": acme.link, "connection": acme.sansan}
+    rows = {
+        "syncrule": acme.rule,
+        "syncrun": acme.run,
+        "auditentry": acme.entry,
+        "record": acme.record,
+        "link": acme.link,
+        "connection": acme.sansan,
+    }
     return {
         "first page": reverse("admin:index"),
         "set-up": setup_url(""),
         **{f"set-up, {step}": setup_url(step, rule.pk) for step in STEPS},
         "health": health,
-        **{f"health, {stand}": f"{health}?stand={stand}" for stand in ("linked", "excluded", "failing", "merged")},
+        **{
+            f"health, {stand}": f"{health}?stand={stand}"
+            for stand in ("linked", "excluded", "failing", "merged")
+        },
         "health, search": f"{health}?q=nobody",
-        **{f"{model} page": reverse(f"admin:integration_{model}_change", args=[row.pk]) for model, row in rows.items()},
+        **{
+            f"{model} page": reverse(f"admin:integration_{model}_change", args=[row.pk])
+            for model, row in rows.items()
+        },
         "barred record": reverse("admin:integration_record_change", args=[acme.barred.pk]),
         "draft": reverse("admin:integration_syncrule_change", args=[acme.draft.pk]),
         "account": reverse("admin:core_account_change", args=[acme.account.pk]),
@@ -226,15 +274,29 @@ def addresses(acme: SimpleNamespace) -> dict[str, str]:
         **{name: reverse(f"admin:{name}_changelist") for name in lists},
         **{
             f"{name}, new": reverse(f"admin:{name}_add")
-            for name in ("integration_connection", "integration_syncrule", "core_membership", "core_invitation")
+            for name in (
+                "integration_connection",
+                "integration_syncrule",
+                "core_membership",
+                "core_invitation",
+            )
         },
     }
 
 
 def english_in(page: str) -> list[str]:
     # Scripts, and the labels that properties have in HubSpot.
-    page = re.sub(r"<script\b.*?</script>|<datalist\b.*?</datalist>|<small data-kind>.*?</small>", "", page, flags=re.DOTALL)
-    return sorted(text for text in ENGLISH if text in page and re.search(rf"(?<![\w-]){re.escape(text)}(?![\w-])", page))
+    page = re.sub(
+        r"<script\b.*?</script>|<datalist\b.*?</datalist>|<small data-kind>.*?</small>",
+        "",
+        page,
+        flags=re.DOTALL,
+    )
+    return sorted(
+        text
+        for text in ENGLISH
+        if text in page and re.search(rf"(?<![\w-]){re.escape(text)}(?![\w-])", page)
+    )
 
 
 def test_pages_are_japanese_for_who_reads_it(acme):
@@ -243,8 +305,13 @@ def test_pages_are_japanese_for_who_reads_it(acme):
     sign_in = browser.get(reverse("admin:login"), follow=True).content.decode()
     browser.force_login(acme.owner)
     answers = {name: browser.get(url, follow=True) for name, url in pages.items()}
-    assert {name: answer.status_code for name, answer in answers.items() if answer.status_code != 200} == {}
-    texts = {"sign-in": sign_in, **{name: answer.content.decode() for name, answer in answers.items()}}
+    assert {
+        name: answer.status_code for name, answer in answers.items() if answer.status_code != 200
+    } == {}
+    texts = {
+        "sign-in": sign_in,
+        **{name: answer.content.decode() for name, answer in answers.items()},
+    }
     assert [name for name, page in texts.items() if '<html lang="ja"' not in page] == []
     assert {name: found for name, page in texts.items() if (found := english_in(page))} == {}
 
@@ -265,7 +332,11 @@ def test_a_reader_can_change_the_language(acme):
 
 
 def test_an_invitation_is_japanese_for_who_reads_it(acme):
-    page = Client(headers={"accept-language": "ja"}).get(reverse("invitation", args=["acme-token"])).content.decode()
+    page = (
+        Client(headers={"accept-language": "ja"})
+        .get(reverse("invitation", args=["acme-token"]))
+        .content.decode()
+    )
     assert '<html lang="ja"' in page
     assert "招待されています" in page
     assert english_in(page) == []

@@ -1,4 +1,7 @@
-"""The platform's pages. Importing them registers them on our own site; Django's autodiscover does that at start."""
+"""The platform's pages.
+
+Importing them registers them on our own site; Django's autodiscover does that at start.
+"""
 
 from core.admin import account, departure, invitation, member, user
 

@@ -1,4 +1,6 @@
-"""Accounts: superusers make them, members see theirs, an owner may change name, time zone and retention."""
+"""Accounts: superusers make them, members see theirs, an owner may change name, time zone and
+retention.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from core.switcher import select_seen_accounts
 class AccountAdmin(ScopedAdmin):
     list_display = ("name", "slug", "timezone", "members", "active")
     search_fields = ("name", "slug")
-    fieldsets = ((None, {"fields": ("name", "slug", "timezone", "retention_days", "active", "created_at")}),)
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "timezone", "retention_days", "active", "created_at")}),
+    )
     readonly_fields = ("created_at",)
     ordering = ("slug",)
 
@@ -39,7 +43,9 @@ class AccountAdmin(ScopedAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Links, commands and configuration files name the slug; stopping a customer is the platform's decision."""
+        """Links, commands and configuration files name the slug; stopping a customer is the
+        platform's decision.
+        """
         fixed = () if request.user.is_superuser else ("slug",)  # type: ignore[union-attr]
         # Whether it is active is said on the page that asks why.
         return (*super().get_readonly_fields(request, obj), *fixed, *(("active",) if obj else ()))

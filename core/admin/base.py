@@ -1,6 +1,8 @@
-"""The one base of every page. What the pages need of unfold is here, so that the stock admin stays possible.
+"""The one base of every page. What the pages need of unfold is here, so that the stock admin stays
+possible.
 
-Rows come from the scoped manager: the request's scope is opened by ``core.tenancy.AccountScopeMiddleware``. Rights come
+Rows come from the scoped manager: the request's scope is opened by
+``core.tenancy.AccountScopeMiddleware``. Rights come
 from the user's role in the row's account (``core.roles``), never from Django's permissions.
 """
 
@@ -61,12 +63,18 @@ def find_account_id(obj: Any) -> int | None:
 
 def defer_secrets(rows: QuerySet[Any]) -> QuerySet[Any]:
     """One credential under a lost key would raise for a whole list, and no page shows one."""
-    secret = [field.name for field in rows.model._meta.concrete_fields if isinstance(field, EncryptedJSONField)]
+    secret = [
+        field.name
+        for field in rows.model._meta.concrete_fields
+        if isinstance(field, EncryptedJSONField)
+    ]
     return rows.defer(*secret) if secret else rows
 
 
 def is_leaving(obj: Any) -> bool:
-    """Whether the row's account is being deleted: its credentials are destroyed already, and nobody enters new ones."""
+    """Whether the row's account is being deleted: its credentials are destroyed already, and nobody
+    enters new ones.
+    """
     account = obj if isinstance(obj, Account) else getattr(obj, "account", None)
     return account is not None and account.leaving_at is not None
 
@@ -75,7 +83,9 @@ def select_editable_accounts(request: HttpRequest) -> QuerySet[Account]:
     seen = select_seen_accounts(request).filter(leaving_at__isnull=True)
     if request.user.is_superuser:  # type: ignore[union-attr]
         return seen
-    return Account.objects.filter(pk__in=[pk for pk in seen.values_list("pk", flat=True) if may(request.user, pk, EDIT)])
+    return Account.objects.filter(
+        pk__in=[pk for pk in seen.values_list("pk", flat=True) if may(request.user, pk, EDIT)]
+    )
 
 
 class RoleRights:
@@ -107,7 +117,9 @@ class RoleRights:
 class ScopedFields:
     """Choices end at the scope."""
 
-    def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
         related = db_field.related_model
         if related is Account:
             kwargs["queryset"] = select_editable_accounts(request)
@@ -116,7 +128,9 @@ class ScopedFields:
         return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Other rows are made, changed and deleted on their own pages, not in a popup beside a choice."""
+        """Other rows are made, changed and deleted on their own pages, not in a popup beside a
+        choice.
+        """
         field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
         if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget = field.widget.widget
@@ -124,22 +138,34 @@ class ScopedFields:
 
 
 class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Gives a new row its account where there is no choice, and keeps all its foreign keys inside that account."""
+    """Gives a new row its account where there is no choice, and keeps all its foreign keys inside
+    that account.
+    """
 
     request: HttpRequest
     change_reason = forms.CharField(
-        label=gettext_lazy("Why (for the history)"), required=False, max_length=500, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+        label=gettext_lazy("Why (for the history)"),
+        required=False,
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not needs_change_reason(self.instance):
             self.fields.pop("change_reason", None)
-        if "account" not in self.fields and self.instance.pk is None and isinstance(self.instance, AccountOwned):
-            self.instance.account = select_editable_accounts(self.request).get()  # add_view has seen to it that there is one
+        if (
+            "account" not in self.fields
+            and self.instance.pk is None
+            and isinstance(self.instance, AccountOwned)
+        ):
+            self.instance.account = select_editable_accounts(
+                self.request
+            ).get()  # add_view has seen to it that there is one
 
     def _get_validation_exclusions(self) -> set[str]:
-        # Uniqueness within an account can only be told with the account, also where the form does not ask for it.
+        # Uniqueness within an account can only be told with the account, also where the form does
+        # not ask for it.
         return super()._get_validation_exclusions() - ({"account"} - self.errors.keys())
 
     def clean(self) -> dict[str, Any]:
@@ -148,7 +174,13 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
         account = cleaned.get("account") or getattr(self.instance, "account", None)
         for name, value in list(cleaned.items()):
             if account and isinstance(value, AccountOwned) and value.account_id != account.pk:
-                self.add_error(name, ValidationError(_("This belongs to another account: choose one of %(account)s."), params={"account": account}))
+                self.add_error(
+                    name,
+                    ValidationError(
+                        _("This belongs to another account: choose one of %(account)s."),
+                        params={"account": account},
+                    ),
+                )
         return cleaned
 
     @property
@@ -184,11 +216,22 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return defer_secrets(super().get_queryset(request)).prefetch_related(*self.list_prefetch)
 
-    def get_paginator(self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any, **kwargs: Any) -> Paginator[Any]:
-        return self.paginator(queryset, per_page, *args, accounts=self.accounts_of(request), **kwargs)
+    def get_paginator(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        per_page: int,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Paginator[Any]:
+        return self.paginator(
+            queryset, per_page, *args, accounts=self.accounts_of(request), **kwargs
+        )
 
     def accounts_of(self, request: HttpRequest) -> list[int]:
-        """The accounts that a list can hold rows of, where its filters tell; none where they do not."""
+        """The accounts that a list can hold rows of, where its filters tell; none where they do
+        not.
+        """
         chosen = request.GET.get("account", "")
         return [int(chosen)] if is_id(chosen) else []
 
@@ -201,30 +244,49 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     def get_list_display(self, request: HttpRequest) -> list[str]:
         """The account is a column only for those who see more than one."""
         shown = list(super().get_list_display(request))
-        return [name for name in shown if name != "account"] if self.sees_one_account(request) else shown
+        return (
+            [name for name in shown if name != "account"]
+            if self.sees_one_account(request)
+            else shown
+        )
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         shown = list(super().get_list_filter(request))
-        return [one for one in shown if one is not AccountFilter] if self.sees_one_account(request) else shown
+        return (
+            [one for one in shown if one is not AccountFilter]
+            if self.sees_one_account(request)
+            else shown
+        )
 
     def sees_one_account(self, request: HttpRequest) -> bool:
         if not hasattr(request, "_one_account"):
             request._one_account = len(select_seen_accounts(request).values_list("pk")[:2]) < 2  # type: ignore[attr-defined]
         return bool(request._one_account)  # type: ignore[attr-defined]
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:  # type: ignore[type-arg]
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:  # type: ignore[type-arg]
         form = super().get_form(request, obj, change=change, **kwargs)
         form.request = request  # type: ignore[attr-defined]
         return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without a choice of accounts there is nothing to ask; the read-only account goes without saying, too."""
+        """Without a choice of accounts there is nothing to ask; the read-only account goes without
+        saying, too.
+        """
         fieldsets = list(super().get_fieldsets(request, obj))
         if needs_change_reason(obj) and self.has_change_permission(request, obj):
             fieldsets.append((None, {"fields": ("change_reason",)}))
-        if not self.has_account_field or (obj and not self.sees_one_account(request)) or (not obj and select_editable_accounts(request).count() > 1):
+        if (
+            not self.has_account_field
+            or (obj and not self.sees_one_account(request))
+            or (not obj and select_editable_accounts(request).count() > 1)
+        ):
             return fieldsets
-        return [(title, {**options, "fields": [f for f in options["fields"] if f != "account"]}) for title, options in fieldsets]
+        return [
+            (title, {**options, "fields": [f for f in options["fields"] if f != "account"]})
+            for title, options in fieldsets
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = tuple(super().get_readonly_fields(request, obj))
@@ -239,7 +301,9 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         return True
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Deleting many at once is nobody's wish here, and it would go around the rows' own guards."""
+        """Deleting many at once is nobody's wish here, and it would go around the rows' own
+        guards.
+        """
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
@@ -247,17 +311,25 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """An id that is none chooses nothing."""
         request.POST = request.POST.copy()  # type: ignore[misc]
-        request.POST.setlist(ACTION_CHECKBOX_NAME, filter(is_id, request.POST.getlist(ACTION_CHECKBOX_NAME)))  # type: ignore[arg-type]
+        request.POST.setlist(
+            ACTION_CHECKBOX_NAME, filter(is_id, request.POST.getlist(ACTION_CHECKBOX_NAME))
+        )  # type: ignore[arg-type]
         return super().response_action(request, queryset)
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """On an empty platform there is nothing that a row could hang on."""
-        if self.has_account_field and self.has_add_permission(request) and not select_editable_accounts(request).exists():
+        if (
+            self.has_account_field
+            and self.has_add_permission(request)
+            and not select_editable_accounts(request).exists()
+        ):
             messages.info(request, _("First make an account: everything else belongs to one."))
             return redirect(f"{self.admin_site.name}:core_account_add")
         return super().add_view(request, *args, **kwargs)  # type: ignore[no-any-return]
 
-    def history_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+    def history_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         """Asked before the row is looked for: an answer must not tell whether it is there."""
         obj = self.get_object(request, str(object_id))
         if not self.allowed(request, obj, HISTORY_RIGHT):
@@ -272,7 +344,9 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
             give_reason(row.instance, form.instance._change_reason or "")
         super().save_formset(request, form, formset, change)
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         obj = kwargs.get("obj")
         if obj is not None:
             context["buttons"] = self.buttons_for(request, obj)
@@ -284,8 +358,11 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         """What the detail page's own template needs."""
         return {}
 
-    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
-        # Django would go to the overview and repeat the id; another account's row is as absent as none.
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        # Django would go to the overview and repeat the id; another account's row is as absent as
+        # none.
         raise Http404
 
 

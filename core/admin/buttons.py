@@ -1,4 +1,5 @@
-"""Buttons on a detail page that do something: a POST each, so that no link, prefetch or foreign page can press one.
+"""Buttons on a detail page that do something: a POST each, so that no link, prefetch or foreign
+page can press one.
 
 (unfold's own detail actions are plain links.)
 """
@@ -31,8 +32,13 @@ class Button:
     title: Any
 
 
-def button(label: Any, *, icon: str = "", right: str = OPERATE, primary: bool = False, title: Any = "") -> Callable[[Any], Any]:
-    """Marks ``method(self, request, obj)`` as a button. What it returns is the answer; None goes back to the page."""
+def button(
+    label: Any, *, icon: str = "", right: str = OPERATE, primary: bool = False, title: Any = ""
+) -> Callable[[Any], Any]:
+    """Marks ``method(self, request, obj)`` as a button.
+
+    What it returns is the answer; None goes back to the page.
+    """
 
     def mark(method: Any) -> Any:
         method.button = Button(method.__name__, label, icon, right, primary, title)
@@ -53,17 +59,30 @@ class ButtonsMixin:
 
     def buttons_for(self, request: HttpRequest, obj: Model) -> list[Button]:
         marked = [getattr(self, name).button for name in self.buttons]
-        return [one for one in marked if self.button_fits(one.name, obj) and self.allowed(request, obj, one.right)]  # type: ignore[attr-defined]
+        return [
+            one
+            for one in marked
+            if self.button_fits(one.name, obj) and self.allowed(request, obj, one.right)
+        ]  # type: ignore[attr-defined]
 
     def button_urls(self) -> list[URLPattern]:
-        return [path("<int:object_id>/press/<slug:name>/", self.admin_site.admin_view(self.press), name=self._press_name)]  # type: ignore[attr-defined]
+        return [
+            path(
+                "<int:object_id>/press/<slug:name>/",
+                self.admin_site.admin_view(self.press),
+                name=self._press_name,
+            )
+        ]  # type: ignore[attr-defined]
 
     @property
     def _press_name(self) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_press"  # type: ignore[attr-defined]
 
     def page_of(self, obj: Model) -> str:
-        return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])  # type: ignore[attr-defined]
+        return reverse(
+            f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change",
+            args=[obj.pk],
+        )  # type: ignore[attr-defined]
 
     def press(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
         if request.method != "POST":
@@ -75,12 +94,20 @@ class ButtonsMixin:
         if not self.allowed(request, obj, method.button.right):  # type: ignore[attr-defined]
             raise PermissionDenied
         if isinstance(obj, AccountOwned) and not obj.account.active:
-            messages.error(request, _("%(account)s is switched off: nothing runs for it.") % {"account": obj.account})
+            messages.error(
+                request,
+                _("%(account)s is switched off: nothing runs for it.") % {"account": obj.account},
+            )
             return redirect(self.page_of(obj))
         if not self.button_fits(name, obj):
             # The page was open while somebody else pressed a button.
             messages.warning(
-                request, _("“%(label)s” is not possible any more: the page below shows how things stand now.") % {"label": method.button.label}
+                request,
+                _(
+                    "“%(label)s” is not possible any more: the page below shows how things "
+                    "stand now."
+                )
+                % {"label": method.button.label},
             )
             return redirect(self.page_of(obj))
         return method(request, obj) or redirect(self.page_of(obj))

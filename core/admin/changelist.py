@@ -1,4 +1,6 @@
-"""What every list shares: pages that the paginator reads, and a filter by account that ends at the user's own."""
+"""What every list shares: pages that the paginator reads, and a filter by account that ends at the
+user's own.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +30,25 @@ TOO_LONG_NUMBER = re.compile(r"\d{19}")
 
 class PagedChangeList(ChangeList):
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
-        """What would fail in the database only: a list that is asked wrongly goes back to the whole of it."""
-        if any("\0" in value or (TOO_LONG_NUMBER.search(value) and name != SEARCH_VAR) for name, value in request.GET.items()):
+        """What would fail in the database only: a list that is asked wrongly goes back to the whole
+        of it.
+        """
+        if any(
+            "\0" in value or (TOO_LONG_NUMBER.search(value) and name != SEARCH_VAR)
+            for name, value in request.GET.items()
+        ):
             raise IncorrectLookupParameters
         return super().get_queryset(request, *args, **kwargs)
 
     def get_results(self, request: HttpRequest) -> None:
-        """Django reads a list of one page around the paginator, which alone knows how to read a long table."""
+        """Django reads a list of one page around the paginator, which alone knows how to read a
+        long table.
+        """
         super().get_results(request)
         if not (self.show_all and self.can_show_all):
-            self.result_list = self.paginator.page(max(1, min(self.page_num, self.paginator.num_pages))).object_list
+            self.result_list = self.paginator.page(
+                max(1, min(self.page_num, self.paginator.num_pages))
+            ).object_list
         if not self.has_active_filters and not self.query:
             # Nothing was left out, so that there is no way back to "all" to offer.
             self.full_result_count = self.result_count
@@ -50,7 +61,10 @@ class AccountFilter(DropdownFilter):
     parameter_name = "account"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(str(pk), name) for pk, name in select_seen_accounts(request).order_by("name").values_list("pk", "name")]
+        return [
+            (str(pk), name)
+            for pk, name in select_seen_accounts(request).order_by("name").values_list("pk", "name")
+        ]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.filter(account=self.value()) if is_id(self.value()) else rows

@@ -14,7 +14,18 @@ from core.models import Departure
 class DepartureAdmin(PlatformRights, ReadOnlyAdmin):
     empty_text = gettext_lazy("No account was deleted yet.")
     list_display = ("name", "slug", "state", "rows", "asked_by", "asked_at", "ended_at")
-    fields = ("name", "slug", "state", "reason", "asked_by", "asked_at", "exported_at", "ended_at", "rows", "tables")
+    fields = (
+        "name",
+        "slug",
+        "state",
+        "reason",
+        "asked_by",
+        "asked_at",
+        "exported_at",
+        "ended_at",
+        "rows",
+        "tables",
+    )
     readonly_fields = fields
     ordering = ("-pk",)
 

@@ -44,14 +44,19 @@ class InvitationForm(ScopedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "account" not in self.fields and self.instance.pk is None:
-            self.instance.account = select_owned_accounts(self.request).get()  # get_fieldsets has counted them
+            self.instance.account = select_owned_accounts(
+                self.request
+            ).get()  # get_fieldsets has counted them
 
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"]).lower()
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        account, email = cleaned.get("account") or getattr(self.instance, "account", None), cleaned.get("email")
+        account, email = (
+            cleaned.get("account") or getattr(self.instance, "account", None),
+            cleaned.get("email"),
+        )
         if account and email:
             try:
                 check_new_address(account, email)
@@ -66,7 +71,10 @@ class InvitationForm(ScopedForm):
 @admin.register(Invitation, site=site)
 class InvitationAdmin(OwnersAdmin):
     form = InvitationForm
-    empty_text = gettext_lazy("Whoever you invite gets a link by e-mail, makes a user if there is none yet, and is a member from then on.")
+    empty_text = gettext_lazy(
+        "Whoever you invite gets a link by e-mail, makes a user if there is none yet, and is a "
+        "member from then on."
+    )
     list_display = ("email", "account", "role_name", "invited_by", "created_at", "state_badge")
     list_select_related = ("account",)
     search_fields = ("email",)
@@ -83,18 +91,45 @@ class InvitationAdmin(OwnersAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj:
-            text = _("“Delete” withdraws it: the link opens nothing from then on.") if self.has_delete_permission(request, obj) else ""
-            return ((None, {"fields": self.get_readonly_fields(request, obj), "description": text}),)
+            text = (
+                _("“Delete” withdraws it: the link opens nothing from then on.")
+                if self.has_delete_permission(request, obj)
+                else ""
+            )
+            return (
+                (None, {"fields": self.get_readonly_fields(request, obj), "description": text}),
+            )
         several = select_owned_accounts(request).count() > 1
-        text = _("Saving sends a mail with a link that is open for a week. Where an invitation is open already, the new link replaces the old one.")
-        return ((None, {"fields": ("account", "email", "role") if several else ("email", "role"), "description": text}),)
+        text = _(
+            "Saving sends a mail with a link that is open for a week. Where an invitation is "
+            "open already, the new link replaces the old one."
+        )
+        return (
+            (
+                None,
+                {
+                    "fields": ("account", "email", "role") if several else ("email", "role"),
+                    "description": text,
+                },
+            ),
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         made = ("email", "account", "role", "invited_by", "created_at", "expires_at")
-        return (*made, "accepted_at", "accepted_by") if obj and obj.accepted_at else made if obj else ()
+        return (
+            (*made, "accepted_at", "accepted_by")
+            if obj and obj.accepted_at
+            else made
+            if obj
+            else ()
+        )
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        response = super().add_view(request, form_url, {**HIDDEN_SAVE_BUTTONS, **(extra_context or {})})
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response = super().add_view(
+            request, form_url, {**HIDDEN_SAVE_BUTTONS, **(extra_context or {})}
+        )
         # Only now is the row committed: a slow mail host must not hold the database.
         invited = getattr(request, "_invited", None)
         return self.hand_over(request, *invited) if invited else response
@@ -105,14 +140,18 @@ class InvitationAdmin(OwnersAdmin):
         obj.refresh_from_db()
         request._invited = (made, token)  # type: ignore[attr-defined]
 
-    def response_add(self, request: HttpRequest, obj: Invitation, post_url_continue: Any = None) -> HttpResponse:
+    def response_add(
+        self, request: HttpRequest, obj: Invitation, post_url_continue: Any = None
+    ) -> HttpResponse:
         """Without Django's message: the page that takes this answer's place says what happened."""
         return redirect(self.page_of(obj))
 
     def hand_over(self, request: HttpRequest, invitation: Invitation, token: str) -> HttpResponse:
         """Shows the link in the answer itself: a message or a session would store it."""
         link = make_invitation_link(request, token)
-        field = UnfoldAdminTextInputWidget(attrs={"id": "invitation-link", "readonly": True, "onfocus": "this.select()"})
+        field = UnfoldAdminTextInputWidget(
+            attrs={"id": "invitation-link", "readonly": True, "onfocus": "this.select()"}
+        )
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -121,7 +160,9 @@ class InvitationAdmin(OwnersAdmin):
             "field": field.render("link", link),
             "sent": send_invitation(invitation, link),
         }
-        return TemplateResponse(request, "invitation/link.html", context, headers={"Referrer-Policy": "same-origin"})
+        return TemplateResponse(
+            request, "invitation/link.html", context, headers={"Referrer-Policy": "same-origin"}
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
         return add_standing(super().get_queryset(request))
@@ -129,7 +170,12 @@ class InvitationAdmin(OwnersAdmin):
     def button_fits(self, name: str, obj: Any) -> bool:
         return obj.accepted_at is None
 
-    @button(gettext_lazy("Send again"), icon="forward_to_inbox", right=OWN, title=gettext_lazy("With a new link: the old one opens nothing any more"))
+    @button(
+        gettext_lazy("Send again"),
+        icon="forward_to_inbox",
+        right=OWN,
+        title=gettext_lazy("With a new link: the old one opens nothing any more"),
+    )
     def send_again(self, request: HttpRequest, obj: Invitation) -> HttpResponse:
         token = renew_invitation(obj, request.user)  # type: ignore[arg-type]
         self.log_change(request, obj, _("Sent again."))
@@ -139,7 +185,10 @@ class InvitationAdmin(OwnersAdmin):
     def role_name(self, obj: Invitation) -> str:
         return obj.get_role_display()
 
-    @display(description=gettext_lazy("state"), label={"open": "info", "accepted": "success", "expired": "warning"})
+    @display(
+        description=gettext_lazy("state"),
+        label={"open": "info", "accepted": "success", "expired": "warning"},
+    )
     def state_badge(self, obj: Invitation) -> tuple[str, Any]:
         if obj.accepted_at:
             return "accepted", _("Accepted")

@@ -32,13 +32,19 @@ RIGHT_LABELS = {
     OWN: gettext_lazy("manages people"),
 }
 # Every role: of one that is not here the list would show the code instead of the name.
-ROLE_TONES = dict.fromkeys(Role, "default") | {Role.OWNER: "primary", Role.EDITOR: "info", Role.OPERATOR: "info"}
+ROLE_TONES = dict.fromkeys(Role, "default") | {
+    Role.OWNER: "primary",
+    Role.EDITOR: "info",
+    Role.OPERATOR: "info",
+}
 
 
 class MembershipForm(ScopedForm):
     """The user is typed, not chosen: a list of users would show every other customer's people."""
 
-    who = forms.CharField(label=gettext_lazy("User name or e-mail"), widget=UnfoldAdminTextInputWidget())
+    who = forms.CharField(
+        label=gettext_lazy("User name or e-mail"), widget=UnfoldAdminTextInputWidget()
+    )
 
     class Meta:
         model = Membership
@@ -53,18 +59,34 @@ class MembershipForm(ScopedForm):
 
     def clean_who(self) -> User:
         typed = self.cleaned_data["who"].strip()
-        found = list(select_known_users(self.request).filter(Q(username=typed) | Q(email__iexact=typed), is_active=True)[:2])
+        found = list(
+            select_known_users(self.request).filter(
+                Q(username=typed) | Q(email__iexact=typed), is_active=True
+            )[:2]
+        )
         if len(found) != 1:
-            raise ValidationError(_("Nobody signs in with this name: check the spelling, or send an invitation to somebody new."))
+            raise ValidationError(
+                _(
+                    "Nobody signs in with this name: check the spelling, or send an invitation "
+                    "to somebody new."
+                )
+            )
         return found[0]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        account, user = cleaned.get("account") or getattr(self.instance, "account", None), cleaned.get("who")
+        account, user = (
+            cleaned.get("account") or getattr(self.instance, "account", None),
+            cleaned.get("who"),
+        )
         if account and user and Membership.objects.filter(account=account, user=user).exists():
-            self.add_error("who", _("%(user)s is a member already: change the role there.") % {"user": user})
+            self.add_error(
+                "who", _("%(user)s is a member already: change the role there.") % {"user": user}
+            )
         if self.instance.pk and cleaned.get("role") != Role.OWNER and is_last_owner(self.instance):
-            self.add_error("role", _("An account needs an owner: make somebody else an owner first."))
+            self.add_error(
+                "role", _("An account needs an owner: make somebody else an owner first.")
+            )
         return cleaned
 
     def save(self, commit: bool = True) -> Membership:
@@ -74,19 +96,34 @@ class MembershipForm(ScopedForm):
 
 
 def make_user_help() -> SafeString:
-    here, link = _("Exactly as the person signs in. Who has no user yet gets in by e-mail:"), _("send an invitation")
-    return format_html('{} <a class="text-link mb-link" href="{}">{}</a>.', here, reverse("admin:core_invitation_add"), link)
+    here, link = (
+        _("Exactly as the person signs in. Who has no user yet gets in by e-mail:"),
+        _("send an invitation"),
+    )
+    return format_html(
+        '{} <a class="text-link mb-link" href="{}">{}</a>.',
+        here,
+        reverse("admin:core_invitation_add"),
+        link,
+    )
 
 
 def select_known_users(request: HttpRequest) -> QuerySet[User]:
-    """Whom an owner may add without asking: people of accounts of theirs. Anybody else is invited, and accepts.
+    """Whom an owner may add without asking: people of accounts of theirs. Anybody else is invited,
+    and accepts.
 
-    Found by name, others would be shown with their address, and tell which names there are. Nor has anybody proved that the
-    address that a user was invited by is theirs: found by it, they would take the seat of whom it was meant for.
+    Found by name, others would be shown with their address, and tell which names there are. Nor has
+    anybody proved that the
+    address that a user was invited by is theirs: found by it, they would take the seat of whom it
+    was meant for.
     """
     if request.user.is_superuser:  # type: ignore[union-attr]
         return User.objects.all()
-    owned = [pk for pk in select_user_accounts(request.user).values_list("pk", flat=True) if may(request.user, pk, OWN)]
+    owned = [
+        pk
+        for pk in select_user_accounts(request.user).values_list("pk", flat=True)
+        if may(request.user, pk, OWN)
+    ]
     return User.objects.filter(pk__in=Membership.objects.filter(account__in=owned).values("user"))
 
 
@@ -100,7 +137,11 @@ class OwnersAdmin(ScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        return rows if is_seeing_all_accounts(request) else rows.filter(account_id__in=list_owned_account_ids(request))
+        return (
+            rows
+            if is_seeing_all_accounts(request)
+            else rows.filter(account_id__in=list_owned_account_ids(request))
+        )
 
     def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         return super().allowed(request, obj, OWN)
@@ -124,7 +165,13 @@ class OwnersAdmin(ScopedAdmin):
 
 def make_roles_help() -> SafeString:
     """What each role may do, as the table of rights says."""
-    told = ((role.label, ", ".join(str(does) for action, does in RIGHT_LABELS.items() if action in MAY[role])) for role in Role)
+    told = (
+        (
+            role.label,
+            ", ".join(str(does) for action, does in RIGHT_LABELS.items() if action in MAY[role]),
+        )
+        for role in Role
+    )
     return format_html_join(SafeString("<br>"), "<b>{}</b>: {}", told)
 
 
@@ -150,7 +197,11 @@ class MembershipAdmin(OwnersAdmin):
         super().delete_model(request, obj)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ((None, {"fields": ("user", "account", "role")}),) if obj else ((None, {"fields": ("account", "who", "role")}),)
+        return (
+            ((None, {"fields": ("user", "account", "role")}),)
+            if obj
+            else ((None, {"fields": ("account", "who", "role")}),)
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("user", "account") if obj else ()
@@ -170,4 +221,8 @@ def is_seeing_all_accounts(request: HttpRequest) -> bool:
 
 
 def list_owned_account_ids(request: HttpRequest) -> list[int]:
-    return [pk for pk in select_seen_accounts(request).values_list("pk", flat=True) if may(request.user, pk, OWN)]
+    return [
+        pk
+        for pk in select_seen_accounts(request).values_list("pk", flat=True)
+        if may(request.user, pk, OWN)
+    ]

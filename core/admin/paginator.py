@@ -20,16 +20,26 @@ MOST_ACCOUNTS_APART = 20
 
 
 class CappedPaginator(Paginator):
-    """Counts at most 10,000 rows, reads each account apart, and finds the keys of a page before its rows.
+    """Counts at most 10,000 rows, reads each account apart, and finds the keys of a page before its
+    rows.
 
-    An index that begins with the account gives one account's newest rows at once. Over several accounts the database
-    reads and sorts all of their rows (1.6 s in a million), so the first rows of each are merged here. Keys first,
+    An index that begins with the account gives one account's newest rows at once. Over several
+    accounts the database
+    reads and sorts all of their rows (1.6 s in a million), so the first rows of each are merged
+    here. Keys first,
     because an index holds them: what has to be sorted is then numbers, and not whole rows.
     """
 
     template_name = "admin/pagination_capped.html"
 
-    def __init__(self, object_list: Any, per_page: int, *args: Any, accounts: Sequence[int] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        object_list: Any,
+        per_page: int,
+        *args: Any,
+        accounts: Sequence[int] = (),
+        **kwargs: Any,
+    ) -> None:
         """``accounts``: where a filter says already which accounts the rows are of."""
         super().__init__(object_list, per_page, *args, **kwargs)
         self.accounts = accounts
@@ -65,9 +75,15 @@ class CappedPaginator(Paginator):
         return [self.object_list.filter(account_id=account) for account in accounts]
 
     def _is_own(self, term: Any) -> bool:
-        """Whether rows are ordered by a column of theirs; a relation would be ordered as its own table is."""
+        """Whether rows are ordered by a column of theirs; a relation would be ordered as its own
+        table is.
+        """
         name = str(term).lstrip("-")
-        return isinstance(term, str) and "__" not in name and (name == "pk" or not self.object_list.model._meta.get_field(name).is_relation)
+        return (
+            isinstance(term, str)
+            and "__" not in name
+            and (name == "pk" or not self.object_list.model._meta.get_field(name).is_relation)
+        )
 
     def _keys(self, first: int, last: int) -> list[Any]:
         """Of the rows from ``first`` to ``last`` of all accounts together."""
@@ -79,12 +95,20 @@ class CappedPaginator(Paginator):
         keys = [key for part in parts for key in part.values_list(*names, "pk")[:last]]
         for at in reversed(range(len(terms))):
             # Where the database itself puts what is NULL.
-            keys.sort(key=lambda key: ((key[at] is None) is connection.features.nulls_order_largest, key[at]), reverse=terms[at].startswith("-"))
+            keys.sort(
+                key=lambda key: (
+                    (key[at] is None) is connection.features.nulls_order_largest,
+                    key[at],
+                ),
+                reverse=terms[at].startswith("-"),
+            )
         return [key[-1] for key in keys[first:last]]
 
 
 def list_accounts_in_scope(rows: object) -> Sequence[int]:
-    """Ids of the accounts that the open scope covers; none where that does not help to read ``rows``."""
+    """Ids of the accounts that the open scope covers; none where that does not help to read
+    ``rows``.
+    """
     if not isinstance(rows, QuerySet) or not issubclass(rows.model, AccountOwned):
         return []
     accounts = list_covered_accounts()

@@ -23,36 +23,58 @@ class Site(UnfoldAdminSite):
     # What the overview shows. Set by the app that knows it: the platform itself knows no sync.
     overview: Callable[[HttpRequest], dict[str, Any]] | None = None
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
         shown = self.overview(request) if self.overview else {}
         return super().index(request, {**shown, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
-        return [path("switch/", self.admin_view(switch_account), name="switch"), *super().get_urls()]
+        return [
+            path("switch/", self.admin_view(switch_account), name="switch"),
+            *super().get_urls(),
+        ]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return {**super().each_context(request), "switcher": make_account_choices(request)}
 
-    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+    def search(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
         """unfold's search over the names of pages is not shown, and fails on some addresses."""
         raise Http404
 
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        """unfold's form keeps the destination only where the address names one; without it Django goes to a page we do not have."""
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        """unfold's form keeps the destination only where the address names one; without it Django
+        goes to a page we do not have.
+        """
         if request.method == "GET" and REDIRECT_FIELD_NAME not in request.GET:
-            return redirect(f"{request.path}?{REDIRECT_FIELD_NAME}={reverse('admin:index', current_app=self.name)}")
+            index = reverse("admin:index", current_app=self.name)
+            return redirect(f"{request.path}?{REDIRECT_FIELD_NAME}={index}")
         return super().login(request, extra_context)
 
-    # Django lets these two pages be kept, but they name the accounts of who is signed in, like every other.
+    # Django lets these two pages be kept, but they name the accounts of who is signed in, like
+    # every other.
     password_change = method_decorator(never_cache)(UnfoldAdminSite.password_change)
     password_change_done = method_decorator(never_cache)(UnfoldAdminSite.password_change_done)
 
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """Without the entries that would end in "forbidden", and without empty groups. The one whose address says most is where one is."""
+        """Without the entries that would end in "forbidden", and without empty groups.
+
+        The one whose address says most is where one is.
+        """
         groups = super().get_sidebar_list(request)
-        here = max((str(item["link"]) for group in groups for item in group["items"] if item["active"]), key=len, default="")
+        here = max(
+            (str(item["link"]) for group in groups for item in group["items"] if item["active"]),
+            key=len,
+            default="",
+        )
         for group in groups:
-            group["items"] = [item for item in group["items"] if self.may_open(request, str(item["link"]))]
+            group["items"] = [
+                item for item in group["items"] if self.may_open(request, str(item["link"]))
+            ]
             for item in group["items"]:
                 item["active"] = str(item["link"]) == here
         return [group for group in groups if group["items"]]

@@ -30,7 +30,15 @@ class UserAdmin(PlatformRights, ScopedAdmin, DjangoUserAdmin):
     form = ChangedUserForm
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login")
+    list_display = (
+        "username",
+        "email",
+        "first_name",
+        "last_name",
+        "is_active",
+        "is_superuser",
+        "last_login",
+    )
     list_filter = ("is_active", "is_superuser")
     search_fields = ("username", "email", "first_name", "last_name")
     ordering = ("username",)

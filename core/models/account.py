@@ -19,7 +19,10 @@ def check_timezone(name: str) -> None:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError) as unknown:
-        raise ValidationError(_("“%(name)s” is not a time zone; use a name such as Asia/Tokyo."), params={"name": name}) from unknown
+        raise ValidationError(
+            _("“%(name)s” is not a time zone; use a name such as Asia/Tokyo."),
+            params={"name": name},
+        ) from unknown
 
 
 def default_retention() -> int:
@@ -27,7 +30,10 @@ def default_retention() -> int:
 
 
 class User(AbstractUser):
-    """A person who signs in. What they may do hangs on their memberships; superusers run the platform."""
+    """A person who signs in.
+
+    What they may do hangs on their memberships; superusers run the platform.
+    """
 
 
 class Account(Tracked):
@@ -35,15 +41,23 @@ class Account(Tracked):
 
     slug = models.SlugField(_("short name"), unique=True)
     name = models.CharField(_("name"), max_length=200)
-    timezone = models.CharField(_("time zone"), max_length=64, default="Asia/Tokyo", validators=[check_timezone])
-    active = models.BooleanField(_("active"), default=True, help_text=_("Nothing runs for an account that is not active."))
+    timezone = models.CharField(
+        _("time zone"), max_length=64, default="Asia/Tokyo", validators=[check_timezone]
+    )
+    active = models.BooleanField(
+        _("active"), default=True, help_text=_("Nothing runs for an account that is not active.")
+    )
     retention_days = models.PositiveIntegerField(
         _("audit retention"),
         default=default_retention,
         validators=[MinValueValidator(30), MaxValueValidator(36_500)],
-        help_text=_("Days that audit entries are kept. The database itself refuses to delete younger ones."),
+        help_text=_(
+            "Days that audit entries are kept. The database itself refuses to delete younger ones."
+        ),
     )
-    suspended_for = models.CharField(_("suspended because"), max_length=500, default="", blank=True, editable=False)
+    suspended_for = models.CharField(
+        _("suspended because"), max_length=500, default="", blank=True, editable=False
+    )
     exported_at = models.DateTimeField(_("exported"), null=True, editable=False)
     # Set when its deletion begins: from then on the database lets go of its audit log.
     leaving_at = models.DateTimeField(_("being deleted since"), null=True, editable=False)
@@ -76,15 +90,21 @@ class Role(models.TextChoices):
 class Membership(Tracked):
     """One user's role in one account."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships", verbose_name=_("user"))
-    account = models.ForeignKey(Account, models.CASCADE, related_name="memberships", verbose_name=_("account"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships", verbose_name=_("user")
+    )
+    account = models.ForeignKey(
+        Account, models.CASCADE, related_name="memberships", verbose_name=_("account")
+    )
     role = models.CharField(_("role"), max_length=16, choices=Role.choices, default=Role.VIEWER)
     history = make_history()
 
     class Meta:
         verbose_name = _("member")
         verbose_name_plural = _("members")
-        constraints = [models.UniqueConstraint(fields=("user", "account"), name="one_role_per_account")]
+        constraints = [
+            models.UniqueConstraint(fields=("user", "account"), name="one_role_per_account")
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} @ {self.account}: {self.get_role_display()}"

@@ -1,4 +1,7 @@
-"""Departure: proof that an account was deleted. Belongs to the platform, because its account is gone."""
+"""Departure: proof that an account was deleted.
+
+Belongs to the platform, because its account is gone.
+"""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _

@@ -23,9 +23,14 @@ def digest_token(token: str) -> str:
 
 
 class Invitation(models.Model):
-    """Open until it is accepted, withdrawn (deleted) or a week old. The token is in the mail only."""
+    """Open until it is accepted, withdrawn (deleted) or a week old.
 
-    account = models.ForeignKey(Account, models.CASCADE, related_name="invitations", verbose_name=_("account"))
+    The token is in the mail only.
+    """
+
+    account = models.ForeignKey(
+        Account, models.CASCADE, related_name="invitations", verbose_name=_("account")
+    )
     email = models.EmailField(_("e-mail"))
     role = models.CharField(_("role"), max_length=16, choices=Role.choices, default=Role.VIEWER)
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
@@ -39,7 +44,11 @@ class Invitation(models.Model):
         verbose_name = _("invitation")
         verbose_name_plural = _("invitations")
         constraints = [
-            models.UniqueConstraint(fields=("account", "email"), condition=models.Q(accepted_at__isnull=True), name="one_open_invitation"),
+            models.UniqueConstraint(
+                fields=("account", "email"),
+                condition=models.Q(accepted_at__isnull=True),
+                name="one_open_invitation",
+            ),
         ]
 
     def __str__(self) -> str:

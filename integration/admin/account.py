@@ -1,4 +1,6 @@
-"""Accounts as the platform's staff see them: how each one fares, and the way out: suspend, export, delete."""
+"""Accounts as the platform's staff see them: how each one fares, and the way out: suspend, export,
+delete.
+"""
 
 from __future__ import annotations
 
@@ -40,17 +42,41 @@ USAGE_DAYS = 30
 
 
 def measure_accounts(ids: list[int]) -> dict[int, dict[str, Any]]:
-    """Account -> how it fares. A handful of queries, however many accounts; each ends in an index."""
+    """Account -> how it fares.
+
+    A handful of queries, however many accounts; each ends in an index.
+    """
     found: dict[int, dict[str, Any]] = {pk: {} for pk in ids}
     since = timezone.now().date() - timedelta(days=USAGE_DAYS)
     with all_accounts():
         rules = dict(SyncRule.objects.filter(account__in=ids).values_list("pk", "account"))
-        states = SyncRule.objects.filter(account__in=ids, discarded_at__isnull=True).order_by().values_list("account").annotate(
-            active=Count("pk", filter=Q(state="active")), held=Count("pk", filter=Q(state="held")), n=Count("pk"), checked=Max("checked_at")
-        )  # fmt: skip
-        broken = Connection.objects.filter(account__in=ids, health__in=("reconnect", "unreachable")).order_by().values_list("account")
-        failing = Record.objects.filter(rule__in=list(rules), bucket=Bucket.FAILING).order_by().values_list("rule").annotate(n=Count("pk"))
-        usage = DayFigures.objects.filter(account__in=ids, day__gte=since).order_by().values_list("account")
+        states = (
+            SyncRule.objects.filter(account__in=ids, discarded_at__isnull=True)
+            .order_by()
+            .values_list("account")
+            .annotate(
+                active=Count("pk", filter=Q(state="active")),
+                held=Count("pk", filter=Q(state="held")),
+                n=Count("pk"),
+                checked=Max("checked_at"),
+            )
+        )
+        broken = (
+            Connection.objects.filter(account__in=ids, health__in=("reconnect", "unreachable"))
+            .order_by()
+            .values_list("account")
+        )
+        failing = (
+            Record.objects.filter(rule__in=list(rules), bucket=Bucket.FAILING)
+            .order_by()
+            .values_list("rule")
+            .annotate(n=Count("pk"))
+        )
+        usage = (
+            DayFigures.objects.filter(account__in=ids, day__gte=since)
+            .order_by()
+            .values_list("account")
+        )
         for pk, active, held, n, checked in states:
             found[pk].update(active=active, held=held, rules=n, checked=checked)
         for pk, n in broken.annotate(n=Count("pk")):
@@ -58,7 +84,8 @@ def measure_accounts(ids: list[int]) -> dict[int, dict[str, Any]]:
         for rule, n in failing:
             found[rules[rule]]["failing"] = found[rules[rule]].get("failing", 0) + n
         for pk, calls, written in usage.annotate(
-            calls=Sum("calls_sansan") + Sum("calls_hubspot"), written=Sum("created") + Sum("updated") + Sum("linked")
+            calls=Sum("calls_sansan") + Sum("calls_hubspot"),
+            written=Sum("created") + Sum("updated") + Sum("linked"),
         ):
             found[pk].update(calls=calls, written=written)
     for run in find_last_runs(ids):
@@ -67,23 +94,47 @@ def measure_accounts(ids: list[int]) -> dict[int, dict[str, Any]]:
 
 
 def find_last_runs(ids: list[int]) -> list[SyncRun]:
-    """One look into the index for each account: the greatest of a group would be found by reading all of its runs."""
+    """One look into the index for each account: the greatest of a group would be found by reading
+    all of its runs.
+    """
     last = SyncRun.objects.filter(account=OuterRef("pk")).order_by("-pk").values("pk")[:1]
     with all_accounts():
-        found = Account.objects.filter(pk__in=ids).annotate(run=Subquery(last)).values_list("run", flat=True)
+        found = (
+            Account.objects.filter(pk__in=ids)
+            .annotate(run=Subquery(last))
+            .values_list("run", flat=True)
+        )
         return list(SyncRun.objects.filter(pk__in=[pk for pk in found if pk]))
 
 
 class AccountHealthAdmin(AccountAdmin):
-    list_display = ("name", "slug", "health", "last_run", "last_check", "failing", "usage", "members", "active")
+    list_display = (
+        "name",
+        "slug",
+        "health",
+        "last_run",
+        "last_check",
+        "failing",
+        "usage",
+        "members",
+        "active",
+    )
     list_filter = ("active",)
     buttons = ("export", "resume")
     change_form_outer_before_template = "admin/integration/account_panel.html"
 
     def get_urls(self) -> list[URLPattern]:
         return [
-            path("<int:object_id>/suspend/", self.admin_site.admin_view(self.suspend), name="core_account_suspend"),
-            path("<int:object_id>/leave/", self.admin_site.admin_view(self.leave), name="core_account_leave"),
+            path(
+                "<int:object_id>/suspend/",
+                self.admin_site.admin_view(self.suspend),
+                name="core_account_suspend",
+            ),
+            path(
+                "<int:object_id>/leave/",
+                self.admin_site.admin_view(self.leave),
+                name="core_account_leave",
+            ),
             *super().get_urls(),
         ]
 
@@ -100,8 +151,12 @@ class AccountHealthAdmin(AccountAdmin):
             "account": obj,
             "fares": measure_accounts([obj.pk])[obj.pk],
             "health": self.health(obj),
-            "suspend_url": reverse("admin:core_account_suspend", args=[obj.pk]) if mine and obj.active else "",
-            "leave_url": reverse("admin:core_account_leave", args=[obj.pk]) if mine and not obj.active and not obj.leaving_at else "",
+            "suspend_url": reverse("admin:core_account_suspend", args=[obj.pk])
+            if mine and obj.active
+            else "",
+            "leave_url": reverse("admin:core_account_leave", args=[obj.pk])
+            if mine and not obj.active and not obj.leaving_at
+            else "",
             "exported": show_moment(obj.exported_at),
         }
 
@@ -118,11 +173,15 @@ class AccountHealthAdmin(AccountAdmin):
         gettext_lazy("Export everything"),
         icon="download",
         right=EXPORT,
-        title=gettext_lazy("A ZIP of configuration, records, links, audit log and history, without secrets"),
+        title=gettext_lazy(
+            "A ZIP of configuration, records, links, audit log and history, without secrets"
+        ),
     )
     def export(self, request: HttpRequest, obj: Account) -> HttpResponseBase:
         response = StreamingHttpResponse(stream_archive(obj), content_type="application/zip")
-        response["Content-Disposition"] = f'attachment; filename="{obj.slug}-{timezone.localtime():%Y%m%d-%H%M}.zip"'
+        response["Content-Disposition"] = (
+            f'attachment; filename="{obj.slug}-{timezone.localtime():%Y%m%d-%H%M}.zip"'
+        )
         return response  # type: ignore[return-value]
 
     @button(gettext_lazy("Resume"), icon="play_arrow", right=OWN, primary=True)
@@ -130,7 +189,10 @@ class AccountHealthAdmin(AccountAdmin):
         self.for_staff(request)
         obj.active, obj.suspended_for = True, ""
         give_reason(obj, _("Resumed")).save(update_fields=["active", "suspended_for"])
-        messages.success(request, _("%(account)s is active again: its rules go on by themselves.") % {"account": obj})
+        messages.success(
+            request,
+            _("%(account)s is active again: its rules go on by themselves.") % {"account": obj},
+        )
 
     def suspend(self, request: HttpRequest, object_id: int) -> HttpResponse:
         obj = self.found(request, object_id)
@@ -141,7 +203,14 @@ class AccountHealthAdmin(AccountAdmin):
             reason = read_typed_reason(request)
             obj.active, obj.suspended_for = False, reason
             give_reason(obj, reason).save(update_fields=["active", "suspended_for"])
-            messages.success(request, _("%(account)s is suspended: nothing runs for it. A slice that is under way ends first.") % {"account": obj})
+            messages.success(
+                request,
+                _(
+                    "%(account)s is suspended: nothing runs for it. A slice that is under way "
+                    "ends first."
+                )
+                % {"account": obj},
+            )
             return redirect(self.page_of(obj))
         return self.confirm(request, obj, "suspend", problems)
 
@@ -155,23 +224,40 @@ class AccountHealthAdmin(AccountAdmin):
         if obj.active:
             problems["all"] = _("Suspend the account first.")
         elif obj.exported_at is None or obj.exported_at < timezone.now() - EXPORT_LIFETIME:
-            problems["all"] = _("Export everything first: after the deletion nothing can be brought back. An export counts for a day.")
+            problems["all"] = _(
+                "Export everything first: after the deletion nothing can be brought back. An "
+                "export counts for a day."
+            )
         if request.method == "POST" and not problems:
             self.begin_to_leave(request, obj, read_typed_reason(request))
             return redirect("admin:core_departure_changelist")
         return self.confirm(request, obj, "leave", problems)
 
     def begin_to_leave(self, request: HttpRequest, obj: Account, reason: str) -> None:
-        """The credentials go at once, the rows by and by; the row of the departure outlives them."""
+        """The credentials go at once, the rows by and by; the row of the departure outlives
+        them.
+        """
         with transaction.atomic():
-            begun = Account.objects.filter(pk=obj.pk, leaving_at__isnull=True).update(leaving_at=timezone.now())
+            begun = Account.objects.filter(pk=obj.pk, leaving_at__isnull=True).update(
+                leaving_at=timezone.now()
+            )
             if not begun:
                 return
             destroy_credentials(obj)
-            asked = {"asked_by": request.user.get_username(), "reason": reason, "asked_at": timezone.now()}
-            departure = Departure.objects.create(slug=obj.slug, name=obj.name, exported_at=obj.exported_at, **asked)
+            asked = {
+                "asked_by": request.user.get_username(),
+                "reason": reason,
+                "asked_at": timezone.now(),
+            }
+            departure = Departure.objects.create(
+                slug=obj.slug, name=obj.name, exported_at=obj.exported_at, **asked
+            )
             tasks.enqueue_departure(departure, obj)
-        messages.success(request, _("%(account)s is being deleted. Its credentials are destroyed already.") % {"account": obj})
+        messages.success(
+            request,
+            _("%(account)s is being deleted. Its credentials are destroyed already.")
+            % {"account": obj},
+        )
 
     def found(self, request: HttpRequest, object_id: int) -> Account:
         self.for_staff(request)
@@ -193,16 +279,22 @@ class AccountHealthAdmin(AccountAdmin):
             problems["reason"] = _("Say why: it stands in the history.")
         return problems
 
-    def confirm(self, request: HttpRequest, obj: Account, what: str, problems: dict[str, Any]) -> HttpResponse:
+    def confirm(
+        self, request: HttpRequest, obj: Account, what: str, problems: dict[str, Any]
+    ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Suspend %(account)s") % {"account": obj} if what == "suspend" else _("Delete %(account)s") % {"account": obj},
+            "title": _("Suspend %(account)s") % {"account": obj}
+            if what == "suspend"
+            else _("Delete %(account)s") % {"account": obj},
             "account": obj,
             "what": what,
             "problems": problems,
             "typed": request.POST,
             "refused": request.method == "POST",
-            "export_url": reverse("admin:core_account_press", args=[obj.pk, "export"]) if what == "leave" and not obj.active else "",
+            "export_url": reverse("admin:core_account_press", args=[obj.pk, "export"])
+            if what == "leave" and not obj.active
+            else "",
             "back": self.page_of(obj),
             "original": obj,
         }
@@ -221,12 +313,20 @@ class AccountHealthAdmin(AccountAdmin):
             return make_badge("", _("Needs a person"), "bad")
         if not told.get("active"):
             return make_badge("", _("No active rule"), "plain")
-        return make_badge("", _("Some records failing"), "warn") if told.get("failing") else make_badge("", _("Working"), "good")
+        return (
+            make_badge("", _("Some records failing"), "warn")
+            if told.get("failing")
+            else make_badge("", _("Working"), "good")
+        )
 
     @display(description=gettext_lazy("last run"))
     def last_run(self, obj: Any) -> SafeString:
         run = obj.fares.get("run")
-        return format_html('<a href="{}">{}</a>', make_page_url(run), make_choice_badge(run, "state")) if run else SafeString("–")
+        return (
+            format_html('<a href="{}">{}</a>', make_page_url(run), make_choice_badge(run, "state"))
+            if run
+            else SafeString("–")
+        )
 
     @display(description=gettext_lazy("last check"))
     def last_check(self, obj: Any) -> Any:
@@ -235,11 +335,17 @@ class AccountHealthAdmin(AccountAdmin):
     @display(description=gettext_lazy("failing"))
     def failing(self, obj: Any) -> SafeString:
         n = obj.fares.get("failing", 0)
-        return format_html('<span class="mb-pair mb-text-{}">{}</span>', "bad" if n else "muted", show_number(n))
+        return format_html(
+            '<span class="mb-pair mb-text-{}">{}</span>', "bad" if n else "muted", show_number(n)
+        )
 
     @display(description=gettext_lazy("30 days: written / calls"))
     def usage(self, obj: Any) -> SafeString:
-        return format_html('<span class="mb-pair">{} / {}</span>', show_number(obj.fares.get("written", 0)), show_number(obj.fares.get("calls", 0)))
+        return format_html(
+            '<span class="mb-pair">{} / {}</span>',
+            show_number(obj.fares.get("written", 0)),
+            show_number(obj.fares.get("calls", 0)),
+        )
 
 
 def read_typed_reason(request: HttpRequest) -> str:

@@ -1,4 +1,6 @@
-"""Connections: credentials go in and never come out; what they are good for is tested by the workers."""
+"""Connections: credentials go in and never come out; what they are good for is tested by the
+workers.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +30,24 @@ from integration.admin.parts.shown import make_badge, make_choice_badge, show_mo
 from integration.admin.setup import oauth
 from integration.models import Connection, Link, SyncRule, Tag
 
-TEST_QUEUED_TEXT = gettext_lazy("Queued. The result appears under “What we saw” as soon as a worker has it: reload this page in a few seconds.")
+TEST_QUEUED_TEXT = gettext_lazy(
+    "Queued. The result appears under “What we saw” as soon as a worker has it: reload this "
+    "page in a few seconds."
+)
 SECRET_FIELDS = ["credentials", "hint", "health", "health_detail", "tested_at"]
 
 
 class ConnectionForm(ScopedForm):
-    """The secret is asked for apart from the model's field, so that no form can render what is stored."""
+    """The secret is asked for apart from the model's field, so that no form can render what is
+    stored.
+    """
 
     secret = forms.CharField(
         label=gettext_lazy("API key or access token"),
         max_length=2000,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password", "spellcheck": "false"}),
+        widget=UnfoldAdminPasswordWidget(
+            attrs={"autocomplete": "new-password", "spellcheck": "false"}
+        ),
         help_text=gettext_lazy("Stored encrypted, and never shown again."),
     )
 
@@ -46,8 +55,13 @@ class ConnectionForm(ScopedForm):
         label=gettext_lazy("Secret of its webhooks"),
         max_length=200,
         required=False,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password", "spellcheck": "false"}),
-        help_text=gettext_lazy("The client secret of the HubSpot app that sends them. Leave blank to keep what is stored; “none” takes it away."),
+        widget=UnfoldAdminPasswordWidget(
+            attrs={"autocomplete": "new-password", "spellcheck": "false"}
+        ),
+        help_text=gettext_lazy(
+            "The client secret of the HubSpot app that sends them. Leave blank to keep what is "
+            "stored; “none” takes it away."
+        ),
     )
 
     class Meta:
@@ -58,7 +72,9 @@ class ConnectionForm(ScopedForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk and "secret" in self.fields:
             self.fields["secret"].required = False
-            self.fields["secret"].help_text = _("Leave blank to keep %(hint)s. A new one is tested at once.") % {"hint": self.instance.hint or "****"}
+            self.fields["secret"].help_text = _(
+                "Leave blank to keep %(hint)s. A new one is tested at once."
+            ) % {"hint": self.instance.hint or "****"}
 
     def clean_secret(self) -> str:
         return check_typed_secret(str(self.cleaned_data["secret"]))
@@ -80,17 +96,37 @@ class ConnectionAdmin(ScopedAdmin):
     form = ConnectionForm
     empty_text = gettext_lazy("Connect Sansan and HubSpot here: a rule joins the two.")
     list_display = ("slug", "system_badge", "account", "hint", "health_badge", "seen", "tested")
-    list_filter = (("system", ChoicesDropdownFilter), ("health", ChoicesDropdownFilter), AccountFilter)
+    list_filter = (
+        ("system", ChoicesDropdownFilter),
+        ("health", ChoicesDropdownFilter),
+        AccountFilter,
+    )
     list_select_related = ("account",)
     search_fields = ("slug",)
     ordering = ("account", "system", "slug")
     fieldsets = (
         (None, {"fields": ("account", "system", "slug", "secret")}),
-        (gettext_lazy("Rate limit"), {"fields": ("budget", "speed", ("rate_calls", "rate_seconds"))}),
+        (
+            gettext_lazy("Rate limit"),
+            {"fields": ("budget", "speed", ("rate_calls", "rate_seconds"))},
+        ),
         (gettext_lazy("Changes in HubSpot"), {"fields": ("webhook_secret", "hears", "by_itself")}),
-        (gettext_lazy("What we saw"), {"fields": (("health_badge", "tested"), "health_text", ("remote_id", "sees"))}),
+        (
+            gettext_lazy("What we saw"),
+            {"fields": (("health_badge", "tested"), "health_text", ("remote_id", "sees"))},
+        ),
     )
-    readonly_fields = ("health_badge", "tested", "health_text", "remote_id", "sees", "budget", "speed", "hears", "by_itself")
+    readonly_fields = (
+        "health_badge",
+        "tested",
+        "health_text",
+        "remote_id",
+        "sees",
+        "budget",
+        "speed",
+        "hears",
+        "by_itself",
+    )
     buttons = ("test_connection", "refresh_tags", "sign_in")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -101,7 +137,13 @@ class ConnectionAdmin(ScopedAdmin):
             return [fieldsets[0], (fieldsets[1][0], {"fields": ("rate_calls", "rate_seconds")})]
         if obj.system != Connection.System.HUBSPOT:
             del fieldsets[2]
-        return [(title, {**options, "fields": [name for name in options["fields"] if name not in hidden]}) for title, options in fieldsets]
+        return [
+            (
+                title,
+                {**options, "fields": [name for name in options["fields"] if name not in hidden]},
+            )
+            for title, options in fieldsets
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """A key of one system says nothing to the other."""
@@ -123,19 +165,33 @@ class ConnectionAdmin(ScopedAdmin):
         if hook:
             obj.set_webhook_secret("" if hook == "none" else hook)
         # Only what the form asked for: workers write the other columns at the same time.
-        fields = [name for name in form.changed_data if name not in ("secret", "webhook_secret")] + (SECRET_FIELDS if secret else [])
+        fields = [
+            name for name in form.changed_data if name not in ("secret", "webhook_secret")
+        ] + (SECRET_FIELDS if secret else [])
         fields += ["credentials"] if hook and not secret else []
         obj.save(update_fields=fields if change else None)
         if secret:
             tasks.enqueue_check(obj)
-            messages.info(request, _("The key of %(connection)s is being tested.") % {"connection": obj.slug})
+            messages.info(
+                request, _("The key of %(connection)s is being tested.") % {"connection": obj.slug}
+            )
         if secret and change:
             self.tell_held(request, obj)
 
     def tell_held(self, request: HttpRequest, obj: Connection) -> None:
-        for rule in SyncRule.objects.filter(Q(sansan=obj) | Q(hubspot=obj), state=SyncRule.State.HELD).only("slug"):
+        for rule in SyncRule.objects.filter(
+            Q(sansan=obj) | Q(hubspot=obj), state=SyncRule.State.HELD
+        ).only("slug"):
             messages.warning(
-                request, format_html(_("The rule <a href='{}'>{}</a> is held: resume it there once the connection works."), make_page_url(rule), rule.slug)
+                request,
+                format_html(
+                    _(
+                        "The rule <a href='{}'>{}</a> is held: resume it there once the "
+                        "connection works."
+                    ),
+                    make_page_url(rule),
+                    rule.slug,
+                ),
             )
 
     @button(gettext_lazy("Test connection"), icon="network_check", primary=True)
@@ -143,12 +199,23 @@ class ConnectionAdmin(ScopedAdmin):
         tasks.enqueue_check(obj)
         messages.info(request, TEST_QUEUED_TEXT)
 
-    @button(gettext_lazy("Refresh tags"), icon="sell", title=gettext_lazy("Reads every tag that the key sees"))
+    @button(
+        gettext_lazy("Refresh tags"),
+        icon="sell",
+        title=gettext_lazy("Reads every tag that the key sees"),
+    )
     def refresh_tags(self, request: HttpRequest, obj: Connection) -> None:
         tasks.enqueue_tags(obj)
-        messages.info(request, _("Queued. The tags appear in their list as soon as a worker has read them."))
+        messages.info(
+            request, _("Queued. The tags appear in their list as soon as a worker has read them.")
+        )
 
-    @button(gettext_lazy("Sign in to HubSpot"), icon="login", right=EDIT, title=gettext_lazy("In place of the key that it has now"))
+    @button(
+        gettext_lazy("Sign in to HubSpot"),
+        icon="login",
+        right=EDIT,
+        title=gettext_lazy("In place of the key that it has now"),
+    )
     def sign_in(self, request: HttpRequest, obj: Connection) -> HttpResponse:
         return oauth.begin_oauth(request, obj.account, self.page_of(obj), obj)
 
@@ -171,9 +238,16 @@ class ConnectionAdmin(ScopedAdmin):
         address = f"{settings.PUBLIC_URL or 'https://…'}{reverse('hubspot_webhook')}"
         if obj.heard_at:
             return format_html("{} {}", _("By webhook, last"), show_moment(obj.heard_at))
-        asked = format_html("{} {}", _("Asked for, last"), show_moment(obj.polled_at)) if obj.polled_at else _("Not yet: it begins with the first run.")
+        asked = (
+            format_html("{} {}", _("Asked for, last"), show_moment(obj.polled_at))
+            if obj.polled_at
+            else _("Not yet: it begins with the first run.")
+        )
         return format_html(
-            '<span class="mb-two"><span>{}</span><small>{} <code>{}</code></small></span>', asked, _("For webhooks, enter in HubSpot's app:"), address
+            '<span class="mb-two"><span>{}</span><small>{} <code>{}</code></small></span>',
+            asked,
+            _("For webhooks, enter in HubSpot's app:"),
+            address,
         )
 
     @display(description=gettext_lazy("companies"))
@@ -211,8 +285,13 @@ class ConnectionAdmin(ScopedAdmin):
         if obj.system == Connection.System.HUBSPOT:
             return _("%(n)s contact properties") % {"n": show_number(len(obj.schema))}
         tags = Tag.objects.filter(connection=obj)
-        text = _("%(all)s tags, %(selected)s selected") % {"all": show_number(tags.count()), "selected": show_number(tags.filter(selected=True).count())}
-        return format_html('<a class="text-link" href="{}">{}</a>', make_list_url(Tag, connection=obj.pk), text)
+        text = _("%(all)s tags, %(selected)s selected") % {
+            "all": show_number(tags.count()),
+            "selected": show_number(tags.filter(selected=True).count()),
+        }
+        return format_html(
+            '<a class="text-link" href="{}">{}</a>', make_list_url(Tag, connection=obj.pk), text
+        )
 
 
 def is_connection_used(connection: Connection) -> bool:

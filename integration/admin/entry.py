@@ -1,4 +1,7 @@
-"""The audit log: what became of each record, when, why, and what it was before. Stays quick with a million rows."""
+"""The audit log: what became of each record, when, why, and what it was before.
+
+Stays quick with a million rows.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,16 @@ log = structlog.get_logger()
 @admin.register(AuditEntry, site=site)
 class AuditEntryAdmin(PanelAdmin):
     empty_text = gettext_lazy("What becomes of each record stands here, from the first run on.")
-    list_display = ("planned", "who", "account", "decision_badge", "why", "outcome_badge", "rule_name", "run_number")
+    list_display = (
+        "planned",
+        "who",
+        "account",
+        "decision_badge",
+        "why",
+        "outcome_badge",
+        "rule_name",
+        "run_number",
+    )
     list_filter = (
         DaysFilter,
         RuleFilter,
@@ -72,9 +84,15 @@ class AuditEntryAdmin(PanelAdmin):
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Days are found in the index of times, which gives them in its own order."""
-        return ("-planned_at", "-id") if request.GET.get("day_from") or request.GET.get("day_to") else ("-id",)
+        return (
+            ("-planned_at", "-id")
+            if request.GET.get("day_from") or request.GET.get("day_to")
+            else ("-id",)
+        )
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -82,26 +100,45 @@ class AuditEntryAdmin(PanelAdmin):
             return queryset.filter(email=normalize_email(term)).exclude(email=""), False
         # An entry outlives its record, so the term may be a card that only the log still knows.
         cards = {term, *search.find_people(request, term).values()}
-        # Keys first and unordered: asked for the newest, the database would walk the whole log to avoid a sort.
-        return queryset.filter(pk__in=list(queryset.filter(card_id__in=cards).order_by().values_list("pk", flat=True)[:MOST_ROWS_COUNTED])), False
+        # Keys first and unordered: asked for the newest, the database would walk the whole log to
+        # avoid a sort.
+        return queryset.filter(
+            pk__in=list(
+                queryset.filter(card_id__in=cards)
+                .order_by()
+                .values_list("pk", flat=True)[:MOST_ROWS_COUNTED]
+            )
+        ), False
 
     def get_urls(self) -> list[URLPattern]:
-        export = path("export/", self.admin_site.admin_view(self.export), name="integration_auditentry_export")
+        export = path(
+            "export/", self.admin_site.admin_view(self.export), name="integration_auditentry_export"
+        )
         return [export, *super().get_urls()]
 
     def exportable(self, request: HttpRequest) -> list[int]:
         """Who may export in one account only takes nothing out of the others."""
-        return [pk for pk in select_seen_accounts(request).values_list("pk", flat=True) if may(request.user, pk, EXPORT)]
+        return [
+            pk
+            for pk in select_seen_accounts(request).values_list("pk", flat=True)
+            if may(request.user, pk, EXPORT)
+        ]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().changelist_view(request, {"may_export": self.allowed(request, None, EXPORT), **(extra_context or {})})
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        return super().changelist_view(
+            request, {"may_export": self.allowed(request, None, EXPORT), **(extra_context or {})}
+        )
 
     def export(self, request: HttpRequest) -> HttpResponseBase:
         """The list as it is filtered. Reading only, so a plain link may lead here."""
         if not self.allowed(request, None, EXPORT):
             raise PermissionDenied
         try:
-            entries = self.get_changelist_instance(request).queryset.filter(account__in=self.exportable(request))
+            entries = self.get_changelist_instance(request).queryset.filter(
+                account__in=self.exportable(request)
+            )
         except IncorrectLookupParameters:
             return redirect(make_list_url(AuditEntry))
         log.info("audit_log_exported", user=request.user.pk, filters=sorted(request.GET))
@@ -110,7 +147,12 @@ class AuditEntryAdmin(PanelAdmin):
     def page_context(self, request: HttpRequest, obj: AuditEntry) -> dict[str, Any]:
         record = Record.objects.filter(pk=obj.record_id).first()
         # Not the whole connection: a lost encryption key must not take the log down.
-        schema = Connection.objects.filter(pk=obj.rule.hubspot_id).values_list("schema", flat=True).first() or {}
+        schema = (
+            Connection.objects.filter(pk=obj.rule.hubspot_id)
+            .values_list("schema", flat=True)
+            .first()
+            or {}
+        )
         return {
             "entry": obj,
             "decision": self.decision_badge(obj),
@@ -123,7 +165,12 @@ class AuditEntryAdmin(PanelAdmin):
             "rule_url": make_page_url(obj.rule),
             "record_url": make_page_url(record) if record else "",
             "run_url": make_page_url(obj.run),
-            "others": list_entry_lines(AuditEntry.objects.filter(account=obj.account_id, card_id=obj.card_id).exclude(pk=obj.pk)[:10], of=obj.rule_id),
+            "others": list_entry_lines(
+                AuditEntry.objects.filter(account=obj.account_id, card_id=obj.card_id).exclude(
+                    pk=obj.pk
+                )[:10],
+                of=obj.rule_id,
+            ),
             "others_url": make_list_url(AuditEntry, q=obj.card_id),
         }
 
@@ -134,7 +181,11 @@ class AuditEntryAdmin(PanelAdmin):
     @display(description=gettext_lazy("person"))
     def who(self, obj: AuditEntry) -> SafeString:
         second = obj.email or obj.card_id
-        return format_html('<span class="mb-two">{}<small>{}</small></span>', obj.name or obj.card_id or "–", second)
+        return format_html(
+            '<span class="mb-two">{}<small>{}</small></span>',
+            obj.name or obj.card_id or "–",
+            second,
+        )
 
     @display(description=gettext_lazy("decision"))
     def decision_badge(self, obj: AuditEntry) -> SafeString:
@@ -177,7 +228,9 @@ def list_entry_stages(entry: AuditEntry) -> list[dict[str, Any]]:
 
 
 def list_entry_lines(entries: QuerySet[AuditEntry], of: int = 0) -> list[dict[str, Any]]:
-    """Entries as lines of another page, ``of`` a rule; each names its rule where they are of several."""
+    """Entries as lines of another page, ``of`` a rule; each names its rule where they are of
+    several.
+    """
     rows = list(entries.select_related("rule"))
     several = len({entry.rule_id for entry in rows} | ({of} if of else set())) > 1
     return [
@@ -189,7 +242,9 @@ def list_entry_lines(entries: QuerySet[AuditEntry], of: int = 0) -> list[dict[st
             "sentence": explain_reason(entry.reason),
             "rule": entry.rule.slug if several else "",
             "changed": ", ".join(list(entry.after)[:6]),
-            "stages": [stage for stage in list_entry_stages(entry) if stage["done"]] if entry.sent_at else [],
+            "stages": [stage for stage in list_entry_stages(entry) if stage["done"]]
+            if entry.sent_at
+            else [],
         }
         for entry in rows
     ]

@@ -43,7 +43,15 @@ from integration.admin.parts.standing import count_records_by_bucket
 from integration.intake.people import choose_side_for_all, retry_reason, retry_records
 from integration.models import Bucket, DayFigures, Record, Side, SyncRule
 
-HEALTH_TABS = (Bucket.LINKED, Bucket.EXCLUDED, Bucket.FAILING, Bucket.MERGED, Bucket.HELD, Bucket.WAITING, Bucket.UNSEEN)
+HEALTH_TABS = (
+    Bucket.LINKED,
+    Bucket.EXCLUDED,
+    Bucket.FAILING,
+    Bucket.MERGED,
+    Bucket.HELD,
+    Bucket.WAITING,
+    Bucket.UNSEEN,
+)
 HEALTH_ROWS_A_PAGE = 25
 # More cards of one reason than this are not gone through to tell how many people they are.
 MOST_CARDS_TO_COUNT_PEOPLE = 20_000
@@ -53,7 +61,13 @@ class HealthMixin:
     """For the ModelAdmin of the rules."""
 
     def health_urls(self) -> list[URLPattern]:
-        return [path("<int:rule_id>/health/", self.admin_site.admin_view(HealthView.as_view(page=self)), name="integration_health")]  # type: ignore[attr-defined]
+        return [
+            path(
+                "<int:rule_id>/health/",
+                self.admin_site.admin_view(HealthView.as_view(page=self)),
+                name="integration_health",
+            )
+        ]  # type: ignore[attr-defined]
 
 
 class HealthView(View):
@@ -81,7 +95,9 @@ class HealthView(View):
             "rule": self.rule,
             "rule_url": make_page_url(self.rule),
             "state_badge": make_choice_badge(self.rule, "state"),
-            "setup_url": make_resume_url(self.rule) if self.rule.state == SyncRule.State.DRAFT else make_step_url("review", self.rule),
+            "setup_url": make_resume_url(self.rule)
+            if self.rule.state == SyncRule.State.DRAFT
+            else make_step_url("review", self.rule),
             "checked": show_moment(self.rule.checked_at),
             "sides": self.sides(),
             "contacts": self.side == Side.CONTACT,
@@ -91,7 +107,9 @@ class HealthView(View):
             "bucket_label": Bucket(bucket).label,
             "reasons": [] if self.term else self.reasons(bucket),
             "reason": self.reason,
-            "reason_says": (explain_reason(self.reason), advise_on_reason(self.reason)) if self.reason else (),
+            "reason_says": (explain_reason(self.reason), advise_on_reason(self.reason))
+            if self.reason
+            else (),
             "q": self.term,
             "records": records,
             "next": self.next_url(records, bucket),
@@ -99,7 +117,9 @@ class HealthView(View):
             "chart": draw_chart(days, self.today()),
             "latency": summarize_days(days),
             "days": CHART_DAYS,
-            "list_url": make_list_url(Record, rule=self.rule.pk, bucket=bucket, side=self.side.value),
+            "list_url": make_list_url(
+                Record, rule=self.rule.pk, bucket=bucket, side=self.side.value
+            ),
             "made_today": self.made_today(days),
         }
         return TemplateResponse(request, "admin/integration/health.html", context)
@@ -108,14 +128,27 @@ class HealthView(View):
         return self.rule.account.day_of(timezone.now())
 
     def days(self) -> list[DayFigures]:
-        return list(DayFigures.objects.filter(rule=self.rule, day__gt=self.today() - timedelta(days=CHART_DAYS)))
+        return list(
+            DayFigures.objects.filter(
+                rule=self.rule, day__gt=self.today() - timedelta(days=CHART_DAYS)
+            )
+        )
 
     def sides(self) -> list[dict[str, Any]]:
-        """Cards, and contacts that may become cards; for a rule of one direction there is nothing to choose."""
+        """Cards, and contacts that may become cards; for a rule of one direction there is nothing
+        to choose.
+        """
         if not self.rule.sends:
             return []
         labels = ((Side.CARD, _("Cards to contacts")), (Side.CONTACT, _("Contacts to cards")))
-        return [{"label": label, "url": f"?{urlencode({'side': side.value})}", "current": side == self.side} for side, label in labels]
+        return [
+            {
+                "label": label,
+                "url": f"?{urlencode({'side': side.value})}",
+                "current": side == self.side,
+            }
+            for side, label in labels
+        ]
 
     def made_today(self, days: list[DayFigures]) -> int:
         return next((one.cards_made for one in days if one.day == self.today()), 0)
@@ -140,19 +173,32 @@ class HealthView(View):
         ]
 
     def rows(self, bucket: str) -> QuerySet[Any]:
-        """The rule was found within the scope. Its condition would only lead SQLite to the wrong index (see standing.py)."""
+        """The rule was found within the scope.
+
+        Its condition would only lead SQLite to the wrong index (see standing.py).
+        """
         with all_accounts():
             return Record.objects.filter(rule=self.rule, side=self.side, bucket=bucket)
 
     def reasons(self, bucket: str) -> list[dict[str, Any]]:
         rows = self.rows(bucket).order_by().values("reason").annotate(n=Count("pk"))
-        found = sorted(((row["reason"], row["n"]) for row in rows), key=lambda pair: (-pair[1], pair[0]))
-        people = self.people(bucket, [reason for reason, n in found if n <= MOST_CARDS_TO_COUNT_PEOPLE]) if bucket != Bucket.LINKED else {}
+        found = sorted(
+            ((row["reason"], row["n"]) for row in rows), key=lambda pair: (-pair[1], pair[0])
+        )
+        people = (
+            self.people(bucket, [reason for reason, n in found if n <= MOST_CARDS_TO_COUNT_PEOPLE])
+            if bucket != Bucket.LINKED
+            else {}
+        )
         return [
             {
                 "code": reason,
                 "n": show_number(n),
-                "people": show_number(people[reason]) if reason in people else show_number(n) if bucket == Bucket.LINKED else "",
+                "people": show_number(people[reason])
+                if reason in people
+                else show_number(n)
+                if bucket == Bucket.LINKED
+                else "",
                 "sentence": explain_reason(reason) if reason else _("Not looked at yet."),
                 "to_do": advise_on_reason(reason),
                 "url": self.asked(stand=bucket, reason=reason),
@@ -170,32 +216,63 @@ class HealthView(View):
             default=Concat(Value("r"), Cast("pk", CharField())),
             output_field=CharField(),
         )
-        rows = self.rows(bucket).filter(reason__in=reasons).order_by().values("reason").annotate(people=Count(who, distinct=True))
+        rows = (
+            self.rows(bucket)
+            .filter(reason__in=reasons)
+            .order_by()
+            .values("reason")
+            .annotate(people=Count(who, distinct=True))
+        )
         return {row["reason"]: row["people"] for row in rows}
 
     def records(self, bucket: str) -> list[dict[str, Any]]:
-        """One more than a page, to know whether there is another. In the order of the index that finds them."""
+        """One more than a page, to know whether there is another.
+
+        In the order of the index that finds them.
+        """
         if self.term:
             ids = list(search.find_people(self.request, self.term))
-            rows = Record.objects.filter(rule=self.rule, side=self.side, pk__in=ids).order_by("pk")[: HEALTH_ROWS_A_PAGE + 1]
+            rows = Record.objects.filter(rule=self.rule, side=self.side, pk__in=ids).order_by("pk")[
+                : HEALTH_ROWS_A_PAGE + 1
+            ]
         else:
             rows = self.rows(bucket)
             if self.reason:
                 rows = rows.filter(reason=self.reason)
             rows = self.after(rows).order_by("reason", "pk")[: HEALTH_ROWS_A_PAGE + 1]
-        columns = ("pk", "external_id", "name", "email_key", "bucket", "reason", "detail", "changed_at", "due_at", "attempts", "barred")
+        columns = (
+            "pk",
+            "external_id",
+            "name",
+            "email_key",
+            "bucket",
+            "reason",
+            "detail",
+            "changed_at",
+            "due_at",
+            "attempts",
+            "barred",
+        )
         return [as_record_row(record) for record in rows.only(*columns)]
 
     def after(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         reason, _sep, pk = self.request.GET.get("after", "").replace("\0", "").rpartition("|")
-        return rows.filter(Q(reason__gt=reason) | Q(reason=reason, pk__gt=int(pk))) if is_id(pk) else rows
+        return (
+            rows.filter(Q(reason__gt=reason) | Q(reason=reason, pk__gt=int(pk)))
+            if is_id(pk)
+            else rows
+        )
 
     def next_url(self, records: list[dict[str, Any]], bucket: str) -> str:
         if len(records) <= HEALTH_ROWS_A_PAGE:
             return ""
         records.pop()
         if self.term:
-            messages.warning(self.request, _("More than %(n)s cards: only some are shown. Type more of the name.") % {"n": HEALTH_ROWS_A_PAGE})
+            messages.warning(
+                self.request,
+                _("More than %(n)s cards: only some are shown. Type more of the name.")
+                % {"n": HEALTH_ROWS_A_PAGE},
+            )
             return ""
         last = records[-1]["record"]
         kept = {"stand": bucket, "reason": self.reason, "after": f"{last.reason}|{last.pk}"}
@@ -205,12 +282,25 @@ class HealthView(View):
         if not may(request.user, self.rule.account_id, OPERATE):
             raise PermissionDenied
         if not self.rule.account.active:
-            messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": self.rule.account})
+            messages.error(
+                request,
+                _("%(account)s is suspended: nothing runs for it.")
+                % {"account": self.rule.account},
+            )
         elif request.POST.get("action") == "retry_reason":
-            stand, reason = as_known_bucket(request.POST.get("stand", "")), request.POST.get("reason", "").replace("\0", "")
+            stand, reason = (
+                as_known_bucket(request.POST.get("stand", "")),
+                request.POST.get("reason", "").replace("\0", ""),
+            )
             self.told(retry_reason(self.rule, self.side, stand, reason))
         elif request.POST.get("action") in ("choose_sansan", "choose_hubspot"):
-            self.told(choose_side_for_all(self.rule, request.POST["action"].removeprefix("choose_"), request.user.get_username()))
+            self.told(
+                choose_side_for_all(
+                    self.rule,
+                    request.POST["action"].removeprefix("choose_"),
+                    request.user.get_username(),
+                )
+            )
         elif request.POST.get("action") == "retry":
             chosen = [int(pk) for pk in request.POST.getlist("record") if is_id(pk)]
             self.told(retry_records(Record.objects.filter(rule=self.rule, pk__in=chosen)))
@@ -221,11 +311,16 @@ class HealthView(View):
             messages.info(self.request, _("Nothing to try again: it stands elsewhere by now."))
             return
         start_sync_if_active(self.rule, self.request)
-        text = ngettext("%(n)s card is tried again now.", "%(n)s cards are tried again now.", n) % {"n": show_number(n)}
+        text = ngettext("%(n)s card is tried again now.", "%(n)s cards are tried again now.", n) % {
+            "n": show_number(n)
+        }
         if self.rule.state == SyncRule.State.ACTIVE:
             messages.success(self.request, text)
         else:
-            messages.warning(self.request, _("The rule is not active: what was chosen is tried as soon as it is."))
+            messages.warning(
+                self.request,
+                _("The rule is not active: what was chosen is tried as soon as it is."),
+            )
 
 
 def as_known_bucket(code: str) -> str:
@@ -252,5 +347,7 @@ def as_record_row(record: Record) -> dict[str, Any]:
         "bucket": make_choice_badge(record, "bucket"),
         "sentence": explain_reason(record.reason) if record.reason else "",
         "changed": show_moment(record.changed_at),
-        "again": show_moment(record.due_at) if record.due_at and record.bucket in (Bucket.FAILING, Bucket.WAITING) else "",
+        "again": show_moment(record.due_at)
+        if record.due_at and record.bucket in (Bucket.FAILING, Bucket.WAITING)
+        else "",
     }

@@ -32,7 +32,11 @@ class HeartbeatAdmin(PlatformRights, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("state"))
     def pulse(self, obj: Heartbeat) -> SafeString:
-        return make_badge("", _("Quiet"), "bad") if is_worker_quiet(obj.beat_at) else make_badge("", _("Working"), "good")
+        return (
+            make_badge("", _("Quiet"), "bad")
+            if is_worker_quiet(obj.beat_at)
+            else make_badge("", _("Working"), "good")
+        )
 
     @display(description=gettext_lazy("last beat"), ordering="beat_at")
     def beat(self, obj: Heartbeat) -> Any:

@@ -1,4 +1,6 @@
-"""Who changed what in the configuration, when and why, before and after; over all kinds of objects, newest first."""
+"""Who changed what in the configuration, when and why, before and after; over all kinds of objects,
+newest first.
+"""
 
 from __future__ import annotations
 
@@ -34,19 +36,34 @@ from integration.admin.parts.shown import make_badge, show_number
 from integration.models import Connection, FieldMapping, SyncRule, Tag
 
 HISTORY_KINDS: dict[str, Any] = {
-    "account": Account, "member": Membership, "connection": Connection, "rule": SyncRule, "mapping": FieldMapping, "tag": Tag,
-}  # fmt: skip
+    "account": Account,
+    "member": Membership,
+    "connection": Connection,
+    "rule": SyncRule,
+    "mapping": FieldMapping,
+    "tag": Tag,
+}
 HISTORY_ROWS_A_PAGE = 40
 # Columns that tell a person nothing.
 HIDDEN_HISTORY_COLUMNS = {"id", "account", "rule", "position", "connection"}
-CHANGE_VERBS = {"+": (gettext_lazy("Made"), "good"), "~": (gettext_lazy("Changed"), "info"), "-": (gettext_lazy("Deleted"), "bad")}
+CHANGE_VERBS = {
+    "+": (gettext_lazy("Made"), "good"),
+    "~": (gettext_lazy("Changed"), "info"),
+    "-": (gettext_lazy("Deleted"), "bad"),
+}
 
 
 class HistoryMixin:
     """For the ModelAdmin of the rules."""
 
     def history_urls(self) -> list[URLPattern]:
-        return [path("history/", self.admin_site.admin_view(HistoryView.as_view(page=self)), name="integration_history")]  # type: ignore[attr-defined]
+        return [
+            path(
+                "history/",
+                self.admin_site.admin_view(HistoryView.as_view(page=self)),
+                name="integration_history",
+            )
+        ]  # type: ignore[attr-defined]
 
 
 class HistoryView(View):
@@ -59,21 +76,36 @@ class HistoryView(View):
         return may(request.user, chosen.pk if chosen else None, HISTORY_RIGHT)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        accounts = {pk: name for pk, name in select_seen_accounts(request).values_list("pk", "name") if may(request.user, pk, HISTORY_RIGHT)}
+        accounts = {
+            pk: name
+            for pk, name in select_seen_accounts(request).values_list("pk", "name")
+            if may(request.user, pk, HISTORY_RIGHT)
+        }
         if not self.may_open(request):
             raise PermissionDenied
         kind, pk = request.GET.get("kind", ""), request.GET.get("id", "")
         kinds = {kind: HISTORY_KINDS[kind]} if kind in HISTORY_KINDS else HISTORY_KINDS
         before = read_history_moment(request.GET.get("before", ""))
-        found = [read_history_rows(model, list(accounts), pk if kind in HISTORY_KINDS else "", before) for model in kinds.values()]
-        shown = list(islice(merge(*found, key=lambda row: row.history_date, reverse=True), HISTORY_ROWS_A_PAGE + 1))
+        found = [
+            read_history_rows(model, list(accounts), pk if kind in HISTORY_KINDS else "", before)
+            for model in kinds.values()
+        ]
+        shown = list(
+            islice(
+                merge(*found, key=lambda row: row.history_date, reverse=True),
+                HISTORY_ROWS_A_PAGE + 1,
+            )
+        )
         more = len(shown) > HISTORY_ROWS_A_PAGE
         shown = shown[:HISTORY_ROWS_A_PAGE]
         context = {
             **self.page.admin_site.each_context(request),
             "title": _("History of the configuration"),
             "changes": describe_history_rows(shown, accounts),
-            "kinds": [{"code": code, "label": capfirst(model._meta.verbose_name), "current": code == kind} for code, model in HISTORY_KINDS.items()],
+            "kinds": [
+                {"code": code, "label": capfirst(model._meta.verbose_name), "current": code == kind}
+                for code, model in HISTORY_KINDS.items()
+            ],
             "kind": kind,
             "one": pk if kind in HISTORY_KINDS and is_id(pk) else "",
             "next": self.next_url(shown[-1].history_date) if more else "",
@@ -82,7 +114,9 @@ class HistoryView(View):
         return TemplateResponse(request, "admin/integration/history.html", context)
 
     def next_url(self, last: datetime) -> str:
-        kept = {name: self.request.GET[name] for name in ("kind", "id") if self.request.GET.get(name)}
+        kept = {
+            name: self.request.GET[name] for name in ("kind", "id") if self.request.GET.get(name)
+        }
         return f"?{urlencode({**kept, 'before': last.isoformat()})}"
 
 
@@ -97,18 +131,29 @@ def read_history_moment(text: str) -> datetime | None:
         return None
 
 
-def read_history_rows(model: Any, accounts: list[int], pk: str, before: datetime | None) -> list[Any]:
-    """The newest changes of one kind, each with the row before it. The accounts are those that the role lets be seen."""
+def read_history_rows(
+    model: Any, accounts: list[int], pk: str, before: datetime | None
+) -> list[Any]:
+    """The newest changes of one kind, each with the row before it.
+
+    The accounts are those that the role lets be seen.
+    """
     history = model.history.model
     column = "id" if model is Account else "account_id"
-    earlier = history.objects.filter(id=OuterRef("id"), history_id__lt=OuterRef("history_id")).order_by("-history_id").values("history_id")[:1]
+    earlier = (
+        history.objects.filter(id=OuterRef("id"), history_id__lt=OuterRef("history_id"))
+        .order_by("-history_id")
+        .values("history_id")[:1]
+    )
     wanted = Q(**{f"{column}__in": accounts})
     if is_id(pk):
         wanted &= Q(id=pk)
     if before:
         wanted &= Q(history_date__lt=before)
     with all_accounts():
-        found: QuerySet[Any] = history.objects.filter(wanted).order_by("-history_date", "-history_id")
+        found: QuerySet[Any] = history.objects.filter(wanted).order_by(
+            "-history_date", "-history_id"
+        )
         shown = list(found.annotate(earlier=Subquery(earlier))[: HISTORY_ROWS_A_PAGE + 1])
         there = history.objects.in_bulk([row.earlier for row in shown if row.earlier])
     for row in shown:
@@ -133,7 +178,10 @@ def describe_history_rows(shown: list[Any], accounts: dict[int, str]) -> list[di
                 "reason": row.history_change_reason or "",
                 "account": accounts.get(account_id, ""),
                 "fields": list(list_row_differences(row, names)),
-                "url": make_history_url(kind=next(code for code, one in HISTORY_KINDS.items() if one is model), id=row.id),
+                "url": make_history_url(
+                    kind=next(code for code, one in HISTORY_KINDS.items() if one is model),
+                    id=row.id,
+                ),
             }
         )
     return result
@@ -142,12 +190,15 @@ def describe_history_rows(shown: list[Any], accounts: dict[int, str]) -> list[di
 def list_row_differences(row: Any, names: HistoryNames) -> Iterator[tuple[Any, str, str]]:
     """(field, before, after) of what changed; of a new or deleted row what it held."""
     for field in row.tracked_fields:
-        if field.name in HIDDEN_HISTORY_COLUMNS or (row.instance_type is Tag and field.name != "selected"):
+        if field.name in HIDDEN_HISTORY_COLUMNS or (
+            row.instance_type is Tag and field.name != "selected"
+        ):
             continue
         now = names.value(field, getattr(row, field.attname))
         then = names.value(field, getattr(row.before, field.attname)) if row.before else ""
         if row.instance_type is Tag and not row.before:
-            # Sansan makes tags, not we: the first that is known of one is that it was selected, or no longer.
+            # Sansan makes tags, not we: the first that is known of one is that it was selected, or
+            # no longer.
             then = names.value(field, not row.selected)
         if row.history_type == "-":
             then, now = now, ""
@@ -161,19 +212,38 @@ class HistoryNames:
     def __init__(self, shown: Iterable[Any]) -> None:
         shown = list(shown)
         rules = {row.rule_id for row in shown if row.instance_type is FieldMapping}
-        ends = {key for row in shown if row.instance_type is SyncRule for key in (row.sansan_id, row.hubspot_id)}
-        ends |= {key for row in shown if row.before and row.instance_type is SyncRule for key in (row.before.sansan_id, row.before.hubspot_id)}
+        ends = {
+            key
+            for row in shown
+            if row.instance_type is SyncRule
+            for key in (row.sansan_id, row.hubspot_id)
+        }
+        ends |= {
+            key
+            for row in shown
+            if row.before and row.instance_type is SyncRule
+            for key in (row.before.sansan_id, row.before.hubspot_id)
+        }
         ends |= {row.connection_id for row in shown if row.instance_type is Tag}
         users = {row.user_id for row in shown if row.instance_type is Membership}
         with all_accounts():
             self.rules = dict(SyncRule.objects.filter(pk__in=rules).values_list("pk", "slug"))
-            self.connections = dict(Connection.objects.filter(pk__in=ends).values_list("pk", "slug"))
-        self.users = dict(Membership._meta.get_field("user").related_model.objects.filter(pk__in=users).values_list("pk", "username"))
+            self.connections = dict(
+                Connection.objects.filter(pk__in=ends).values_list("pk", "slug")
+            )
+        self.users = dict(
+            Membership._meta.get_field("user")
+            .related_model.objects.filter(pk__in=users)
+            .values_list("pk", "username")
+        )
 
     def of(self, row: Any) -> str:
         model = row.instance_type
         if model is FieldMapping:
-            return f"{self.rules.get(row.rule_id, row.rule_id)}: {row.expression or row.sansan} → {row.hubspot}"
+            return (
+                f"{self.rules.get(row.rule_id, row.rule_id)}: {row.expression or row.sansan} → "
+                f"{row.hubspot}"
+            )
         if model is Membership:
             return str(self.users.get(row.user_id, row.user_id))
         if model is Tag:
@@ -190,16 +260,27 @@ class HistoryNames:
             return str(_("yes") if value else _("no"))
         if value in (None, "", [], {}):
             return ""
-        return describe_json_value(field.name, value) if isinstance(value, dict | list) else str(value)
+        return (
+            describe_json_value(field.name, value) if isinstance(value, dict | list) else str(value)
+        )
 
 
 def describe_json_value(name: str, value: Any) -> str:
     """A field that holds rows, a line for each."""
     if name == "filters":
-        return "\n".join(describe_side_criterion(side, row) for side, rows in sorted(value.items()) for row in rows)
+        return "\n".join(
+            describe_side_criterion(side, row)
+            for side, rows in sorted(value.items())
+            for row in rows
+        )
     if name == "limits":
-        words = {"creates": _("New contacts: at most %(n)s"), "updates": _("Changed contacts: at most %(n)s")}
-        return "\n".join(words[what] % {"n": show_number(most)} for what, most in sorted(value.items()))
+        words = {
+            "creates": _("New contacts: at most %(n)s"),
+            "updates": _("Changed contacts: at most %(n)s"),
+        }
+        return "\n".join(
+            words[what] % {"n": show_number(most)} for what, most in sorted(value.items())
+        )
     if name == "table":
         return "\n".join(f"{have} → {becomes}" for have, becomes in value)
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
@@ -208,5 +289,9 @@ def describe_json_value(name: str, value: Any) -> str:
 def describe_side_criterion(side: str, row: dict[str, str]) -> str:
     """A property of a contact keeps the name that HubSpot gives it."""
     name = row["field"]
-    words = describe_condition(CARD_FIELDS.get(name, name) if side == "cards" else name, row["op"], row.get("value", ""))
-    return (_("Card: %(criterion)s") if side == "cards" else _("Contact: %(criterion)s")) % {"criterion": words}
+    words = describe_condition(
+        CARD_FIELDS.get(name, name) if side == "cards" else name, row["op"], row.get("value", "")
+    )
+    return (_("Card: %(criterion)s") if side == "cards" else _("Contact: %(criterion)s")) % {
+        "criterion": words
+    }

@@ -28,7 +28,9 @@ class PortalFilter(ConnectionFilter):
 
 @admin.register(Link, site=site)
 class LinkAdmin(PanelAdmin):
-    empty_text = gettext_lazy("A link joins a contact and the cards of one person. The first run makes them.")
+    empty_text = gettext_lazy(
+        "A link joins a contact and the cards of one person. The first run makes them."
+    )
     list_display = ("person", "account", "contact", "cards", "portal", "confirmed", "made")
     list_filter = (PortalFilter, AccountFilter)
     # The box is shown for these; what it asks is in get_search_results.
@@ -39,36 +41,75 @@ class LinkAdmin(PanelAdmin):
     change_form_outer_before_template = "admin/integration/link_panel.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Link]:
-        return super().get_queryset(request).select_related("account", "hubspot").defer("hubspot__credentials", "hubspot__schema")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("account", "hubspot")
+            .defer("hubspot__credentials", "hubspot__schema")
+        )
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
         if not term:
             return queryset, False
-        people = Record.objects.filter(pk__in=list(search.find_people(request, term)), link__isnull=False).values_list("link", flat=True)
-        return queryset.filter(pk__in={*people, *search.select_links_by_term(term).values_list("pk", flat=True)[: search.MOST_PEOPLE_FOUND]}), False
+        people = Record.objects.filter(
+            pk__in=list(search.find_people(request, term)), link__isnull=False
+        ).values_list("link", flat=True)
+        return queryset.filter(
+            pk__in={
+                *people,
+                *search.select_links_by_term(term).values_list("pk", flat=True)[
+                    : search.MOST_PEOPLE_FOUND
+                ],
+            }
+        ), False
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Names and cards of the links on this page, in one query."""
         changelist = super().get_changelist_instance(request)
         cards: dict[int, list[str]] = {}
-        # The links were read within the scope; its condition would only lead SQLite to the wrong index (see standing.py).
+        # The links were read within the scope; its condition would only lead SQLite to the wrong
+        # index (see standing.py).
         with all_accounts():
-            rows = Record.objects.filter(link__in=[link.pk for link in changelist.result_list], side="card").order_by("exchanged_on", "pk")
+            rows = Record.objects.filter(
+                link__in=[link.pk for link in changelist.result_list], side="card"
+            ).order_by("exchanged_on", "pk")
             for link, name in rows.values_list("link", "name"):
                 cards.setdefault(link, []).append(name)
         for link in changelist.result_list:
             names = cards.get(link.pk, [])
-            link.shown_name, link.card_count = next((name for name in reversed(names) if name), ""), len(names)
+            link.shown_name, link.card_count = (
+                next((name for name in reversed(names) if name), ""),
+                len(names),
+            )
         return changelist
 
     def page_context(self, request: HttpRequest, obj: Link) -> dict[str, Any]:
-        records = list(Record.objects.filter(link=obj).select_related("rule").order_by("-exchanged_on", "pk")[:50])
-        entries = AuditEntry.objects.filter(account=obj.account_id, card_id__in=[record.external_id for record in records], link_key=obj.key)
+        records = list(
+            Record.objects.filter(link=obj)
+            .select_related("rule")
+            .order_by("-exchanged_on", "pk")[:50]
+        )
+        entries = AuditEntry.objects.filter(
+            account=obj.account_id,
+            card_id__in=[record.external_id for record in records],
+            link_key=obj.key,
+        )
         return {
             "link": obj,
-            "records": [{"url": make_page_url(one), "record": one, "bucket": make_choice_badge(one, "bucket")} for one in records],
-            "written": [(name, value, obj.answered.get(name, "")) for name, value in obj.written.items()],
+            "records": [
+                {
+                    "url": make_page_url(one),
+                    "record": one,
+                    "bucket": make_choice_badge(one, "bucket"),
+                }
+                for one in records
+            ],
+            "written": [
+                (name, value, obj.answered.get(name, "")) for name, value in obj.written.items()
+            ],
             "portal_url": make_page_url(obj.hubspot),
             "confirmed": show_moment(obj.confirmed_at),
             "entries": list_entry_lines(entries[:20]),
@@ -77,7 +118,11 @@ class LinkAdmin(PanelAdmin):
 
     @display(description=gettext_lazy("person"))
     def person(self, obj: Link) -> SafeString:
-        return format_html('<span class="mb-two">{}<small>{}</small></span>', getattr(obj, "shown_name", "") or "–", obj.key)
+        return format_html(
+            '<span class="mb-two">{}<small>{}</small></span>',
+            getattr(obj, "shown_name", "") or "–",
+            obj.key,
+        )
 
     @display(description=gettext_lazy("contact"))
     def contact(self, obj: Link) -> str:

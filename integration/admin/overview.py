@@ -27,17 +27,29 @@ from integration.models import COUNTERS, DayFigures, Heartbeat, SyncRule, SyncRu
 
 MOST_OVERVIEW_RULES = 30
 MOST_OVERVIEW_RUNS = 8
-# A run that did nothing but recognise our own writes. After a large one there are many: the list of all runs has them.
-ECHOES_ONLY_RUNS = Q(kind=SyncRun.Kind.INCREMENTAL, state=SyncRun.State.SUCCEEDED, read=0, echoes__gt=0, **dict.fromkeys(COUNTERS, 0))
+# A run that did nothing but recognise our own writes. After a large one there are many: the list of
+# all runs has them.
+ECHOES_ONLY_RUNS = Q(
+    kind=SyncRun.Kind.INCREMENTAL,
+    state=SyncRun.State.SUCCEEDED,
+    read=0,
+    echoes__gt=0,
+    **dict.fromkeys(COUNTERS, 0),
+)
 
 
 def make_overview(request: HttpRequest) -> dict[str, Any]:
     rules = list(select_rules_with_last_run()[:MOST_OVERVIEW_RULES])
     shown = collect_attention_lines()
-    runs = SyncRun.objects.exclude(ECHOES_ONLY_RUNS).select_related("rule", "account").order_by("-pk")[:MOST_OVERVIEW_RUNS]
+    runs = (
+        SyncRun.objects.exclude(ECHOES_ONLY_RUNS)
+        .select_related("rule", "account")
+        .order_by("-pk")[:MOST_OVERVIEW_RUNS]
+    )
     return {
         **shown,
-        "calm": bool(rules) and not any(shown[name] for name in ("broken", "held", "late", "failing")),
+        "calm": bool(rules)
+        and not any(shown[name] for name in ("broken", "held", "late", "failing")),
         "one_account": len({rule.account_id for rule in rules}) < 2,
         "begin": choose_first_step(request, rules),
         "rules": list_rule_rows(rules),
@@ -45,7 +57,8 @@ def make_overview(request: HttpRequest) -> dict[str, Any]:
         "more_rules": len(rules) == MOST_OVERVIEW_RULES,
         "runs": [as_run_row(run) for run in runs],
         "runs_url": make_list_url(SyncRun),
-        "no_pulse": any(rule.state == SyncRule.State.ACTIVE for rule in rules) and has_pulse_stopped(),
+        "no_pulse": any(rule.state == SyncRule.State.ACTIVE for rule in rules)
+        and has_pulse_stopped(),
     }
 
 
@@ -58,7 +71,10 @@ def choose_first_step(request: HttpRequest, rules: list[SyncRule]) -> dict[str, 
         return {"first": True, "url": reverse("admin:core_account_add"), "account": True}
     if not select_editable_accounts(request).filter(active=True).exists():
         return {"first": False, "url": ""}  # nothing can be set up for a suspended account
-    return {"first": all(rule.state == SyncRule.State.DRAFT for rule in rules), "url": reverse("admin:integration_setup")}
+    return {
+        "first": all(rule.state == SyncRule.State.DRAFT for rule in rules),
+        "url": reverse("admin:integration_setup"),
+    }
 
 
 def select_rules_with_last_run() -> QuerySet[SyncRule]:
@@ -109,4 +125,6 @@ def as_run_row(run: SyncRun) -> dict[str, Any]:
 
 
 def has_pulse_stopped() -> bool:
-    return all(is_worker_quiet(beat) for beat in Heartbeat.objects.values_list("beat_at", flat=True))
+    return all(
+        is_worker_quiet(beat) for beat in Heartbeat.objects.values_list("beat_at", flat=True)
+    )

@@ -1,6 +1,8 @@
-"""The queue's own tables, to be read by those who run the platform. Whoever could write their rows could run any code.
+"""The queue's own tables, to be read by those who run the platform. Whoever could write their rows
+could run any code.
 
-That they are empty proves nothing, and what failed is begun anew from the ledger: these pages help to find out why it did.
+That they are empty proves nothing, and what failed is begun anew from the ledger: these pages help
+to find out why it did.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ from integration.admin.parts.shown import make_badge, show_duration, show_moment
 # Task -> the page of the row that it takes, and which of its arguments is the row's id.
 TASK_PAGES = {
     "work": ("integration_syncrun", 1),
-    **dict.fromkeys(("check", "tags", "count_cards", "sample", "heard"), ("integration_connection", 1)),
+    **dict.fromkeys(
+        ("check", "tags", "count_cards", "sample", "heard"), ("integration_connection", 1)
+    ),
     "depart": ("core_departure", 0),
 }
 # How long the queue keeps a task that a worker has taken from the others.
@@ -40,7 +44,9 @@ TASK_LOCK_TIME = timedelta(seconds=settings.Q_CLUSTER["retry"])
 
 
 class PlainUnpickler(pickle.Unpickler):
-    """Reads what the queue pickled as long as it is text, numbers and tuples of these: nothing is looked up, and nothing is run."""
+    """Reads what the queue pickled as long as it is text, numbers and tuples of these: nothing is
+    looked up, and nothing is run.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         raise pickle.UnpicklingError(name)
@@ -73,7 +79,15 @@ def describe_task(func: str, args: Any) -> str:
 def link_task_row(func: str, args: Any) -> SafeString:
     """The row may be gone by now."""
     row = find_task_row(func, args)
-    return format_html('<a class="text-link" href="{}">#{}</a>', reverse(f"admin:{row[0]}_change", args=[row[1]]), row[1]) if row else SafeString("–")
+    return (
+        format_html(
+            '<a class="text-link" href="{}">#{}</a>',
+            reverse(f"admin:{row[0]}_change", args=[row[1]]),
+            row[1],
+        )
+        if row
+        else SafeString("–")
+    )
 
 
 @admin.register(OrmQ, site=site)
@@ -100,7 +114,11 @@ class QueuedTaskAdmin(PlatformRights, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("state"))
     def state(self, obj: OrmQ) -> SafeString:
-        return make_badge("", _("At work"), "good") if is_task_taken(obj) else make_badge("", _("Waiting"), "info")
+        return (
+            make_badge("", _("At work"), "good")
+            if is_task_taken(obj)
+            else make_badge("", _("Waiting"), "info")
+        )
 
     @display(description=gettext_lazy("since"))
     def since(self, obj: OrmQ) -> Any:
@@ -108,7 +126,9 @@ class QueuedTaskAdmin(PlatformRights, ReadOnlyAdmin):
 
 
 def read_queued_task(obj: OrmQ) -> tuple[str, Any] | None:
-    """(function, arguments); None of a task that was enqueued under another SECRET_KEY: the workers throw it away, too."""
+    """(function, arguments); None of a task that was enqueued under another SECRET_KEY: the workers
+    throw it away, too.
+    """
     try:
         sent = SignedPackage.loads(obj.payload)
     except BadSignature:
@@ -129,9 +149,13 @@ class FailedTaskAdmin(PlatformRights, ReadOnlyAdmin):
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Failure]:
-        """The pickled columns as they are stored: reading them the queue's way would run what is in them."""
+        """The pickled columns as they are stored: reading them the queue's way would run what is in
+        them.
+        """
         rows = super().get_queryset(request).defer("args", "kwargs", "result")
-        return rows.annotate(stored_args=Cast("args", TextField()), stored_result=Cast("result", TextField()))
+        return rows.annotate(
+            stored_args=Cast("args", TextField()), stored_result=Cast("result", TextField())
+        )
 
     @display(description=gettext_lazy("task"))
     def what(self, obj: Any) -> str:

@@ -36,7 +36,16 @@ from integration.rules.as_plan import name_tags
 @admin.register(Record, site=site)
 class RecordAdmin(RecordButtons, PanelAdmin):
     empty_text = gettext_lazy("Our copy of each card stands here, from the first run on.")
-    list_display = ("person", "account", "rule_name", "side_name", "bucket_badge", "why", "changed", "read")
+    list_display = (
+        "person",
+        "account",
+        "rule_name",
+        "side_name",
+        "bucket_badge",
+        "why",
+        "changed",
+        "read",
+    )
     list_filter = (RuleFilter, SideFilter, BucketFilter, RecordReasonFilter, AccountFilter)
     # The box is shown for these; what it asks is in get_search_results.
     search_fields = ("external_id",)
@@ -52,15 +61,26 @@ class RecordAdmin(RecordButtons, PanelAdmin):
         rows = super().get_queryset(request).select_related("rule__hubspot", "account", "link")
         return rows.defer("rule__hubspot__credentials", "rule__hubspot__schema")
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
-        return (queryset.filter(pk__in=list(search.find_people(request, term))) if term else queryset), False
+        return (
+            queryset.filter(pk__in=list(search.find_people(request, term))) if term else queryset
+        ), False
 
     def page_context(self, request: HttpRequest, obj: Record) -> dict[str, Any]:
         names = name_tags([obj.connection_id], obj.tags)
         person = compare_person_cards(obj, obj.rule, obj.link)
         # The entry that made the card of a contact goes by that card.
-        ids = [obj.external_id, *([obj.detail] if obj.side == Side.CONTACT and obj.bucket == Bucket.LINKED and obj.detail else [])]
+        ids = [
+            obj.external_id,
+            *(
+                [obj.detail]
+                if obj.side == Side.CONTACT and obj.bucket == Bucket.LINKED and obj.detail
+                else []
+            ),
+        ]
         # Any rule's: another one that sees the same person may have written to the contact.
         entries = AuditEntry.objects.filter(account=obj.account_id, card_id__in=ids)
         return {
@@ -70,13 +90,21 @@ class RecordAdmin(RecordButtons, PanelAdmin):
             "to_do": advise_on_reason(obj.reason),
             "person": person,
             "is_card": obj.side == Side.CARD,
-            "health_url": make_health_url(obj.rule, **make_side_query(obj), stand=obj.bucket, **({"reason": obj.reason} if obj.reason else {})),
+            "health_url": make_health_url(
+                obj.rule,
+                **make_side_query(obj),
+                stand=obj.bucket,
+                **({"reason": obj.reason} if obj.reason else {}),
+            ),
             "clashes": list_record_clashes(obj),
             "choose_url": reverse("admin:integration_record_choose", args=[obj.pk]),
             "heard": list_hubspot_news(obj.link) if obj.link else [],
             "may_operate": self.allowed(request, obj, OPERATE),
             "never_url": reverse("admin:integration_record_never", args=[obj.pk]),
-            "values": [(CARD_FIELDS.get(name, name), name, obj.values[name]) for name in sorted(obj.values, key=find_field_place)],
+            "values": [
+                (CARD_FIELDS.get(name, name), name, obj.values[name])
+                for name in sorted(obj.values, key=find_field_place)
+            ],
             "tags": [names.get(tag, tag) for tag in obj.tags],
             "rule_url": make_page_url(obj.rule),
             "link_url": make_page_url(obj.link) if obj.link else "",
@@ -87,7 +115,11 @@ class RecordAdmin(RecordButtons, PanelAdmin):
 
     @display(description=gettext_lazy("person"))
     def person(self, obj: Record) -> SafeString:
-        return format_html('<span class="mb-two">{}<small>{}</small></span>', obj.name or obj.external_id, obj.email_key or obj.external_id)
+        return format_html(
+            '<span class="mb-two">{}<small>{}</small></span>',
+            obj.name or obj.external_id,
+            obj.email_key or obj.external_id,
+        )
 
     @display(description=gettext_lazy("side"))
     def side_name(self, obj: Record) -> str:
@@ -137,7 +169,10 @@ def list_hubspot_news(link: Link) -> list[tuple[Any, Any]]:
     if link.gone:
         found.append((link.get_gone_display(), show_moment(link.gone_at)))
     if link.echoes:
-        said = gettext("%(n)s in all, last of run %(run)s") % {"n": link.echoes, "run": link.run_id or "–"}
+        said = gettext("%(n)s in all, last of run %(run)s") % {
+            "n": link.echoes,
+            "run": link.run_id or "–",
+        }
         text = format_html("{} <small>{}</small>", show_moment(link.echo_at), said)
         found.append((gettext_lazy("Echo of our write, dropped"), text))
     if link.company_id or link.company_note:
@@ -146,7 +181,11 @@ def list_hubspot_news(link: Link) -> list[tuple[Any, Any]]:
 
 
 def list_record_times(record: Record) -> list[tuple[Any, Any]]:
-    changed = gettext_lazy("Changed in Sansan") if record.side == Side.CARD else gettext_lazy("Changed in HubSpot")
+    changed = (
+        gettext_lazy("Changed in Sansan")
+        if record.side == Side.CARD
+        else gettext_lazy("Changed in HubSpot")
+    )
     found = [(changed, record.changed_at), (gettext_lazy("Read"), record.read_at)]
     if record.prompted_at:
         found.append((gettext_lazy("Contact changed in HubSpot"), record.prompted_at))

@@ -26,13 +26,27 @@ class RecordButtons:
     def button_fits(self, name: str, obj: Record) -> bool:
         if obj.rule.state == SyncRule.State.DRAFT:
             return False
-        return bool(obj.barred) if name == "sync_again" else obj.bucket != Bucket.UNSEEN and not obj.barred
+        return (
+            bool(obj.barred)
+            if name == "sync_again"
+            else obj.bucket != Bucket.UNSEEN and not obj.barred
+        )
 
-    @button(gettext_lazy("Check again now"), icon="refresh", primary=True, title=gettext_lazy("Reads the contact and plans this card once more"))
+    @button(
+        gettext_lazy("Check again now"),
+        icon="refresh",
+        primary=True,
+        title=gettext_lazy("Reads the contact and plans this card once more"),
+    )
     def retry(self, request: HttpRequest, obj: Record) -> None:
         self.told(request, obj, retry_records(Record.objects.filter(pk=obj.pk)))
 
-    @button(gettext_lazy("Sync it again"), icon="undo", primary=True, title=gettext_lazy("Takes back “Never sync”"))
+    @button(
+        gettext_lazy("Sync it again"),
+        icon="undo",
+        primary=True,
+        title=gettext_lazy("Takes back “Never sync”"),
+    )
     def sync_again(self, request: HttpRequest, obj: Record) -> None:
         self.told(request, obj, unbar_cards([obj]))
 
@@ -41,12 +55,16 @@ class RecordButtons:
         if obj.rule.state == SyncRule.State.ACTIVE:
             messages.success(request, _("Under way: reload this page in a few seconds."))
         else:
-            messages.warning(request, _("The rule is not active: this card is looked at as soon as it is."))
+            messages.warning(
+                request, _("The rule is not active: this card is looked at as soon as it is.")
+            )
 
     def button_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view  # type: ignore[attr-defined]
         never = path("<int:object_id>/never/", view(self.never), name="integration_record_never")
-        choose = path("<int:object_id>/choose/", view(self.choose), name="integration_record_choose")
+        choose = path(
+            "<int:object_id>/choose/", view(self.choose), name="integration_record_choose"
+        )
         return [never, choose, *super().button_urls()]  # type: ignore[misc]
 
     def choose(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -54,15 +72,24 @@ class RecordButtons:
         obj = self.asked_for(request, object_id)
         if isinstance(obj, HttpResponse):
             return obj
-        side, name = request.POST.get("side", ""), request.POST.get("property", "").replace("\0", "")
+        side, name = (
+            request.POST.get("side", ""),
+            request.POST.get("property", "").replace("\0", ""),
+        )
         if not obj.account.active:
-            messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": obj.account})
+            messages.error(
+                request,
+                _("%(account)s is suspended: nothing runs for it.") % {"account": obj.account},
+            )
         elif side not in ("sansan", "hubspot") or obj.link is None:
             messages.error(request, _("Choose the card's value or HubSpot's."))
         elif choose_side(obj.link, [name], side, request.user.get_username()):  # type: ignore[union-attr]
             self.told(request, obj, 1)
         else:
-            messages.info(request, _("There is nothing to choose any more: the values have changed meanwhile."))
+            messages.info(
+                request,
+                _("There is nothing to choose any more: the values have changed meanwhile."),
+            )
         return redirect(make_page_url(obj))
 
     def asked_for(self, request: HttpRequest, object_id: int) -> Any:
@@ -83,11 +110,17 @@ class RecordButtons:
             return obj
         why = request.POST.get("why", "").replace("\0", "").strip()
         if not obj.account.active:
-            messages.error(request, _("%(account)s is suspended: nothing runs for it.") % {"account": obj.account})
+            messages.error(
+                request,
+                _("%(account)s is suspended: nothing runs for it.") % {"account": obj.account},
+            )
         elif not why:
             messages.error(request, _("Say why this card is never synced: somebody will ask."))
         else:
             bar_cards([obj], why, request.user.get_username())
-            messages.success(request, _("This card is left out from now on. Its contact stays in HubSpot as it is."))
+            messages.success(
+                request,
+                _("This card is left out from now on. Its contact stays in HubSpot as it is."),
+            )
             start_sync_if_active(obj.rule, request)
         return redirect(make_page_url(obj))

@@ -60,7 +60,10 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
     form = RuleForm
     inlines = (MappingInline,)
     empty_begin = (gettext_lazy("Set up a sync"), "admin:integration_setup")
-    empty_text = gettext_lazy("A rule joins a Sansan and a HubSpot connection. It begins as a draft, and nothing runs until it is switched on.")
+    empty_text = gettext_lazy(
+        "A rule joins a Sansan and a HubSpot connection. It begins as a draft, and nothing runs "
+        "until it is switched on."
+    )
     list_display = ("slug", "account", "state_badge", "ends", "checked", "due", "standing")
     list_filter = (("state", ChoicesDropdownFilter), DiscardedFilter, AccountFilter)
     search_fields = ("slug",)
@@ -82,20 +85,40 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRule]:
         # No page of a rule shows a credential, and one under a lost key must not raise for a list.
         rows = super().get_queryset(request).select_related("account", "sansan", "hubspot")
-        return rows.defer("sansan__credentials", "sansan__schema", "hubspot__credentials", "hubspot__schema")
+        return rows.defer(
+            "sansan__credentials", "sansan__schema", "hubspot__credentials", "hubspot__schema"
+        )
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         """A new rule begins with the default mappings, to be reviewed once it is there."""
         return self.inlines if obj else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The change budget's two fields exist in the form only; a tag can be chosen once the connection is."""
+        """The change budget's two fields exist in the form only; a tag can be chosen once the
+        connection is.
+        """
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
-            return [(title, {**options, "fields": ["card_cap"]} if tuple(options["fields"]) == CARD_MAKING_FIELDS else options) for title, options in fieldsets]
+            return [
+                (
+                    title,
+                    {**options, "fields": ["card_cap"]}
+                    if tuple(options["fields"]) == CARD_MAKING_FIELDS
+                    else options,
+                )
+                for title, options in fieldsets
+            ]
         if self.has_change_permission(request, obj):
             return fieldsets
-        return [(title, {**options, "fields": ["budget"]} if tuple(options["fields"]) == BUDGET_FIELDS else options) for title, options in fieldsets]
+        return [
+            (
+                title,
+                {**options, "fields": ["budget"]}
+                if tuple(options["fields"]) == BUDGET_FIELDS
+                else options,
+            )
+            for title, options in fieldsets
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Records and links hang on the connections of a rule that has run."""
@@ -117,10 +140,22 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
         # Only what the form asked for: workers move the cursor and the state at the same time.
         obj.save(update_fields=form.columns if change else None)
         if change and "direction" in form.changed_data and pause_rule_for_change(obj, request.user):
-            # What is made in Sansan cannot be taken back: nobody switches that on without having looked.
-            messages.warning(request, _("The rule is paused, because its direction was changed: review it, then save and sync."))
+            # What is made in Sansan cannot be taken back: nobody switches that on without having
+            # looked.
+            messages.warning(
+                request,
+                _(
+                    "The rule is paused, because its direction was changed: review it, then "
+                    "save and sync."
+                ),
+            )
         if not change:
-            create_with_history([FieldMapping(account_id=obj.account_id, rule=obj, position=i, **row) for i, row in enumerate(make_default_mappings())])
+            create_with_history(
+                [
+                    FieldMapping(account_id=obj.account_id, rule=obj, position=i, **row)
+                    for i, row in enumerate(make_default_mappings())
+                ]
+            )
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """A new row comes last, unless it was dragged to its place."""
@@ -138,8 +173,16 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
             if form.instance.cursor:
                 messages.info(request, _("The next run looks at every card again."))
 
-    def response_add(self, request: HttpRequest, obj: SyncRule, post_url_continue: str | None = None) -> HttpResponse:
-        messages.success(request, _("The rule is a draft: nothing runs yet. Review the mappings, look at a preview, then switch it on."))
+    def response_add(
+        self, request: HttpRequest, obj: SyncRule, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        messages.success(
+            request,
+            _(
+                "The rule is a draft: nothing runs yet. Review the mappings, look at a preview, "
+                "then switch it on."
+            ),
+        )
         return redirect(make_page_url(obj))
 
     def page_context(self, request: HttpRequest, obj: SyncRule) -> dict[str, Any]:
@@ -147,13 +190,27 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
         return {
             "rule": obj,
             "health_url": make_health_url(obj),
-            "history_url": make_history_url(kind="rule", id=obj.pk) if self.allowed(request, obj, HISTORY_RIGHT) else "",
+            "history_url": make_history_url(kind="rule", id=obj.pk)
+            if self.allowed(request, obj, HISTORY_RIGHT)
+            else "",
             "setup_url": make_setup_url(obj) if self.allowed(request, obj, EDIT) else "",
             "state_badge": self.state_badge(obj),
             "stand": make_bucket_tiles(obj),
             "problems": [translate_text(text) for _reason, text in list_mapping_problems(obj)],
-            "broken": [one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT],
-            "last_runs": [(make_page_url(run), run, make_choice_badge(run, "state"), show_moment(run.created_at)) for run in runs[:5]],
+            "broken": [
+                one
+                for one in (obj.sansan, obj.hubspot)
+                if one.health == Connection.Health.RECONNECT
+            ],
+            "last_runs": [
+                (
+                    make_page_url(run),
+                    run,
+                    make_choice_badge(run, "state"),
+                    show_moment(run.created_at),
+                )
+                for run in runs[:5]
+            ],
             "runs_url": make_list_url(SyncRun, rule=obj.pk),
             "times": [
                 (_("last check"), show_moment(obj.checked_at)),
@@ -169,12 +226,17 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
 
     @display(description=gettext_lazy("in one run, at most"))
     def budget(self, obj: SyncRule) -> str:
-        shown = {name: show_number(obj.limits[name]) if name in obj.limits else _("no limit") for name in ("creates", "updates")}
+        shown = {
+            name: show_number(obj.limits[name]) if name in obj.limits else _("no limit")
+            for name in ("creates", "updates")
+        }
         return _("new contacts: %(creates)s; changed contacts: %(updates)s") % shown
 
     @display(description=gettext_lazy("from → to"))
     def ends(self, obj: SyncRule) -> str:
-        arrow = {SyncRule.Direction.TO_HUBSPOT: "→", SyncRule.Direction.TO_SANSAN: "←"}.get(SyncRule.Direction(obj.direction), "↔")
+        arrow = {SyncRule.Direction.TO_HUBSPOT: "→", SyncRule.Direction.TO_SANSAN: "←"}.get(
+            SyncRule.Direction(obj.direction), "↔"
+        )
         return f"{obj.sansan.slug} {arrow} {obj.hubspot.slug}"
 
     @display(description=gettext_lazy("last check"), ordering="checked_at")

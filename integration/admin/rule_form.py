@@ -1,4 +1,6 @@
-"""The form of a rule and of its mappings: a problem is told at its field, in the words of the configuration file."""
+"""The form of a rule and of its mappings: a problem is told at its field, in the words of the
+configuration file.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ from integration.rules.node import Node
 from integration.rules.recheck import find_chosen_tags
 
 NO_FILTERS: dict[str, list[dict[str, str]]] = {"cards": [], "contacts": []}
-FILTERS_EXAMPLE = '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}], "contacts": []}'
+FILTERS_EXAMPLE = (
+    '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}], "contacts": []}'
+)
 # What decides which cards become what: a change of any of these means looking at every card again.
 DECISIVE_FIELDS = DECISIVE_POLICIES | {"sansan", "hubspot", "require_email", "filters"}
 
@@ -68,13 +72,17 @@ class CriteriaField(forms.JSONField):
 
 
 class RuleForm(ScopedForm):
-    # No Meta: it would ask for the choices of connections while this file is imported, outside any scope.
+    # No Meta: it would ask for the choices of connections while this file is imported, outside any
+    # scope.
     limit_creates = forms.IntegerField(
         label=gettext_lazy("New contacts, at most"),
         required=False,
         min_value=0,
         widget=UnfoldAdminIntegerFieldWidget(),
-        help_text=gettext_lazy("In one run. Blank: no limit. A run that would make more is held before it goes past it."),
+        help_text=gettext_lazy(
+            "In one run. Blank: no limit. A run that would make more is held before it goes "
+            "past it."
+        ),
     )
     limit_updates = forms.IntegerField(
         label=gettext_lazy("Changed contacts, at most"),
@@ -87,8 +95,12 @@ class RuleForm(ScopedForm):
         label=gettext_lazy("Criteria"),
         required=False,
         initial=NO_FILTERS,
-        widget=UnfoldAdminTextareaWidget(attrs={"class": "mb-code", "rows": 5, "spellcheck": "false"}),
-        error_messages={"invalid": gettext_lazy("This is not JSON: look for a missing comma, quote or bracket.")},
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"class": "mb-code", "rows": 5, "spellcheck": "false"}
+        ),
+        error_messages={
+            "invalid": gettext_lazy("This is not JSON: look for a missing comma, quote or bracket.")
+        },
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -100,32 +112,51 @@ class RuleForm(ScopedForm):
         if "filters" in self.fields:
             self.initial["filters"] = {**NO_FILTERS, **self.instance.filters}
             words = {"example": FILTERS_EXAMPLE, "operators": ", ".join(OPERATORS)}
-            self.fields["filters"].help_text = _("All must hold. Example: %(example)s. Operators: %(operators)s.") % words
+            self.fields["filters"].help_text = (
+                _("All must hold. Example: %(example)s. Operators: %(operators)s.") % words
+            )
 
     def marker_field(self) -> forms.ChoiceField:
         """The tags that the key sees and others see, too."""
         asked = self.fields["marker"]
-        choices = list_marker_choices(list(select_markers(self.instance.sansan_id)), self.instance.marker, find_chosen_tags(self.instance))
-        return forms.ChoiceField(label=asked.label, help_text=asked.help_text, required=False, choices=choices, widget=UnfoldAdminSelectWidget())
+        choices = list_marker_choices(
+            list(select_markers(self.instance.sansan_id)),
+            self.instance.marker,
+            find_chosen_tags(self.instance),
+        )
+        return forms.ChoiceField(
+            label=asked.label,
+            help_text=asked.help_text,
+            required=False,
+            choices=choices,
+            widget=UnfoldAdminSelectWidget(),
+        )
 
     def clean_interval(self) -> int:
         interval = int(self.cleaned_data["interval"])
         if interval < SHORTEST_INTERVAL:
             raise ValidationError(_("At least %(n)s seconds.") % {"n": SHORTEST_INTERVAL})
         if interval > LONGEST_INTERVAL:
-            raise ValidationError(_("At most %(n)s seconds, which is a day.") % {"n": LONGEST_INTERVAL})
+            raise ValidationError(
+                _("At most %(n)s seconds, which is a day.") % {"n": LONGEST_INTERVAL}
+            )
         return interval
 
     def clean_full_every(self) -> int:
         hours = int(self.cleaned_data["full_every"])
         if hours > LONGEST_FULL_EVERY:
-            raise ValidationError(_("At most %(n)s hours, or 0 for never.") % {"n": LONGEST_FULL_EVERY})
+            raise ValidationError(
+                _("At most %(n)s hours, or 0 for never.") % {"n": LONGEST_FULL_EVERY}
+            )
         return hours
 
     def clean_sweep_every(self) -> int:
         minutes = int(self.cleaned_data["sweep_every"])
         if minutes > LONGEST_SWEEP_EVERY:
-            raise ValidationError(_("At most %(n)s minutes, which is a week, or 0 for never.") % {"n": LONGEST_SWEEP_EVERY})
+            raise ValidationError(
+                _("At most %(n)s minutes, which is a week, or 0 for never.")
+                % {"n": LONGEST_SWEEP_EVERY}
+            )
         return minutes
 
     def clean_card_cap(self) -> int:
@@ -135,7 +166,9 @@ class RuleForm(ScopedForm):
         return cards
 
     def clean_filters(self) -> dict[str, Any]:
-        """Read as the configuration file reads them, so that both take the same and say the same."""
+        """Read as the configuration file reads them, so that both take the same and say the
+        same.
+        """
         problems: list[str] = []
         value = self.cleaned_data["filters"]
         node = Node(NO_FILTERS if value is None else value, "filters", problems, {})
@@ -149,16 +182,29 @@ class RuleForm(ScopedForm):
         cleaned = super().clean()
         for name in ("sansan", "hubspot"):
             if cleaned.get(name) and cleaned[name].system != name:
-                self.add_error(name, _("This is a connection to %(system)s.") % {"system": cleaned[name].get_system_display()})
+                self.add_error(
+                    name,
+                    _("This is a connection to %(system)s.")
+                    % {"system": cleaned[name].get_system_display()},
+                )
         if self.marker_of_another(cleaned):
-            self.add_error("marker", _("This is a tag of the connection before: choose None, save, and choose one of the new connection's."))
+            self.add_error(
+                "marker",
+                _(
+                    "This is a tag of the connection before: choose None, save, and choose one "
+                    "of the new connection's."
+                ),
+            )
         limits = {"creates": cleaned.get("limit_creates"), "updates": cleaned.get("limit_updates")}
         self.instance.limits = {name: limit for name, limit in limits.items() if limit is not None}
         return cleaned
 
     def marker_of_another(self, cleaned: dict[str, Any]) -> bool:
         marker, sansan = cleaned.get("marker"), cleaned.get("sansan")
-        return bool(marker and sansan and "sansan" in self.changed_data) and not select_markers(sansan.pk).filter(external_id=marker).exists()
+        return (
+            bool(marker and sansan and "sansan" in self.changed_data)
+            and not select_markers(sansan.pk).filter(external_id=marker).exists()
+        )
 
     @property
     def decisive(self) -> bool:
@@ -168,7 +214,9 @@ class RuleForm(ScopedForm):
     def columns(self) -> list[str]:
         """The columns of the rule that the form changed."""
         limits = {"limit_creates", "limit_updates"}.intersection(self.changed_data)
-        return [name for name in self.changed_data if not name.startswith("limit_")] + (["limits"] if limits else [])
+        return [name for name in self.changed_data if not name.startswith("limit_")] + (
+            ["limits"] if limits else []
+        )
 
 
 class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -194,10 +242,24 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = FieldMapping
-        fields = ("sansan", "hubspot", "direction", "transform", "policy", "conflict", "clear", "active", "position")
+        fields = (
+            "sansan",
+            "hubspot",
+            "direction",
+            "transform",
+            "policy",
+            "conflict",
+            "clear",
+            "active",
+            "position",
+        )
         widgets = {
-            "sansan": UnfoldAdminTextInputWidget(attrs={"list": "mb-card-fields", "autocomplete": "off", "spellcheck": "false"}),
-            "hubspot": UnfoldAdminTextInputWidget(attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}),
+            "sansan": UnfoldAdminTextInputWidget(
+                attrs={"list": "mb-card-fields", "autocomplete": "off", "spellcheck": "false"}
+            ),
+            "hubspot": UnfoldAdminTextInputWidget(
+                attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -217,7 +279,10 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
             raise ValidationError(self.fields["sansan"].error_messages["required"])
         unknown = [name for name in names if name not in SANSAN_FIELDS]
         if unknown or not names:
-            raise ValidationError(_("No field of a card: “%(names)s”. The fields are suggested as you type.") % {"names": ", ".join(unknown)})
+            raise ValidationError(
+                _("No field of a card: “%(names)s”. The fields are suggested as you type.")
+                % {"names": ", ".join(unknown)}
+            )
         if TAGS_FIELD in names and len(names) > 1:
             raise ValidationError(_("Tags cannot be joined with other fields."))
         return ",".join(names)
@@ -231,23 +296,35 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class MappingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     def validate_unique(self) -> None:
-        """Told below at the second of the two rows, where Django would say only that something is twice there."""
+        """Told below at the second of the two rows, where Django would say only that something is
+        twice there.
+        """
 
     def clean(self) -> None:
         super().clean()
         seen: set[str] = set()
         for form in self.forms:
-            name = form.cleaned_data.get("hubspot") if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE") else None
+            name = (
+                form.cleaned_data.get("hubspot")
+                if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")
+                else None
+            )
             if name in seen:
-                form.add_error("hubspot", _("Mapped twice: a property takes its value from one row."))
+                form.add_error(
+                    "hubspot", _("Mapped twice: a property takes its value from one row.")
+                )
             elif name:
                 seen.add(name)
 
     def save(self, commit: bool = True) -> Any:
-        """Two rows may have swapped their properties, and the database takes one row at a time: those that move step aside first."""
+        """Two rows may have swapped their properties, and the database takes one row at a time:
+        those that move step aside first.
+        """
         for form in self.initial_forms if commit else ():
             if "hubspot" in form.changed_data or form in self.deleted_forms:
-                self.model.objects.filter(pk=form.instance.pk).update(hubspot=f"~{form.instance.pk}")
+                self.model.objects.filter(pk=form.instance.pk).update(
+                    hubspot=f"~{form.instance.pk}"
+                )
         return super().save(commit)
 
 
@@ -259,7 +336,17 @@ class MappingInline(TabularInline):
     model = FieldMapping
     form = MappingForm
     formset = OrderedMappingFormSet
-    fields = ("sansan", "hubspot", "direction", "transform", "policy", "conflict", "clear", "active", "position")
+    fields = (
+        "sansan",
+        "hubspot",
+        "direction",
+        "transform",
+        "policy",
+        "conflict",
+        "clear",
+        "active",
+        "position",
+    )
     ordering_field = "position"
     hide_ordering_field = True
     hide_title = True

@@ -49,9 +49,27 @@ COUNTER_WORDS = {
 
 @admin.register(SyncRun, site=site)
 class SyncRunAdmin(PanelAdmin):
-    empty_text = gettext_lazy("Every pass of a rule stands here, live while it goes on. None has run yet.")
-    list_display = ("number", "rule_name", "account", "kind_name", "by", "state_badge", "came_of_it", "took", "asked")
-    list_filter = (RuleFilter, ("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), ("trigger", ChoicesDropdownFilter), AccountFilter)
+    empty_text = gettext_lazy(
+        "Every pass of a rule stands here, live while it goes on. None has run yet."
+    )
+    list_display = (
+        "number",
+        "rule_name",
+        "account",
+        "kind_name",
+        "by",
+        "state_badge",
+        "came_of_it",
+        "took",
+        "asked",
+    )
+    list_filter = (
+        RuleFilter,
+        ("state", ChoicesDropdownFilter),
+        ("kind", ChoicesDropdownFilter),
+        ("trigger", ChoicesDropdownFilter),
+        AccountFilter,
+    )
     sortable_by = ()
     ordering = ("-id",)
     change_form_outer_before_template = "admin/integration/run_panel.html"
@@ -66,7 +84,11 @@ class SyncRunAdmin(PanelAdmin):
         return super().get_queryset(request).select_related("rule", "account")
 
     def get_urls(self) -> list[URLPattern]:
-        progress = path("<int:object_id>/progress/", self.admin_site.admin_view(self.progress), name="integration_syncrun_progress")
+        progress = path(
+            "<int:object_id>/progress/",
+            self.admin_site.admin_view(self.progress),
+            name="integration_syncrun_progress",
+        )
         return [progress, *super().get_urls()]
 
     def progress(self, request: HttpRequest, object_id: int) -> JsonResponse:
@@ -80,7 +102,16 @@ class SyncRunAdmin(PanelAdmin):
         return {
             "run": obj,
             "live": make_run_progress(obj),
-            "tiles": [(name, word, show_number(obj.counts[name]), TONES.get(name, "plain"), not obj.counts[name]) for name, word in COUNTER_WORDS.items()],
+            "tiles": [
+                (
+                    name,
+                    word,
+                    show_number(obj.counts[name]),
+                    TONES.get(name, "plain"),
+                    not obj.counts[name],
+                )
+                for name, word in COUNTER_WORDS.items()
+            ],
             "rule_url": make_page_url(obj.rule),
             "health_url": make_health_url(obj.rule),
             "entries_url": make_list_url(AuditEntry, run=obj.pk),
@@ -142,9 +173,17 @@ def make_run_progress(run: SyncRun) -> dict[str, Any]:
         "zero": [name for name, n in counts.items() if not n],
         "settled": settled,
         "read": counts["read"],
-        "problem": {"sentence": explain_reason(run.reason) if run.reason else "", "detail": translate_detail(run.reason, run.detail)},
+        "problem": {
+            "sentence": explain_reason(run.reason) if run.reason else "",
+            "detail": translate_detail(run.reason, run.detail),
+        },
         "reasons": [
-            {"code": code, "n": show_number(n), "sentence": explain_reason(code), "url": make_list_url(AuditEntry, run=run.pk, reason=code)}
+            {
+                "code": code,
+                "n": show_number(n),
+                "sentence": explain_reason(code),
+                "url": make_list_url(AuditEntry, run=run.pk, reason=code),
+            }
             for code, n in sorted(run.reasons.items(), key=lambda pair: (-int(pair[1]), pair[0]))
             if not code.startswith("_")
         ],

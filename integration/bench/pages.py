@@ -1,6 +1,8 @@
-"""The admin's pages over a long history: seconds and queries a page, as an owner of the largest account and as a superuser.
+"""The admin's pages over a long history: seconds and queries a page, as an owner of the largest
+account and as a superuser.
 
-The history is invented in a database of its own, by a process of its own: Django reads its settings once.
+The history is invented in a database of its own, by a process of its own: Django reads its settings
+once.
 """
 
 from __future__ import annotations
@@ -27,16 +29,27 @@ CONTACT_REMAINDER = 9  # of ten records one is a contact
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--entries", type=int, default=1_000_000, help="audit entries (pages)")
-    parser.add_argument("--accounts", type=int, default=500, help="accounts that share them (pages)")
-    parser.add_argument("--tries", type=int, default=5, help="times that each page is asked for (pages)")
+    parser.add_argument(
+        "--accounts", type=int, default=500, help="accounts that share them (pages)"
+    )
+    parser.add_argument(
+        "--tries", type=int, default=5, help="times that each page is asked for (pages)"
+    )
 
 
 def run(options: dict[str, Any], say: Say) -> None:
     with tempfile.TemporaryDirectory() as home:
         database = options["database_url"] or f"sqlite:///{Path(home) / 'bench.sqlite3'}"
         environment = {**os.environ, "DEBUG": "1", "DATABASE_URL": database}
-        command = [sys.executable, "-m", "integration.bench.pages", *(str(options[name]) for name in ("entries", "accounts", "tries"))]
-        process = subprocess.Popen(command, cwd=PROJECT_FOLDER, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        command = [
+            sys.executable,
+            "-m",
+            "integration.bench.pages",
+            *(str(options[name]) for name in ("entries", "accounts", "tries")),
+        ]
+        process = subprocess.Popen(  # noqa: S603
+            command, cwd=PROJECT_FOLDER, env=environment, stdout=subprocess.PIPE, text=True
+        )
         for line in process.stdout or ():
             say(line.rstrip())
         if process.wait():
@@ -56,7 +69,10 @@ def measure_pages(entries: int, accounts: int, tries: int) -> None:
     call_command("migrate", verbosity=0)
     began = time.perf_counter()
     fill_history(entries, accounts)
-    print_line(f"{entries:,} audit entries of {accounts:,} accounts were written in {time.perf_counter() - began:.0f} s.")
+    print_line(
+        f"{entries:,} audit entries of {accounts:,} accounts were written in "
+        f"{time.perf_counter() - began:.0f} s."
+    )
     print_line(f"{'':58}{'queries':>9}{'median ms':>11}{'most ms':>9}{'kB':>6}")
     for user in ("owner", "superuser"):
         for title, path in list_page_addresses(user):
@@ -86,7 +102,13 @@ def fill_history(entries: int, accounts: int) -> None:
         if i == 0:
             Membership.objects.create(user=owner, account=account, role=Role.OWNER)
         with in_account(account):
-            fill_account(account, int(entries * (LARGEST_ACCOUNT_SHARE if i == 0 else (1 - LARGEST_ACCOUNT_SHARE) / rest)))
+            fill_account(
+                account,
+                int(
+                    entries
+                    * (LARGEST_ACCOUNT_SHARE if i == 0 else (1 - LARGEST_ACCOUNT_SHARE) / rest)
+                ),
+            )
 
 
 def fill_account(account: Any, entries: int) -> None:
@@ -98,27 +120,49 @@ def fill_account(account: Any, entries: int) -> None:
         ends[system] = Connection(account=account, slug=system, system=system, health="ok")
         ends[system].set_secret("pat-bench-0001")
         ends[system].save()
-    rules = [SyncRule.objects.create(account=account, slug=f"cards-{i}", state="active", direction="both", **ends) for i in range(2)]
+    rules = [
+        SyncRule.objects.create(
+            account=account, slug=f"cards-{i}", state="active", direction="both", **ends
+        )
+        for i in range(2)
+    ]
     fill_days(rules)
     start = read_clock() - timedelta(days=300)
     made = 0
     while made < entries:
         batch, rule = min(5000, entries - made), rules[made // 5000 % 2]
         run = SyncRun.objects.create(
-            account=account, rule=rule, kind="incremental", trigger="schedule", state="succeeded", read=batch, updated=batch,
-            started_at=start, ended_at=start + timedelta(minutes=1),
-        )  # fmt: skip
-        links = [Link(account=account, hubspot=ends["hubspot"], contact_id=str(made + i)) for i in range(batch // ENTRIES_A_PERSON)]
+            account=account,
+            rule=rule,
+            kind="incremental",
+            trigger="schedule",
+            state="succeeded",
+            read=batch,
+            updated=batch,
+            started_at=start,
+            ended_at=start + timedelta(minutes=1),
+        )
+        links = [
+            Link(account=account, hubspot=ends["hubspot"], contact_id=str(made + i))
+            for i in range(batch // ENTRIES_A_PERSON)
+        ]
         insert_rows(links)
         people = [invent_record(rule, link, made + i, start) for i, link in enumerate(links)]
         insert_rows(people)
-        insert_rows([invent_entry(run, people[i % len(people)] if people else None, start, i) for i in range(batch)])
+        insert_rows(
+            [
+                invent_entry(run, people[i % len(people)] if people else None, start, i)
+                for i in range(batch)
+            ]
+        )
         made += batch
         start += timedelta(days=290) * batch / entries
 
 
 def fill_days(rules: list[Any]) -> None:
-    """A month of figures, mappings with their history, and a few sampled cards: what the health and set-up pages read."""
+    """A month of figures, mappings with their history, and a few sampled cards: what the health and
+    set-up pages read.
+    """
     from core.history import create_with_history
     from integration.models import DayFigures, FieldMapping, Sample, Tag
     from integration.planning.latency import add_times
@@ -126,43 +170,107 @@ def fill_days(rules: list[Any]) -> None:
 
     today = read_clock().date()
     for rule in rules:
-        create_with_history([FieldMapping(account_id=rule.account_id, rule=rule, position=i, **row) for i, row in enumerate(make_default_mappings())])
-        figures = {"created": 40, "updated": 400, "failed": 3, "calls_hubspot": 90, "latency": add_times([], [12.0] * 440), "slowest": 50.0}
-        days = [DayFigures(account_id=rule.account_id, rule=rule, day=today - timedelta(days=back), **figures) for back in range(30)]
+        create_with_history(
+            [
+                FieldMapping(account_id=rule.account_id, rule=rule, position=i, **row)
+                for i, row in enumerate(make_default_mappings())
+            ]
+        )
+        figures = {
+            "created": 40,
+            "updated": 400,
+            "failed": 3,
+            "calls_hubspot": 90,
+            "latency": add_times([], [12.0] * 440),
+            "slowest": 50.0,
+        }
+        days = [
+            DayFigures(
+                account_id=rule.account_id, rule=rule, day=today - timedelta(days=back), **figures
+            )
+            for back in range(30)
+        ]
         DayFigures.objects.bulk_create(days)
     ends = {"account_id": rules[0].account_id, "connection_id": rules[0].sansan_id}
-    Tag.objects.bulk_create([Tag(external_id=f"T{i}", name=f"展示会{i}", type="shared", cards=i, **ends) for i in range(200)])
-    Sample.objects.bulk_create([Sample(external_id=f"S{i}", values={"lastName": "佐藤"}, read_at=read_clock(), **ends) for i in range(12)])
+    Tag.objects.bulk_create(
+        [
+            Tag(external_id=f"T{i}", name=f"展示会{i}", type="shared", cards=i, **ends)
+            for i in range(200)
+        ]
+    )
+    Sample.objects.bulk_create(
+        [
+            Sample(external_id=f"S{i}", values={"lastName": "佐藤"}, read_at=read_clock(), **ends)
+            for i in range(12)
+        ]
+    )
 
 
 def invent_record(rule: Any, link: Any, n: int, moment: datetime) -> Any:
     from integration.models import Record
 
     reason = ("in_sync", "older_card", "no_email", "email_taken")[n % 4]
-    bucket = {"in_sync": "linked", "older_card": "merged", "no_email": "excluded", "email_taken": "failing"}[reason]
+    bucket = {
+        "in_sync": "linked",
+        "older_card": "merged",
+        "no_email": "excluded",
+        "email_taken": "failing",
+    }[reason]
     ends = {"connection_id": rule.sansan_id}
     if n % 10 == CONTACT_REMAINDER:
-        bucket, reason, ends = "linked", "has_card", {"connection_id": rule.hubspot_id, "side": "contact"}
+        bucket, reason, ends = (
+            "linked",
+            "has_card",
+            {"connection_id": rule.hubspot_id, "side": "contact"},
+        )
     return Record(
-        account_id=rule.account_id, rule=rule, external_id=f"{rule.pk:04d}{n:028d}", digest="d", link=link, **ends,
-        email_key=f"person{n}@bench.example.jp", person_key=f"P{rule.pk}-{n}", name=f"{'佐藤鈴木高橋田中'[n % 8]} {n}", values={"title": "部長"},
-        changed_at=moment, read_at=moment, bucket=bucket, reason=reason,
-    )  # fmt: skip
+        account_id=rule.account_id,
+        rule=rule,
+        external_id=f"{rule.pk:04d}{n:028d}",
+        digest="d",
+        link=link,
+        **ends,
+        email_key=f"person{n}@bench.example.jp",
+        person_key=f"P{rule.pk}-{n}",
+        name=f"{'佐藤鈴木高橋田中'[n % 8]} {n}",
+        values={"title": "部長"},
+        changed_at=moment,
+        read_at=moment,
+        bucket=bucket,
+        reason=reason,
+    )
 
 
 def invent_entry(run: Any, of: Any, moment: datetime, n: int) -> Any:
     from integration.models import AuditEntry
 
     decision, reason, outcome = (
-        ("update", "card_changed", "succeeded"), ("create", "new_person", "succeeded"),
-        ("skip", "no_email", "none"), ("update", "rejected", "failed"),
-    )[0 if n % 50 else n // 50 % 4]  # fmt: skip
+        ("update", "card_changed", "succeeded"),
+        ("create", "new_person", "succeeded"),
+        ("skip", "no_email", "none"),
+        ("update", "rejected", "failed"),
+    )[0 if n % 50 else n // 50 % 4]
     return AuditEntry(
-        account_id=run.account_id, run=run, rule_id=run.rule_id, record_id=of.pk if of else 0, card_id=of.external_id if of else "none",
-        contact_id=str(n), link_key=uuid.uuid4(), name=of.name if of else "", email=of.email_key if of else "", decision=decision, reason=reason,
-        before={"jobtitle": "課長"}, after={"jobtitle": "部長"}, outcome=outcome, changed_at=moment, read_at=moment, planned_at=moment,
-        sent_at=moment, closed_at=moment,
-    )  # fmt: skip
+        account_id=run.account_id,
+        run=run,
+        rule_id=run.rule_id,
+        record_id=of.pk if of else 0,
+        card_id=of.external_id if of else "none",
+        contact_id=str(n),
+        link_key=uuid.uuid4(),
+        name=of.name if of else "",
+        email=of.email_key if of else "",
+        decision=decision,
+        reason=reason,
+        before={"jobtitle": "課長"},
+        after={"jobtitle": "部長"},
+        outcome=outcome,
+        changed_at=moment,
+        read_at=moment,
+        planned_at=moment,
+        sent_at=moment,
+        closed_at=moment,
+    )
 
 
 def read_clock() -> datetime:
@@ -181,8 +289,14 @@ def list_page_addresses(user: str) -> Iterator[tuple[str, str]]:
 
     with all_accounts():
         account = Account.objects.get(slug="account-0")
-        rule, run = SyncRule.objects.filter(account=account).first(), SyncRun.objects.filter(account=account).order_by("-pk").first()
-        last, record = AuditEntry.objects.filter(account=account).order_by("-pk").first(), Record.objects.filter(account=account).first()
+        rule, run = (
+            SyncRule.objects.filter(account=account).first(),
+            SyncRun.objects.filter(account=account).order_by("-pk").first(),
+        )
+        last, record = (
+            AuditEntry.objects.filter(account=account).order_by("-pk").first(),
+            Record.objects.filter(account=account).first(),
+        )
         link = Link.objects.filter(account=account).first()
         far = max(1, min(200, AuditEntry.objects.filter(account=account).count() // 50))
     assert rule and run and last and record and link
@@ -211,7 +325,10 @@ def list_page_addresses(user: str) -> Iterator[tuple[str, str]]:
     yield "run", f"/admin/integration/syncrun/{run.pk}/change/"
     yield "rules", "/admin/integration/syncrule/"
     yield "rule", f"/admin/integration/syncrule/{rule.pk}/change/"
-    health, setup = f"/admin/integration/syncrule/{rule.pk}/health/", f"/admin/integration/syncrule/{rule.pk}/setup"
+    health, setup = (
+        f"/admin/integration/syncrule/{rule.pk}/health/",
+        f"/admin/integration/syncrule/{rule.pk}/setup",
+    )
     yield "health", health
     yield "health, in sync", f"{health}?stand=linked"
     yield "health, excluded, one reason", f"{health}?stand=excluded&reason=no_email"
@@ -224,9 +341,13 @@ def list_page_addresses(user: str) -> Iterator[tuple[str, str]]:
     yield "set-up: review", f"{setup}/review/"
     yield "history", "/admin/integration/syncrule/history/"
     more = {
-        "account": f"core/account/{account.pk}/change", "accounts": "core/account", "connections": "integration/connection",
-        "connection": f"integration/connection/{rule.hubspot_id}/change", "members": "core/membership", "invitations": "core/invitation",
-    }  # fmt: skip
+        "account": f"core/account/{account.pk}/change",
+        "accounts": "core/account",
+        "connections": "integration/connection",
+        "connection": f"integration/connection/{rule.hubspot_id}/change",
+        "members": "core/membership",
+        "invitations": "core/invitation",
+    }
     yield from ((title, f"/admin/{path}/") for title, path in more.items())
 
 
@@ -248,7 +369,9 @@ def measure_page(user: str, title: str, path: str, tries: int) -> str:
         began = time.perf_counter()
         client.get(path, secure=True)
         took.append((time.perf_counter() - began) * 1000)
-    return f"{user + ': ' + title:58}{queries:>9}{statistics.median(took):>11.0f}{max(took):>9.0f}{len(answer.content) / 1000:>6.0f}"
+    median, slowest = statistics.median(took), max(took)
+    kilobytes = len(answer.content) / 1000
+    return f"{user + ': ' + title:58}{queries:>9}{median:>11.0f}{slowest:>9.0f}{kilobytes:>6.0f}"
 
 
 if __name__ == "__main__":

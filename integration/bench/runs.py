@@ -1,4 +1,7 @@
-"""First, incremental and full runs: records a second, calls, memory. Sandbox and product each run in a process of their own."""
+"""First, incremental and full runs: records a second, calls, memory.
+
+Sandbox and product each run in a process of their own.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ import yaml
 from django.conf import settings
 
 Say = Callable[[str], None]
-BENCH_TOKEN = "pat-bench-0001"  # noqa: S105  (the sandbox takes any)
+BENCH_TOKEN = "pat-bench-0001"  # noqa: S105
 RUN_COLUMN_WIDTHS = (-36, 9, 9, 9, 8, 9, 5, 12, 9)  # of the table's columns; below 0 to the left
 BENCH_RULE = {"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "active": True}
 
@@ -40,20 +43,45 @@ class Scene:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--cards", default="2000,20000,200000", help="sizes for speed and memory without a limit")
+    parser.add_argument(
+        "--cards", default="2000,20000,200000", help="sizes for speed and memory without a limit"
+    )
     parser.add_argument("--latency-ms", type=int, default=50)
-    parser.add_argument("--limit", default="190/10", help="HubSpot's limit for the limited runs, calls/seconds")
+    parser.add_argument(
+        "--limit", default="190/10", help="HubSpot's limit for the limited runs, calls/seconds"
+    )
     parser.add_argument("--limited-cards", type=int, default=20_000)
-    parser.add_argument("--database-url", default="", help="another database than a fresh SQLite file (it is migrated and must be empty)")
+    parser.add_argument(
+        "--database-url",
+        default="",
+        help="another database than a fresh SQLite file (it is migrated and must be empty)",
+    )
 
 
 def run(options: dict[str, Any], say: Say) -> None:
-    say(make_table_row("", "cards", "seconds", "cards/s", "calls", "per 100", "429", "limit used", "peak MB"))
+    say(
+        make_table_row(
+            "", "cards", "seconds", "cards/s", "calls", "per 100", "429", "limit used", "peak MB"
+        )
+    )
     for cards in (int(part) for part in options["cards"].split(",") if part):
-        measure_scene(Scene("no limit", cards, options["latency_ms"], repeat=cards <= 20_000), options, say)
+        measure_scene(
+            Scene("no limit", cards, options["latency_ms"], repeat=cards <= 20_000), options, say
+        )
     for known in (False, True):
         title = "limited, portal " + ("has them all" if known else "empty")
-        measure_scene(Scene(title, options["limited_cards"], options["latency_ms"], options["limit"], known, repeat=False), options, say)
+        measure_scene(
+            Scene(
+                title,
+                options["limited_cards"],
+                options["latency_ms"],
+                options["limit"],
+                known,
+                repeat=False,
+            ),
+            options,
+            say,
+        )
 
 
 def measure_scene(scene: Scene, options: dict[str, Any], say: Say) -> None:
@@ -73,7 +101,11 @@ def measure_scene(scene: Scene, options: dict[str, Any], say: Say) -> None:
 
 def make_scene_line(scene: Scene, what: str, measured: tuple[dict[str, Any], float]) -> str:
     result, peak = measured
-    seconds, read, calls = max(result["seconds"], 0.001), result["counts"]["read"], result["calls"]["hubspot"]
+    seconds, read, calls = (
+        max(result["seconds"], 0.001),
+        result["counts"]["read"],
+        result["calls"]["hubspot"],
+    )
     people = sum(result["counts"][name] for name in ("created", "updated", "linked", "unchanged"))
     used = ""
     if scene.limit:
@@ -81,13 +113,23 @@ def make_scene_line(scene: Scene, what: str, measured: tuple[dict[str, Any], flo
         used = f"{calls / (seconds / float(window) * int(allowed)):.0%}"
     per_hundred = f"{calls * 100 / people:.2f}" if people else "-"
     return make_table_row(
-        f"{scene.title}, {what}", f"{read:,}", f"{seconds:.2f}", f"{read / seconds:,.0f}", f"{calls:,}", per_hundred,
-        str(result["rate_limited"]), used, f"{peak:.0f}",
-    )  # fmt: skip
+        f"{scene.title}, {what}",
+        f"{read:,}",
+        f"{seconds:.2f}",
+        f"{read / seconds:,.0f}",
+        f"{calls:,}",
+        per_hundred,
+        str(result["rate_limited"]),
+        used,
+        f"{peak:.0f}",
+    )
 
 
 def make_table_row(*cells: str, widths: Sequence[int] = RUN_COLUMN_WIDTHS) -> str:
-    return "".join(f"{cell:>{width}}" if width > 0 else f"{cell:{-width}}" for cell, width in zip(cells, widths, strict=True))
+    return "".join(
+        f"{cell:>{width}}" if width > 0 else f"{cell:{-width}}"
+        for cell, width in zip(cells, widths, strict=True)
+    )
 
 
 def find_free_port() -> int:
@@ -99,33 +141,60 @@ def find_free_port() -> int:
 class Product:
     """The product as its user runs it: commands, with an environment of their own."""
 
-    def __init__(self, home: Path, url: str, scene: Scene, database_url: str, rule: dict[str, Any] | None = None, rated: bool = False) -> None:
+    def __init__(
+        self,
+        home: Path,
+        url: str,
+        scene: Scene,
+        database_url: str,
+        rule: dict[str, Any] | None = None,
+        rated: bool = False,
+    ) -> None:
         """``rule`` are more settings of the rule; ``rated``: Sansan's own limit is kept, too."""
         self.environment = {
-            **os.environ, "DEBUG": "0", "SECRET_KEY": "bench-" + "x" * 50, "FERNET_KEYS": "bench-" + "y" * 32,
-            "SANSAN_API_URL": url, "HUBSPOT_API_URL": url, "DATABASE_URL": database_url or f"sqlite:///{home / 'bench.sqlite3'}",
-        }  # fmt: skip
+            **os.environ,
+            "DEBUG": "0",
+            "SECRET_KEY": "bench-" + "x" * 50,
+            "FERNET_KEYS": "bench-" + "y" * 32,
+            "SANSAN_API_URL": url,
+            "HUBSPOT_API_URL": url,
+            "DATABASE_URL": database_url or f"sqlite:///{home / 'bench.sqlite3'}",
+        }
         self.file = home / "bench.yaml"
-        key: dict[str, Any] = {"slug": "sansan", "system": "sansan", "credentials": {"api_key": "BenchKey0123456789abcdefABCDEF01"}}
+        key: dict[str, Any] = {
+            "slug": "sansan",
+            "system": "sansan",
+            "credentials": {"api_key": "BenchKey0123456789abcdefABCDEF01"},
+        }
         connections = [
             key if rated else {**key, "rate": False},
             {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": BENCH_TOKEN}},
         ]
         if not scene.limit:
             connections[1]["rate"] = False
-        content = {"account": {"slug": "bench", "name": "Bench"}, "connections": connections, "rules": [{**BENCH_RULE, **(rule or {})}]}
+        content = {
+            "account": {"slug": "bench", "name": "Bench"},
+            "connections": connections,
+            "rules": [{**BENCH_RULE, **(rule or {})}],
+        }
         self.file.write_text(yaml.safe_dump(content))
 
     def run(self, *command: str) -> tuple[bytes, float]:
         """(standard output, peak memory in MB)."""
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "manage.py", *command], cwd=settings.BASE_DIR, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, "manage.py", *command],
+            cwd=settings.BASE_DIR,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         output = process.stdout.read() if process.stdout else b""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode not in (0, 1):
-            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: {output.decode()[-500:]}")
+            raise SystemExit(
+                f"{' '.join(command)} ended with {process.returncode}: {output.decode()[-500:]}"
+            )
         return output, usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
 
     def sync(self, *options: str) -> tuple[dict[str, Any], float]:
@@ -176,10 +245,16 @@ def make_known_contacts(url: str) -> None:
     """Gives the portal a contact for every address on a card."""
     cards = fetch_json(url, "/sandbox/state")["sansan"]["cards"]
     addresses = sorted({card["email"] for card in cards if card["email"]})
-    send_json(url, "/sandbox/hubspot/create", {"token": BENCH_TOKEN, "contacts": [{"email": address} for address in addresses]})
+    send_json(
+        url,
+        "/sandbox/hubspot/create",
+        {"token": BENCH_TOKEN, "contacts": [{"email": address} for address in addresses]},
+    )
 
 
 def send_json(url: str, path: str, body: Any, method: str = "POST") -> Any:
-    request = urllib.request.Request(url + path, orjson.dumps(body), {"Content-Type": "application/json"}, method=method)  # noqa: S310
+    request = urllib.request.Request(  # noqa: S310
+        url + path, orjson.dumps(body), {"Content-Type": "application/json"}, method=method
+    )
     with urllib.request.urlopen(request) as answer:  # noqa: S310
         return orjson.loads(answer.read())

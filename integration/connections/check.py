@@ -1,4 +1,6 @@
-"""What must hold on the vendors' side before anything is written: keys that work, tags known, properties there."""
+"""What must hold on the vendors' side before anything is written: keys that work, tags known,
+properties there.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,18 @@ log = structlog.get_logger()
 
 
 def check_connection(connection: Connection) -> Connection:
-    """Tries the credentials and stores what was seen. Raises nothing: the result is in ``health``."""
+    """Tries the credentials and stores what was seen.
+
+    Raises nothing: the result is in ``health``.
+    """
     ask_vendor(connection)()
     return connection
 
 
 def ask_vendor(connection: Connection) -> Callable[[], None]:
-    """Calls the vendor; what is returned stores what was seen, so that it can stand in the caller's transaction."""
+    """Calls the vendor; what is returned stores what was seen, so that it can stand in the caller's
+    transaction.
+    """
     try:
         if connection.system == Connection.System.SANSAN:
             source = make_source(connection)
@@ -34,11 +41,20 @@ def ask_vendor(connection: Connection) -> Callable[[], None]:
         target = make_target(connection)
         return partial(store_check, connection, target.check(), properties=target.properties())
     except ConnectorError as error:
-        health = Connection.Health.RECONNECT if isinstance(error, Reconnect) else Connection.Health.UNREACHABLE
+        health = (
+            Connection.Health.RECONNECT
+            if isinstance(error, Reconnect)
+            else Connection.Health.UNREACHABLE
+        )
         return partial(store_health, connection, health, error.detail)
 
 
-def store_check(connection: Connection, identity: Identity, tags: Sequence[TagSeen] = (), properties: Iterable[PropertyRead] = ()) -> None:
+def store_check(
+    connection: Connection,
+    identity: Identity,
+    tags: Sequence[TagSeen] = (),
+    properties: Iterable[PropertyRead] = (),
+) -> None:
     """The credentials work; notes whose they are and what they see."""
     if connection.system == Connection.System.SANSAN:
         store_tags(connection, tags)
@@ -52,7 +68,11 @@ def store_check(connection: Connection, identity: Identity, tags: Sequence[TagSe
 
 
 def store_health(connection: Connection, health: str, detail: str, remote_id: str = "") -> None:
-    connection.health, connection.health_detail, connection.tested_at = health, detail[:500], timezone.now()
+    connection.health, connection.health_detail, connection.tested_at = (
+        health,
+        detail[:500],
+        timezone.now(),
+    )
     connection.remote_id = remote_id[:100] or connection.remote_id
     connection.save(update_fields=["health", "health_detail", "tested_at", "remote_id"])
 

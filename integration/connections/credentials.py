@@ -20,7 +20,10 @@ TOKEN_MARGIN = 120
 
 
 def make_connector(connection: Connection) -> Any:
-    """The connector of either system. Raises Reconnect when the stored credentials cannot be used."""
+    """The connector of either system.
+
+    Raises Reconnect when the stored credentials cannot be used.
+    """
     try:
         secret = connection.secret
     except InvalidToken:
@@ -32,30 +35,53 @@ def make_connector(connection: Connection) -> Any:
     if connection.system == Connection.System.HUBSPOT and needs_tokens(connection.credentials):
         secret = fetch_tokens(connection)
     if not secret:
-        raise Reconnect(f"{connection.system}_reconnect", "No key has been entered.", connection.system)
+        raise Reconnect(
+            f"{connection.system}_reconnect", "No key has been entered.", connection.system
+        )
     limiter = make_limiter(connection)
     if connection.system == Connection.System.SANSAN:
-        return make_sansan(connection.credentials, settings.SANSAN_API_URL, settings.SANSAN_API_VERSION, limiter)
+        return make_sansan(
+            connection.credentials, settings.SANSAN_API_URL, settings.SANSAN_API_VERSION, limiter
+        )
     return make_hubspot(
-        connection.credentials, settings.HUBSPOT_API_URL, settings.HUBSPOT_API_VERSION, limiter, make_limiter(connection, SEARCH_KIND)
+        connection.credentials,
+        settings.HUBSPOT_API_URL,
+        settings.HUBSPOT_API_VERSION,
+        limiter,
+        make_limiter(connection, SEARCH_KIND),
     )
 
 
 def needs_tokens(credentials: Mapping[str, Any]) -> bool:
-    """OAuth only: the code is still to be exchanged, or the access token ends soon. By the clock: a 401 is no reliable sign."""
-    return "code" in credentials or ("refresh_token" in credentials and credentials["expires_at"] < time.time() + TOKEN_MARGIN)
+    """OAuth only: the code is still to be exchanged, or the access token ends soon.
+
+    By the clock: a 401 is no reliable sign.
+    """
+    return "code" in credentials or (
+        "refresh_token" in credentials and credentials["expires_at"] < time.time() + TOKEN_MARGIN
+    )
 
 
 def fetch_tokens(connection: Connection) -> str:
     """Fresh tokens, stored before they are used. Raises Reconnect or RetryLater.
 
-    No lock is held over the call: a refresh token may be used twice, and a code that somebody else has just exchanged is
+    No lock is held over the call: a refresh token may be used twice, and a code that somebody else
+    has just exchanged is
     found by reading the row again.
     """
-    app = HubSpotOAuth(settings.HUBSPOT_CLIENT_ID, settings.HUBSPOT_CLIENT_SECRET, settings.HUBSPOT_API_URL, settings.HUBSPOT_API_VERSION)
+    app = HubSpotOAuth(
+        settings.HUBSPOT_CLIENT_ID,
+        settings.HUBSPOT_CLIENT_SECRET,
+        settings.HUBSPOT_API_URL,
+        settings.HUBSPOT_API_VERSION,
+    )
     given = connection.credentials
     try:
-        tokens = app.exchange(given["code"], given["redirect_uri"]) if "code" in given else app.refresh(given["refresh_token"])
+        tokens = (
+            app.exchange(given["code"], given["redirect_uri"])
+            if "code" in given
+            else app.refresh(given["refresh_token"])
+        )
     except Reconnect:
         connection.refresh_from_db(fields=["credentials"])
         if needs_tokens(connection.credentials):

@@ -1,6 +1,8 @@
-"""A vendor's rate limit, kept ahead of time: one row a connection from which every process reserves its next slot.
+"""A vendor's rate limit, kept ahead of time: one row a connection from which every process reserves
+its next slot.
 
-The arithmetic is GCRA: a slot every ``interval``, with a small burst. In any window no more than ``calls`` are sent.
+The arithmetic is GCRA: a slot every ``interval``, with a small burst. In any window no more than
+``calls`` are sent.
 """
 
 from __future__ import annotations
@@ -18,16 +20,22 @@ from integration.connectors.base import RetryLater
 from integration.connectors.http import Limiter, Unlimited
 from integration.models import Connection, RateSlot
 
-# (calls, seconds) until the vendor tells. Sansan's 4 a second evenly spaced are 240 a minute, under its 270 too.
+# (calls, seconds) until the vendor tells. Sansan's 4 a second evenly spaced are 240 a minute, under
+# its 270 too.
 DEFAULT_ALLOWANCES = {"sansan": (4, 1.0), "hubspot": (100, 10.0)}
 # HubSpot's searches: 5 a second for the whole portal, which its people and other apps use too.
 SEARCH_KIND, SEARCH_LIMIT = "search", (4, 1.0)
-RESERVED_SECONDS, MOST_RESERVED = 0.3, 6  # seconds of slots that one reservation takes, and how many of them
+RESERVED_SECONDS, MOST_RESERVED = (
+    0.3,
+    6,
+)  # seconds of slots that one reservation takes, and how many of them
 LONGEST_WAIT = 20.0  # a longer pause belongs to the engine: a slice must not sit it out
 
 
 def make_limiter(connection: Connection, kind: str = "") -> Limiter:
-    if connection.rate_calls == 0 or connection.pk is None:  # not stored yet: a few calls that try new credentials
+    if (
+        connection.rate_calls == 0 or connection.pk is None
+    ):  # not stored yet: a few calls that try new credentials
         return Unlimited()
     return SharedLimiter(connection, kind)
 
@@ -37,16 +45,21 @@ def find_allowance(connection: Connection) -> tuple[int, float]:
     if connection.rate_calls == 0:
         return 0, 0.0
     if connection.rate_calls:
-        return connection.rate_calls, connection.rate_seconds or DEFAULT_ALLOWANCES[connection.system][1]
+        return connection.rate_calls, connection.rate_seconds or DEFAULT_ALLOWANCES[
+            connection.system
+        ][1]
     if connection.learnt_calls:
-        return connection.learnt_calls, connection.learnt_seconds or DEFAULT_ALLOWANCES[connection.system][1]
+        return connection.learnt_calls, connection.learnt_seconds or DEFAULT_ALLOWANCES[
+            connection.system
+        ][1]
     return DEFAULT_ALLOWANCES[connection.system]
 
 
 def space_slots(calls: int, seconds: float) -> tuple[float, int]:
     """(seconds between slots, calls that may go ahead of their slot).
 
-    A window holds ``seconds / interval + burst + 1`` calls at most; the interval makes that ``calls``.
+    A window holds ``seconds / interval + burst + 1`` calls at most; the interval makes that
+    ``calls``.
     """
     burst = min(4, calls // 20)
     return seconds / max(calls - (burst + 1 if burst else 0), 1), burst
@@ -60,16 +73,23 @@ class SharedLimiter:
         self.fixed = connection.rate_calls is not None or kind == SEARCH_KIND
         self.limit = SEARCH_LIMIT if kind == SEARCH_KIND else find_allowance(connection)
         self.interval, self.burst = space_slots(*self.limit)
-        self._ours: deque[float] = deque()  # slots that are reserved for this process, soonest first
+        self._ours: deque[float] = (
+            deque()
+        )  # slots that are reserved for this process, soonest first
         self._lock = threading.Lock()
 
     def wait(self) -> None:
         """Blocks until the reserved slot; raises RetryLater when that is far away."""
         slot = self._next_slot()
-        # Not from the moment before: the reservation may have waited for the database, and would be slept through twice.
+        # Not from the moment before: the reservation may have waited for the database, and would be
+        # slept through twice.
         delay = slot - self.burst * self.interval - time.time()
         if delay > LONGEST_WAIT:
-            raise RetryLater(f"{self.connection.system}_unavailable", "The rate limit is used up for now.", after=delay)
+            raise RetryLater(
+                f"{self.connection.system}_unavailable",
+                "The rate limit is used up for now.",
+                after=delay,
+            )
         if delay > 0:
             time.sleep(delay)
 
@@ -77,7 +97,11 @@ class SharedLimiter:
         """Nobody calls for ``seconds``: the vendor has said so."""
         self._forget()
         with in_account(self.connection.account):
-            self._slots().update(free_at=Greatest(F("free_at"), Value(time.time() + seconds + self.burst * self.interval)))
+            self._slots().update(
+                free_at=Greatest(
+                    F("free_at"), Value(time.time() + seconds + self.burst * self.interval)
+                )
+            )
 
     def learn(self, calls: int, seconds: float) -> None:
         if self.fixed or (calls, seconds) == self.limit or calls < 1:
@@ -86,7 +110,9 @@ class SharedLimiter:
         self.interval, self.burst = space_slots(calls, seconds)
         self._forget()
         with in_account(self.connection.account):
-            Connection.objects.filter(pk=self.connection.pk).update(learnt_calls=calls, learnt_seconds=seconds)
+            Connection.objects.filter(pk=self.connection.pk).update(
+                learnt_calls=calls, learnt_seconds=seconds
+            )
 
     def _next_slot(self) -> float:
         """A slot of ours whose time has not passed, or the first of some that are reserved now."""
@@ -95,7 +121,8 @@ class SharedLimiter:
             while self._ours and self._ours[0] < now:
                 self._ours.popleft()  # to use it late would be to bunch calls
             if not self._ours:
-                # Several at once where they are close together: each reservation waits for the database.
+                # Several at once where they are close together: each reservation waits for the
+                # database.
                 n = max(1, min(MOST_RESERVED, int(RESERVED_SECONDS / self.interval)))
                 first = self._reserve(now, n)
                 self._ours.extend(first + i * self.interval for i in range(n))
@@ -112,7 +139,9 @@ class SharedLimiter:
             slots = self._slots()
             if not slots.update(free_at=Greatest(F("free_at"), Value(now)) + taken):
                 RateSlot.objects.get_or_create(
-                    connection=self.connection, kind=self.kind, defaults={"account": self.connection.account, "free_at": now}
+                    connection=self.connection,
+                    kind=self.kind,
+                    defaults={"account": self.connection.account, "free_at": now},
                 )
                 slots.update(free_at=Greatest(F("free_at"), Value(now)) + taken)
             return float(slots.values_list("free_at", flat=True).get()) - taken

@@ -30,7 +30,9 @@ def store_schema(connection: Connection, properties: Iterable[PropertyRead]) -> 
 
 
 def refresh_schema(rule: SyncRule) -> None:
-    """Reads the portal's properties again when what we know is old, and its users where a mapping names owners."""
+    """Reads the portal's properties again when what we know is old, and its users where a mapping
+    names owners.
+    """
     connection = rule.hubspot
     if connection.schema_at is None or connection.schema_at < timezone.now() - SCHEMA_LIFETIME:
         target = make_target(connection)
@@ -42,7 +44,9 @@ def refresh_schema(rule: SyncRule) -> None:
 
 def refresh_owners(rule: SyncRule, target: ContactTarget | None) -> None:
     """Without the right to read them nobody's contact gets an owner; everything else goes on."""
-    if not any(row.hubspot == fields.OWNER_ID_PROPERTY for row in rule.mappings.all() if row.active):
+    if not any(
+        row.hubspot == fields.OWNER_ID_PROPERTY for row in rule.mappings.all() if row.active
+    ):
         return
     try:
         rule.hubspot.owners = dict((target or make_target(rule.hubspot)).owners())
@@ -54,17 +58,29 @@ def refresh_owners(rule: SyncRule, target: ContactTarget | None) -> None:
 
 def needs_own_properties(rule: SyncRule) -> bool:
     """Whether a property of ours that the rule needs is not there yet."""
-    needed = {spec.name for spec in fields.KEY_PROPERTIES} | {row.hubspot for row in rule.mappings.all() if row.active and row.hubspot in fields.OWN_PROPERTIES}
+    needed = {spec.name for spec in fields.KEY_PROPERTIES} | {
+        row.hubspot
+        for row in rule.mappings.all()
+        if row.active and row.hubspot in fields.OWN_PROPERTIES
+    }
     return not needed <= set(rule.hubspot.schema)
 
 
 def ensure_own_properties(rule: SyncRule) -> list[str]:
     """Makes the missing ones of our own properties; returns their names.
 
-    To be called on consent only. Without the right to make properties the rule goes by e-mail instead, and says so.
+    To be called on consent only. Without the right to make properties the rule goes by e-mail
+    instead, and says so.
     """
     mapped = {row.hubspot for row in rule.mappings.all() if row.active}
-    specs = [*fields.KEY_PROPERTIES, *(spec for name, spec in fields.OWN_PROPERTIES.items() if name in mapped and spec not in fields.KEY_PROPERTIES)]
+    specs = [
+        *fields.KEY_PROPERTIES,
+        *(
+            spec
+            for name, spec in fields.OWN_PROPERTIES.items()
+            if name in mapped and spec not in fields.KEY_PROPERTIES
+        ),
+    ]
     target, connection = make_target(rule.hubspot), rule.hubspot
     try:
         made = target.ensure_properties(specs)
@@ -81,10 +97,18 @@ def offer_tag_options(rule: SyncRule, target: ContactTarget) -> None:
     """The tags in scope become options of our tag property before the first card needs them."""
     tags = Tag.objects.filter(connection_id=rule.sansan_id).exclude(type=Tag.Type.PRIVATE)
     chosen = tags.filter(selected=True) if tags.filter(selected=True).exists() else tags
-    for name in [row.hubspot for row in rule.mappings.all() if row.active and row.sansan == TAGS_FIELD]:
+    for name in [
+        row.hubspot for row in rule.mappings.all() if row.active and row.sansan == TAGS_FIELD
+    ]:
         prop = rule.hubspot.schema.get(name, {})
         known = prop.get("options", {})
-        wanted = [(id, label) for id, label in chosen.order_by("pk").values_list("external_id", "name")[: settings.SYNC_MAX_TAGS] if id not in known]
+        wanted = [
+            (id, label)
+            for id, label in chosen.order_by("pk").values_list("external_id", "name")[
+                : settings.SYNC_MAX_TAGS
+            ]
+            if id not in known
+        ]
         if wanted and prop.get("kind") == "checkbox" and name == fields.TAGS_PROPERTY.name:
             target.add_options(name, wanted)
             remember_options(rule.hubspot, name, dict(wanted))

@@ -1,6 +1,8 @@
-"""What a Sansan key sees, counted: cards in all and for each tag, whose they are, and a few whole ones to try mappings on.
+"""What a Sansan key sees, counted: cards in all and for each tag, whose they are, and a few whole
+ones to try mappings on.
 
-Sansan tells no totals, so that the pages are walked. Like a run this is worked in slices, and the page that waits shows how far it is.
+Sansan tells no totals, so that the pages are walked. Like a run this is worked in slices, and the
+page that waits shows how far it is.
 """
 
 from __future__ import annotations
@@ -27,21 +29,39 @@ SAMPLE_REFUSED = "refused"  # card id -> why it could not be read
 
 
 def is_survey_wanted(connection: Connection) -> bool:
-    """Whether there is nothing to show of a key that works: never counted, or its sampled cards have been deleted since; and nobody is at it."""
-    works = connection.system == Connection.System.SANSAN and connection.health == Connection.Health.OK
+    """Whether there is nothing to show of a key that works: never counted, or its sampled cards
+    have been deleted since; and nobody is at it.
+    """
+    works = (
+        connection.system == Connection.System.SANSAN and connection.health == Connection.Health.OK
+    )
     if not works or connection.survey.get("state") == SURVEY_RUNNING:
         return False
-    return connection.surveyed_at is None or not Sample.objects.filter(connection=connection).exists()
+    return (
+        connection.surveyed_at is None or not Sample.objects.filter(connection=connection).exists()
+    )
 
 
 def begin_survey(connection: Connection) -> None:
     """A count that is going on begins anew."""
     now = timezone.now().replace(microsecond=0)
-    store_survey(connection, {"state": SURVEY_RUNNING, "cards": 0, "tags": {}, "owners": [], "token": "", "to": now.isoformat()})
+    store_survey(
+        connection,
+        {
+            "state": SURVEY_RUNNING,
+            "cards": 0,
+            "tags": {},
+            "owners": [],
+            "token": "",
+            "to": now.isoformat(),
+        },
+    )
 
 
 def work_survey_slice(connection: Connection, seconds: float) -> float | None:
-    """Counts on for a while; returns the seconds until the next slice, or None when there is nothing left to do."""
+    """Counts on for a while; returns the seconds until the next slice, or None when there is
+    nothing left to do.
+    """
     state = dict(connection.survey)
     if state.get("state") != SURVEY_RUNNING:
         return None
@@ -57,8 +77,14 @@ def work_survey_slice(connection: Connection, seconds: float) -> float | None:
         return min(later.after, 60.0)
     except ConnectorError as error:
         store_survey(connection, {**state, "state": SURVEY_FAILED, "why": error.detail})
-        health = Connection.Health.RECONNECT if isinstance(error, Reconnect) else Connection.Health.UNREACHABLE
-        Connection.objects.filter(pk=connection.pk).update(health=health, health_detail=error.detail[:500], tested_at=timezone.now())
+        health = (
+            Connection.Health.RECONNECT
+            if isinstance(error, Reconnect)
+            else Connection.Health.UNREACHABLE
+        )
+        Connection.objects.filter(pk=connection.pk).update(
+            health=health, health_detail=error.detail[:500], tested_at=timezone.now()
+        )
         return None
     return 0.0 if state["state"] == SURVEY_RUNNING else None
 
@@ -67,8 +93,15 @@ def count_page(connection: Connection, state: dict[str, Any], page: CardPage) ->
     """Adds a page. What it found is stored with where it stopped."""
     tags = Counter(state["tags"])
     tags.update(tag.id for card in page.cards for tag in card.tags)
-    owners = dict.fromkeys((*state["owners"], *filter(None, (card.values.get("ownerName", "") for card in page.cards))))
-    state.update(cards=state["cards"] + len(page.cards), tags=dict(tags), owners=list(owners)[:MOST_OWNERS], token=page.next_token)
+    owners = dict.fromkeys(
+        (*state["owners"], *filter(None, (card.values.get("ownerName", "") for card in page.cards)))
+    )
+    state.update(
+        cards=state["cards"] + len(page.cards),
+        tags=dict(tags),
+        owners=list(owners)[:MOST_OWNERS],
+        token=page.next_token,
+    )
     with transaction.atomic():
         keep_samples(connection, page.cards)
         if not page.next_token:
@@ -100,7 +133,9 @@ def keep_samples(connection: Connection, cards: Iterable[CardRead]) -> None:
     best = sorted(there.values(), key=lambda one: (len(one.values), one.external_id), reverse=True)
     bare = [one for one in best if not one.values.get("email")][:SAMPLES_WITHOUT_ADDRESS]
     kept = [one for one in best if one.values.get("email")][: SAMPLES_WANTED - len(bare)] + bare
-    Sample.objects.filter(connection=connection).exclude(external_id__in=[one.external_id for one in kept]).delete()
+    Sample.objects.filter(connection=connection).exclude(
+        external_id__in=[one.external_id for one in kept]
+    ).delete()
     store_samples([one for one in kept if one.pk is None])
 
 
@@ -111,30 +146,55 @@ def as_sample(connection: Connection, card: CardRead, private: Collection[str]) 
         connection=connection,
         external_id=card.id,
         values=dict(card.values),
-        tags=[tag.id for tag in card.tags if tag.type != Tag.Type.PRIVATE and tag.id not in private],
+        tags=[
+            tag.id for tag in card.tags if tag.type != Tag.Type.PRIVATE and tag.id not in private
+        ],
         read_at=timezone.now(),
     )
 
 
 def find_private_tags(connection: Connection) -> set[str]:
-    return set(Tag.objects.filter(connection=connection, type=Tag.Type.PRIVATE).values_list("external_id", flat=True))
+    return set(
+        Tag.objects.filter(connection=connection, type=Tag.Type.PRIVATE).values_list(
+            "external_id", flat=True
+        )
+    )
 
 
 def store_samples(rows: list[Sample]) -> None:
-    Sample.objects.bulk_create(rows, update_conflicts=True, unique_fields=["connection", "external_id"], update_fields=["values", "tags", "read_at"])
+    Sample.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["connection", "external_id"],
+        update_fields=["values", "tags", "read_at"],
+    )
 
 
 def forget_sample_refusal(connection: Connection) -> None:
     """Somebody wants to try a card: what became of the one before is forgotten."""
-    store_survey(connection, {name: value for name, value in connection.survey.items() if name != SAMPLE_REFUSED})
+    store_survey(
+        connection,
+        {name: value for name, value in connection.survey.items() if name != SAMPLE_REFUSED},
+    )
 
 
 def take_sample(connection: Connection, card_id: str) -> None:
-    """Reads one card that somebody wants to try, or notes why it cannot be read. Raises ConnectorError."""
+    """Reads one card that somebody wants to try, or notes why it cannot be read.
+
+    Raises ConnectorError.
+    """
     try:
-        store_samples([as_sample(connection, make_source(connection).card(card_id), find_private_tags(connection))])
+        store_samples(
+            [
+                as_sample(
+                    connection, make_source(connection).card(card_id), find_private_tags(connection)
+                )
+            ]
+        )
     except ConnectorError as error:
-        store_survey(connection, {**connection.survey, SAMPLE_REFUSED: {card_id: error.detail[:500]}})
+        store_survey(
+            connection, {**connection.survey, SAMPLE_REFUSED: {card_id: error.detail[:500]}}
+        )
         raise
 
 

@@ -23,9 +23,11 @@ from integration.records import (
 
 
 class Connector(Protocol):
-    """A connection to one vendor. ``calls`` counts requests sent, ``rate_limited`` answers that said to slow down.
+    """A connection to one vendor. ``calls`` counts requests sent, ``rate_limited`` answers that
+    said to slow down.
 
-    ``quota`` is (calls a day, calls left of them) as the vendor last told it, None where it does not tell.
+    ``quota`` is (calls a day, calls left of them) as the vendor last told it, None where it does
+    not tell.
     """
 
     @property
@@ -56,7 +58,13 @@ class ContactTarget(Connector, Protocol):
     def properties(self) -> list[PropertyRead]: ...
     def ensure_properties(self, specs: Iterable[PropertySpec]) -> list[str]: ...
     def add_options(self, name: str, options: Sequence[tuple[str, str]]) -> None: ...
-    def read(self, keys: Sequence[str], properties: Sequence[str], by: str = "", history: Sequence[str] = ()) -> dict[str, ContactRead]: ...
+    def read(
+        self,
+        keys: Sequence[str],
+        properties: Sequence[str],
+        by: str = "",
+        history: Sequence[str] = (),
+    ) -> dict[str, ContactRead]: ...
     def changed(self, since: datetime, token: str, properties: Sequence[str]) -> ContactPage: ...
     def contacts(self, token: str, properties: Sequence[str]) -> ContactPage: ...
     def deleted(self, token: str) -> ContactPage: ...
@@ -80,7 +88,11 @@ class CompanyTarget(Protocol):
 
 
 class ConnectorError(Exception):
-    """Base. ``reason`` is a code of planning/decisions.py, ``detail`` a sentence without secrets or card contents."""
+    """Base.
+
+    ``reason`` is a code of planning/decisions.py, ``detail`` a sentence without secrets or card
+    contents.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

@@ -1,4 +1,6 @@
-"""The HTTP boundary: pooled connections, timeouts, one retry loop, the rate limit asked before every call."""
+"""The HTTP boundary: pooled connections, timeouts, one retry loop, the rate limit asked before
+every call.
+"""
 
 from __future__ import annotations
 
@@ -49,12 +51,17 @@ class Unlimited:
 
 @dataclass(frozen=True)
 class Vendor:
-    """What differs between vendors at this level. ``wait_after`` maps (answer, attempt) to seconds."""
+    """What differs between vendors at this level.
+
+    ``wait_after`` maps (answer, attempt) to seconds.
+    """
 
     name: str
     wait_after: Callable[[Answer, int], float]
     limit_of: Callable[[Mapping[str, str]], tuple[int, float] | None] = lambda headers: None
-    quota_of: Callable[[Mapping[str, str]], tuple[int, int] | None] = lambda headers: None  # (calls a day, calls left of them)
+    quota_of: Callable[[Mapping[str, str]], tuple[int, int] | None] = lambda headers: (
+        None
+    )  # (calls a day, calls left of them)
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ class Answer:
     headers: Mapping[str, str]
 
 
-# What a status asks of us. 429 and 423 say that nothing was done, so that even a write may be sent again;
+# What a status asks of us. 429 and 423 say that nothing was done, so that even a write may be sent
+# again;
 # after a 5xx a write may or may not have happened.
 SLOW_DOWN_STATUSES = {423, 429, 477}
 SHORTEST_SECRET = 8  # a shorter word of a header is no secret ("Bearer")
@@ -75,7 +83,9 @@ SHORTEST_SECRET = 8  # a shorter word of a header is no secret ("Bearer")
 class Http:
     """Calls one vendor with one set of credentials. Safe to use from several threads."""
 
-    def __init__(self, vendor: Vendor, base_url: str, headers: Mapping[str, str], limiter: Limiter) -> None:
+    def __init__(
+        self, vendor: Vendor, base_url: str, headers: Mapping[str, str], limiter: Limiter
+    ) -> None:
         self.vendor = vendor
         self.base_url = base_url.rstrip("/")
         self.limiter = limiter
@@ -83,18 +93,33 @@ class Http:
         self.quota: tuple[int, int] | None = None  # as the vendor last told it
         self.rate_limited = 0
         self._headers = {header: value.strip() for header, value in headers.items()}
-        # A key pasted with full-width letters or a line break would fail inside the HTTP library, which quotes it.
+        # A key pasted with full-width letters or a line break would fail inside the HTTP library,
+        # which quotes it.
         if not all(value.isascii() and value.isprintable() for value in self._headers.values()):
             key = vendor.name.lower()
-            raise Reconnect(f"{key}_reconnect", f"The {vendor.name} key has characters that no key has: paste it again, in half-width letters.", key)
-        self._secrets = [word.encode() for value in self._headers.values() for word in value.split() if len(word) >= SHORTEST_SECRET]
+            raise Reconnect(
+                f"{key}_reconnect",
+                (
+                    f"The {vendor.name} key has characters that no key has: paste it again, in "
+                    "half-width letters."
+                ),
+                key,
+            )
+        self._secrets = [
+            word.encode()
+            for value in self._headers.values()
+            for word in value.split()
+            if len(word) >= SHORTEST_SECRET
+        ]
         self._local = threading.local()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Http {self.vendor.name} {self.base_url}>"
 
-    def read(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+    def read(
+        self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None
+    ) -> Any:
         """The answer's JSON object, asked for again after any passing fault."""
         return self._call(method, path, params, body, writes=False).value
 
@@ -102,7 +127,9 @@ class Http:
         """Sent once; raises Unanswered when it is not known whether it happened."""
         return self._call(method, path, None, body, writes=True)
 
-    def _call(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, writes: bool) -> Answer:
+    def _call(
+        self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, writes: bool
+    ) -> Answer:
         data = None if body is None else orjson.dumps(body)
         for attempt in range(1, MOST_ATTEMPTS + 1):
             try:
@@ -112,27 +139,58 @@ class Http:
                     return answer
                 fault = f"{self.vendor.name} answered {answer.status}."
                 if answer.status < 300:
-                    fault = f"{self.vendor.name} answered {answer.status} with something that is not JSON, such as a proxy's web page."
+                    fault = (
+                        f"{self.vendor.name} answered {answer.status} with something that is not "
+                        "JSON, such as a proxy's web page."
+                    )
             except requests.ConnectionError as error:
-                # ConnectTimeout is a ConnectionError too; both say that nothing was sent only if no connection stood.
+                # ConnectTimeout is a ConnectionError too; both say that nothing was sent only if no
+                # connection stood.
                 if writes and not _never_sent(error):
-                    raise Unanswered("interrupted", f"The connection to {self.vendor.name} broke before it answered.") from None
-                wait, fault = choose_backoff_seconds(attempt), f"{self.vendor.name} could not be reached."
+                    raise Unanswered(
+                        "interrupted",
+                        f"The connection to {self.vendor.name} broke before it answered.",
+                    ) from None
+                wait, fault = (
+                    choose_backoff_seconds(attempt),
+                    f"{self.vendor.name} could not be reached.",
+                )
             except (requests.Timeout, requests.RequestException):
                 if writes:
-                    raise Unanswered("interrupted", f"{self.vendor.name} did not answer in time.") from None
-                wait, fault = choose_backoff_seconds(attempt), f"{self.vendor.name} did not answer in time."
-            log.info("vendor_retry", vendor=self.vendor.name, path=path, fault=fault, attempt=attempt, wait=wait)
+                    raise Unanswered(
+                        "interrupted", f"{self.vendor.name} did not answer in time."
+                    ) from None
+                wait, fault = (
+                    choose_backoff_seconds(attempt),
+                    f"{self.vendor.name} did not answer in time.",
+                )
+            log.info(
+                "vendor_retry",
+                vendor=self.vendor.name,
+                path=path,
+                fault=fault,
+                attempt=attempt,
+                wait=wait,
+            )
             if wait > LONGEST_WAIT_IN_CALL or attempt == MOST_ATTEMPTS:
                 raise RetryLater(f"{self.vendor.name.lower()}_unavailable", fault, after=wait)
             time.sleep(wait)
         raise AssertionError("unreachable")
 
-    def _send(self, method: str, path: str, params: Mapping[str, Any] | None, data: bytes | None) -> Answer:
+    def _send(
+        self, method: str, path: str, params: Mapping[str, Any] | None, data: bytes | None
+    ) -> Answer:
         self.limiter.wait()
         with self._lock:
             self.calls += 1
-        response = self._session().request(method, self.base_url + path, params=params, data=data, timeout=CALL_TIMEOUT_SECONDS, allow_redirects=False)
+        response = self._session().request(
+            method,
+            self.base_url + path,
+            params=params,
+            data=data,
+            timeout=CALL_TIMEOUT_SECONDS,
+            allow_redirects=False,
+        )
         limit = self.vendor.limit_of(response.headers)
         if limit:
             self.limiter.learn(*limit)
@@ -142,7 +200,9 @@ class Http:
     def _decode(self, response: requests.Response) -> Any:
         content = response.content
         if response.status_code >= 400:
-            for secret in self._secrets:  # a vendor may quote it in an error, which goes into the history
+            for (
+                secret
+            ) in self._secrets:  # a vendor may quote it in an error, which goes into the history
                 content = content.replace(secret, b"****")
         try:
             return orjson.loads(content) if content else None
@@ -150,7 +210,9 @@ class Http:
             return None
 
     def _judge(self, answer: Answer, attempt: int, writes: bool) -> float | None:
-        """None when the answer is good, or the seconds to wait before the next try; raises what trying again cannot mend."""
+        """None when the answer is good, or the seconds to wait before the next try; raises what
+        trying again cannot mend.
+        """
         status, name = answer.status, self.vendor.name
         if status in SLOW_DOWN_STATUSES:
             wait = self.vendor.wait_after(answer, attempt)
@@ -161,13 +223,22 @@ class Http:
             return wait
         if status >= 500:
             if writes:
-                raise Unanswered("interrupted", f"{name} answered {status}, which does not say whether the write was done.")
-            return self.vendor.wait_after(answer, attempt) if "Retry-After" in answer.headers else choose_backoff_seconds(attempt)
+                raise Unanswered(
+                    "interrupted",
+                    f"{name} answered {status}, which does not say whether the write was done.",
+                )
+            return (
+                self.vendor.wait_after(answer, attempt)
+                if "Retry-After" in answer.headers
+                else choose_backoff_seconds(attempt)
+            )
         if 200 <= status < 300:
             if isinstance(answer.value, dict) or (status == 204 and writes):
                 return None
             if writes:
-                raise Unanswered("interrupted", f"{name} answered something that is not a JSON object.")
+                raise Unanswered(
+                    "interrupted", f"{name} answered something that is not a JSON object."
+                )
             return choose_backoff_seconds(attempt)
         raise self._refusal(answer)
 
@@ -175,21 +246,42 @@ class Http:
         name, key = self.vendor.name, self.vendor.name.lower()
         said = read_error_message(answer.value)
         if answer.status == 401:
-            return Reconnect(f"{key}_reconnect", f"{name} refused the credentials (401). Enter new ones in the connection.", key)
+            return Reconnect(
+                f"{key}_reconnect",
+                f"{name} refused the credentials (401). Enter new ones in the connection.",
+                key,
+            )
         if answer.status == 403:
-            return LacksRight("missing_scope", f"{name} says that the credentials lack a right (403): {said}", key)
+            return LacksRight(
+                "missing_scope", f"{name} says that the credentials lack a right (403): {said}", key
+            )
         if answer.status in (404, 410):
             return Gone(f"{key}_unavailable", f"{name} does not have it ({answer.status}).")
-        return Rejected("rejected", f"{name} refused the request ({answer.status}): {said}", answer.status, answer.value)
+        return Rejected(
+            "rejected",
+            f"{name} refused the request ({answer.status}): {said}",
+            answer.status,
+            answer.value,
+        )
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
             session.trust_env = False
-            session.headers.update({**self._headers, "Accept": "application/json", "Content-Type": "application/json", "User-Agent": "meishi-bridge"})
-            # Retries are ours: urllib3 would neither ask the limiter again nor know which writes may be repeated.
-            session.mount(self.base_url, HTTPAdapter(pool_connections=1, pool_maxsize=2, max_retries=0))
+            session.headers.update(
+                {
+                    **self._headers,
+                    "Accept": "application/json",
+                    "Content-Type": "application/json",
+                    "User-Agent": "meishi-bridge",
+                }
+            )
+            # Retries are ours: urllib3 would neither ask the limiter again nor know which writes
+            # may be repeated.
+            session.mount(
+                self.base_url, HTTPAdapter(pool_connections=1, pool_maxsize=2, max_retries=0)
+            )
         return session
 
 
@@ -212,7 +304,9 @@ class OverHttp:
 
 
 def choose_backoff_seconds(attempt: int) -> float:
-    """Seconds before the next try after a fault that does not say how long it lasts: 1, 2, 4, ..."""
+    """Seconds before the next try after a fault that does not say how long it lasts: 1, 2, 4,
+    ...
+    """
     return min(0.5 * 2.0**attempt, LONGEST_WAIT_IN_CALL)
 
 
@@ -228,7 +322,11 @@ def read_wait_seconds(value: Any) -> float | None:
 def _never_sent(error: requests.ConnectionError) -> bool:
     """Whether the connection never stood, so that nothing can have been written."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(error, requests.ConnectTimeout) or type(cause).__name__ in {"NewConnectionError", "ConnectTimeoutError", "NameResolutionError"}
+    return isinstance(error, requests.ConnectTimeout) or type(cause).__name__ in {
+        "NewConnectionError",
+        "ConnectTimeoutError",
+        "NameResolutionError",
+    }
 
 
 def read_error_message(value: Any, limit: int = 300) -> str:

@@ -10,9 +10,17 @@ from integration.connectors.hubspot.client import HubSpot
 from integration.connectors.sansan.client import Sansan
 
 
-def make_sansan(credentials: Mapping[str, str], url: str, version: str, limiter: Limiter) -> CardSource:
+def make_sansan(
+    credentials: Mapping[str, str], url: str, version: str, limiter: Limiter
+) -> CardSource:
     return Sansan(credentials["api_key"], url, version, limiter)
 
 
-def make_hubspot(credentials: Mapping[str, str], url: str, version: str, limiter: Limiter, searches: Limiter | None = None) -> ContactTarget:
+def make_hubspot(
+    credentials: Mapping[str, str],
+    url: str,
+    version: str,
+    limiter: Limiter,
+    searches: Limiter | None = None,
+) -> ContactTarget:
     return HubSpot(credentials["access_token"], url, version, limiter, searches)

@@ -1,4 +1,6 @@
-"""The change budget: more than this in one run, and nothing is written until a person has looked."""
+"""The change budget: more than this in one run, and nothing is written until a person has
+looked.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,16 @@ def check_budget(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Non
             continue
         done = desk.run.created if kind == "creates" else desk.run.updated + desk.run.linked
         under_way = sum(one in decided for one in desk.sending.values())
-        wanted = done + under_way + sum(one.kind in decided for one in select_own_writes(desk, decisions, batch))
+        wanted = (
+            done
+            + under_way
+            + sum(one.kind in decided for one in select_own_writes(desk, decisions, batch))
+        )
         if wanted > int(limits[kind]):
-            raise RunHeld("budget_exceeded", f"At least {wanted} {kind} in this run, and the change budget allows {limits[kind]}.")
+            raise RunHeld(
+                "budget_exceeded",
+                (
+                    f"At least {wanted} {kind} in this run, and the change budget allows "
+                    f"{limits[kind]}."
+                ),
+            )

@@ -1,6 +1,7 @@
 """What several rules hold of one card, made to say the same before anything is decided. Pure.
 
-Each rule keeps a copy of its own, with the fields that it reads. A rule that stands still has a copy that is not true any more.
+Each rule keeps a copy of its own, with the fields that it reads. A rule that stands still has a
+copy that is not true any more.
 """
 
 from __future__ import annotations
@@ -14,14 +15,20 @@ from integration.slice.rows import Row
 
 
 def agree_copies(rows: Iterable[Row], kept: Mapping[int, Collection[str]]) -> list[Row]:
-    """The rows, each as the copy of its card says that was read last. ``kept``: rule -> the fields that it keeps of a card.
+    """The rows, each as the copy of its card says that was read last. ``kept``: rule -> the fields
+    that it keeps of a card.
 
-    Only fields that this copy's rule does not read are from the others; a card that is barred in one rule is barred in all.
+    Only fields that this copy's rule does not read are from the others; a card that is barred in
+    one rule is barred in all.
     """
     copies: dict[str, list[Row]] = {}
     for row in rows:
         copies.setdefault(row.external_id, []).append(row)
-    return [one for same in copies.values() for one in (unite_copies(same, kept) if len(same) > 1 else same)]
+    return [
+        one
+        for same in copies.values()
+        for one in (unite_copies(same, kept) if len(same) > 1 else same)
+    ]
 
 
 def unite_copies(copies: list[Row], kept: Mapping[int, Collection[str]]) -> list[Row]:
@@ -31,7 +38,9 @@ def unite_copies(copies: list[Row], kept: Mapping[int, Collection[str]]) -> list
 
 
 def rank_freshness(row: Row) -> tuple[bool, datetime, bool, datetime]:
-    """A card that we made has our own time until it was read; what is seen no more was seen before the others."""
+    """A card that we made has our own time until it was read; what is seen no more was seen before
+    the others.
+    """
     return row.reason != NEW_CARD, row.changed_at, row.bucket != Bucket.UNSEEN, row.read_at
 
 
@@ -40,4 +49,6 @@ def as_last_copy(row: Row, last: Row, kept: Collection[str]) -> Row:
     if not (row.values and last.values):
         return row  # out of its rule's scope: of its fields nothing is kept
     others = {name: value for name, value in row.values.items() if name not in kept}
-    return row._replace(values=others | last.values, email_key=last.email_key, person_key=last.person_key)
+    return row._replace(
+        values=others | last.values, email_key=last.email_key, person_key=last.person_key
+    )

@@ -1,4 +1,6 @@
-"""Pending Records -> Snapshot: their people's other cards, their Links, and the contacts as HubSpot has them now."""
+"""Pending Records -> Snapshot: their people's other cards, their Links, and the contacts as HubSpot
+has them now.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ from integration.slice.rows import Batch, Row, as_link_view
 
 
 def read_contacts(desk: Desk, batch: Batch) -> None:
-    """Reads from HubSpot what a plan needs to know; a vendor call, for the pool. Changes nothing but the batch."""
+    """Reads from HubSpot what a plan needs to know; a vendor call, for the pool.
+
+    Changes nothing but the batch.
+    """
     properties = desk.plan_rule.properties
     ids = list_known_contacts(batch)
     if ids:
@@ -26,9 +31,12 @@ def read_contacts(desk: Desk, batch: Batch) -> None:
         batch.contacts.update(found)
         missing = set(ids).difference(found)
         if missing:
-            # What is not in the recycle bin either may have been deleted for privacy, and must not be made again.
+            # What is not in the recycle bin either may have been deleted for privacy, and must not
+            # be made again.
             binned = desk.target.among_deleted(missing)
-            batch.gone = {id: Link.Gone.DELETED if id in binned else Link.Gone.MISSING for id in missing}
+            batch.gone = {
+                id: Link.Gone.DELETED if id in binned else Link.Gone.MISSING for id in missing
+            }
     batch.asked = list_addresses(desk, batch)
     if batch.asked:
         for address, contact in desk.target.read(batch.asked, properties, by="email").items():
@@ -41,23 +49,38 @@ def needs_contacts(desk: Desk, batch: Batch) -> bool:
 
 
 def list_known_contacts(batch: Batch) -> list[str]:
-    """The contacts to read. One that is known to be gone is asked for again, should it have been restored; one gone for privacy is not."""
+    """The contacts to read.
+
+    One that is known to be gone is asked for again, should it have been restored; one gone for
+    privacy is not.
+    """
     asked = ("", Link.Gone.DELETED, Link.Gone.MISSING)
-    return sorted({link.contact_id for link in batch.links.values() if link.contact_id and link.gone in asked})
+    return sorted(
+        {link.contact_id for link in batch.links.values() if link.contact_id and link.gone in asked}
+    )
 
 
 def list_addresses(desk: Desk, batch: Batch) -> list[str]:
     """Whose address to look up: people without a contact, unless creating them first is cheaper.
 
-    A card that failed before is always looked up: HubSpot does not name the owner of an address every time.
-    An address that a linked card carries has its contact already, whoever else shares it; unless it was found to be another's.
+    A card that failed before is always looked up: HubSpot does not name the owner of an address
+    every time.
+    An address that a linked card carries has its contact already, whoever else shares it; unless it
+    was found to be another's.
     """
     rows = [row for row in batch.rows.values() if row.email_key and is_in_scope(desk, row)]
     linked = {row.email_key for row in batch.rows.values() if batch.contact_of(row)}
-    # Nor does anybody whose contact is gone get one by trying: another one may have the address by now.
-    unknown = {row.email_key for row in rows if not desk.optimistic or row.attempts or (row.link_id and batch.links[row.link_id].gone)}
+    # Nor does anybody whose contact is gone get one by trying: another one may have the address by
+    # now.
+    unknown = {
+        row.email_key
+        for row in rows
+        if not desk.optimistic or row.attempts or (row.link_id and batch.links[row.link_id].gone)
+    }
     # Of the whole person: the card that failed need not be the one with the address.
-    troubled = {row.link_id for row in batch.rows.values() if row.attempts or row.reason == "email_taken"}
+    troubled = {
+        row.link_id for row in batch.rows.values() if row.attempts or row.reason == "email_taken"
+    }
     doubtful = {row.email_key for row in rows if batch.contact_of(row) and row.link_id in troubled}
     return sorted((unknown - linked) | doubtful)
 
@@ -66,7 +89,9 @@ def take_snapshot(desk: Desk, batch: Batch) -> Snapshot:
     views = {str(link.key): as_link_view(link) for link in batch.links.values()}
     kept = {rule: scope.fields for rule, scope in desk.scopes.items()}
     return Snapshot(
-        cards=tuple(as_plan_card(desk, row, batch) for row in agree_copies(batch.rows.values(), kept)),
+        cards=tuple(
+            as_plan_card(desk, row, batch) for row in agree_copies(batch.rows.values(), kept)
+        ),
         links=views,
         contacts=batch.contacts,
         by_email=batch.by_email,
@@ -110,21 +135,32 @@ def give_back_cards(desk: Desk, batch: Batch, ids: Iterable[int]) -> None:
 
 
 def is_contact_of_card(batch: Batch, row: Row, kind: str, value: str | int) -> bool:
-    """Whether a contact that was found by this address or this link is the card's; an address does not take a card from its contact."""
+    """Whether a contact that was found by this address or this link is the card's; an address does
+    not take a card from its contact.
+    """
     if kind == "link":
         return row.link_id == value
     return row.email_key == value and not batch.contact_of(row)
 
 
 def adopt_found_contacts(desk: Desk, batch: Batch) -> None:
-    """A contact that was found may be another person's of ours: through a secondary address, or merged in HubSpot.
+    """A contact that was found may be another person's of ours: through a secondary address, or
+    merged in HubSpot.
 
     Then the cards join that person's link, and are planned with all of its cards in the next pass.
     """
     record_gone_contacts(desk, batch)
     found = {("email", address): id for address, id in batch.by_email.items()}
-    moved = {("link", link.pk): batch.contacts[link.contact_id].id for link in batch.links.values() if link.contact_id in batch.contacts}
-    found |= {key: id for key, id in moved.items() if id != batch.links[key[1]].contact_id or list(moved.values()).count(id) > 1}
+    moved = {
+        ("link", link.pk): batch.contacts[link.contact_id].id
+        for link in batch.links.values()
+        if link.contact_id in batch.contacts
+    }
+    found |= {
+        key: id
+        for key, id in moved.items()
+        if id != batch.links[key[1]].contact_id or list(moved.values()).count(id) > 1
+    }
     if not found:
         return
     owned = find_links(desk, list(found.values()))
@@ -132,7 +168,11 @@ def adopt_found_contacts(desk: Desk, batch: Batch) -> None:
         owned.setdefault(found[key], batch.links[key[1]])
     for (kind, value), contact_id in found.items():
         link = owned.get(contact_id)
-        rows = [row for row in batch.rows.values() if link and row.link_id != link.pk and is_contact_of_card(batch, row, kind, value)]
+        rows = [
+            row
+            for row in batch.rows.values()
+            if link and row.link_id != link.pk and is_contact_of_card(batch, row, kind, value)
+        ]
         if link is None or not rows:
             continue
         if desk.run.is_preview:

@@ -1,4 +1,6 @@
-"""Contacts become cards: one POST a card, its intent on disk before it, and Sansan searched whenever it is not known what happened."""
+"""Contacts become cards: one POST a card, its intent on disk before it, and Sansan searched
+whenever it is not known what happened.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +46,17 @@ from integration.slice.rows import Row
 log = structlog.get_logger()
 
 CONTACTS_A_FETCH = 100  # HubSpot reads a hundred contacts in a call
-CONTACTS_A_PREVIEW = 20  # a preview looks through what it has fetched, whatever the time: that it can go on from there
+# A preview looks through what it has fetched, whatever the time: that it can go on from there.
+CONTACTS_A_PREVIEW = 20
 # Whether a card was made whose answer never came: Sansan's search may show it a little later.
 SEARCH_LAG = timedelta(seconds=60)
 NO_CARDS_PAUSE = 900.0  # seconds, where Sansan takes no more cards without saying for how long
 
 
 def deliver_new_cards(desk: Desk) -> Work:
-    """Each ``yield`` hands over a vendor call; one after the other, because each card counts against the day's cap."""
+    """Each ``yield`` hands over a vendor call; one after the other, because each card counts
+    against the day's cap.
+    """
     yield from settle_doubtful_cards(desk)
     run = desk.run
     # A preview leaves its rows due, so that it notes how far it has come.
@@ -71,7 +76,12 @@ def deliver_new_cards(desk: Desk) -> Work:
             except RetryLater as later:
                 # What becomes a contact does not wait for what becomes a card.
                 log.warning("no_more_cards", rule=desk.rule.slug, why=later.detail)
-                postpone_contacts(desk, later.after if later.reason == "interrupted" else max(later.after, NO_CARDS_PAUSE))
+                postpone_contacts(
+                    desk,
+                    later.after
+                    if later.reason == "interrupted"
+                    else max(later.after, NO_CARDS_PAUSE),
+                )
                 return
         if run.is_preview:
             run.contacts_after = str(position)
@@ -79,17 +89,33 @@ def deliver_new_cards(desk: Desk) -> Work:
 
 
 def select_due_contacts(desk: Desk, after: int) -> dict[int, Row]:
-    """Those in doubt are left out: their entry is open, this rule's or another one's that makes cards of the same contacts."""
+    """Those in doubt are left out: their entry is open, this rule's or another one's that makes
+    cards of the same contacts.
+    """
     rows = Record.objects.filter(rule=desk.rule, side=Side.CONTACT, pk__gt=after)
     if not (desk.run.is_preview and desk.run.whole):
         rows = rows.filter(due_at__lte=desk.now())
     most = CONTACTS_A_PREVIEW if desk.run.is_preview else CONTACTS_A_FETCH
-    return {row[0]: Row(*row) for row in rows.exclude(external_id__in=list_doubtful_contacts(desk)).order_by("pk").values_list(*Row._fields)[:most]}
+    return {
+        row[0]: Row(*row)
+        for row in rows.exclude(external_id__in=list_doubtful_contacts(desk))
+        .order_by("pk")
+        .values_list(*Row._fields)[:most]
+    }
 
 
-def sort_out_contacts(desk: Desk, rows: dict[int, Row], contacts: dict[str, ContactRead]) -> list[tuple[Row, Candidate]]:
+def sort_out_contacts(
+    desk: Desk, rows: dict[int, Row], contacts: dict[str, ContactRead]
+) -> list[tuple[Row, Candidate]]:
     """Settles those that become no card whatever Sansan has; returns the others."""
-    linked = find_link_keys(desk, [id for row in rows.values() for id in (row.external_id, *list_contact_ids(contacts.get(row.external_id)))])
+    linked = find_link_keys(
+        desk,
+        [
+            id
+            for row in rows.values()
+            for id in (row.external_id, *list_contact_ids(contacts.get(row.external_id)))
+        ],
+    )
     addresses = find_own_cards(desk, contacts.values())
     said, names, left = [], {}, []
     full = count_cards_left(desk) < 1  # nobody has to be asked about one by one
@@ -98,11 +124,20 @@ def sort_out_contacts(desk: Desk, rows: dict[int, Row], contacts: dict[str, Cont
         candidate = Candidate(
             row.id,
             contact,
-            link=next((linked[id] for id in (row.external_id, *list_contact_ids(contact)) if id in linked), ""),
+            link=next(
+                (
+                    linked[id]
+                    for id in (row.external_id, *list_contact_ids(contact))
+                    if id in linked
+                ),
+                "",
+            ),
             card=addresses.get(find_card_address(contact), "") if contact else "",
             barred=row.barred["why"] if row.barred else "",
         )
-        decision = refuse_candidate(candidate, desk.plan_rule) or (decide_candidate(candidate, desk.plan_rule, 0) if candidate.card or full else None)
+        decision = refuse_candidate(candidate, desk.plan_rule) or (
+            decide_candidate(candidate, desk.plan_rule, 0) if candidate.card or full else None
+        )
         if decision is None:
             left.append((row, candidate))
             continue
@@ -119,14 +154,20 @@ def list_contact_ids(contact: ContactRead | None) -> tuple[str, ...]:
 
 def find_link_keys(desk: Desk, ids: Sequence[str]) -> dict[str, str]:
     """Contact id -> key of its link, of those that have a card."""
-    links = Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=ids, records__side=Side.CARD).exclude(contact_id="")
+    links = Link.objects.filter(
+        hubspot=desk.rule.hubspot, contact_id__in=ids, records__side=Side.CARD
+    ).exclude(contact_id="")
     return {id: str(key) for id, key in links.values_list("contact_id", "key").distinct()}
 
 
 def find_own_cards(desk: Desk, contacts: Iterable[ContactRead]) -> dict[str, str]:
     """Address -> a card of this rule that has it."""
     addresses = [address for one in contacts if (address := find_card_address(one))]
-    cards = Record.objects.filter(rule=desk.rule, side=Side.CARD, email_key__in=addresses).exclude(email_key="").exclude(bucket=Bucket.UNSEEN)
+    cards = (
+        Record.objects.filter(rule=desk.rule, side=Side.CARD, email_key__in=addresses)
+        .exclude(email_key="")
+        .exclude(bucket=Bucket.UNSEEN)
+    )
     return dict(cards.values_list("email_key", "external_id")) if addresses else {}
 
 
@@ -139,7 +180,9 @@ def deliver_contact(desk: Desk, row: Row, candidate: Candidate) -> Work:
             found = yield partial(find_card, desk, decision.after)
         except Rejected as refused:
             found, refusal = None, refused.detail
-        decision = decide_candidate(replace(candidate, card=found.id if found else ""), desk.plan_rule, left)
+        decision = decide_candidate(
+            replace(candidate, card=found.id if found else ""), desk.plan_rule, left
+        )
     if not decision.writes:
         record_contact_decisions(desk, {row.id: row}, [decision], {row.id: name_contact(contact)})
         return
@@ -161,7 +204,9 @@ def count_cards_left(desk: Desk) -> int:
 def make_card(desk: Desk, row: Row, entry: AuditEntry, contact: ContactRead | None) -> Work:
     """The call, and what became of it."""
     try:
-        card_id = yield partial(desk.source.create, entry.after, [desk.rule.marker] if desk.rule.marker else [])
+        card_id = yield partial(
+            desk.source.create, entry.after, [desk.rule.marker] if desk.rule.marker else []
+        )
     except (Rejected, Gone) as refused:
         close_card_refused(desk, entry, row, refused.detail)
     except Reconnect as refused:
@@ -170,18 +215,27 @@ def make_card(desk: Desk, row: Row, entry: AuditEntry, contact: ContactRead | No
     except Unanswered as broken:
         yield from settle_doubtful_cards(desk, entry.pk)
         if is_entry_open(entry):
-            # Not made, or not to be found yet: the others wait until that is known, instead of following it into the dark.
+            # Not made, or not to be found yet: the others wait until that is known, instead of
+            # following it into the dark.
             raise RetryLater(broken.reason, broken.detail, SEARCH_LAG.total_seconds()) from None
     except RetryLater as later:
         close_card_not_made(desk, entry, later.detail)
         raise
     else:
-        close_card_made(desk, entry, row, card_id, list_agreeing_values(desk, entry.after, contact.values if contact else {}))
+        close_card_made(
+            desk,
+            entry,
+            row,
+            card_id,
+            list_agreeing_values(desk, entry.after, contact.values if contact else {}),
+        )
 
 
 def date_card(desk: Desk, decision: Decision) -> Decision:
     """The card's exchange date is the day on which it is made."""
-    return replace(decision, after={**decision.after, "exchangeDate": find_account_day(desk).isoformat()})
+    return replace(
+        decision, after={**decision.after, "exchangeDate": find_account_day(desk).isoformat()}
+    )
 
 
 def find_card(desk: Desk, values: Values) -> CardRead | None:
@@ -190,13 +244,24 @@ def find_card(desk: Desk, values: Values) -> CardRead | None:
         return next(iter(desk.source.find(email=values["email"])), None)
     name = f"{values.get('lastName', '')}{values.get('firstName', '')}"
     found = desk.source.find(name=name, company=values.get("companyName", ""))
-    same = (card for card in found if all(normalize_text(card.values.get(n, "")) == normalize_text(values.get(n, "")) for n in NAMING_FIELDS))
+    same = (
+        card
+        for card in found
+        if all(
+            normalize_text(card.values.get(n, "")) == normalize_text(values.get(n, ""))
+            for n in NAMING_FIELDS
+        )
+    )
     return next((card for card in same if not card.values.get("email")), None)
 
 
 def settle_doubtful_cards(desk: Desk, only: int = 0) -> Work:
     """Cards in doubt: found in Sansan they are ours, not found after a while they were not made."""
-    entries = [] if desk.run.is_preview else [entry for entry in load_doubtful_entries(desk) if only in (0, entry.pk)]
+    entries = (
+        []
+        if desk.run.is_preview
+        else [entry for entry in load_doubtful_entries(desk) if only in (0, entry.pk)]
+    )
     rows = load_rows(desk, entries)
     for entry in entries:
         card = yield lambda values=entry.after: find_card(desk, values)  # type: ignore[misc]
@@ -219,4 +284,6 @@ def list_agreeing_values(desk: Desk, card: Values, contact: Values) -> dict[str,
 def name_contact(contact: ContactRead | None) -> str:
     if contact is None:
         return ""
-    return f"{contact.values.get('lastname', '')} {contact.values.get('firstname', '')}".strip()[:200]
+    return f"{contact.values.get('lastname', '')} {contact.values.get('firstname', '')}".strip()[
+        :200
+    ]

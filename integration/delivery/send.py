@@ -1,4 +1,7 @@
-"""Opened entries -> vendor writes -> results. Never decides. Runs in the pool's threads: no database here."""
+"""Opened entries -> vendor writes -> results.
+
+Never decides. Runs in the pool's threads: no database here.
+"""
 
 from __future__ import annotations
 
@@ -35,15 +38,23 @@ def send_writes(target: ContactTarget, writes: Sequence[Write], by: str) -> Sent
             for result in call([Change(key, write.entry.after) for key, write in batch.items()]):
                 sent.results[batch[result.key].entry.pk] = result
         except ConnectorError as error:
-            # Any other error says that nothing was done, and none of these people is to blame for it.
+            # Any other error says that nothing was done, and none of these people is to blame for
+            # it.
             code = "unanswered" if isinstance(error, Unanswered) else "not_written"
             sent.error = error
-            sent.results.update({write.entry.pk: Result(key, code=code, detail=error.detail) for key, write in batch.items()})
+            sent.results.update(
+                {
+                    write.entry.pk: Result(key, code=code, detail=error.detail)
+                    for key, write in batch.items()
+                }
+            )
     return mark_unanswered(sent)
 
 
 def mark_unanswered(sent: Sent) -> Sent:
-    """A row that the answer does not mention may have been written all the same: it is read back like an unanswered one."""
+    """A row that the answer does not mention may have been written all the same: it is read back
+    like an unanswered one.
+    """
     for pk, result in sent.results.items():
         if result.code == "not_confirmed":
             sent.results[pk] = Result(result.key, code="unanswered", detail=result.detail)
@@ -55,16 +66,27 @@ def name_write_key(write: Write, by: str) -> str:
 
 
 def read_back_writes(target: ContactTarget, writes: Sequence[Write], by: str) -> dict[int, Result]:
-    """What became of writes whose answer never came: written where the contact says so now, else not written."""
+    """What became of writes whose answer never came: written where the contact says so now, else
+    not written.
+    """
     found: dict[int, Result] = {}
     for new in (True, False):
-        part = {name_write_key(write, by) if new else write.entry.contact_id: write for write in writes if (write.decision.kind == CREATE) is new}
+        part = {
+            name_write_key(write, by) if new else write.entry.contact_id: write
+            for write in writes
+            if (write.decision.kind == CREATE) is new
+        }
         names = sorted({name for write in part.values() for name in write.entry.after})
         contacts = target.read(list(part), names, by=by if new else "") if part else {}
         for key, write in part.items():
             contact = contacts.get(key)
-            if contact and all(is_stored_as_sent(contact.values.get(name, ""), value) for name, value in write.entry.after.items()):
-                found[write.entry.pk] = Result(key, contact.id, contact.values, modified_at=contact.modified_at)
+            if contact and all(
+                is_stored_as_sent(contact.values.get(name, ""), value)
+                for name, value in write.entry.after.items()
+            ):
+                found[write.entry.pk] = Result(
+                    key, contact.id, contact.values, modified_at=contact.modified_at
+                )
             else:
                 found[write.entry.pk] = Result(key, code="not_written")
     return found
@@ -72,4 +94,8 @@ def read_back_writes(target: ContactTarget, writes: Sequence[Write], by: str) ->
 
 def is_stored_as_sent(present: str, sent: str) -> bool:
     """HubSpot folds addresses and may order options its own way."""
-    return is_loosely_same(present, sent) or is_same_email(present, sent) or (";" in sent and is_same_set(present, sent))
+    return (
+        is_loosely_same(present, sent)
+        or is_same_email(present, sent)
+        or (";" in sent and is_same_set(present, sent))
+    )

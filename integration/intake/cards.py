@@ -26,7 +26,11 @@ TAG_TYPES = frozenset(Tag.Type.values)
 # What an unchanged card counts as, by where it stands.
 UNCHANGED_COUNTERS = {Bucket.EXCLUDED: "excluded", Bucket.HELD: "held", Bucket.FAILING: "failed"}
 # A card that is there already keeps its attempts: they end with its success.
-REPLACED_BY_CARD = [name for name in Reading._fields if name not in ("rule_id", "side", "connection_id", "external_id", "attempts")]
+REPLACED_BY_CARD = [
+    name
+    for name in Reading._fields
+    if name not in ("rule_id", "side", "connection_id", "external_id", "attempts")
+]
 
 
 def open_window(desk: Desk) -> None:
@@ -34,7 +38,11 @@ def open_window(desk: Desk) -> None:
     run = desk.run
     if run.window_to is None:
         run.window_to = desk.now().replace(microsecond=0)
-        run.window_from = EPOCH if run.whole or desk.rule.cursor is None else desk.rule.cursor - timedelta(seconds=settings.SYNC_OVERLAP_SECONDS)
+        run.window_from = (
+            EPOCH
+            if run.whole or desk.rule.cursor is None
+            else desk.rule.cursor - timedelta(seconds=settings.SYNC_OVERLAP_SECONDS)
+        )
         run.save(update_fields=["window_from", "window_to"])
 
 
@@ -83,27 +91,40 @@ def store_card_page(desk: Desk, page: CardPage) -> None:
 
 
 def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
-    """Stores the cards of a page that are new or have changed, ``again`` all others too; returns what is to be counted."""
+    """Stores the cards of a page that are new or have changed, ``again`` all others too; returns
+    what is to be counted.
+    """
     run, now = desk.run, desk.now()
-    cards = {card.id: card for card in page.cards}  # a card that changed between two pages can stand on both
+    cards = {
+        card.id: card for card in page.cards
+    }  # a card that changed between two pages can stand on both
     known = find_known_cards(desk, [*cards, *(id for id, _ in page.unreadable if id)])
     learn_tags(desk, page)
     rows, counted, retaken, met = [], Counter[str](), [], []
     for card in cards.values():
         reading = as_card_reading(desk, card, now)
         held = known.get(card.id)
-        if held and held.changed_at and card.changed_at < held.changed_at and held.digest not in (MADE_DIGEST, "unreadable"):
+        if (
+            held
+            and held.changed_at
+            and card.changed_at < held.changed_at
+            and held.digest not in (MADE_DIGEST, "unreadable")
+        ):
             continue  # a page that was answered before the one that told of the last change
         if held and held.digest == reading.digest and held.bucket != Bucket.UNSEEN:
             if again:
                 retaken.append(held)
-            elif held.due_at is None and held.run_id != run.pk and not (run.is_preview and run.whole):
+            elif (
+                held.due_at is None and held.run_id != run.pk and not (run.is_preview and run.whole)
+            ):
                 counted[UNCHANGED_COUNTERS.get(held.bucket, "unchanged")] += 1  # type: ignore[call-overload]
             continue
         if not (held and held.due_at and held.run_id == run.pk):
             counted["read"] += 1
         if held:
-            reading = reading._replace(seq=held.seq + 1, bucket=choose_waiting_bucket(held.bucket), reason=held.reason)
+            reading = reading._replace(
+                seq=held.seq + 1, bucket=choose_waiting_bucket(held.bucket), reason=held.reason
+            )
             if held.id in desk.in_flight:
                 desk.touched.add(held.id)
             if held.made_at and held.digest == MADE_DIGEST:
@@ -120,27 +141,47 @@ def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
 
 
 def choose_waiting_bucket(bucket: str) -> str:
-    """A card that changed keeps its place while it waits, unless its place said that it was gone."""
+    """A card that changed keeps its place while it waits, unless its place said that it was
+    gone.
+    """
     return Bucket.WAITING if bucket in (Bucket.UNSEEN, Bucket.FAILING) else bucket
 
 
 def find_known_cards(desk: Desk, ids: list[str]) -> dict[str, KnownCard]:
     rows = Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids)
-    columns = ("external_id", "id", "digest", "due_at", "run_id", "bucket", "seq", "link_id", "reason", "made_at", "changed_at")
+    columns = (
+        "external_id",
+        "id",
+        "digest",
+        "due_at",
+        "run_id",
+        "bucket",
+        "seq",
+        "link_id",
+        "reason",
+        "made_at",
+        "changed_at",
+    )
     return {external_id: KnownCard(*rest) for external_id, *rest in rows.values_list(*columns)}
 
 
 def retake_cards(desk: Desk, held: list[KnownCard], now: datetime) -> int:
-    """A full check takes up every card it sees, changed or not; returns how many were not taken up already."""
+    """A full check takes up every card it sees, changed or not; returns how many were not taken up
+    already.
+    """
     fresh = [row.id for row in held if row.run_id != desk.run.pk]
     if fresh:
         desk.touched.update(desk.in_flight.intersection(fresh))
-        Record.objects.filter(pk__in=any_of(fresh)).update(run_id=desk.run.pk, due_at=now, read_at=now)
+        Record.objects.filter(pk__in=any_of(fresh)).update(
+            run_id=desk.run.pk, due_at=now, read_at=now
+        )
     return len(fresh)
 
 
 def move_cursor(desk: Desk) -> None:
-    """The cursor follows what is stored; it ends at the frozen end of the window, never at the moment of the answer."""
+    """The cursor follows what is stored; it ends at the frozen end of the window, never at the
+    moment of the answer.
+    """
     run, rule = desk.run, desk.rule
     reached = run.window_to if run.read_done else run.position
     if reached and (rule.cursor is None or reached > rule.cursor):
@@ -149,12 +190,23 @@ def move_cursor(desk: Desk) -> None:
 
 
 def learn_tags(desk: Desk, page: CardPage) -> None:
-    """Tags that are met for the first time on a card; the picker and the option labels need their names."""
-    seen = {tag.id: tag for card in page.cards for tag in card.tags if tag.id not in desk.known_tags and tag.type in TAG_TYPES}
+    """Tags that are met for the first time on a card; the picker and the option labels need their
+    names.
+    """
+    seen = {
+        tag.id: tag
+        for card in page.cards
+        for tag in card.tags
+        if tag.id not in desk.known_tags and tag.type in TAG_TYPES
+    }
     if not seen:
         return
     desk.known_tags.update(seen)
-    have = set(Tag.objects.filter(connection_id=desk.rule.sansan_id, external_id__in=seen).values_list("external_id", flat=True))
+    have = set(
+        Tag.objects.filter(connection_id=desk.rule.sansan_id, external_id__in=seen).values_list(
+            "external_id", flat=True
+        )
+    )
     Tag.objects.bulk_create(
         [
             Tag(
@@ -172,15 +224,31 @@ def learn_tags(desk: Desk, page: CardPage) -> None:
 
 
 def as_card_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
-    """The row for a card. Of a card out of scope nothing is kept but its id, its times and its tags: it has no ``values`` at all."""
-    tags = sorted(tag.id for tag in card.tags if tag.type != Tag.Type.PRIVATE and tag.id not in desk.private)
+    """The row for a card.
+
+    Of a card out of scope nothing is kept but its id, its times and its tags: it has no ``values``
+    at all.
+    """
+    tags = sorted(
+        tag.id for tag in card.tags if tag.type != Tag.Type.PRIVATE and tag.id not in desk.private
+    )
     in_scope = desk.scopes[desk.rule.pk].has(tags)
     # A card in scope always has values, be they blank: without any, a row is known to be out of it.
-    kept = {name: value for name, value in card.values.items() if name in desk.fields} or {"lastName": ""}
+    kept = {name: value for name, value in card.values.items() if name in desk.fields} or {
+        "lastName": ""
+    }
     values = kept if in_scope else {}
     address = normalize_email(values.get("email", ""))
-    # The time of change belongs to it: of two cards of one day the later changed one stands, whatever was changed.
-    content = (values, tags, card.person_key, card.exchanged_on, in_scope, card.changed_at.timestamp())
+    # The time of change belongs to it: of two cards of one day the later changed one stands,
+    # whatever was changed.
+    content = (
+        values,
+        tags,
+        card.person_key,
+        card.exchanged_on,
+        in_scope,
+        card.changed_at.timestamp(),
+    )
     return Reading(
         rule_id=desk.rule.pk,
         side=Side.CARD.value,
@@ -191,7 +259,9 @@ def as_card_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
         name=f"{values.get('lastName', '')} {values.get('firstName', '')}".strip()[:200],
         values=values,
         tags=tags,
-        digest=hashlib.blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest(),
+        digest=hashlib.blake2b(
+            orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=16
+        ).hexdigest(),
         exchanged_on=card.exchanged_on or None,
         changed_at=card.changed_at,
         read_at=now,

@@ -1,4 +1,7 @@
-"""What people do with single records: try them again, or say that one is never synced. The engine does the rest."""
+"""What people do with single records: try them again, or say that one is never synced.
+
+The engine does the rest.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,21 @@ from integration.models import Bucket, Link, Record, Side, SyncRule
 from integration.slice.rows import UNREAD
 
 # Where a record waits for something to change. A retry looks at it again at once.
-RETRIED_BUCKETS = (Bucket.FAILING, Bucket.HELD, Bucket.EXCLUDED, Bucket.MERGED, Bucket.LINKED, Bucket.WAITING)
+RETRIED_BUCKETS = (
+    Bucket.FAILING,
+    Bucket.HELD,
+    Bucket.EXCLUDED,
+    Bucket.MERGED,
+    Bucket.LINKED,
+    Bucket.WAITING,
+)
 
 
 def retry_records(records: QuerySet[Any]) -> int:
-    """Makes records due now; returns how many. What the key no longer sees has nothing to be tried."""
+    """Makes records due now; returns how many.
+
+    What the key no longer sees has nothing to be tried.
+    """
     return records.filter(bucket__in=RETRIED_BUCKETS).update(due_at=timezone.now(), run_id=UNREAD)
 
 
@@ -25,10 +38,18 @@ def retry_reason(rule: SyncRule, side: str, bucket: str, reason: str) -> int:
 
 
 def choose_side(link: Link, names: Iterable[str], side: str, who: str) -> int:
-    """Settles clashes of a person: the card's value (``sansan``) or the contact's (``hubspot``) wins, as long as both stay as they are."""
+    """Settles clashes of a person: the card's value (``sansan``) or the contact's (``hubspot``)
+    wins, as long as both stay as they are.
+    """
     at = timezone.now().isoformat(timespec="seconds")
     chosen = {
-        name: {"side": side, "card": link.clashes[name][0], "contact": link.clashes[name][1], "by": who, "at": at}
+        name: {
+            "side": side,
+            "card": link.clashes[name][0],
+            "contact": link.clashes[name][1],
+            "by": who,
+            "at": at,
+        }
         for name in names
         if name in link.clashes
     }
@@ -39,24 +60,42 @@ def choose_side(link: Link, names: Iterable[str], side: str, who: str) -> int:
 
 
 def choose_side_for_all(rule: SyncRule, side: str, who: str) -> int:
-    """The same for everybody of a rule who waits for a choice; returns how many cards are looked at again."""
-    held = Record.objects.filter(rule=rule, side=Side.CARD, bucket=Bucket.HELD, reason="conflict", link__isnull=False)
+    """The same for everybody of a rule who waits for a choice; returns how many cards are looked at
+    again.
+    """
+    held = Record.objects.filter(
+        rule=rule, side=Side.CARD, bucket=Bucket.HELD, reason="conflict", link__isnull=False
+    )
     links = Link.objects.filter(pk__in=held.values("link"))
-    return sum(choose_side(link, [name for name, clash in link.clashes.items() if clash[2] == "hold"], side, who) for link in links.iterator(500))
+    return sum(
+        choose_side(
+            link, [name for name, clash in link.clashes.items() if clash[2] == "hold"], side, who
+        )
+        for link in links.iterator(500)
+    )
 
 
 def bar_cards(records: Iterable[Record], why: str, who: str) -> int:
     """From now on these cards are left out, whatever they say; their contacts stay as they are."""
     now = timezone.now()
     said = {"why": why.strip()[:300] or "–", "by": who, "at": now.isoformat(timespec="seconds")}
-    return sum(find_copies(record).update(barred=said, due_at=now, run_id=UNREAD) for record in records)
+    return sum(
+        find_copies(record).update(barred=said, due_at=now, run_id=UNREAD) for record in records
+    )
 
 
 def unbar_cards(records: Iterable[Record]) -> int:
-    return sum(find_copies(record).update(barred=None, due_at=timezone.now(), run_id=UNREAD) for record in records)
+    return sum(
+        find_copies(record).update(barred=None, due_at=timezone.now(), run_id=UNREAD)
+        for record in records
+    )
 
 
 def find_copies(record: Record) -> QuerySet[Any]:
-    """The record, and those of the other rules that see the same card and would write to the same contact."""
-    rules = list(SyncRule.objects.filter(hubspot=record.rule.hubspot_id).values_list("pk", flat=True))
+    """The record, and those of the other rules that see the same card and would write to the same
+    contact.
+    """
+    rules = list(
+        SyncRule.objects.filter(hubspot=record.rule.hubspot_id).values_list("pk", flat=True)
+    )
     return Record.objects.filter(rule__in=rules, side=record.side, external_id=record.external_id)

@@ -1,4 +1,8 @@
-"""The sweep by tag. Sansan may not move a card's update time when a tag is put on or taken off, so that cards are looked at by tag, too."""
+"""The sweep by tag.
+
+Sansan may not move a card's update time when a tag is put on or taken off, so that cards are looked
+at by tag, too.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,10 @@ def is_sweep_due(desk: Desk) -> bool:
 
 
 def sweep_tags(desk: Desk) -> Work:
-    """Each ``yield`` asks Sansan for a page. The place where it stops is stored with what it found."""
+    """Each ``yield`` asks Sansan for a page.
+
+    The place where it stops is stored with what it found.
+    """
     if not is_sweep_due(desk):
         return
     rule = desk.rule
@@ -48,16 +55,28 @@ def sweep_tags(desk: Desk) -> Work:
         tags = yield desk.source.tags
         store_tags(rule.sansan, tags)
         yield from rename_tags(desk)
-        selected = sorted(Tag.objects.filter(connection=rule.sansan, selected=True).values_list("external_id", flat=True))
+        selected = sorted(
+            Tag.objects.filter(connection=rule.sansan, selected=True).values_list(
+                "external_id", flat=True
+            )
+        )
         note_sweep(desk, {"began": desk.now().isoformat(), "tags": selected or [""], "token": ""})
     while rule.sweep["tags"] and not desk.spent:
         tag, token = rule.sweep["tags"][0], rule.sweep["token"]
         try:
             page = yield lambda tag=tag, token=token: desk.source.tagged(tag, token)  # type: ignore[misc]
         except (Rejected, Gone) as refused:
-            # A token that has ended: the tag is begun anew. A tag that is refused from its first page on has no cards.
+            # A token that has ended: the tag is begun anew. A tag that is refused from its first
+            # page on has no cards.
             log.warning("not_swept", rule=desk.rule.slug, tag=tag, why=refused.detail)
-            note_sweep(desk, {**desk.rule.sweep, "tags": rule.sweep["tags"] if token else rule.sweep["tags"][1:], "token": ""})
+            note_sweep(
+                desk,
+                {
+                    **desk.rule.sweep,
+                    "tags": rule.sweep["tags"] if token else rule.sweep["tags"][1:],
+                    "token": "",
+                },
+            )
             continue
         store_swept_page(desk, page)
     yield from read_unswept_cards(desk)
@@ -87,16 +106,30 @@ def store_swept_page(desk: Desk, page: CardPage) -> None:
         for name in ("unchanged", "excluded", "held", "failed"):
             counted["read"] -= counted.pop(name, 0)
         ids = [card.id for card in page.cards]
-        Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids).update(swept_at=desk.now())
+        Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids).update(
+            swept_at=desk.now()
+        )
         count_progress(desk, counted)
-        note_sweep(desk, {**desk.rule.sweep, "tags": tags if page.next_token else tags[1:], "token": page.next_token})
+        note_sweep(
+            desk,
+            {
+                **desk.rule.sweep,
+                "tags": tags if page.next_token else tags[1:],
+                "token": page.next_token,
+            },
+        )
 
 
 def read_unswept_cards(desk: Desk) -> Work:
-    """Cards in scope that the sweep has not seen: their tags are gone, or they are. Sansan is asked for each of them."""
+    """Cards in scope that the sweep has not seen: their tags are gone, or they are.
+
+    Sansan is asked for each of them.
+    """
     began = datetime.fromisoformat(desk.rule.sweep["began"])
     before = Q(swept_at__lt=began) | Q(swept_at__isnull=True)
-    seen = Record.objects.filter(before, rule=desk.rule, side=Side.CARD, changed_at__lt=began, read_at__lt=began)
+    seen = Record.objects.filter(
+        before, rule=desk.rule, side=Side.CARD, changed_at__lt=began, read_at__lt=began
+    )
     rows = seen.exclude(bucket=Bucket.UNSEEN).exclude(reason__in=EXCLUDED_REASONS).order_by("pk")
     for pk, id in rows.values_list("pk", "external_id")[:CARDS_A_SLICE]:
         if desk.spent:

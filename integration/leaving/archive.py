@@ -32,15 +32,28 @@ from integration.models import (
 )
 from integration.rules.apply_file import as_file_content
 
-SHEETS = {"records.csv": Record, "links.csv": Link, "audit.csv": AuditEntry, "runs.csv": SyncRun, "figures.csv": DayFigures, "tags.csv": Tag}
+SHEETS = {
+    "records.csv": Record,
+    "links.csv": Link,
+    "audit.csv": AuditEntry,
+    "runs.csv": SyncRun,
+    "figures.csv": DayFigures,
+    "tags.csv": Tag,
+}
 # Bookkeeping of the engine that tells a person nothing.
 COLUMNS_LEFT_OUT = {"account", "digest", "seq", "page_token", "looked_at", "idle", "mark"}
 # What a person calls the row that a foreign key points at; any other is given by its number.
 NAMED_BY = {Connection: "slug", SyncRule: "slug", Link: "key", User: "username"}
 MEMBER_COLUMNS = {
-    "username": "user__username", "email": "user__email", "first_name": "user__first_name", "last_name": "user__last_name", "role": "role",
-    "active": "user__is_active", "joined": "user__date_joined", "last_login": "user__last_login",
-}  # fmt: skip
+    "username": "user__username",
+    "email": "user__email",
+    "first_name": "user__first_name",
+    "last_name": "user__last_name",
+    "role": "role",
+    "active": "user__is_active",
+    "joined": "user__date_joined",
+    "last_login": "user__last_login",
+}
 HISTORY_COLUMNS = ("when", "who", "object", "id", "type", "reason", "fields")
 CHANGE_KINDS = {"+": "created", "~": "changed", "-": "deleted"}
 
@@ -65,7 +78,10 @@ class Sink:
 
 
 def write_archive(account: Account) -> Iterator[bytes]:
-    """A ZIP of everything the account holds, in chunks. An error cuts it off before its directory, so that it cannot pass for whole."""
+    """A ZIP of everything the account holds, in chunks.
+
+    An error cuts it off before its directory, so that it cannot pass for whole.
+    """
     sink = Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as bundle:  # type: ignore[call-overload]
         for name, parts in list_members(account).items():
@@ -84,7 +100,9 @@ def describe_member(name: str) -> zipfile.ZipInfo:
 
 
 def read_parts_in_scope(account: Account, parts: Iterator[str]) -> Iterator[str]:
-    """Each part is made inside the account's scope and handed out outside: a scope open across a yield would be the caller's too."""
+    """Each part is made inside the account's scope and handed out outside: a scope open across a
+    yield would be the caller's too.
+    """
     while True:
         with in_account(account):
             part = next(parts, None)
@@ -100,7 +118,10 @@ def list_members(account: Account) -> dict[str, Iterator[str]]:
         "configuration.yaml": write_configuration(account),
         "history.csv": write_history(account, zone),
         "members.csv": write_sheet(account, Membership, MEMBER_COLUMNS, zone),
-        **{name: write_sheet(account, model, list_columns(model), zone) for name, model in SHEETS.items()},
+        **{
+            name: write_sheet(account, model, list_columns(model), zone)
+            for name, model in SHEETS.items()
+        },
     }
 
 
@@ -109,8 +130,15 @@ def write_configuration(account: Account) -> Iterator[str]:
 
 
 def list_columns(model: type[models.Model]) -> dict[str, str]:
-    """Heading -> path of its value. Made from the model, so that a new column is in the archive too."""
-    return {field.name: find_path(field) for field in model._meta.concrete_fields if field.name not in COLUMNS_LEFT_OUT and not is_secret(field)}
+    """Heading -> path of its value.
+
+    Made from the model, so that a new column is in the archive too.
+    """
+    return {
+        field.name: find_path(field)
+        for field in model._meta.concrete_fields
+        if field.name not in COLUMNS_LEFT_OUT and not is_secret(field)
+    }
 
 
 def find_path(field: Any) -> str:
@@ -140,19 +168,35 @@ def write_history(account: Account, zone: tzinfo) -> Iterator[str]:
     yield BYTE_ORDER_MARK + write_csv([HISTORY_COLUMNS])
     for model, column in list_owned_models():
         if issubclass(model, Frozen):
-            yield from write_changes(model, model.objects.filter(**{column: account.pk}).order_by("pk"), zone)  # type: ignore[attr-defined]
+            yield from write_changes(
+                model, model.objects.filter(**{column: account.pk}).order_by("pk"), zone
+            )  # type: ignore[attr-defined]
 
 
 def write_changes(model: Any, rows: models.QuerySet[Any], zone: tzinfo) -> Iterator[str]:
-    """The changes of one kind of object. What a row points at may be gone and is given by its number; users are not, and have a name."""
-    fields = [field for field in model.tracked_fields if field.name not in {"id", "account"} and not is_secret(field)]
+    """The changes of one kind of object.
+
+    What a row points at may be gone and is given by its number; users are not, and have a name.
+    """
+    fields = [
+        field
+        for field in model.tracked_fields
+        if field.name not in {"id", "account"} and not is_secret(field)
+    ]
     names = [find_path(field) if field.related_model is User else field.attname for field in fields]
-    told = rows.values_list("history_date", "who", "id", "history_type", "history_change_reason", *names)
+    told = rows.values_list(
+        "history_date", "who", "id", "history_type", "history_change_reason", *names
+    )
     for some in split_rows(told.iterator(chunk_size=ROWS_A_STATEMENT)):
-        yield write_csv(write_change(model.instance_type._meta.model_name, names, row, zone) for row in some)
+        yield write_csv(
+            write_change(model.instance_type._meta.model_name, names, row, zone) for row in some
+        )
 
 
 def write_change(kind: str, names: Iterable[str], row: tuple[Any, ...], zone: tzinfo) -> list[str]:
     when, who, key, type_, reason, *values = row
     fields = orjson.dumps(dict(zip(names, values, strict=True)), default=str).decode()
-    return [show_value(value, zone) for value in (when, who, kind, key, CHANGE_KINDS.get(type_, type_), reason, fields)]
+    return [
+        show_value(value, zone)
+        for value in (when, who, kind, key, CHANGE_KINDS.get(type_, type_), reason, fields)
+    ]

@@ -1,4 +1,6 @@
-"""An account leaves: everything it holds as one file, its credentials overwritten, its rows erased in small pieces."""
+"""An account leaves: everything it holds as one file, its credentials overwritten, its rows erased
+in small pieces.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +24,28 @@ ROWS_A_DELETE = 2000
 
 
 def destroy_credentials(account: Account) -> int:
-    """Overwrites the credentials of the account's connections and lets go of what was read with them; returns how many connections."""
-    blank = {"credentials": {}, "hint": "", "health": Connection.Health.UNTESTED, "health_detail": "", "tested_at": None}
+    """Overwrites the credentials of the account's connections and lets go of what was read with
+    them; returns how many connections.
+    """
+    blank = {
+        "credentials": {},
+        "hint": "",
+        "health": Connection.Health.UNTESTED,
+        "health_detail": "",
+        "tested_at": None,
+    }
     with in_account(account), transaction.atomic():
         Sample.objects.filter(account=account).delete()
-        return Connection.objects.filter(account=account).update(**blank, survey={}, schema={}, schema_at=None)
+        return Connection.objects.filter(account=account).update(
+            **blank, survey={}, schema={}, schema_at=None
+        )
 
 
 def erase_piece(departure: Departure, account: Account, seconds: float) -> bool:
     """Erases the account's rows for about so long; True when nothing is left.
 
-    May be killed at any moment and called again. Raises ValueError unless ``leaving_at`` is stored, and IntegrityError
+    May be killed at any moment and called again. Raises ValueError unless ``leaving_at`` is stored,
+    and IntegrityError
     when somebody wrote new rows behind it: the next call finds them.
     """
     until = monotonic() + seconds
@@ -49,7 +62,9 @@ def erase_piece(departure: Departure, account: Account, seconds: float) -> bool:
     return True
 
 
-def erase_chunk(departure: Departure, account: Account, model: type[models.Model], column: str) -> int:
+def erase_chunk(
+    departure: Departure, account: Account, model: type[models.Model], column: str
+) -> int:
     """Deletes and counts, in one transaction, at most CHUNK rows of one table; returns how many."""
     with transaction.atomic():
         stored = Departure.objects.select_for_update().get(pk=departure.pk)
@@ -57,7 +72,9 @@ def erase_chunk(departure: Departure, account: Account, model: type[models.Model
         if model is Membership:
             deactivate_lone_members(account)
         log = erase_admin_log(model, chunk[:ROWS_A_DELETE])
-        gone = delete_rows_silently(model._base_manager.filter(pk__in=chunk.values("pk")[:ROWS_A_DELETE]))
+        gone = delete_rows_silently(
+            model._base_manager.filter(pk__in=chunk.values("pk")[:ROWS_A_DELETE])
+        )
         if gone:
             note_erased(stored, {model: gone, LogEntry: log}, ended=model is Account)
     departure.counts, departure.ended_at = stored.counts, stored.ended_at
@@ -79,25 +96,46 @@ def delete_rows_silently(rows: models.QuerySet[Any]) -> int:
 
 
 def deactivate_lone_members(account: Account) -> None:
-    """A member of no other account can no longer sign in. Before the memberships go, because they say who it is."""
+    """A member of no other account can no longer sign in.
+
+    Before the memberships go, because they say who it is.
+    """
     elsewhere = Membership.objects.exclude(account=account).values("user")
-    User.objects.filter(memberships__account=account, is_superuser=False).exclude(pk__in=elsewhere).update(is_active=False)
+    User.objects.filter(memberships__account=account, is_superuser=False).exclude(
+        pk__in=elsewhere
+    ).update(is_active=False)
 
 
 def erase_admin_log(model: type[models.Model], chunk: models.QuerySet[Any]) -> int:
-    """Deletes what Django's admin noted about these rows, or about the rows that these history rows tell of: it has their names."""
+    """Deletes what Django's admin noted about these rows, or about the rows that these history rows
+    tell of: it has their names.
+    """
     subject, key = (model.instance_type, "id") if issubclass(model, Frozen) else (model, "pk")  # type: ignore[attr-defined]
     keys = chunk.annotate(told=Cast(key, models.TextField())).values("told")
-    kind = {"content_type__app_label": subject._meta.app_label, "content_type__model": subject._meta.model_name}
+    kind = {
+        "content_type__app_label": subject._meta.app_label,
+        "content_type__model": subject._meta.model_name,
+    }
     return delete_rows_silently(LogEntry.objects.filter(**kind, object_id__in=keys))
 
 
 def list_owned_models() -> list[tuple[type[models.Model], str]]:
-    """Every model with rows of an account, and its column with the account's id; children before their parents, the account last."""
-    found = {model: column for model in apps.get_models(include_auto_created=True) if (column := find_account_column(model))}
-    parents = {model: [one for one in list_parents(model) if one in found and one is not model] for model in found}
+    """Every model with rows of an account, and its column with the account's id; children before
+    their parents, the account last.
+    """
+    found = {
+        model: column
+        for model in apps.get_models(include_auto_created=True)
+        if (column := find_account_column(model))
+    }
+    parents = {
+        model: [one for one in list_parents(model) if one in found and one is not model]
+        for model in found
+    }
     parents[Account.history.model].append(Account)
-    return [(model, found[model]) for model in reversed([*TopologicalSorter(parents).static_order()])]
+    return [
+        (model, found[model]) for model in reversed([*TopologicalSorter(parents).static_order()])
+    ]
 
 
 def list_parents(model: type[models.Model]) -> list[Any]:
@@ -108,5 +146,7 @@ def find_account_column(model: type[models.Model]) -> str | None:
     """None where the rows belong to no account. An account's history knows it by its key alone."""
     if model in (Account, Account.history.model):
         return "id"
-    keys = [field.attname for field in model._meta.concrete_fields if field.related_model is Account]
+    keys = [
+        field.attname for field in model._meta.concrete_fields if field.related_model is Account
+    ]
     return keys[0] if keys and not model._meta.proxy else None

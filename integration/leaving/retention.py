@@ -1,4 +1,5 @@
-"""Old audit entries go, in small pieces, when their account's retention has ended. Nothing else is ever deleted from history.
+"""Old audit entries go, in small pieces, when their account's retention has ended. Nothing else is
+ever deleted from history.
 
 The set-up's sampled cards go after a week: they are nobody's record."""
 
@@ -15,7 +16,10 @@ SAMPLES_KEPT = timedelta(days=7)
 
 
 def sweep_history(now: datetime) -> int:
-    """Deletes at most a piece an account; returns how many. To be called without a scope, every half minute."""
+    """Deletes at most a piece an account; returns how many.
+
+    To be called without a scope, every half minute.
+    """
     gone = 0
     Sample.objects.filter(read_at__lt=now - SAMPLES_KEPT).delete()
     for account in Account.objects.all():

@@ -1,4 +1,7 @@
-"""Keeps the figures of a rule's day. Called inside the transaction that moves the run's counters, by the one slice that holds the lease."""
+"""Keeps the figures of a rule's day.
+
+Called inside the transaction that moves the run's counters, by the one slice that holds the lease.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +34,19 @@ class DayRow(NamedTuple):
     slowest: float = 0.0
 
 
-def add_figures(desk: Desk, counted: Mapping[str, int], calls: tuple[int, int], took: Sequence[float] = ()) -> None:
-    """``calls`` are those made since the last time; ``took`` the seconds from a change at one vendor to the other one's answer."""
+def add_figures(
+    desk: Desk, counted: Mapping[str, int], calls: tuple[int, int], took: Sequence[float] = ()
+) -> None:
+    """``calls`` are those made since the last time; ``took`` the seconds from a change at one
+    vendor to the other one's answer.
+    """
     news = {name: counted.get(name, 0) for name in FIGURE_COUNTERS}
     if desk.run.is_preview or not (any(news.values()) or any(calls) or took):
         return
     today = desk.rule.account.day_of(desk.now())
-    stored = DayFigures.objects.filter(rule=desk.rule, day=today).values_list(*DayRow._fields).first()
+    stored = (
+        DayFigures.objects.filter(rule=desk.rule, day=today).values_list(*DayRow._fields).first()
+    )
     day = DayRow(*stored) if stored else DayRow(desk.rule.pk, today)
     day = day._replace(
         **{name: getattr(day, name) + n for name, n in news.items()},

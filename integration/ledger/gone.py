@@ -18,13 +18,17 @@ def record_gone_contacts(desk: Desk, batch: Batch) -> None:
     """What the reading of a batch's contacts showed: some are gone, others are there again."""
     if desk.run.is_preview:
         for link in batch.links.values():
-            link.gone = batch.gone.get(link.contact_id, "" if link.contact_id in batch.contacts else link.gone)
+            link.gone = batch.gone.get(
+                link.contact_id, "" if link.contact_id in batch.contacts else link.gone
+            )
         return
     moved = []
     for link in batch.links.values():
         if link.contact_id in batch.contacts and link.gone:
             moved.append(mark_found(link))
-        elif (how := batch.gone.get(link.contact_id, "")) and (news := judge_gone(link, how, desk.now())):
+        elif (how := batch.gone.get(link.contact_id, "")) and (
+            news := judge_gone(link, how, desk.now())
+        ):
             moved.append(mark_gone(link, news, desk.now()))
     if moved:
         with transaction.atomic():
@@ -36,7 +40,10 @@ GONE_COLUMNS = ("gone", "gone_at", "written", "answered", "clashes", "choices")
 
 
 def mark_gone(link: Link, how: str, now: datetime) -> tuple[Any, ...]:
-    """The row that says that a contact is gone. Of one that was deleted for privacy nothing is kept but that it was."""
+    """The row that says that a contact is gone.
+
+    Of one that was deleted for privacy nothing is kept but that it was.
+    """
     link.gone, link.gone_at = how, now
     if how == Link.Gone.FORGOTTEN:
         link.written, link.answered, link.clashes, link.choices = {}, {}, {}, {}

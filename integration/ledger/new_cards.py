@@ -1,6 +1,8 @@
-"""The ledger of the cards that we make: intent before the call, outcome after, and never a second card for a contact.
+"""The ledger of the cards that we make: intent before the call, outcome after, and never a second
+card for a contact.
 
-Part of the ledger: besides integration/ledger.py, opening.py and closing.py the only writer of AuditEntry and Link.
+Part of the ledger: besides integration/ledger.py, opening.py and closing.py the only writer of
+AuditEntry and Link.
 """
 
 from __future__ import annotations
@@ -63,9 +65,15 @@ class CardRow(NamedTuple):
 
 
 def count_cards_made_today(desk: Desk) -> int:
-    figures = DayFigures.objects.filter(rule=desk.rule, day=find_account_day(desk)).values_list("cards_made", flat=True).first()
+    figures = (
+        DayFigures.objects.filter(rule=desk.rule, day=find_account_day(desk))
+        .values_list("cards_made", flat=True)
+        .first()
+    )
     # Those whose making is not settled yet count as made: the cap is never passed.
-    return (figures or 0) + AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=NEW_CARD).count()
+    return (figures or 0) + AuditEntry.objects.filter(
+        rule=desk.rule, closed_at__isnull=True, reason=NEW_CARD
+    ).count()
 
 
 def find_account_day(desk: Desk) -> date:
@@ -74,11 +82,18 @@ def find_account_day(desk: Desk) -> date:
 
 def find_next_midnight(desk: Desk) -> datetime:
     """The next midnight of the account."""
-    return datetime.combine(find_account_day(desk) + timedelta(days=1), time(), ZoneInfo(desk.rule.account.timezone))
+    return datetime.combine(
+        find_account_day(desk) + timedelta(days=1), time(), ZoneInfo(desk.rule.account.timezone)
+    )
 
 
-def record_contact_decisions(desk: Desk, rows: Mapping[int, Row], decisions: Sequence[Decision], names: Mapping[int, str]) -> None:
-    """Contacts about which was decided without making a card. ``names`` are those of the contacts that may be named."""
+def record_contact_decisions(
+    desk: Desk, rows: Mapping[int, Row], decisions: Sequence[Decision], names: Mapping[int, str]
+) -> None:
+    """Contacts about which was decided without making a card.
+
+    ``names`` are those of the contacts that may be named.
+    """
     if not decisions:
         return
     now, entries, moved, counted, reasons = desk.now(), [], [], Counter[str](), []
@@ -95,10 +110,20 @@ def record_contact_decisions(desk: Desk, rows: Mapping[int, Row], decisions: Seq
                 counted[BUCKET_COUNTERS[verdict.bucket]] += 1
             reasons.append(verdict.reason)
             if is_newly_decided(verdict, row):
-                entry = make_settled_entry(desk, now, row, decision, verdict, None, Outcome.PREVIEW if preview else Outcome.NONE)
+                entry = make_settled_entry(
+                    desk,
+                    now,
+                    row,
+                    decision,
+                    verdict,
+                    None,
+                    Outcome.PREVIEW if preview else Outcome.NONE,
+                )
                 entries.append(entry)
             due = find_next_midnight(desk) if verdict.reason == "daily_cap" else None
-            moved.append((row.id, verdict.bucket, verdict.reason, verdict.detail[:500], row.name, due, 0))
+            moved.append(
+                (row.id, verdict.bucket, verdict.reason, verdict.detail[:500], row.name, due, 0)
+            )
         insert_rows(entries)
         if not desk.run.is_preview:
             update_rows(Record, DECIDED_COLUMNS, moved, desk.rule.account_id)
@@ -112,8 +137,12 @@ def open_card_entry(desk: Desk, row: Row, decision: Decision, name: str) -> Audi
     with transaction.atomic():
         desk.lease.renew()
         entry = make_entry(desk, now, row._replace(name=name), CREATE, NEW_CARD, "", None)
-        # Its card has no id yet: the contact's stands in its place, so that the contact's page finds it.
-        entry.contact_id, entry.email = decision.contact_id, normalize_email(decision.after.get("email", ""))
+        # Its card has no id yet: the contact's stands in its place, so that the contact's page
+        # finds it.
+        entry.contact_id, entry.email = (
+            decision.contact_id,
+            normalize_email(decision.after.get("email", "")),
+        )
         entry.after, entry.sent_at = dict(decision.after), now
         entry.outcome = ""
         if desk.run.is_preview:
@@ -125,37 +154,71 @@ def open_card_entry(desk: Desk, row: Row, decision: Decision, name: str) -> Audi
     return entry
 
 
-def close_card_made(desk: Desk, entry: AuditEntry, row: Row, card_id: str, written: Mapping[str, str]) -> None:
+def close_card_made(
+    desk: Desk, entry: AuditEntry, row: Row, card_id: str, written: Mapping[str, str]
+) -> None:
     """The card is there: the contact and the card are one person from now on.
 
-    ``written`` are the properties that the card would write as they are: what HubSpot's people change later counts as edited.
+    ``written`` are the properties that the card would write as they are: what HubSpot's people
+    change later counts as edited.
     """
     now = desk.now()
     with transaction.atomic():
         desk.lease.renew()
         owner = find_links(desk, [entry.contact_id]).get(entry.contact_id)
-        link = owner or Link(account_id=desk.rule.account_id, hubspot_id=desk.rule.hubspot_id, contact_id=entry.contact_id, created_at=now)
+        link = owner or Link(
+            account_id=desk.rule.account_id,
+            hubspot_id=desk.rule.hubspot_id,
+            contact_id=entry.contact_id,
+            created_at=now,
+        )
         if owner is None:
             link.written, link.origin = dict(written), dict.fromkeys(written, card_id)
             link.save()
         close_card_entry(entry, Outcome.SUCCEEDED, now, card_id=card_id, link_key=link.key)
         card = CardRow(
-            desk.rule.pk, Side.CARD, desk.rule.sansan_id, card_id, link.pk, entry.after, [], MADE_DIGEST, now, now, now, entry.name, entry.email,
+            desk.rule.pk,
+            Side.CARD,
+            desk.rule.sansan_id,
+            card_id,
+            link.pk,
+            entry.after,
+            [],
+            MADE_DIGEST,
+            now,
+            now,
+            now,
+            entry.name,
+            entry.email,
             run_id=desk.run.pk,
-        )  # fmt: skip
+        )
         upsert_rows(Record, [card], RECORD_KEY, ("link_id", "made_at"), desk.rule.account_id)
         update_rows(
-            Record, (*DECIDED_COLUMNS, "link"), [(row.id, Bucket.LINKED, NEW_CARD, card_id, entry.name, None, 0, link.pk)], desk.rule.account_id
+            Record,
+            (*DECIDED_COLUMNS, "link"),
+            [(row.id, Bucket.LINKED, NEW_CARD, card_id, entry.name, None, 0, link.pk)],
+            desk.rule.account_id,
         )
         counts = {"created": 1, CARDS_MADE: 1}
-        took = [(now - entry.changed_at).total_seconds()] if desk.run.kind == SyncRun.Kind.INCREMENTAL and entry.changed_at else []
+        took = (
+            [(now - entry.changed_at).total_seconds()]
+            if desk.run.kind == SyncRun.Kind.INCREMENTAL and entry.changed_at
+            else []
+        )
         count_reasons(desk.run, [NEW_CARD])
         count_outcomes(desk, counts if row.run_id == desk.run.pk else {CARDS_MADE: 1}, took=took)
 
 
 def close_card_refused(desk: Desk, entry: AuditEntry, row: Row, detail: str) -> None:
     now, said = desk.now(), detail[:500]
-    stands = (Bucket.FAILING, "card_refused", said, entry.name, choose_retry_time(entry.attempt, now), entry.attempt)
+    stands = (
+        Bucket.FAILING,
+        "card_refused",
+        said,
+        entry.name,
+        choose_retry_time(entry.attempt, now),
+        entry.attempt,
+    )
     with transaction.atomic():
         desk.lease.renew()
         close_card_entry(entry, Outcome.FAILED, now, reason="card_refused", detail=said)
@@ -168,7 +231,9 @@ def close_card_not_made(desk: Desk, entry: AuditEntry, detail: str) -> None:
     """Nothing happened: the contact is still due."""
     with transaction.atomic():
         desk.lease.renew()
-        close_card_entry(entry, Outcome.NOT_WRITTEN, desk.now(), reason="interrupted", detail=detail[:500])
+        close_card_entry(
+            entry, Outcome.NOT_WRITTEN, desk.now(), reason="interrupted", detail=detail[:500]
+        )
 
 
 def close_card_entry(entry: AuditEntry, outcome: str, now: datetime, **values: Any) -> None:
@@ -178,7 +243,9 @@ def close_card_entry(entry: AuditEntry, outcome: str, now: datetime, **values: A
 
 
 def postpone_contacts(desk: Desk, seconds: float) -> None:
-    """Sansan takes no more cards for now: those that are due wait a while, and the cards go on becoming contacts."""
+    """Sansan takes no more cards for now: those that are due wait a while, and the cards go on
+    becoming contacts.
+    """
     now = timezone.now()
     due = Record.objects.filter(rule=desk.rule, side=Side.CONTACT, due_at__lte=now)
     due.update(due_at=now + timedelta(seconds=seconds), reason="sansan_unavailable")
@@ -186,12 +253,18 @@ def postpone_contacts(desk: Desk, seconds: float) -> None:
 
 def load_doubtful_entries(desk: Desk) -> list[AuditEntry]:
     """Cards of which it is not known whether they were made."""
-    return list(AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=NEW_CARD).order_by("record_id"))
+    return list(
+        AuditEntry.objects.filter(rule=desk.rule, closed_at__isnull=True, reason=NEW_CARD).order_by(
+            "record_id"
+        )
+    )
 
 
 def list_doubtful_contacts(desk: Desk) -> list[str]:
     """The contacts of which it is not known whether a card was made."""
-    open_ones = AuditEntry.objects.filter(rule__in=[rule.pk for rule in desk.senders], closed_at__isnull=True, reason=NEW_CARD)
+    open_ones = AuditEntry.objects.filter(
+        rule__in=[rule.pk for rule in desk.senders], closed_at__isnull=True, reason=NEW_CARD
+    )
     return list(open_ones.order_by("record_id").values_list("contact_id", flat=True))
 
 
@@ -200,5 +273,7 @@ def is_entry_open(entry: AuditEntry) -> bool:
 
 
 def load_rows(desk: Desk, entries: Sequence[AuditEntry]) -> dict[int, Row]:
-    found = Record.objects.filter(pk__in=any_of([entry.record_id for entry in entries])).values_list(*Row._fields)
+    found = Record.objects.filter(
+        pk__in=any_of([entry.record_id for entry in entries])
+    ).values_list(*Row._fields)
     return {row[0]: Row(*row) for row in found}

@@ -24,14 +24,34 @@ def make_report(run: SyncRun) -> dict[str, Any]:
         "seconds": round(run.seconds or 0.0, 3),
         "cursor": run.rule.cursor.isoformat() if run.rule.cursor else None,
         # What stopped a run is why the others wait.
-        "reasons": {**run.reasons, **({run.reason: run.counts["waiting"]} if run.reason and run.reason not in run.reasons else {})},
+        "reasons": {
+            **run.reasons,
+            **(
+                {run.reason: run.counts["waiting"]}
+                if run.reason and run.reason not in run.reasons
+                else {}
+            ),
+        },
     }
 
 
 def write_report(result: dict[str, Any], detail: str) -> str:
-    counts = "  ".join(f"{name} {n:,}" for name, n in result["counts"].items() if n or name == "read")
-    lines = [f"{result['rule']}: {result['kind']} run {result['run']} {result['status']} in {result['seconds']:.1f} s", f"  {counts}"]
+    counts = "  ".join(
+        f"{name} {n:,}" for name, n in result["counts"].items() if n or name == "read"
+    )
+    lines = [
+        (
+            f"{result['rule']}: {result['kind']} run {result['run']} {result['status']} in "
+            f"{result['seconds']:.1f} s"
+        ),
+        f"  {counts}",
+    ]
     if result["reasons"]:
-        lines.append("  " + "  ".join(f"{name} {n:,}" for name, n in sorted(result["reasons"].items())))
-    lines.append(f"  calls: Sansan {result['calls']['sansan']:,}, HubSpot {result['calls']['hubspot']:,}; rate-limited {result['rate_limited']}")
+        lines.append(
+            "  " + "  ".join(f"{name} {n:,}" for name, n in sorted(result["reasons"].items()))
+        )
+    lines.append(
+        f"  calls: Sansan {result['calls']['sansan']:,}, HubSpot "
+        f"{result['calls']['hubspot']:,}; rate-limited {result['rate_limited']}"
+    )
     return "\n".join([*lines, f"  {detail}"] if detail else lines)

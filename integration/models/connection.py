@@ -23,9 +23,13 @@ class Connection(Tracked, AccountOwned):
 
     slug = models.SlugField(_("short name"))
     system = models.CharField(_("system"), max_length=16, choices=System.choices)
-    credentials = EncryptedJSONField(_("credentials"), help_text=_("Stored encrypted; never shown again."))
+    credentials = EncryptedJSONField(
+        _("credentials"), help_text=_("Stored encrypted; never shown again.")
+    )
     hint = models.CharField(_("key"), max_length=16, editable=False, default="")
-    health = models.CharField(_("health"), max_length=16, choices=Health.choices, default=Health.UNTESTED, editable=False)
+    health = models.CharField(
+        _("health"), max_length=16, choices=Health.choices, default=Health.UNTESTED, editable=False
+    )
     health_detail = models.CharField(_("what we saw"), max_length=500, default="", editable=False)
     tested_at = models.DateTimeField(_("tested"), null=True, editable=False)
     remote_id = models.CharField(_("owner or portal"), max_length=100, default="", editable=False)
@@ -36,40 +40,76 @@ class Connection(Tracked, AccountOwned):
     # Where the counting stands: {state, cards, owners, own, token, from, to}.
     survey = models.JSONField(default=dict, editable=False)
     # A person's own limit; blank means the vendor's, and 0 calls no limit at all.
-    rate_calls = models.PositiveIntegerField(_("calls allowed"), null=True, blank=True, help_text=_("Blank: the vendor's own limit. 0: none."))
+    rate_calls = models.PositiveIntegerField(
+        _("calls allowed"),
+        null=True,
+        blank=True,
+        help_text=_("Blank: the vendor's own limit. 0: none."),
+    )
     rate_seconds = models.FloatField(_("in seconds"), null=True, blank=True)
     # What HubSpot's headers last said.
     learnt_calls = models.PositiveIntegerField(null=True, editable=False)
     learnt_seconds = models.FloatField(null=True, editable=False)
-    # HubSpot only: the properties we found or made, {name: {type, options, ...}}, and the key we may write.
+    # HubSpot only: the properties we found or made, {name: {type, options, ...}}, and the key we
+    # may write.
     schema = models.JSONField(default=dict, editable=False)
     schema_at = models.DateTimeField(null=True, editable=False)
     link_property = models.BooleanField(_("has our link property"), default=False, editable=False)
-    # HubSpot only: changes are read up to here; when they were last asked for, and when a webhook last told of some.
+    # HubSpot only: changes are read up to here; when they were last asked for, and when a webhook
+    # last told of some.
     changes_to = models.DateTimeField(null=True, editable=False)
-    # The echoes of a run that wrote much, read page by page behind what changes now: {from, to, token}.
+    # The echoes of a run that wrote much, read page by page behind what changes now: {from, to,
+    # token}.
     behind = models.JSONField(default=dict, editable=False)
     polled_at = models.DateTimeField(_("changes asked for"), null=True, editable=False)
     heard_at = models.DateTimeField(_("last webhook"), null=True, editable=False)
     # The look for deleted contacts: when the last one ended, and how far the present one has come.
     gone_at = models.DateTimeField(null=True, editable=False)
     gone_after = models.CharField(max_length=64, default="", editable=False)
-    owners = models.JSONField(default=dict, editable=False)  # folded address -> id of the HubSpot user
+    owners = models.JSONField(
+        default=dict, editable=False
+    )  # folded address -> id of the HubSpot user
     # Whether HubSpot was seen to associate contacts with companies by itself. Null: not known.
     auto_companies = models.BooleanField(null=True, editable=False)
     # What the vendor last said of its daily limit: {limit, left, at}.
     quota = models.JSONField(default=dict, editable=False)
-    tags_at = models.DateTimeField(null=True, editable=False)  # Sansan only: when the tags were last read
+    tags_at = models.DateTimeField(
+        null=True, editable=False
+    )  # Sansan only: when the tags were last read
     # The lease: one slice at a time writes to a HubSpot connection.
     lease_token = models.CharField(max_length=36, default="", editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     # Of the credentials only the mask: see ``hint``.
     history = make_owned_history(
-        "credentials", "health", "health_detail", "tested_at", "remote_id", "remote_name", "cards", "surveyed_at", "survey", "learnt_calls",
-        "learnt_seconds", "schema", "schema_at", "link_property", "lease_token", "lease_until", "created_at",
-        "changes_to", "behind", "polled_at", "heard_at", "gone_at", "gone_after", "owners", "auto_companies", "quota", "tags_at",
-    )  # fmt: skip
+        "credentials",
+        "health",
+        "health_detail",
+        "tested_at",
+        "remote_id",
+        "remote_name",
+        "cards",
+        "surveyed_at",
+        "survey",
+        "learnt_calls",
+        "learnt_seconds",
+        "schema",
+        "schema_at",
+        "link_property",
+        "lease_token",
+        "lease_until",
+        "created_at",
+        "changes_to",
+        "behind",
+        "polled_at",
+        "heard_at",
+        "gone_at",
+        "gone_after",
+        "owners",
+        "auto_companies",
+        "quota",
+        "tags_at",
+    )
 
     class Meta:
         verbose_name = _("connection")
@@ -77,7 +117,9 @@ class Connection(Tracked, AccountOwned):
         ordering = ("account", "system", "slug")
         constraints = [
             models.UniqueConstraint(fields=("account", "slug"), name="connection_slug_once"),
-            models.CheckConstraint(condition=models.Q(system__in=["sansan", "hubspot"]), name="connection_system_known"),
+            models.CheckConstraint(
+                condition=models.Q(system__in=["sansan", "hubspot"]), name="connection_system_known"
+            ),
         ]
         # A webhook names a portal, not an account.
         indexes = [models.Index(fields=("system", "remote_id"), name="connection_remote")]
@@ -88,11 +130,17 @@ class Connection(Tracked, AccountOwned):
     @property
     def secret(self) -> str:
         """The one secret string of this system's credentials."""
-        return str(self.credentials.get("api_key" if self.system == self.System.SANSAN else "access_token", ""))
+        return str(
+            self.credentials.get(
+                "api_key" if self.system == self.System.SANSAN else "access_token", ""
+            )
+        )
 
     @property
     def webhook_secret(self) -> str:
-        """What HubSpot signs this portal's webhooks with: the client secret of the customer's own app. "" where there is none."""
+        """What HubSpot signs this portal's webhooks with: the client secret of the customer's own
+        app. "" where there is none.
+        """
         return str(self.credentials.get("webhook_secret", ""))
 
     def set_webhook_secret(self, secret: str) -> None:
@@ -100,18 +148,31 @@ class Connection(Tracked, AccountOwned):
         self.credentials = {**kept, **({"webhook_secret": secret} if secret else {})}
 
     def set_secret(self, secret: str) -> None:
-        """A new key, in place of whatever the connection was signed in with. The secret of its webhooks stays, where it can be read."""
+        """A new key, in place of whatever the connection was signed in with.
+
+        The secret of its webhooks stays, where it can be read.
+        """
         try:
-            kept = {name: value for name, value in (self.credentials or {}).items() if name == "webhook_secret"}
+            kept = {
+                name: value
+                for name, value in (self.credentials or {}).items()
+                if name == "webhook_secret"
+            }
         except InvalidToken:
             kept = {}
-        self.credentials = {**kept, "api_key" if self.system == self.System.SANSAN else "access_token": secret}
+        self.credentials = {
+            **kept,
+            "api_key" if self.system == self.System.SANSAN else "access_token": secret,
+        }
         self.hint = mask_secret(secret)
         self.health, self.health_detail, self.tested_at = self.Health.UNTESTED, "", None
 
 
 class RateSlot(AccountOwned):
-    """The next free slot of a connection's rate limit, shared by every process (GCRA). Times are seconds since 1970."""
+    """The next free slot of a connection's rate limit, shared by every process (GCRA).
+
+    Times are seconds since 1970.
+    """
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
     # What is counted: "" all calls; HubSpot's searches have a limit of their own.
@@ -121,4 +182,6 @@ class RateSlot(AccountOwned):
     class Meta:
         verbose_name = _("rate slot")
         verbose_name_plural = _("rate slots")
-        constraints = [models.UniqueConstraint(fields=("connection", "kind"), name="slot_once_per_kind")]
+        constraints = [
+            models.UniqueConstraint(fields=("connection", "kind"), name="slot_once_per_kind")
+        ]

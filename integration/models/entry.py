@@ -21,9 +21,11 @@ class Outcome(models.TextChoices):
 
 
 class AuditEntry(AccountOwned):
-    """Intent before the call, outcome after. Names are frozen as text, because history outlives its subject.
+    """Intent before the call, outcome after. Names are frozen as text, because history outlives its
+    subject.
 
-    A closed entry never changes: triggers in the database refuse it (migration 0002), and refuse to delete one
+    A closed entry never changes: triggers in the database refuse it (migration 0002), and refuse to
+    delete one
     that is younger than the account's retention.
     """
 
@@ -34,8 +36,12 @@ class AuditEntry(AccountOwned):
         SKIP = "skip", _("Skip")
         HOLD = "hold", _("Hold")
 
-    run = models.ForeignKey(SyncRun, models.PROTECT, related_name="entries", verbose_name=_("run"), db_index=False)
-    rule = models.ForeignKey(SyncRule, models.PROTECT, related_name="+", verbose_name=_("rule"), db_index=False)
+    run = models.ForeignKey(
+        SyncRun, models.PROTECT, related_name="entries", verbose_name=_("run"), db_index=False
+    )
+    rule = models.ForeignKey(
+        SyncRule, models.PROTECT, related_name="+", verbose_name=_("rule"), db_index=False
+    )
     record_id = models.BigIntegerField()
     card_id = models.CharField(_("card"), max_length=64)
     contact_id = models.CharField(_("contact"), max_length=64, default="", blank=True)
@@ -49,10 +55,13 @@ class AuditEntry(AccountOwned):
     after = models.JSONField(_("after"), default=dict)
     # property -> the card whose value won
     origin = models.JSONField(_("taken from"), default=dict)
-    # property -> [card's value, contact's value, who won, what decided], of what HubSpot's people had edited
+    # property -> [card's value, contact's value, who won, what decided], of what HubSpot's people
+    # had edited
     clashes = models.JSONField(null=True)
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
-    outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome.choices, default="", blank=True)
+    outcome = models.CharField(
+        _("outcome"), max_length=16, choices=Outcome.choices, default="", blank=True
+    )
     changed_at = models.DateTimeField(_("changed"), null=True)
     read_at = models.DateTimeField(_("read"), null=True)
     planned_at = models.DateTimeField(_("planned"))
@@ -64,9 +73,15 @@ class AuditEntry(AccountOwned):
         verbose_name_plural = _("audit log")
         ordering = ("-id",)
         constraints = [
-            models.UniqueConstraint(fields=("record_id",), condition=Q(closed_at__isnull=True), name="one_open_entry_per_record"),
+            models.UniqueConstraint(
+                fields=("record_id",),
+                condition=Q(closed_at__isnull=True),
+                name="one_open_entry_per_record",
+            ),
             models.CheckConstraint(
-                condition=Q(closed_at__isnull=True, outcome="") | (Q(closed_at__isnull=False) & ~Q(outcome="")), name="closed_has_outcome"
+                condition=Q(closed_at__isnull=True, outcome="")
+                | (Q(closed_at__isnull=False) & ~Q(outcome="")),
+                name="closed_has_outcome",
             ),
         ]
         indexes = [
@@ -75,7 +90,9 @@ class AuditEntry(AccountOwned):
             models.Index(fields=("rule", "-id"), name="entry_rule"),
             models.Index(fields=("account", "outcome", "-id"), name="entry_outcome"),
             models.Index(fields=("account", "reason", "-id"), name="entry_reason"),
-            models.Index(fields=("account", "email", "-id"), condition=~Q(email=""), name="entry_email"),
+            models.Index(
+                fields=("account", "email", "-id"), condition=~Q(email=""), name="entry_email"
+            ),
             models.Index(fields=("account", "card_id", "-id"), name="entry_card"),
             models.Index(fields=("account", "planned_at"), name="entry_date"),
         ]
@@ -85,5 +102,7 @@ class AuditEntry(AccountOwned):
 
     @property
     def changes(self) -> list[tuple[str, str | None, str | None]]:
-        """(property, before, after) of each property that the entry writes, in the order of the mapping."""
+        """(property, before, after) of each property that the entry writes, in the order of the
+        mapping.
+        """
         return [(name, self.before.get(name), value) for name, value in self.after.items()]

@@ -1,4 +1,7 @@
-"""DayFigures: what a rule did on one day, for charts and usage. Moves with the run's counters, in the same transaction."""
+"""DayFigures: what a rule did on one day, for charts and usage.
+
+Moves with the run's counters, in the same transaction.
+"""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -8,9 +11,14 @@ from integration.models.rule import SyncRule
 
 
 class DayFigures(AccountOwned):
-    """One row a rule and day (in the account's time zone). Times are seconds from a change at one vendor to the other one's answer."""
+    """One row a rule and day (in the account's time zone).
 
-    rule = models.ForeignKey(SyncRule, models.CASCADE, related_name="+", verbose_name=_("rule"), db_index=False)
+    Times are seconds from a change at one vendor to the other one's answer.
+    """
+
+    rule = models.ForeignKey(
+        SyncRule, models.CASCADE, related_name="+", verbose_name=_("rule"), db_index=False
+    )
     day = models.DateField(_("day"))
     created = models.PositiveIntegerField(_("created"), default=0)
     updated = models.PositiveIntegerField(_("updated"), default=0)

@@ -5,7 +5,10 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Heartbeat(models.Model):
-    """One row a host, moved by every task that its workers run. Belongs to the platform, not to an account."""
+    """One row a host, moved by every task that its workers run.
+
+    Belongs to the platform, not to an account.
+    """
 
     host = models.CharField(_("host"), max_length=200, unique=True)
     beat_at = models.DateTimeField(_("last beat"))

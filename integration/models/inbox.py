@@ -8,12 +8,15 @@ from integration.models.connection import Connection
 
 
 class ContactChange(AccountOwned):
-    """One row a contact, however many events told of it: what is true now is read from HubSpot, so that their order says nothing.
+    """One row a contact, however many events told of it: what is true now is read from HubSpot, so
+    that their order says nothing.
 
     ``version`` grows with every event, so that settling an older look cannot drop a newer one.
     """
 
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", verbose_name=_("connection"), db_index=False)
+    connection = models.ForeignKey(
+        Connection, models.CASCADE, related_name="+", verbose_name=_("connection"), db_index=False
+    )
     contact_id = models.CharField(_("contact"), max_length=64)
     # A privacy deletion cannot be told from another one by looking, so that it is remembered.
     forgotten = models.BooleanField(default=False)
@@ -24,7 +27,11 @@ class ContactChange(AccountOwned):
     class Meta:
         verbose_name = _("change in HubSpot")
         verbose_name_plural = _("changes in HubSpot")
-        constraints = [models.UniqueConstraint(fields=("connection", "contact_id"), name="change_once_per_contact")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=("connection", "contact_id"), name="change_once_per_contact"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.contact_id

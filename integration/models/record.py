@@ -35,8 +35,12 @@ class Record(AccountOwned):
     ``due_at`` is set while it needs work: that, not the queue, is what is left to do.
     """
 
-    rule = models.ForeignKey(SyncRule, models.PROTECT, related_name="records", verbose_name=_("rule"), db_index=False)
-    connection = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name=_("connection"), db_index=False)
+    rule = models.ForeignKey(
+        SyncRule, models.PROTECT, related_name="records", verbose_name=_("rule"), db_index=False
+    )
+    connection = models.ForeignKey(
+        Connection, models.PROTECT, related_name="+", verbose_name=_("connection"), db_index=False
+    )
     side = models.CharField(_("side"), max_length=8, choices=Side.choices, default=Side.CARD)
     external_id = models.CharField(_("card"), max_length=64)
     person_key = models.CharField(_("person in Sansan"), max_length=64, default="", blank=True)
@@ -56,27 +60,46 @@ class Record(AccountOwned):
     seq = models.PositiveIntegerField(default=1)
     due_at = models.DateTimeField(_("due"), null=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    bucket = models.CharField(_("stands"), max_length=16, choices=Bucket.choices, default=Bucket.WAITING)
+    bucket = models.CharField(
+        _("stands"), max_length=16, choices=Bucket.choices, default=Bucket.WAITING
+    )
     reason = models.CharField(_("reason"), max_length=64, default="", blank=True)
     detail = models.CharField(_("detail"), max_length=500, default="", blank=True)
-    link = models.ForeignKey(Link, models.PROTECT, null=True, blank=True, related_name="records", verbose_name=_("link"))
+    link = models.ForeignKey(
+        Link, models.PROTECT, null=True, blank=True, related_name="records", verbose_name=_("link")
+    )
     # A person said that it is never synced: {why, by, at}.
     barred = models.JSONField(_("never synced"), null=True, blank=True)
-    # The run that took it up last. No foreign key: a quiet poll's row goes again, and nobody should look through all records for it.
+    # The run that took it up last. No foreign key: a quiet poll's row goes again, and nobody should
+    # look through all records for it.
     run_id = models.BigIntegerField(_("taken up by"), null=True)
 
     class Meta:
         verbose_name = _("record")
         verbose_name_plural = _("records")
-        constraints = [models.UniqueConstraint(fields=("rule", "external_id", "side"), name="record_once_per_rule")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=("rule", "external_id", "side"), name="record_once_per_rule"
+            )
+        ]
         indexes = [
-            models.Index(fields=("rule", "id"), condition=Q(due_at__isnull=False), name="record_due"),
-            models.Index(fields=("account", "email_key"), condition=~Q(email_key=""), name="record_email"),
-            models.Index(fields=("account", "person_key"), condition=~Q(person_key=""), name="record_person"),
+            models.Index(
+                fields=("rule", "id"), condition=Q(due_at__isnull=False), name="record_due"
+            ),
+            models.Index(
+                fields=("account", "email_key"), condition=~Q(email_key=""), name="record_email"
+            ),
+            models.Index(
+                fields=("account", "person_key"), condition=~Q(person_key=""), name="record_person"
+            ),
             models.Index(fields=("rule", "side", "bucket", "reason"), name="record_bucket"),
             models.Index(fields=("account", "-id"), name="record_account"),
             # How a name begins: PostgreSQL's own order of text knows no such range.
-            models.Index(fields=("account", "name"), name="record_name", opclasses=("int8_ops", "varchar_pattern_ops")),
+            models.Index(
+                fields=("account", "name"),
+                name="record_name",
+                opclasses=("int8_ops", "varchar_pattern_ops"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -43,67 +43,133 @@ class SyncRule(Tracked, AccountOwned):
         HELD = "held", _("Held: needs a person")
 
     slug = models.SlugField(_("short name"))
-    sansan = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name="Sansan", limit_choices_to={"system": "sansan"})
-    hubspot = models.ForeignKey(Connection, models.PROTECT, related_name="+", verbose_name="HubSpot", limit_choices_to={"system": "hubspot"})
-    direction = models.CharField(_("direction"), max_length=16, choices=Direction.choices, default=Direction.TO_HUBSPOT)
+    sansan = models.ForeignKey(
+        Connection,
+        models.PROTECT,
+        related_name="+",
+        verbose_name="Sansan",
+        limit_choices_to={"system": "sansan"},
+    )
+    hubspot = models.ForeignKey(
+        Connection,
+        models.PROTECT,
+        related_name="+",
+        verbose_name="HubSpot",
+        limit_choices_to={"system": "hubspot"},
+    )
+    direction = models.CharField(
+        _("direction"), max_length=16, choices=Direction.choices, default=Direction.TO_HUBSPOT
+    )
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.DRAFT)
     # A person has looked at why the rule was held, and lets the next run go past that limit once.
     waived = models.BooleanField(default=False, editable=False)
-    state_reason = models.CharField(_("why"), max_length=500, default="", blank=True, editable=False)
+    state_reason = models.CharField(
+        _("why"), max_length=500, default="", blank=True, editable=False
+    )
     require_email = models.BooleanField(
         _("only cards with a valid e-mail"),
         default=True,
-        help_text=_("Unticked, people without an e-mail become contacts too; only our link keeps them from being made twice."),
+        help_text=_(
+            "Unticked, people without an e-mail become contacts too; only our link keeps them "
+            "from being made twice."
+        ),
     )
-    conflict = models.CharField(_("when edited in HubSpot"), max_length=16, choices=Conflict.choices, default=Conflict.SANSAN)
+    conflict = models.CharField(
+        _("when edited in HubSpot"),
+        max_length=16,
+        choices=Conflict.choices,
+        default=Conflict.SANSAN,
+    )
     filters_mean = models.CharField(
         _("a filter means"),
         max_length=8,
         choices=FiltersMean.choices,
         default=FiltersMean.LEAVE,
-        help_text=_("Whether a card that is synced already goes on when it no longer meets the filters."),
+        help_text=_(
+            "Whether a card that is synced already goes on when it no longer meets the filters."
+        ),
     )
-    when_gone = models.CharField(_("when a contact is deleted in HubSpot"), max_length=8, choices=WhenGone.choices, default=WhenGone.TELL)
-    companies = models.CharField(_("companies"), max_length=8, choices=Companies.choices, default=Companies.NONE)
+    when_gone = models.CharField(
+        _("when a contact is deleted in HubSpot"),
+        max_length=8,
+        choices=WhenGone.choices,
+        default=WhenGone.TELL,
+    )
+    companies = models.CharField(
+        _("companies"), max_length=8, choices=Companies.choices, default=Companies.NONE
+    )
     card_cap = models.PositiveIntegerField(
-        _("cards made in Sansan a day"), default=500, help_text=_("At most. The others wait, in sight, for the next day. Only for HubSpot to Sansan.")
+        _("cards made in Sansan a day"),
+        default=500,
+        help_text=_(
+            "At most. The others wait, in sight, for the next day. Only for HubSpot to Sansan."
+        ),
     )
     marker = models.CharField(
-        _("tag of the cards we make"), max_length=64, default="", blank=True, help_text=_("Only cards with a selected tag come back into this sync.")
+        _("tag of the cards we make"),
+        max_length=64,
+        default="",
+        blank=True,
+        help_text=_("Only cards with a selected tag come back into this sync."),
     )
     filters = models.JSONField(_("filters"), default=dict, blank=True)
     limits = models.JSONField(_("change budget"), default=dict, blank=True)
     interval = models.PositiveIntegerField(_("seconds between checks"), default=25)
-    full_every = models.PositiveIntegerField(_("hours between full checks"), default=24, help_text=_("0 means never."))
-    sweep_every = models.PositiveIntegerField(
-        _("minutes between looks at the tags"), default=10, help_text=_("Sansan may not tell of a tag that was put on or taken off. 0 means never.")
+    full_every = models.PositiveIntegerField(
+        _("hours between full checks"), default=24, help_text=_("0 means never.")
     )
-    # The sweep by tag: {began, tags, token} while it goes on; when the last one began, and how long it took in seconds.
+    sweep_every = models.PositiveIntegerField(
+        _("minutes between looks at the tags"),
+        default=10,
+        help_text=_("Sansan may not tell of a tag that was put on or taken off. 0 means never."),
+    )
+    # The sweep by tag: {began, tags, token} while it goes on; when the last one began, and how long
+    # it took in seconds.
     sweep = models.JSONField(default=dict, editable=False)
     swept_at = models.DateTimeField(_("tags looked at"), null=True, editable=False)
     sweep_took = models.FloatField(default=0, editable=False)
-    # Seconds to the next check: short while things change, growing to ``interval`` while they are quiet.
+    # Seconds to the next check: short while things change, growing to ``interval`` while they are
+    # quiet.
     pace = models.FloatField(null=True, editable=False)
     # Everything up to here is stored as Records. Moves only in the transaction that stores them.
     cursor = models.DateTimeField(_("read up to"), null=True, editable=False)
-    # Share of new people whom the portal already had, from the last batches: chooses how contacts are found. None: unknown.
+    # Share of new people whom the portal already had, from the last batches: chooses how contacts
+    # are found. None: unknown.
     known_share = models.FloatField(null=True, editable=False)
-    recheck = models.BooleanField(_("everything is checked again at the next run"), default=False, editable=False)
+    recheck = models.BooleanField(
+        _("everything is checked again at the next run"), default=False, editable=False
+    )
     due_at = models.DateTimeField(_("next check"), null=True, editable=False)
     checked_at = models.DateTimeField(_("last check"), null=True, editable=False)
     full_at = models.DateTimeField(_("last full check"), null=True, editable=False)
     # Guided set-up: how far the draft has come, and when what decides about cards was changed last.
     setup_step = models.CharField(max_length=16, default="", blank=True, editable=False)
-    # Ids of the tags that were chosen there and not saved yet: they are the connection's, and other rules may be running by them. None: no choice.
+    # Ids of the tags that were chosen there and not saved yet: they are the connection's, and other
+    # rules may be running by them. None: no choice.
     picked_tags = models.JSONField(null=True, editable=False)
-    # A draft that nobody goes on with. What its previews found is part of the audit log, so that it cannot be deleted.
+    # A draft that nobody goes on with. What its previews found is part of the audit log, so that it
+    # cannot be deleted.
     discarded_at = models.DateTimeField(_("discarded"), null=True, editable=False)
     changed_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     history = make_owned_history(
-        "waived", "state_reason", "cursor", "known_share", "recheck", "due_at", "checked_at", "full_at", "setup_step", "picked_tags", "changed_at",
-        "created_at",        "sweep", "swept_at", "sweep_took", "pace",
-    )  # fmt: skip
+        "waived",
+        "state_reason",
+        "cursor",
+        "known_share",
+        "recheck",
+        "due_at",
+        "checked_at",
+        "full_at",
+        "setup_step",
+        "picked_tags",
+        "changed_at",
+        "created_at",
+        "sweep",
+        "swept_at",
+        "sweep_took",
+        "pace",
+    )
 
     class Meta:
         verbose_name = _("rule")

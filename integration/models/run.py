@@ -12,7 +12,10 @@ COUNTERS = ("created", "updated", "linked", "unchanged", "merged", "excluded", "
 
 
 class SyncRun(AccountOwned):
-    """One pass, worked in slices. Counters move in the transaction that settles the records they count."""
+    """One pass, worked in slices.
+
+    Counters move in the transaction that settles the records they count.
+    """
 
     class Kind(models.TextChoices):
         INITIAL = "initial", _("Initial")
@@ -38,14 +41,17 @@ class SyncRun(AccountOwned):
 
     OPEN = (State.QUEUED, State.RUNNING)
 
-    rule = models.ForeignKey(SyncRule, models.PROTECT, related_name="runs", verbose_name=_("rule"), db_index=False)
+    rule = models.ForeignKey(
+        SyncRule, models.PROTECT, related_name="runs", verbose_name=_("rule"), db_index=False
+    )
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
     trigger = models.CharField(_("started by"), max_length=16, choices=Trigger.choices)
     started_by = models.CharField(_("who"), max_length=150, default="", blank=True)
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.QUEUED)
     reason = models.CharField(_("reason"), max_length=64, default="", blank=True)
     detail = models.CharField(_("detail"), max_length=1000, default="", blank=True)
-    # The window of this read. Its end is frozen at the start; position is how far the pages have come.
+    # The window of this read. Its end is frozen at the start; position is how far the pages have
+    # come.
     window_from = models.DateTimeField(null=True)
     window_to = models.DateTimeField(null=True)
     position = models.DateTimeField(null=True)
@@ -74,7 +80,8 @@ class SyncRun(AccountOwned):
     rate_limited = models.PositiveIntegerField(_("times rate-limited"), default=0)
     reasons = models.JSONField(_("reasons"), default=dict)
     attempts = models.PositiveIntegerField(_("slices begun"), default=0)
-    # Slices in a row without progress, counted before each begins, and the progress when the last one did.
+    # Slices in a row without progress, counted before each begins, and the progress when the last
+    # one did.
     idle = models.PositiveIntegerField(default=0)
     mark = models.PositiveIntegerField(default=0)
     # When the next slice may begin. The tick enqueues one for every open run that has passed it.
@@ -89,7 +96,11 @@ class SyncRun(AccountOwned):
         verbose_name_plural = _("runs")
         ordering = ("-id",)
         constraints = [
-            models.UniqueConstraint(fields=("rule",), condition=models.Q(state__in=["queued", "running"]), name="one_open_run_per_rule"),
+            models.UniqueConstraint(
+                fields=("rule",),
+                condition=models.Q(state__in=["queued", "running"]),
+                name="one_open_run_per_rule",
+            ),
         ]
         indexes = [
             models.Index(fields=("account", "-id"), name="run_account"),

@@ -1,4 +1,6 @@
-"""Sample: a real card, kept for a while so that the set-up can show what the mappings make of it."""
+"""Sample: a real card, kept for a while so that the set-up can show what the mappings make of
+it.
+"""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -8,9 +10,18 @@ from integration.models.connection import Connection
 
 
 class Sample(AccountOwned):
-    """A card as Sansan showed it, whole. Goes with retention.SAMPLES_KEPT: it is nobody's record."""
+    """A card as Sansan showed it, whole.
 
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="samples", verbose_name=_("connection"), db_index=False)
+    Goes with retention.SAMPLES_KEPT: it is nobody's record.
+    """
+
+    connection = models.ForeignKey(
+        Connection,
+        models.CASCADE,
+        related_name="samples",
+        verbose_name=_("connection"),
+        db_index=False,
+    )
     external_id = models.CharField(_("card"), max_length=64)
     values = models.JSONField(_("values"), default=dict)
     tags = models.JSONField(_("tags"), default=list)
@@ -19,7 +30,11 @@ class Sample(AccountOwned):
     class Meta:
         verbose_name = _("sample")
         verbose_name_plural = _("samples")
-        constraints = [models.UniqueConstraint(fields=("connection", "external_id"), name="sample_once_per_connection")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=("connection", "external_id"), name="sample_once_per_connection"
+            )
+        ]
 
     def __str__(self) -> str:
         name = f"{self.values.get('lastName', '')} {self.values.get('firstName', '')}".strip()

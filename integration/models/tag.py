@@ -17,7 +17,13 @@ class Tag(Tracked, AccountOwned):
         SHARED = "shared", _("Shared")
         PRIVATE = "private", _("Private")
 
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="tags", verbose_name=_("connection"), db_index=False)
+    connection = models.ForeignKey(
+        Connection,
+        models.CASCADE,
+        related_name="tags",
+        verbose_name=_("connection"),
+        db_index=False,
+    )
     external_id = models.CharField(_("id in Sansan"), max_length=64)
     name = models.CharField(_("name"), max_length=200)
     type = models.CharField(_("type"), max_length=16, choices=Type.choices)
@@ -32,7 +38,9 @@ class Tag(Tracked, AccountOwned):
         ordering = ("connection", "name")
         indexes = [models.Index(fields=("account", "name"), name="tag_account")]
         constraints = [
-            models.UniqueConstraint(fields=("connection", "external_id"), name="tag_once_per_connection"),
+            models.UniqueConstraint(
+                fields=("connection", "external_id"), name="tag_once_per_connection"
+            ),
             models.CheckConstraint(
                 condition=~models.Q(type="private", selected=True),
                 name="private_tag_not_selected",
@@ -45,4 +53,6 @@ class Tag(Tracked, AccountOwned):
 
     def clean(self) -> None:
         if self.selected and self.type == self.Type.PRIVATE:
-            raise ValidationError({"selected": _("A private tag belongs to one Sansan user and cannot be selected.")})
+            raise ValidationError(
+                {"selected": _("A private tag belongs to one Sansan user and cannot be selected.")}
+            )

@@ -1,4 +1,6 @@
-"""From a contact's properties to the fields of a new card: a rule's mappings, read the other way round."""
+"""From a contact's properties to the fields of a new card: a rule's mappings, read the other way
+round.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +14,58 @@ from integration.records import Values
 # What Sansan takes for a new card, and how many characters of it.
 LONGEST_FIELDS = dict.fromkeys(
     (
-        "lastName", "firstName", "lastNameReading", "firstNameReading", "departmentName", "title", "companyName", "countryCode", "prefecture",
-        "city", "street", "building", "email", "mobile", "tel", "secondTel", "fax", "url",
+        "lastName",
+        "firstName",
+        "lastNameReading",
+        "firstNameReading",
+        "departmentName",
+        "title",
+        "companyName",
+        "countryCode",
+        "prefecture",
+        "city",
+        "street",
+        "building",
+        "email",
+        "mobile",
+        "tel",
+        "secondTel",
+        "fax",
+        "url",
     ),
     250,
-) | {"postalCode": 10, "memo": 2000}  # fmt: skip
+) | {"postalCode": 10, "memo": 2000}
 # Sansan works the country out where it is not told as two letters.
 AUTO_COUNTRY = "AUTO"
 # A card needs one of these.
 NAMING_FIELDS = ("companyName", "lastName", "firstName")
 # Transforms that change the spelling only: the contact's text is as good a text for the card.
-SPELLING_TRANSFORMS = frozenset({"", "text", "email", "phone", "upper", "lower", "capitals", "katakana", "hiragana", "joined", "company"})
+SPELLING_TRANSFORMS = frozenset(
+    {
+        "",
+        "text",
+        "email",
+        "phone",
+        "upper",
+        "lower",
+        "capitals",
+        "katakana",
+        "hiragana",
+        "joined",
+        "company",
+    }
+)
 
 
 def refuse_row(row: MappingRow) -> str:
-    """Why a row cannot fill a card, or "": ``calculated`` (an expression), ``unwritable`` (Sansan sets the field itself), ``one_way``."""
-    if not row.expression and (not row.sansan or row.sansan == (TAGS_FIELD,) or any(field not in LONGEST_FIELDS for field in row.sansan)):
+    """Why a row cannot fill a card, or "": ``calculated`` (an expression), ``unwritable`` (Sansan
+    sets the field itself), ``one_way``.
+    """
+    if not row.expression and (
+        not row.sansan
+        or row.sansan == (TAGS_FIELD,)
+        or any(field not in LONGEST_FIELDS for field in row.sansan)
+    ):
         return "unwritable"
     if row.expression or row.transform not in SPELLING_TRANSFORMS or row.kind == OWNER_KIND:
         return "calculated"
@@ -44,7 +82,10 @@ def invert_table(table: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def make_card_values(values: Values, rows: Iterable[MappingRow]) -> dict[str, str]:
-    """Field -> text of the new card, blanks left out. Of fields that were joined for HubSpot the first takes the whole."""
+    """Field -> text of the new card, blanks left out.
+
+    Of fields that were joined for HubSpot the first takes the whole.
+    """
     card: dict[str, str] = {}
     for row in rows:
         text = values.get(row.hubspot, "").strip()
@@ -60,7 +101,9 @@ def make_card_values(values: Values, rows: Iterable[MappingRow]) -> dict[str, st
 
 
 def look_up_card_value(table: Iterable[tuple[str, str]], text: str, others: str) -> str:
-    return invert_table(table).get(normalize_text(text).casefold(), "" if others == "blank" else text)
+    return invert_table(table).get(
+        normalize_text(text).casefold(), "" if others == "blank" else text
+    )
 
 
 def make_country_code(text: str) -> str:

@@ -15,11 +15,23 @@ WRITE_KINDS = (CREATE, UPDATE, LINK)
 # Reasons of a card that another one stands for, and of one that is out of scope.
 MERGED_REASONS = ("older_card", "shared_mailbox")
 EXCLUDED_REASONS = (
-    "no_email", "invalid_email", "no_selected_tag", "filtered", "never_sync", "contact_filtered", "unseen", "contact_no_email", "contact_not_chosen",
+    "no_email",
+    "invalid_email",
+    "no_selected_tag",
+    "filtered",
+    "never_sync",
+    "contact_filtered",
+    "unseen",
+    "contact_no_email",
+    "contact_not_chosen",
     "contact_left",
-)  # fmt: skip
+)
 # Where a card stands once its write has succeeded; for any other reason it is in sync.
-STANDING_BY_REASON = {"email_taken": ("held", "email_taken"), "conflict": ("held", "conflict"), "tag_removed": ("excluded", "no_selected_tag")}
+STANDING_BY_REASON = {
+    "email_taken": ("held", "email_taken"),
+    "conflict": ("held", "conflict"),
+    "tag_removed": ("excluded", "no_selected_tag"),
+}
 # The entry makes a card in Sansan, not a contact in HubSpot.
 NEW_CARD = "new_card"
 
@@ -56,8 +68,10 @@ class Verdict:
 class Decision:
     """One person: what to write to which contact, and where each card stands once that is done.
 
-    ``card`` is the record that the entry is about (the surviving card). ``before`` and ``after`` hold changed
-    properties only. ``link`` is "" where a new one is to be made. ``origin`` names the card whose value won.
+    ``card`` is the record that the entry is about (the surviving card). ``before`` and ``after``
+    hold changed
+    properties only. ``link`` is "" where a new one is to be made. ``origin`` names the card whose
+    value won.
     """
 
     kind: str

@@ -38,11 +38,21 @@ def is_same_number(one: str, other: str) -> bool:
 
 
 # Kinds whose values have one meaning in several spellings, always.
-STRICT_TESTS: dict[str, Same] = {"email": is_same_email, "checkbox": is_same_set, "number": is_same_number}
+STRICT_TESTS: dict[str, Same] = {
+    "email": is_same_email,
+    "checkbox": is_same_set,
+    "number": is_same_number,
+}
 # For a value that we did not write, a spelling is no reason to fight over it.
 LOOSE_TESTS: dict[str, Same] = {**STRICT_TESTS, "phone": is_same_phone}
 
 
 def is_same_by_kind(kind: str, one: str, other: str, ours: bool) -> bool:
-    """``ours``: the present value is the one we wrote, so that the contact follows the card's very text."""
-    return STRICT_TESTS.get(kind, is_same_text)(one, other) if ours else LOOSE_TESTS.get(kind, is_loosely_same)(one, other)
+    """``ours``: the present value is the one we wrote, so that the contact follows the card's very
+    text.
+    """
+    return (
+        STRICT_TESTS.get(kind, is_same_text)(one, other)
+        if ours
+        else LOOSE_TESTS.get(kind, is_loosely_same)(one, other)
+    )

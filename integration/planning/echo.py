@@ -13,18 +13,32 @@ OWN_CHANGES, PEOPLES_CHANGES = (ECHO, ECHO_AND_EDIT), (EDITED, ECHO_AND_EDIT)
 
 
 def judge_change(link: LinkView, contact: ContactRead, watched: Iterable[str]) -> str:
-    """ECHO: our last write, met for the first time. OLD: known already. UNTOUCHED: nothing that is mapped. EDITED: look at the person.
-    BOTH: our last write, over which an edit shows that was made between our reading and our writing.
+    """ECHO: our last write, met for the first time. OLD: known already. UNTOUCHED: nothing that is
+    mapped. EDITED: look at the person.
+    BOTH: our last write, over which an edit shows that was made between our reading and our
+    writing.
 
-    ``watched`` are the properties that any rule of the connection reads or writes. HubSpot moves a contact's time of change for much
-    that concerns nobody (a calculated property, an opened e-mail), so that the values decide, not the time.
+    ``watched`` are the properties that any rule of the connection reads or writes. HubSpot moves a
+    contact's time of change for much
+    that concerns nobody (a calculated property, an opened e-mail), so that the values decide, not
+    the time.
     """
     if contact.id != link.contact_id:
         return EDITED  # merged: it has another id now
-    known = contact.modified_at is not None and link.modified_at is not None and contact.modified_at <= link.modified_at
+    known = (
+        contact.modified_at is not None
+        and link.modified_at is not None
+        and contact.modified_at <= link.modified_at
+    )
     if known and contact.modified_at != link.modified_at:
         return OLD  # from before our write: the search lags behind
-    if known and link.awaiting and not is_contact_as_left(link, contact, (name for name in watched if name in link.written)):
+    if (
+        known
+        and link.awaiting
+        and not is_contact_as_left(
+            link, contact, (name for name in watched if name in link.written)
+        )
+    ):
         return ECHO_AND_EDIT
     if known or is_contact_as_left(link, contact, watched):
         return ECHO if link.awaiting else OLD if known else UNTOUCHED
@@ -36,7 +50,9 @@ def is_contact_as_left(link: LinkView, contact: ContactRead, names: Iterable[str
 
 
 def is_value_as_left(link: LinkView, name: str, value: str) -> bool:
-    """Whether a property is as we left it: what we wrote, that in HubSpot's spelling, or blank where we wrote nothing."""
+    """Whether a property is as we left it: what we wrote, that in HubSpot's spelling, or blank
+    where we wrote nothing.
+    """
     if name == LINK_ID:  # the link's own name is not among what it has written
         return value == link.key
     return value in (link.written.get(name, ""), link.answered.get(name))

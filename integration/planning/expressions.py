@@ -1,4 +1,5 @@
-"""Mapping expressions: Liquid templates over the fields of a card, bounded so that none can run long or reach anything else.
+"""Mapping expressions: Liquid templates over the fields of a card, bounded so that none can run
+long or reach anything else.
 
 {{ lastName }} {{ firstName }}
 {% if title contains "部長" %}Manager{% else %}Staff{% endif %}
@@ -69,7 +70,9 @@ def bound_filter(name: str, make: Callable[..., object]) -> Callable[..., object
         FILTER_WORK.spend(measure_size(result))
         return result
 
-    measured.__dict__.update({key: flag for key, flag in make.__dict__.items() if key.startswith("with_")})
+    measured.__dict__.update(
+        {key: flag for key, flag in make.__dict__.items() if key.startswith("with_")}
+    )
     return measured
 
 
@@ -81,7 +84,9 @@ def make_filter(name: str) -> Callable[..., str]:
 
 
 def format_iso_date(value: object, pattern: object = "%Y-%m-%d") -> str:
-    """In place of Liquid's own, which knows today: what depends on when it is asked for would be a change at every sync."""
+    """In place of Liquid's own, which knows today: what depends on when it is asked for would be a
+    change at every sync.
+    """
     try:
         return date.fromisoformat(str(value)[:10]).strftime(str(pattern))
     except ValueError:
@@ -93,7 +98,11 @@ def make_environment() -> Environment:
     # They read other templates, or remember from one card to the next.
     for tag in ("include", "render", "increment", "decrement", "cycle"):
         del made.tags[tag]
-    filters = {**{name: make_filter(name) for name in TRANSFORMS if name}, **made.filters, "date": format_iso_date}
+    filters = {
+        **{name: make_filter(name) for name in TRANSFORMS if name},
+        **made.filters,
+        "date": format_iso_date,
+    }
     made.filters = {name: bound_filter(name, make) for name, make in filters.items()}
     return made
 
@@ -135,7 +144,11 @@ def explain_error(wrong: LiquidError) -> str:
     text = str(wrong.args[0] if wrong.args else wrong).strip().rstrip(".")
     if "<locals>" in text or "positional argument" in text:
         return "A filter is used with more or fewer arguments than it takes."
-    return f"The expression cannot be read: {text[:300]}." if text else "The expression cannot be read."
+    return (
+        f"The expression cannot be read: {text[:300]}."
+        if text
+        else "The expression cannot be read."
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -149,14 +162,21 @@ def check_expression(expression: str, fields: Sequence[str]) -> None:
     unknown = [name for name in list_expression_fields(expression) if name not in fields]
     if unknown:
         raise ExpressionError(f"“{unknown[0]}” is not a field of a card. A text stands in quotes.")
-    filters = [name for name in compile_expression(expression).analyze().filters if name not in ENVIRONMENT.filters]
+    filters = [
+        name
+        for name in compile_expression(expression).analyze().filters
+        if name not in ENVIRONMENT.filters
+    ]
     if filters:
         raise ExpressionError(f"“{filters[0]}” is not a filter.")
     render_expression(expression, {}, ())
 
 
 def render_expression(expression: str, values: Values, tags: Sequence[str]) -> str:
-    """The value for a card; a field that it leaves blank is blank. ``tags`` are names. Raises ExpressionError."""
+    """The value for a card; a field that it leaves blank is blank.
+
+    ``tags`` are names. Raises ExpressionError.
+    """
     known: Mapping[str, object] = {**values, TAGS_FIELD: list(tags)}
     FILTER_WORK.done = 0
     try:
@@ -164,6 +184,8 @@ def render_expression(expression: str, values: Values, tags: Sequence[str]) -> s
     except LiquidError as wrong:
         raise ExpressionError(explain_error(wrong)) from None
     except TypeError:
-        raise ExpressionError("A filter is used with more or fewer arguments than it takes.") from None
+        raise ExpressionError(
+            "A filter is used with more or fewer arguments than it takes."
+        ) from None
     except (ArithmeticError, ValueError, LookupError, AttributeError, RecursionError) as wrong:
         raise ExpressionError(f"The expression fails for this card: {wrong}") from None

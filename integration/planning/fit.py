@@ -20,22 +20,41 @@ FORMS_MADE = {"date": "date", "number": "number", "yes_no": "bool"}
 
 
 def find_mapping_problem(row: MappingRow, schema: Mapping[str, Any]) -> tuple[str, str] | None:
-    """(reason, sentence) where the mapping cannot work as it stands. ``schema``: name -> {type, field_type, read_only, options}."""
+    """(reason, sentence) where the mapping cannot work as it stands.
+
+    ``schema``: name -> {type, field_type, read_only, options}.
+    """
     prop = schema.get(row.hubspot)
     if prop is None:
         return "unknown_property", f"{row.hubspot}: HubSpot has no such contact property."
     if prop["read_only"]:
         return "read_only", f"{row.hubspot}: HubSpot does not let this property be written."
     if not is_fit_for_property(row, prop):
-        return "wrong_type", f"{row.hubspot}: a property of type {prop['type']} does not take the text of {','.join(row.sansan)}."
+        return (
+            "wrong_type",
+            (
+                f"{row.hubspot}: a property of type {prop['type']} does not take the text of "
+                f"{','.join(row.sansan)}."
+            ),
+        )
     return None
 
 
 def is_fit_for_property(row: MappingRow, prop: Mapping[str, Any]) -> bool:
-    """By what the row is, before any card is looked at. An expression or a value table may make any form."""
+    """By what the row is, before any card is looked at.
+
+    An expression or a value table may make any form.
+    """
     if prop.get("kind") == OWNER_KIND:
-        return row.sansan != (TAGS_FIELD,) or bool(row.expression)  # the text is an address, looked up among the portal's users
-    if prop["type"] in TEXT_TYPES or row.expression or row.table or FORMS_MADE.get(row.transform) == prop["type"]:
+        return row.sansan != (TAGS_FIELD,) or bool(
+            row.expression
+        )  # the text is an address, looked up among the portal's users
+    if (
+        prop["type"] in TEXT_TYPES
+        or row.expression
+        or row.table
+        or FORMS_MADE.get(row.transform) == prop["type"]
+    ):
         return True
     if prop["type"] == "date":
         return row.sansan == ("exchangeDate",) and row.transform in KEEP_DATES
@@ -47,10 +66,16 @@ def is_fit_for_property(row: MappingRow, prop: Mapping[str, Any]) -> bool:
 
 def find_value_problem(value: str, prop: Mapping[str, Any]) -> str:
     """What is wrong with a value for the property, in a sentence; "" where it fits or is blank."""
-    if not value or prop.get("kind") == OWNER_KIND:  # an address that is nobody's leaves the owner alone
+    if (
+        not value or prop.get("kind") == OWNER_KIND
+    ):  # an address that is nobody's leaves the owner alone
         return ""
     if prop.get("kind") == "email":
-        return "" if is_email(normalize_email(value)) else f"“{shorten_value(value)}” is not an address that a contact can have."
+        return (
+            ""
+            if is_email(normalize_email(value))
+            else f"“{shorten_value(value)}” is not an address that a contact can have."
+        )
     if prop["type"] == "enumeration":
         return find_option_problem(value, prop)
     fits, wrong = TYPE_TESTS.get(prop["type"], (bool, ""))
@@ -59,9 +84,20 @@ def find_value_problem(value: str, prop: Mapping[str, Any]) -> str:
 
 def find_option_problem(value: str, prop: Mapping[str, Any]) -> str:
     options = prop.get("options") or {}
-    parts = [part for part in value.split(";") if part] if prop.get("field_type") == "checkbox" else [value]
+    parts = (
+        [part for part in value.split(";") if part]
+        if prop.get("field_type") == "checkbox"
+        else [value]
+    )
     unknown = next((part for part in parts if options and part not in options), "")
-    return f"“{shorten_value(unknown)}” is not an option of the property: add it in HubSpot, or put it into the value table." if unknown else ""
+    return (
+        (
+            f"“{shorten_value(unknown)}” is not an option of the property: add it in HubSpot, or "
+            "put it into the value table."
+        )
+        if unknown
+        else ""
+    )
 
 
 def shorten_value(value: str) -> str:
@@ -74,7 +110,9 @@ def is_number(value: str) -> bool:
 
 
 def is_date(value: str) -> bool:
-    return is_moment(value) and (len(value) == len("2026-04-01") or MILLISECONDS_FORM.fullmatch(value) is not None)
+    return is_moment(value) and (
+        len(value) == len("2026-04-01") or MILLISECONDS_FORM.fullmatch(value) is not None
+    )
 
 
 def is_moment(value: str) -> bool:

@@ -20,7 +20,8 @@ class Present:
     value: str
     written: str | None = None
     answered: str | None = None
-    # It is from a card that no longer stands for this contact: another person's at a mailbox, another company's.
+    # It is from a card that no longer stands for this contact: another person's at a mailbox,
+    # another company's.
     orphaned: bool = False
 
     @property
@@ -37,7 +38,9 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person chose for a property: ``side`` wins as long as both values are those that they saw."""
+    """What a person chose for a property: ``side`` wins as long as both values are those that they
+    saw.
+    """
 
     side: str
     card: str
@@ -48,7 +51,8 @@ class Choice:
 class Clash:
     """A property that was edited in HubSpot and differs from the card.
 
-    ``winner`` is sansan, hubspot, or hold while a person has to choose; ``by`` says what decided: rule, field or person.
+    ``winner`` is sansan, hubspot, or hold while a person has to choose; ``by`` says what decided:
+    rule, field or person.
     """
 
     card: str
@@ -58,7 +62,9 @@ class Clash:
 
 
 class Judged(NamedTuple):
-    """The value to write, None to leave the property as it is; and the clash, where there was one."""
+    """The value to write, None to leave the property as it is; and the clash, where there was
+    one.
+    """
 
     value: str | None = None
     clash: Clash | None = None
@@ -67,7 +73,14 @@ class Judged(NamedTuple):
 LEFT_ALONE = Judged()
 
 
-def judge_property(row: MappingRow, wanted: str, present: Present, conflict: str, times: Times, choice: Choice | None = None) -> Judged:
+def judge_property(
+    row: MappingRow,
+    wanted: str,
+    present: Present,
+    conflict: str,
+    times: Times,
+    choice: Choice | None = None,
+) -> Judged:
     """What becomes of one property; flat early returns, the first that applies."""
     if not wanted and (row.hubspot in NEVER_BLANKED or not present.value):
         return LEFT_ALONE
@@ -83,11 +96,20 @@ def judge_property(row: MappingRow, wanted: str, present: Present, conflict: str
         return Judged(None if present.value else wanted)
     if is_as_left(row, present) or not (present.value or present.written):
         return Judged(wanted)
-    clash = Clash(wanted, present.value, *choose_winner(row, wanted, present, conflict, times, choice))
+    clash = Clash(
+        wanted, present.value, *choose_winner(row, wanted, present, conflict, times, choice)
+    )
     return Judged(wanted if clash.winner == "sansan" else None, clash)
 
 
-def choose_winner(row: MappingRow, wanted: str, present: Present, conflict: str, times: Times, choice: Choice | None) -> tuple[str, str]:
+def choose_winner(
+    row: MappingRow,
+    wanted: str,
+    present: Present,
+    conflict: str,
+    times: Times,
+    choice: Choice | None,
+) -> tuple[str, str]:
     """(who wins a property that somebody edited in HubSpot, what decided it)."""
     if choice and (choice.card, choice.contact) == (wanted, present.value):
         return choice.side, "person"
@@ -98,8 +120,14 @@ def choose_winner(row: MappingRow, wanted: str, present: Present, conflict: str,
 
 
 def is_as_left(row: MappingRow, present: Present) -> bool:
-    """Whether the property means what we wrote: HubSpot may order options its own way, and that is no edit."""
-    return present.ours or (present.written is not None and bool(present.value) and is_same_by_kind(row.kind, present.value, present.written, True))
+    """Whether the property means what we wrote: HubSpot may order options its own way, and that is
+    no edit.
+    """
+    return present.ours or (
+        present.written is not None
+        and bool(present.value)
+        and is_same_by_kind(row.kind, present.value, present.written, True)
+    )
 
 
 def is_same_value(row: MappingRow, wanted: str, present: Present) -> bool:

@@ -27,7 +27,10 @@ def map_card(
     """Property -> wanted value, "" where the card has none. ``tags`` are ids. Raises BadMapping."""
     names = [(tag_names or {}).get(tag, tag) for tag in tags]
     try:
-        return {row.hubspot: find_owner(row, make_value(row, values, tags, names), owners or {}) for row in rows}
+        return {
+            row.hubspot: find_owner(row, make_value(row, values, tags, names), owners or {})
+            for row in rows
+        }
     except ExpressionError:
         raise BadMapping(find_bad_row(values, names, rows)) from None
 
@@ -50,7 +53,9 @@ def make_value(row: MappingRow, values: Values, tags: Sequence[str], names: Sequ
 
 
 def find_owner(row: MappingRow, value: str, owners: Mapping[str, str]) -> str:
-    """The HubSpot user with this address; blank where there is none, so that nothing is overwritten by a guess."""
+    """The HubSpot user with this address; blank where there is none, so that nothing is overwritten
+    by a guess.
+    """
     return owners.get(normalize_email(value), "") if row.kind == OWNER_KIND else value
 
 

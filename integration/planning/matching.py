@@ -1,4 +1,7 @@
-"""Which cards are one person, and which person an address belongs to. The same in every order of arrival."""
+"""Which cards are one person, and which person an address belongs to.
+
+The same in every order of arrival.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,8 @@ def list_match_keys(card: Card, names: Mapping[str, set[str]]) -> list[tuple[str
     if card.person_key:
         found.append(("person", card.person_key))
     if card.email:
-        # The name belongs to the key: an address that several names share is a mailbox, not a person.
+        # The name belongs to the key: an address that several names share is a mailbox, not a
+        # person.
         # A card without a name is no second person, unless it could be either of two.
         only = names.get(card.email, set())
         name = make_name_key(card) or (next(iter(only)) if len(only) == 1 else "")
@@ -70,5 +74,7 @@ def find_owners(persons: Sequence[Person]) -> dict[str, Person]:
 
 
 def choose_address(person: Person, owner: dict[str, Person]) -> str:
-    """The newest card's address that this person owns; "" when all belong to others or there is none."""
+    """The newest card's address that this person owns; "" when all belong to others or there is
+    none.
+    """
     return next((card.email for card in person if card.email and owner[card.email] is person), "")

@@ -14,7 +14,10 @@ from integration.records import ContactRead
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A contact without a link. ``contact`` None: it is not there any more. ``card`` is a card that has its address already."""
+    """A contact without a link.
+
+    ``contact`` None: it is not there any more. ``card`` is a card that has its address already.
+    """
 
     record: int
     contact: ContactRead | None
@@ -45,11 +48,18 @@ def refuse_candidate(one: Candidate, rule: Rule) -> Decision | None:
     card = make_card_values(one.contact.values, rule.to_cards)
     if not any(card.get(name) for name in NAMING_FIELDS):
         return hold_candidate(one, "nameless")
-    return hold_candidate(one, "too_long_for_card", find_too_long(card)) if find_too_long(card) else None
+    return (
+        hold_candidate(one, "too_long_for_card", find_too_long(card))
+        if find_too_long(card)
+        else None
+    )
 
 
 def decide_candidate(one: Candidate, rule: Rule, left: int) -> Decision:
-    """``left`` is how many cards may still be made today. To be called after the look whether Sansan has the address."""
+    """``left`` is how many cards may still be made today.
+
+    To be called after the look whether Sansan has the address.
+    """
     refusal = refuse_candidate(one, rule)
     if refusal or one.contact is None:
         return refusal or skip_candidate(one, "excluded", "contact_left")
@@ -58,15 +68,37 @@ def decide_candidate(one: Candidate, rule: Rule, left: int) -> Decision:
     if left < 1:
         return skip_candidate(one, "waiting", "daily_cap")
     verdicts = (Verdict(one.record, "linked", NEW_CARD),)
-    return Decision(CREATE, NEW_CARD, one.record, verdicts, contact_id=one.contact.id, after=make_card_values(one.contact.values, rule.to_cards))
+    return Decision(
+        CREATE,
+        NEW_CARD,
+        one.record,
+        verdicts,
+        contact_id=one.contact.id,
+        after=make_card_values(one.contact.values, rule.to_cards),
+    )
 
 
 def skip_candidate(one: Candidate, bucket: str, reason: str, detail: str = "") -> Decision:
-    return Decision(SKIP, reason, one.record, (Verdict(one.record, bucket, reason, detail),), detail, link=one.link, contact_id=name_candidate(one))
+    return Decision(
+        SKIP,
+        reason,
+        one.record,
+        (Verdict(one.record, bucket, reason, detail),),
+        detail,
+        link=one.link,
+        contact_id=name_candidate(one),
+    )
 
 
 def hold_candidate(one: Candidate, reason: str, detail: str = "") -> Decision:
-    return Decision(HOLD, reason, one.record, (Verdict(one.record, "held", reason, detail),), detail, contact_id=name_candidate(one))
+    return Decision(
+        HOLD,
+        reason,
+        one.record,
+        (Verdict(one.record, "held", reason, detail),),
+        detail,
+        contact_id=name_candidate(one),
+    )
 
 
 def name_candidate(one: Candidate) -> str:

@@ -11,19 +11,29 @@ import phonenumbers
 # Katakana to hiragana, so that a reading typed in either is the same.
 KATAKANA_TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
 NOT_IN_NAMES = re.compile(r"[\s・･.,'’\-‐]+")
-# The forms a Japanese or foreign company puts before or after its name. NFKC has folded widths and ㈱ before this.
+# The forms a Japanese or foreign company puts before or after its name. NFKC has folded widths and
+# ㈱ before this.
 LEGAL_FORM = re.compile(
-    r"株式会社|有限会社|合同会社|合資会社|合名会社|(?:一般|公益)?(?:社団|財団)法人|特定非営利活動法人|独立行政法人|学校法人|医療法人|"
+    r"株式会社|有限会社|合同会社|合資会社|合名会社|(?:一般|公益)?(?:社団|財団)法人|"
+    r"特定非営利活動法人|独立行政法人|学校法人|医療法人|"
     r"\((?:株|有|同|資|名|社|財|独|学|医)\)|"
-    r"(?<![a-z])(?:co\.?,?\s*ltd\.?|k\.?k\.?|inc\.?|ltd\.?|llc|corp(?:oration)?\.?|gmbh|limited|company|pte\.?\s*ltd\.?|pte\.?|co\.?$)(?![a-z])",
+    r"(?<![a-z])(?:co\.?,?\s*ltd\.?|k\.?k\.?|inc\.?|ltd\.?|llc|corp(?:oration)?\.?|gmbh|limited|"
+    r"company|pte\.?\s*ltd\.?|pte\.?|co\.?$)(?![a-z])",
     re.IGNORECASE,
 )
 NOT_IN_COMPANIES = re.compile(r"[\s・･.,'’\"“”&＆\-‐]+")
 # One @, a dotted domain, a top level of letters (or punycode): what HubSpot accepts, no more.
-EMAIL_FORM = re.compile(r"(?!\.)[a-z0-9.!#$%&'*+/=?^_`{|}~-]+(?<!\.)@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]+)")
-EXTENSION = re.compile(r"\s*\(?(?:内線|(?<![a-z])ext(?:ension)?\.?|(?<=\d)\s*x)\)?\s*[:：]?\s*\d*.*$", re.IGNORECASE)
+EMAIL_FORM = re.compile(
+    r"(?!\.)[a-z0-9.!#$%&'*+/=?^_`{|}~-]+(?<!\.)@"
+    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]+)"
+)
+EXTENSION = re.compile(
+    r"\s*\(?(?:内線|(?<![a-z])ext(?:ension)?\.?|(?<=\d)\s*x)\)?\s*[:：]?\s*\d*.*$", re.IGNORECASE
+)
 # "(代)" marks the switchboard; labels come before the number.
-AROUND_PHONE = re.compile(r"\s*\(?(?:代表|代)\)?\s*|^\s*(?:tel|fax|phone|電話)\s*[.:：]?\s*", re.IGNORECASE)
+AROUND_PHONE = re.compile(
+    r"\s*\(?(?:代表|代)\)?\s*|^\s*(?:tel|fax|phone|電話)\s*[.:：]?\s*", re.IGNORECASE
+)
 
 
 def normalize_text(value: str) -> str:

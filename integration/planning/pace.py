@@ -1,4 +1,6 @@
-"""How soon to look again: often while things change, more seldom while they are quiet, never more often than the rate budget allows."""
+"""How soon to look again: often while things change, more seldom while they are quiet, never more
+often than the rate budget allows.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +8,27 @@ from datetime import datetime, timedelta
 
 SHORTEST_PACE = 5.0  # seconds
 PACE_GROWTH = 1.5
-# Of a vendor's rate limit, what looking for changes may use; the rest is for the changes themselves.
+# Of a vendor's rate limit, what looking for changes may use; the rest is for the changes
+# themselves.
 LOOKING_SHARE = 0.25
 
 
-def choose_pace(pace: float | None, changed: bool, slowest: float, least: float = SHORTEST_PACE) -> float:
-    """Seconds until the next look. ``slowest`` is the rule's interval, ``least`` what the budget allows (see ``affordable``)."""
+def choose_pace(
+    pace: float | None, changed: bool, slowest: float, least: float = SHORTEST_PACE
+) -> float:
+    """Seconds until the next look.
+
+    ``slowest`` is the rule's interval, ``least`` what the budget allows (see ``affordable``).
+    """
     if changed or pace is None:
         return min(max(SHORTEST_PACE, least), max(slowest, least))
     return min(max(pace * PACE_GROWTH, least), max(slowest, least))
 
 
 def afford_pause(per_minute: float, rules: int) -> float:
-    """Seconds between two looks of one rule, where ``rules`` share a connection that allows so many calls a minute."""
+    """Seconds between two looks of one rule, where ``rules`` share a connection that allows so many
+    calls a minute.
+    """
     return 60.0 * rules / (per_minute * LOOKING_SHARE) if per_minute else SHORTEST_PACE
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 ALWAYS, IF_EMPTY, ON_CREATE, APPEND = "always", "if_empty", "on_create", "append"
 
-# Our own properties. The link id is the unique key of every create; the card id names the surviving card.
+# Our own properties. The link id is the unique key of every create; the card id names the surviving
+# card.
 LINK_ID = "sansan_link_id"
 CARD_ID = "sansan_card_id"
 TAGS_FIELD = "tags"
@@ -15,11 +16,14 @@ TAGS_FIELD = "tags"
 
 @dataclass(frozen=True, slots=True)
 class MappingRow:
-    """One field mapping. ``kind`` is the property's type in HubSpot, which decides how values compare.
+    """One field mapping. ``kind`` is the property's type in HubSpot, which decides how values
+    compare.
 
-    ``sansan`` are the fields that it reads. With an ``expression`` that makes the text, else they are joined by the transform.
+    ``sansan`` are the fields that it reads. With an ``expression`` that makes the text, else they
+    are joined by the transform.
     With the ``kind`` owner the text is an address, looked up in the rule's owners.
-    ``table`` is [(card's value, property's value), ...]; what is not in it is kept, or blank where ``others`` says so.
+    ``table`` is [(card's value, property's value), ...]; what is not in it is kept, or blank where
+    ``others`` says so.
     """
 
     sansan: tuple[str, ...]
@@ -31,7 +35,8 @@ class MappingRow:
     expression: str = ""
     table: tuple[tuple[str, str], ...] = ()
     others: str = "keep"
-    conflict: str = ""  # who wins when it was edited in HubSpot: sansan, hubspot, newest or hold; "" as the rule says
+    # Who wins when it was edited in HubSpot: sansan, hubspot, newest or hold; "" as the rule says.
+    conflict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,9 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``tags`` None means that every card is in scope; ``link_property`` False that e-mail is the only key."""
+    """``tags`` None means that every card is in scope; ``link_property`` False that e-mail is the
+    only key.
+    """
 
     mappings: tuple[MappingRow, ...]
     require_email: bool = True
@@ -54,15 +61,24 @@ class Rule:
     # A card that is synced already goes on when it no longer meets the filters.
     filters_enter: bool = False
     tag_names: Mapping[str, str] = field(default_factory=dict)
-    # A contact that was deleted in HubSpot is made again; one that was deleted for privacy never is.
+    # A contact that was deleted in HubSpot is made again; one that was deleted for privacy never
+    # is.
     make_again: bool = False
-    owners: Mapping[str, str] = field(default_factory=dict)  # folded address -> id of the HubSpot user
+    owners: Mapping[str, str] = field(
+        default_factory=dict
+    )  # folded address -> id of the HubSpot user
     to_cards: tuple[MappingRow, ...] = ()  # the rows that fill a new card
 
     @property
     def timed(self) -> tuple[str, ...]:
-        """Properties of which the newer value wins, so that it must be known when they were edited."""
-        return tuple(row.hubspot for row in self.mappings if (row.conflict or self.conflict) == "newest" and row.policy == ALWAYS)
+        """Properties of which the newer value wins, so that it must be known when they were
+        edited.
+        """
+        return tuple(
+            row.hubspot
+            for row in self.mappings
+            if (row.conflict or self.conflict) == "newest" and row.policy == ALWAYS
+        )
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -75,7 +91,10 @@ class Rule:
     @property
     def ways(self) -> dict[str, MappingRow]:
         """Property -> how it is filled, and who wins where it was edited in HubSpot."""
-        return {row.hubspot: replace(row, conflict=row.conflict or self.conflict) for row in self.mappings}
+        return {
+            row.hubspot: replace(row, conflict=row.conflict or self.conflict)
+            for row in self.mappings
+        }
 
 
 def list_differing_properties(one: Rule, other: Rule) -> frozenset[str]:

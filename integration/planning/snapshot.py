@@ -26,7 +26,9 @@ class Card:
     visible: bool = True
     link: str = ""
     foreign: bool = False  # another rule's: what is in its scope is that rule's affair
-    otherwise: frozenset[str] = frozenset()  # properties that its rule fills in another way: where this card stands, they are that rule's
+    otherwise: frozenset[str] = (
+        frozenset()
+    )  # properties that its rule fills in another way: where this card stands, they are that rule's
     barred: str = ""  # why a person said that it is never synced
     due: bool = True
     bucket: str = ""
@@ -34,16 +36,21 @@ class Card:
 
     @property
     def rank(self) -> tuple[str, datetime, str, int]:
-        """Newest exchange date, then update time, then id: the largest survives. An unknown date is the oldest.
+        """Newest exchange date, then update time, then id: the largest survives. An unknown date is
+        the oldest.
 
-        Our own id comes last, for a card that two rules see: the copy that was there first stands, so that a new rule changes nothing.
+        Our own id comes last, for a card that two rules see: the copy that was there first stands,
+        so that a new rule changes nothing.
         """
         return (self.exchanged_on, self.changed_at, self.id, -self.record)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkView:
-    """A link as it stands. ``written`` is what we last sent, ``answered`` how HubSpot stored it where that differs."""
+    """A link as it stands.
+
+    ``written`` is what we last sent, ``answered`` how HubSpot stored it where that differs.
+    """
 
     key: str
     contact_id: str = ""
@@ -53,12 +60,16 @@ class LinkView:
     modified_at: datetime | None = None  # HubSpot's time of change when we last wrote or looked
     awaiting: bool = False  # we wrote, and have not met the echo yet
     choices: Mapping[str, Choice] = field(default_factory=dict)
-    origin: Values = field(default_factory=dict)  # property -> id of the card whose value we last wrote
+    origin: Values = field(
+        default_factory=dict
+    )  # property -> id of the card whose value we last wrote
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """``looked_up`` holds the ids and addresses that HubSpot was asked for; what it did not find is not in ``contacts``."""
+    """``looked_up`` holds the ids and addresses that HubSpot was asked for; what it did not find is
+    not in ``contacts``.
+    """
 
     cards: tuple[Card, ...]
     links: Mapping[str, LinkView] = field(default_factory=dict)

@@ -29,7 +29,9 @@ def tidy_text(parts: Sequence[str], country: str) -> str:
 
 
 def tidy_email(parts: Sequence[str], country: str) -> str:
-    """Folded, because the address is the match key; an address no contact can have becomes blank."""
+    """Folded, because the address is the match key; an address no contact can have becomes
+    blank.
+    """
     key = normalize_email(join_as_printed(parts, country))
     return key if is_email(key) else ""
 
@@ -61,7 +63,9 @@ def format_date(parts: Sequence[str], country: str) -> str:
 
 
 def find_number(parts: Sequence[str], country: str) -> str:
-    """The first number in the text, full-width digits and thousands' commas folded; "" where there is none."""
+    """The first number in the text, full-width digits and thousands' commas folded; "" where there
+    is none.
+    """
     found = NUMBER_IN_TEXT.search(normalize_text(join_as_printed(parts, country)).replace(",", ""))
     return found.group(0) if found else ""
 
@@ -96,7 +100,9 @@ def make_hiragana(parts: Sequence[str], country: str) -> str:
 
 def capitalize_words(parts: Sequence[str], country: str) -> str:
     """YAMADA taro becomes Yamada Taro."""
-    return " ".join(word[:1].upper() + word[1:].lower() for word in join_as_printed(parts, country).split())
+    return " ".join(
+        word[:1].upper() + word[1:].lower() for word in join_as_printed(parts, country).split()
+    )
 
 
 NO_WORDS = frozenset(("no", "n", "false", "0", "×", "x", "いいえ", "なし", "無", "否"))

@@ -1,4 +1,6 @@
-"""A configuration put into effect: the vendors are asked first, and nothing is stored unless all of it can be."""
+"""A configuration put into effect: the vendors are asked first, and nothing is stored unless all of
+it can be.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,10 @@ class VendorView:
 
 
 def ask_vendors(configuration: Configuration) -> dict[str, VendorView]:
-    """Slug -> what each connection's vendor shows. Changes nothing. Raises Refused with every problem."""
+    """Slug -> what each connection's vendor shows.
+
+    Changes nothing. Raises Refused with every problem.
+    """
     problems = list_system_problems(configuration)
     seen: dict[str, VendorView] = {}
     for spec in configuration.connections:
@@ -75,7 +80,10 @@ def list_system_problems(configuration: Configuration) -> list[str]:
     with in_account(account):
         stored = dict(Connection.objects.values_list("slug", "system"))
     return [
-        f"{spec.place}.system: “{spec.slug}” is a {stored[spec.slug]} connection already; choose another slug."
+        (
+            f"{spec.place}.system: “{spec.slug}” is a {stored[spec.slug]} connection already; "
+            "choose another slug."
+        )
         for spec in configuration.connections
         if stored.get(spec.slug, spec.system) != spec.system
     ]
@@ -83,7 +91,9 @@ def list_system_problems(configuration: Configuration) -> list[str]:
 
 def look_at_vendor(spec: ConnectionSpec) -> VendorView:
     """Raises ConnectorError."""
-    connection = Connection(slug=spec.slug, system=spec.system, credentials={SECRET_NAMES[spec.system]: spec.secret})
+    connection = Connection(
+        slug=spec.slug, system=spec.system, credentials={SECRET_NAMES[spec.system]: spec.secret}
+    )
     if spec.system == Connection.System.SANSAN:
         source = make_source(connection)
         return VendorView(source.check(), tags=tuple(source.tags()))
@@ -100,51 +110,87 @@ def list_tag_problems(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> list[str
         if not named:
             problems.append(f"{spec.place}.tags: the key sees no tag called “{name}”.")
         elif not usable:
-            problems.append(f"{spec.place}.tags: “{name}” is a private tag, which belongs to one Sansan user and cannot be selected.")
+            problems.append(
+                f"{spec.place}.tags: “{name}” is a private tag, which belongs to one Sansan "
+                "user and cannot be selected."
+            )
         elif len(usable) > 1:
             problems.append(
-                f"{spec.place}.tags: {len(usable)} tags are called “{name}”; write the id instead: {', '.join(tag.id for tag in usable)}."
+                f"{spec.place}.tags: {len(usable)} tags are called “{name}”; write the id "
+                f"instead: {', '.join(tag.id for tag in usable)}."
             )
     if len(chosen) > settings.SYNC_MAX_TAGS:
-        problems.append(f"{spec.place}.tags: {len(chosen)} tags are selected, and at most {settings.SYNC_MAX_TAGS} may be.")
+        problems.append(
+            f"{spec.place}.tags: {len(chosen)} tags are selected, and at most "
+            f"{settings.SYNC_MAX_TAGS} may be."
+        )
     return problems
 
 
 def select_tag_ids(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> set[str]:
-    return {tag.id for tag in tags if tag.type != Tag.Type.PRIVATE and (tag.id in spec.tags or tag.name in spec.tags)}
+    return {
+        tag.id
+        for tag in tags
+        if tag.type != Tag.Type.PRIVATE and (tag.id in spec.tags or tag.name in spec.tags)
+    }
 
 
 def list_property_problems(rule: RuleSpec, properties: Iterable[PropertyRead]) -> list[str]:
-    """Mappings that cannot work against what the portal has. Our own properties are made when they are missing."""
-    have = {**fields.OWN_PROPERTY_DESCRIPTIONS, **{prop.name: fields.describe_property(prop) for prop in properties}}
+    """Mappings that cannot work against what the portal has.
+
+    Our own properties are made when they are missing.
+    """
+    have = {
+        **fields.OWN_PROPERTY_DESCRIPTIONS,
+        **{prop.name: fields.describe_property(prop) for prop in properties},
+    }
     problems = []
     for i, row in enumerate(rule.mappings):
-        wrong = find_mapping_problem(as_plan_row(FieldMapping(**row), have), have) if row["active"] else None
+        wrong = (
+            find_mapping_problem(as_plan_row(FieldMapping(**row), have), have)
+            if row["active"]
+            else None
+        )
         if wrong:
             problems.append(f"{rule.place}.mappings[{i}].hubspot: {wrong[1]}")
     for i, row in enumerate(rule.fields["filters"]["contacts"]):
         if row["field"] not in have:
-            problems.append(f"{rule.place}.filters.contacts[{i}].field: HubSpot has no contact property “{row['field']}”.")
+            problems.append(
+                f"{rule.place}.filters.contacts[{i}].field: HubSpot has no contact property "
+                f"“{row['field']}”."
+            )
     return problems
 
 
 def store_configuration(configuration: Configuration, seen: dict[str, VendorView]) -> list[str]:
-    """Makes the rows say what the file says, in one transaction; returns a line for each thing that changed."""
+    """Makes the rows say what the file says, in one transaction; returns a line for each thing that
+    changed.
+    """
     changes: list[str] = []
     with transaction.atomic():
         account, made = Account.objects.get_or_create(
-            slug=configuration.slug, defaults={"name": configuration.name, "timezone": configuration.timezone}
+            slug=configuration.slug,
+            defaults={"name": configuration.name, "timezone": configuration.timezone},
         )
         tell_change(
             changes,
             f"account {account.slug}",
-            ["made"] if made else set_values(account, {"name": configuration.name, "timezone": configuration.timezone}),
+            ["made"]
+            if made
+            else set_values(
+                account, {"name": configuration.name, "timezone": configuration.timezone}
+            ),
         )
         with in_account(account):
             renewed: set[str] = set()
-            connections = {spec.slug: store_connection(account, spec, seen[spec.slug], changes, renewed) for spec in configuration.connections}
+            connections = {
+                spec.slug: store_connection(account, spec, seen[spec.slug], changes, renewed)
+                for spec in configuration.connections
+            }
             for rule in configuration.rules:
-                store_rule(account, rule, connections, changes, bool(renewed & {rule.sansan, rule.hubspot}))
+                store_rule(
+                    account, rule, connections, changes, bool(renewed & {rule.sansan, rule.hubspot})
+                )
     return changes
 
 
@@ -163,7 +209,9 @@ def set_values(row: models.Model, values: dict[str, Any]) -> list[str]:
     return differs
 
 
-def store_connection(account: Account, spec: ConnectionSpec, seen: VendorView, changes: list[str], renewed: set[str]) -> Connection:
+def store_connection(
+    account: Account, spec: ConnectionSpec, seen: VendorView, changes: list[str], renewed: set[str]
+) -> Connection:
     values: dict[str, Any] = {"rate_calls": spec.rate[0], "rate_seconds": spec.rate[1]}
     connection = Connection.objects.filter(slug=spec.slug).first()
     if connection is None:
@@ -183,7 +231,9 @@ def store_connection(account: Account, spec: ConnectionSpec, seen: VendorView, c
         connection.save(update_fields=["credentials"])
         changed.append("webhook secret")
     store_check(connection, seen.identity, seen.tags, seen.properties)
-    if spec.system == Connection.System.SANSAN and select_tags(connection, select_tag_ids(spec, seen.tags)):
+    if spec.system == Connection.System.SANSAN and select_tags(
+        connection, select_tag_ids(spec, seen.tags)
+    ):
         changed.append("tags")
     tell_change(changes, f"connection {spec.slug}", changed)
     return connection
@@ -197,7 +247,10 @@ def read_stored_secret(connection: Connection) -> str:
 
 
 def select_tags(connection: Connection, ids: set[str]) -> bool:
-    """Selects exactly these tags. What is in scope changes with them, so every card is looked at again."""
+    """Selects exactly these tags.
+
+    What is in scope changes with them, so every card is looked at again.
+    """
     tags = Tag.objects.filter(connection=connection)
     if set(tags.filter(selected=True).values_list("external_id", flat=True)) == ids:
         return False
@@ -209,11 +262,24 @@ def select_tags(connection: Connection, ids: set[str]) -> bool:
     return True
 
 
-def store_rule(account: Account, spec: RuleSpec, connections: dict[str, Connection], changes: list[str], renewed: bool) -> None:
-    values = {**spec.fields, "sansan": connections[spec.sansan], "hubspot": connections[spec.hubspot]}
+def store_rule(
+    account: Account,
+    spec: RuleSpec,
+    connections: dict[str, Connection],
+    changes: list[str],
+    renewed: bool,
+) -> None:
+    values = {
+        **spec.fields,
+        "sansan": connections[spec.sansan],
+        "hubspot": connections[spec.hubspot],
+    }
     values["marker"] = find_marker(values["marker"], values["sansan"], spec.place)
     if twin := find_twins(values["hubspot"]).first() if spec.active else None:
-        same = f"“{spec.hubspot}” is the same HubSpot account as “{twin.slug}”, which other rules go by: use that connection."
+        same = (
+            f"“{spec.hubspot}” is the same HubSpot account as “{twin.slug}”, which other rules go "
+            "by: use that connection."
+        )
         raise FileRefused([f"{spec.place}.hubspot: {same}"])
     rule = SyncRule.objects.filter(slug=spec.slug).first()
     if rule is None:
@@ -221,12 +287,30 @@ def store_rule(account: Account, spec: RuleSpec, connections: dict[str, Connecti
         rule.save()
         changed = ["made"]
     else:
-        if rule.runs.exists() and (rule.sansan_id, rule.hubspot_id) != (values["sansan"].pk, values["hubspot"].pk):
-            raise FileRefused([f"{spec.place}: has run already and keeps its connections; make a new rule for others."])
+        if rule.runs.exists() and (rule.sansan_id, rule.hubspot_id) != (
+            values["sansan"].pk,
+            values["hubspot"].pk,
+        ):
+            raise FileRefused(
+                [
+                    (
+                        f"{spec.place}: has run already and keeps its connections; make a new rule "
+                        "for others."
+                    )
+                ]
+            )
         changed = set_values(rule, values)
     if store_mappings(rule, spec.mappings):
         changed.append("mappings")
-    if set(changed) - {"made", "interval", "full_every", "limits", "card_cap", "marker", "sweep_every"}:
+    if set(changed) - {
+        "made",
+        "interval",
+        "full_every",
+        "limits",
+        "card_cap",
+        "marker",
+        "sweep_every",
+    }:
         look_again(rule)
     changed += set_state(rule, spec.active, renewed)
     tell_change(changes, f"rule {spec.slug}", changed)
@@ -239,15 +323,23 @@ def find_marker(named: str, sansan: Connection, place: str) -> str:
         tags.filter(name=named).values_list("external_id", flat=True)
     )
     if named and len(found) != 1:
-        wrong = "names several tags: write its id" if found else "is not a public or shared tag that the key sees"
+        wrong = (
+            "names several tags: write its id"
+            if found
+            else "is not a public or shared tag that the key sees"
+        )
         raise FileRefused([f"{place}.marker: “{named}” {wrong}."])
     return next(iter(found), "")
 
 
 def set_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
-    """A held rule stays held, unless the file brought new credentials: a person has to look at why."""
+    """A held rule stays held, unless the file brought new credentials: a person has to look at
+    why.
+    """
     state = SyncRule.State
-    if active and (rule.state in (state.DRAFT, state.PAUSED) or (rule.state == state.HELD and renewed)):
+    if active and (
+        rule.state in (state.DRAFT, state.PAUSED) or (rule.state == state.HELD and renewed)
+    ):
         return set_values(rule, {"state": state.ACTIVE, "state_reason": "", "discarded_at": None})
     if not active and rule.state == state.ACTIVE:
         return set_values(rule, {"state": state.PAUSED})
@@ -255,27 +347,39 @@ def set_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
 
 
 def store_mappings(rule: SyncRule, rows: Iterable[dict[str, Any]]) -> bool:
-    """Each row by its property, so that the history tells what changed and not that everything was made anew."""
+    """Each row by its property, so that the history tells what changed and not that everything was
+    made anew.
+    """
     wanted = {row["hubspot"]: {**row, "position": i} for i, row in enumerate(rows)}
     there = {row.hubspot: row for row in rule.mappings.all()}
     gone = [row for name, row in there.items() if name not in wanted]
     for row in gone:
         row.delete()
-    new = [FieldMapping(account_id=rule.account_id, rule=rule, **row) for name, row in wanted.items() if name not in there]
+    new = [
+        FieldMapping(account_id=rule.account_id, rule=rule, **row)
+        for name, row in wanted.items()
+        if name not in there
+    ]
     create_with_history(new)
     changed = [set_values(there[name], row) for name, row in wanted.items() if name in there]
     return bool(gone or new or any(changed))
 
 
 def make_properties(configuration: Configuration) -> list[str]:
-    """Makes our own properties where the portal lacks them; returns a line for each. Raises ConnectorError."""
+    """Makes our own properties where the portal lacks them; returns a line for each.
+
+    Raises ConnectorError.
+    """
     changes = []
     with in_account(Account.objects.get(slug=configuration.slug)):
         for spec in configuration.rules:
             rule = SyncRule.objects.select_related("hubspot__account").get(slug=spec.slug)
             changes += [f"HubSpot property {name}: made" for name in ensure_own_properties(rule)]
             if not rule.hubspot.link_property:
-                changes.append(f"rule {rule.slug}: the token may not make properties, so contacts are matched by e-mail only")
+                changes.append(
+                    f"rule {rule.slug}: the token may not make properties, so contacts are "
+                    "matched by e-mail only"
+                )
     return changes
 
 
@@ -296,13 +400,20 @@ def as_file_content(account: Account) -> dict[str, Any]:
     connections = Connection.objects.defer("credentials").order_by("system", "slug")
     return {
         "account": {"slug": account.slug, "name": account.name, "timezone": account.timezone},
-        "connections": as_file_connections(sorted(connections, key=lambda one: (one.system != "sansan", one.slug))),
-        "rules": [as_file_rule(rule) for rule in SyncRule.objects.select_related("sansan", "hubspot").order_by("slug")],
+        "connections": as_file_connections(
+            sorted(connections, key=lambda one: (one.system != "sansan", one.slug))
+        ),
+        "rules": [
+            as_file_rule(rule)
+            for rule in SyncRule.objects.select_related("sansan", "hubspot").order_by("slug")
+        ],
     }
 
 
 def as_file_connections(connections: Iterable[Connection]) -> list[dict[str, Any]]:
-    """Each with an environment variable of its own, though two slugs may differ only in what a variable cannot say."""
+    """Each with an environment variable of its own, though two slugs may differ only in what a
+    variable cannot say.
+    """
     rows, taken = [], set[str]()
     for connection in connections:
         variable = plain = name_variable(connection)
@@ -316,35 +427,52 @@ def as_file_connections(connections: Iterable[Connection]) -> list[dict[str, Any
 
 
 def name_variable(connection: Connection) -> str:
-    name = re.sub(r"\W", "_", f"{connection.slug}_{'API_KEY' if connection.system == 'sansan' else 'TOKEN'}".upper())
+    name = re.sub(
+        r"\W",
+        "_",
+        f"{connection.slug}_{'API_KEY' if connection.system == 'sansan' else 'TOKEN'}".upper(),
+    )
     return f"{connection.system.upper()}_{name}" if name[0].isdigit() else name
 
 
 def as_file_connection(connection: Connection, variable: str) -> dict[str, Any]:
     credentials = {SECRET_NAMES[connection.system]: f"${{{variable}}}"}
-    row: dict[str, Any] = {"slug": connection.slug, "system": connection.system, "credentials": credentials}
+    row: dict[str, Any] = {
+        "slug": connection.slug,
+        "system": connection.system,
+        "credentials": credentials,
+    }
     tags = list(Tag.objects.filter(connection=connection).order_by("name", "external_id"))
     names = [tag.name for tag in tags if tag.type != Tag.Type.PRIVATE]
-    chosen = [tag.name if names.count(tag.name) == 1 else tag.external_id for tag in tags if tag.selected]
+    chosen = [
+        tag.name if names.count(tag.name) == 1 else tag.external_id for tag in tags if tag.selected
+    ]
     if chosen:
         row["tags"] = chosen
     if connection.rate_calls is not None:
         seconds = {} if connection.rate_seconds is None else {"seconds": connection.rate_seconds}
-        row["rate"] = {"calls": connection.rate_calls, **seconds} if connection.rate_calls else False
+        row["rate"] = (
+            {"calls": connection.rate_calls, **seconds} if connection.rate_calls else False
+        )
     return row
 
 
 def as_file_mapping(row: dict[str, Any]) -> dict[str, Any]:
     """Without what says nothing, so that a file stays readable."""
     quiet = {"expression": "", "table": [], "others": "keep", "direction": "both", "conflict": ""}
-    shown = {name: value for name, value in row.items() if name not in quiet or value != quiet[name]}
+    shown = {
+        name: value for name, value in row.items() if name not in quiet or value != quiet[name]
+    }
     if row["expression"]:
         del shown["sansan"]
     return shown
 
 
 def as_file_rule(rule: SyncRule) -> dict[str, Any]:
-    rows = [{name: getattr(row, name) for name in ROW_COLUMNS} for row in rule.mappings.order_by("position")]
+    rows = [
+        {name: getattr(row, name) for name in ROW_COLUMNS}
+        for row in rule.mappings.order_by("position")
+    ]
     return {
         "slug": rule.slug,
         "sansan": rule.sansan.slug,
@@ -363,5 +491,7 @@ def as_file_rule(rule: SyncRule) -> dict[str, Any]:
         "cards_a_day": rule.card_cap,
         "marker": rule.marker,
         "sweep_every": rule.sweep_every,
-        "mappings": "default" if tuple(rows) == make_default_mappings() else [as_file_mapping(row) for row in rows],
+        "mappings": "default"
+        if tuple(rows) == make_default_mappings()
+        else [as_file_mapping(row) for row in rows],
     }

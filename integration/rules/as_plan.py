@@ -28,7 +28,8 @@ CORE_FIELDS = ("lastName", "firstName", "companyName", "email", "countryCode")
 class Scope:
     """Which cards of a rule are in scope. ``selected`` are ids of tags, None when every card is.
 
-    ``fields`` are those that the rule keeps of a card, ``otherwise`` the properties that it fills in another way than the rule at the desk.
+    ``fields`` are those that the rule keeps of a card, ``otherwise`` the properties that it fills
+    in another way than the rule at the desk.
     """
 
     selected: frozenset[str] | None
@@ -41,30 +42,46 @@ class Scope:
         return self.selected is None or not self.selected.isdisjoint(tags)
 
     def tags(self, tags: Iterable[str]) -> tuple[str, ...]:
-        return tuple(tags) if self.selected is None else tuple(tag for tag in tags if tag in self.selected)
+        return (
+            tuple(tags)
+            if self.selected is None
+            else tuple(tag for tag in tags if tag in self.selected)
+        )
 
 
 def list_rules_beside(rule: SyncRule) -> list[SyncRule]:
-    """The rule, and the others that write to its HubSpot connection: their cards may be the same people.
+    """The rule, and the others that write to its HubSpot connection: their cards may be the same
+    people.
 
     A draft writes nothing but its own preview, and what that read must not reach a contact.
     """
-    others = SyncRule.objects.filter(hubspot_id=rule.hubspot_id).exclude(state=SyncRule.State.DRAFT).exclude(pk=rule.pk).prefetch_related("mappings")
+    others = (
+        SyncRule.objects.filter(hubspot_id=rule.hubspot_id)
+        .exclude(state=SyncRule.State.DRAFT)
+        .exclude(pk=rule.pk)
+        .prefetch_related("mappings")
+    )
     for one in others:
         one.hubspot = rule.hubspot
     return [rule, *others]
 
 
 def list_watched_properties(rule: SyncRule, plan_rule: Rule) -> tuple[str, ...]:
-    others = FieldMapping.objects.filter(rule__hubspot_id=rule.hubspot_id, active=True).exclude(rule__state=SyncRule.State.DRAFT)
+    others = FieldMapping.objects.filter(rule__hubspot_id=rule.hubspot_id, active=True).exclude(
+        rule__state=SyncRule.State.DRAFT
+    )
     names = {*plan_rule.properties, *others.values_list("hubspot", flat=True)}
     return tuple(sorted(names - ({LINK_ID, CARD_ID} if not plan_rule.link_property else set())))
 
 
 def name_tags(keys: Sequence[int], ids: Iterable[str] | None = None) -> dict[str, str]:
-    """Id -> name of the tags of these Sansan connections; where several see a tag, as the first of them calls it."""
+    """Id -> name of the tags of these Sansan connections; where several see a tag, as the first of
+    them calls it.
+    """
     tags = Tag.objects.filter(connection__in=keys)
-    rows = (tags if ids is None else tags.filter(external_id__in=list(ids))).values_list("connection", "external_id", "name")
+    rows = (tags if ids is None else tags.filter(external_id__in=list(ids))).values_list(
+        "connection", "external_id", "name"
+    )
     return {id: name for _key, id, name in sorted(rows, key=lambda row: -keys.index(row[0]))}
 
 
@@ -92,7 +109,10 @@ def make_scopes_among(rules: Sequence[SyncRule], mine: Rule, preview: bool) -> d
 
 
 def find_selected_tags(connections: set[int]) -> dict[int, set[str]]:
-    """Connection -> the ids of its selected tags. Not there: every card is in scope, with all its tags."""
+    """Connection -> the ids of its selected tags.
+
+    Not there: every card is in scope, with all its tags.
+    """
     found: dict[int, set[str]] = {}
     rows = Tag.objects.filter(connection__in=connections, selected=True)
     for connection, id in rows.values_list("connection", "external_id"):
@@ -105,7 +125,9 @@ def has_entry_filters(rule: SyncRule) -> bool:
 
 
 def list_kept_fields(rule: Rule) -> frozenset[str]:
-    """The fields of a card that are kept: those that the rule reads, and those that people are told apart by."""
+    """The fields of a card that are kept: those that the rule reads, and those that people are told
+    apart by.
+    """
     mapped = {name for row in rule.mappings for name in row.sansan if name != TAGS_FIELD}
     return frozenset(mapped | {row.field for row in rule.filters} | set(CORE_FIELDS))
 
@@ -115,11 +137,22 @@ def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = F
     schema = rule.hubspot.schema
     if preview and schema:
         schema = {**fields.OWN_PROPERTY_DESCRIPTIONS, **schema}
-    # A property that HubSpot does not have cannot be written; the run says so, and the other fields go on.
-    rows = [row for row in rule.mappings.all() if row.active and (not schema or row.hubspot in schema)]
+    # A property that HubSpot does not have cannot be written; the run says so, and the other fields
+    # go on.
+    rows = [
+        row for row in rule.mappings.all() if row.active and (not schema or row.hubspot in schema)
+    ]
     return Rule(
-        mappings=tuple(as_plan_row(row, schema) for row in rows if row.direction != FieldMapping.Direction.TO_SANSAN),
-        to_cards=tuple(as_plan_row(row, schema) for row in rows if rule.sends and row.direction != FieldMapping.Direction.TO_HUBSPOT),
+        mappings=tuple(
+            as_plan_row(row, schema)
+            for row in rows
+            if row.direction != FieldMapping.Direction.TO_SANSAN
+        ),
+        to_cards=tuple(
+            as_plan_row(row, schema)
+            for row in rows
+            if rule.sends and row.direction != FieldMapping.Direction.TO_HUBSPOT
+        ),
         make_again=rule.when_gone == SyncRule.WhenGone.MAKE,
         owners=rule.hubspot.owners,
         require_email=rule.require_email,
@@ -133,7 +166,10 @@ def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = F
 
 
 def list_read_fields(row: FieldMapping) -> tuple[str, ...]:
-    """The fields that a row reads. Of an expression that cannot be read none: each card says what is wrong with it."""
+    """The fields that a row reads.
+
+    Of an expression that cannot be read none: each card says what is wrong with it.
+    """
     if not row.expression:
         return tuple(part.strip() for part in row.sansan.split(","))
     try:
@@ -158,15 +194,24 @@ def as_plan_row(row: FieldMapping, schema: Mapping[str, Any]) -> MappingRow:
 
 
 def as_plan_filters(rule: SyncRule, side: str) -> tuple[Filter, ...]:
-    return tuple(Filter(row["field"], row["op"], str(row.get("value", ""))) for row in (rule.filters or {}).get(side, ()))
+    return tuple(
+        Filter(row["field"], row["op"], str(row.get("value", "")))
+        for row in (rule.filters or {}).get(side, ())
+    )
 
 
 def list_mapping_problems(rule: SyncRule, preview: bool = False) -> list[tuple[str, str]]:
-    """(reason, sentence) of each mapping that cannot work against the properties the portal has; a preview counts ours as made."""
+    """(reason, sentence) of each mapping that cannot work against the properties the portal has; a
+    preview counts ours as made.
+    """
     schema = rule.hubspot.schema
     if not schema:
         return []
     if preview:
         schema = {**fields.OWN_PROPERTY_DESCRIPTIONS, **schema}
-    found = (find_mapping_problem(as_plan_row(row, schema), schema) for row in rule.mappings.all() if row.active)
+    found = (
+        find_mapping_problem(as_plan_row(row, schema), schema)
+        for row in rule.mappings.all()
+        if row.active
+    )
     return [problem for problem in found if problem]

@@ -11,9 +11,13 @@ VARIABLE_PATTERN = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Node:
-    """One mapping of the file, with its place; problems are collected, never raised one at a time."""
+    """One mapping of the file, with its place; problems are collected, never raised one at a
+    time.
+    """
 
-    def __init__(self, value: Any, place: str, problems: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, value: Any, place: str, problems: list[str], environment: Mapping[str, str]
+    ) -> None:
         self.place, self.problems, self.environment = place, problems, environment
         if not isinstance(value, dict):
             self.problem("", "is missing." if value is None else "must be a mapping (name: value).")
@@ -31,14 +35,22 @@ class Node:
                 self.problem(str(name), f"is not known here; known are {', '.join(names)}.")
 
     def node(self, name: str, default: Any = None) -> Node:
-        return Node(self.value.get(name) if self.value.get(name) is not None else default, self.at(name), self.problems, self.environment)
+        return Node(
+            self.value.get(name) if self.value.get(name) is not None else default,
+            self.at(name),
+            self.problems,
+            self.environment,
+        )
 
     def nodes(self, name: str) -> list[Node]:
         rows = self.value.get(name) or []
         if not isinstance(rows, list):
             self.problem(name, "must be a list.")
             return []
-        return [Node(row, f"{self.at(name)}[{i}]", self.problems, self.environment) for i, row in enumerate(rows)]
+        return [
+            Node(row, f"{self.at(name)}[{i}]", self.problems, self.environment)
+            for i, row in enumerate(rows)
+        ]
 
     def strings(self, name: str) -> tuple[str, ...]:
         rows = self.value.get(name) or []
@@ -65,9 +77,19 @@ class Node:
         return value
 
     def slug(self, name: str) -> str:
-        return self.checked(name, "", lambda value: "" if SLUG_PATTERN.fullmatch(value) else f"“{value}” must be 1 to 50 letters, digits, - or _.")
+        return self.checked(
+            name,
+            "",
+            lambda value: (
+                ""
+                if SLUG_PATTERN.fullmatch(value)
+                else f"“{value}” must be 1 to 50 letters, digits, - or _."
+            ),
+        )
 
-    def checked(self, name: str, default: str, wrong: Callable[[str], str], required: bool = True) -> str:
+    def checked(
+        self, name: str, default: str, wrong: Callable[[str], str], required: bool = True
+    ) -> str:
         value = self.text(name, required) if name in self.value or not default else default
         found = wrong(value) if value else ""
         if found:
@@ -78,8 +100,18 @@ class Node:
         if default is not None and self.value.get(name) is None:
             return default
         value = self.text(name, required=default != "")
-        if (value or default is None) and value not in choices and not (value == "" and self.value.get(name) is None):
-            self.problem(name, f"“{value}” is not known; choose one of {', '.join(one for one in choices if one)}.")
+        if (
+            (value or default is None)
+            and value not in choices
+            and not (value == "" and self.value.get(name) is None)
+        ):
+            self.problem(
+                name,
+                (
+                    f"“{value}” is not known; choose one of "
+                    f"{', '.join(one for one in choices if one)}."
+                ),
+            )
         return value
 
     def boolean(self, name: str, default: bool) -> bool:

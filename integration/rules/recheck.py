@@ -1,4 +1,6 @@
-"""A change of what decides about cards: every card is looked at again, and what was previewed before tells nothing any more."""
+"""A change of what decides about cards: every card is looked at again, and what was previewed
+before tells nothing any more.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,17 @@ def require_recheck(rule: SyncRule) -> None:
 
 
 def find_chosen_tags(rule: SyncRule) -> set[str]:
-    """Ids of the tags that the rule goes by: those chosen in its set-up, or the selected ones. None at all means every card."""
+    """Ids of the tags that the rule goes by: those chosen in its set-up, or the selected ones.
+
+    None at all means every card.
+    """
     if rule.picked_tags is not None:
         return set(rule.picked_tags)
-    return set(Tag.objects.filter(connection=rule.sansan_id, selected=True).values_list("external_id", flat=True))
+    return set(
+        Tag.objects.filter(connection=rule.sansan_id, selected=True).values_list(
+            "external_id", flat=True
+        )
+    )
 
 
 def pick_tags(rule: SyncRule, ids: set[str]) -> bool:
@@ -41,15 +50,22 @@ def pick_tags(rule: SyncRule, ids: set[str]) -> bool:
 
 
 def list_rules_by_tags(rule: SyncRule) -> list[str]:
-    """The running rules that a saved choice of tags would change, too: they read through the same connection."""
+    """The running rules that a saved choice of tags would change, too: they read through the same
+    connection.
+    """
     if rule.picked_tags is None:
         return []
-    others = SyncRule.objects.filter(sansan=rule.sansan_id, state=RuleState.ACTIVE).exclude(pk=rule.pk)
+    others = SyncRule.objects.filter(sansan=rule.sansan_id, state=RuleState.ACTIVE).exclude(
+        pk=rule.pk
+    )
     return list(others.order_by("slug").values_list("slug", flat=True))
 
 
 def save_tags(rule: SyncRule) -> bool:
-    """Selects exactly what was chosen; to be called in a transaction. False where a chosen tag is not to be had any more."""
+    """Selects exactly what was chosen; to be called in a transaction.
+
+    False where a chosen tag is not to be had any more.
+    """
     if rule.picked_tags is None:
         return True
     Connection.objects.select_for_update().only("pk").get(pk=rule.sansan_id)
@@ -63,20 +79,32 @@ def save_tags(rule: SyncRule) -> bool:
     rule.picked_tags = None
     rule.save(update_fields=["picked_tags"])
     if moved:
-        require_recheck_of_readers(rule.sansan, but=rule.pk)  # the rule itself was told when they were picked
+        require_recheck_of_readers(
+            rule.sansan, but=rule.pk
+        )  # the rule itself was told when they were picked
     return True
 
 
 def require_recheck_of_readers(connection: Connection, but: int = 0) -> None:
-    """After a change of the selected tags: they are every rule's that reads through the connection."""
-    for rule in SyncRule.objects.filter(sansan=connection).exclude(pk=but).only("pk", "account_id", "hubspot_id"):
+    """After a change of the selected tags: they are every rule's that reads through the
+    connection.
+    """
+    for rule in (
+        SyncRule.objects.filter(sansan=connection)
+        .exclude(pk=but)
+        .only("pk", "account_id", "hubspot_id")
+    ):
         require_recheck(rule)
 
 
 def pause_rule_for_change(rule: SyncRule, user: Any) -> bool:
-    """Stops an active rule and its open run, so that nothing of a new configuration is written before somebody reviewed it."""
+    """Stops an active rule and its open run, so that nothing of a new configuration is written
+    before somebody reviewed it.
+    """
     with transaction.atomic():
-        paused = SyncRule.objects.filter(pk=rule.pk, state=RuleState.ACTIVE).update(state=RuleState.PAUSED, state_reason=BEING_CHANGED)
+        paused = SyncRule.objects.filter(pk=rule.pk, state=RuleState.ACTIVE).update(
+            state=RuleState.PAUSED, state_reason=BEING_CHANGED
+        )
         ended = end_runs(rule, preview=False)
         rule.refresh_from_db(fields=["state", "state_reason"])
         if paused:
@@ -85,7 +113,10 @@ def pause_rule_for_change(rule: SyncRule, user: Any) -> bool:
 
 
 def end_runs(rule: SyncRule, preview: bool) -> int:
-    """Ends the open run of this kind. Its lease is taken away, so that a slice under way writes nothing more; what is left stays due."""
+    """Ends the open run of this kind.
+
+    Its lease is taken away, so that a slice under way writes nothing more; what is left stays due.
+    """
     open_runs = SyncRun.objects.filter(rule=rule, state__in=SyncRun.OPEN)
     kind = SyncRun.Kind.PREVIEW
     mine = open_runs.filter(kind=kind) if preview else open_runs.exclude(kind=kind)

@@ -1,1 +1,4 @@
-"""Both vendors' APIs as a separate local server: first look, tests, demo. The product never imports it."""
+"""Both vendors' APIs as a separate local server: first look, tests, demo.
+
+The product never imports it.
+"""

@@ -1,26 +1,28 @@
-"""The sandbox's own verbs under /sandbox/: its state whole, faults, switches, and what people do at either vendor."""
+"""The sandbox's own verbs under /sandbox/: its state whole, faults, switches, and what people do at
+either vendor.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from integration.sandbox.hubspot.errors import Problem
+from integration.sandbox.vendors import Vendors
 from integration.sandbox.wire import Request, Response, make_json_response
 
-if TYPE_CHECKING:
-    from integration.sandbox.server import Sandbox
 
-
-def answer_control_call(sandbox: Sandbox, request: Request) -> Response:
+def answer_control_call(sandbox: Vendors, request: Request) -> Response:
     try:
-        return make_json_response(200, perform_control_verb(sandbox, request.method, request.path.split("/")[2:], request))
+        return make_json_response(
+            200, perform_control_verb(sandbox, request.method, request.path.split("/")[2:], request)
+        )
     except Problem as problem:
         return problem.response()
     except (KeyError, ValueError, TypeError) as wrong:
         return make_json_response(400, {"error": f"{type(wrong).__name__}: {wrong}"})
 
 
-def perform_control_verb(sandbox: Sandbox, method: str, parts: list[str], request: Request) -> Any:
+def perform_control_verb(sandbox: Vendors, method: str, parts: list[str], request: Request) -> Any:
     body = request.json()
     match (method, *parts):
         case ("GET", "state"):
@@ -35,7 +37,11 @@ def perform_control_verb(sandbox: Sandbox, method: str, parts: list[str], reques
         case ("DELETE", "faults"):
             sandbox.faults.clear()
         case ("GET", "switches"):
-            return {"latency_ms": sandbox.latency_ms, "sansan": sandbox.sansan.switches, "hubspot": sandbox.hubspot.switches}
+            return {
+                "latency_ms": sandbox.latency_ms,
+                "sansan": sandbox.sansan.switches,
+                "hubspot": sandbox.hubspot.switches,
+            }
         case ("PATCH", "switches"):
             sandbox.latency_ms = body.get("latency_ms", sandbox.latency_ms)
             sandbox.sansan.switches.update(body.get("sansan", {}))
@@ -49,7 +55,7 @@ def perform_control_verb(sandbox: Sandbox, method: str, parts: list[str], reques
     return {"ok": True}
 
 
-def perform_sansan_verb(sandbox: Sandbox, method: str, parts: list[str], body: Any) -> Any:
+def perform_sansan_verb(sandbox: Vendors, method: str, parts: list[str], body: Any) -> Any:
     half = sandbox.sansan
     match (method, *parts):
         case ("POST", "cards"):

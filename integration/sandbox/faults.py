@@ -6,7 +6,17 @@ import re
 import threading
 from typing import Any
 
-FAULT_KINDS = {"status", "rate_limit", "reset", "reset_after", "timeout", "html", "truncated", "wrong_type", "delay"}
+FAULT_KINDS = {
+    "status",
+    "rate_limit",
+    "reset",
+    "reset_after",
+    "timeout",
+    "html",
+    "truncated",
+    "wrong_type",
+    "delay",
+}
 
 
 class Faults:
@@ -14,12 +24,23 @@ class Faults:
         self._armed: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
-    def arm(self, system: str, kind: str, match: str = ".", times: int = 1, skip: int = 0, **more: Any) -> None:
+    def arm(
+        self, system: str, kind: str, match: str = ".", times: int = 1, skip: int = 0, **more: Any
+    ) -> None:
         """``times`` 0 means until cleared; ``skip`` calls are let through first."""
         if kind not in FAULT_KINDS:
             raise ValueError(f"kind must be one of {', '.join(sorted(FAULT_KINDS))}")
         with self._lock:
-            self._armed.append({"system": system, "kind": kind, "match": re.compile(match), "times": times, "skip": skip, **more})
+            self._armed.append(
+                {
+                    "system": system,
+                    "kind": kind,
+                    "match": re.compile(match),
+                    "times": times,
+                    "skip": skip,
+                    **more,
+                }
+            )
 
     def clear(self) -> None:
         with self._lock:

@@ -7,24 +7,111 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-LAST_NAMES = [("佐藤", "サトウ", "sato"), ("鈴木", "スズキ", "suzuki"), ("高橋", "タカハシ", "takahashi"), ("田中", "タナカ", "tanaka"),
-        ("伊藤", "イトウ", "ito"), ("渡辺", "ワタナベ", "watanabe"), ("山本", "ヤマモト", "yamamoto"), ("中村", "ナカムラ", "nakamura"),
-        ("小林", "コバヤシ", "kobayashi"), ("加藤", "カトウ", "kato"), ("吉田", "ヨシダ", "yoshida"), ("山田", "ヤマダ", "yamada"),
-        ("佐々木", "ササキ", "sasaki"), ("山口", "ヤマグチ", "yamaguchi"), ("松本", "マツモト", "matsumoto"), ("井上", "イノウエ", "inoue"),
-        ("木村", "キムラ", "kimura"), ("林", "ハヤシ", "hayashi"), ("斎藤", "サイトウ", "saito"), ("清水", "シミズ", "shimizu")]  # fmt: skip
-FIRST_NAMES = [("太郎", "タロウ", "taro"), ("花子", "ハナコ", "hanako"), ("健一", "ケンイチ", "kenichi"), ("美咲", "ミサキ", "misaki"),
-         ("大輔", "ダイスケ", "daisuke"), ("愛", "アイ", "ai"), ("翔太", "ショウタ", "shota"), ("さくら", "サクラ", "sakura"),
-         ("誠", "マコト", "makoto"), ("陽子", "ヨウコ", "yoko"), ("直樹", "ナオキ", "naoki"), ("恵", "メグミ", "megumi"),
-         ("拓也", "タクヤ", "takuya"), ("由美", "ユミ", "yumi"), ("隆", "タカシ", "takashi"), ("結衣", "ユイ", "yui")]  # fmt: skip
-COMPANY_NAMES = ["見本商事", "青空電機", "みどり物産", "東都システム", "北斗建設", "さくら印刷", "ひかり食品",
-           "大和精機", "あさひ運輸", "未来デザイン",
-           "ＡＢＣソリューションズ", "Ｎｅｘｔテック", "若葉製薬", "富士見不動産", "白川繊維", "千代田計測", "みなと貿易", "朝霧農園", "銀河通信", "ことり出版"]  # fmt: skip
-COMPANY_NAME_FORMS = ["株式会社{}", "{}株式会社", "（株）{}", "㈱{}", "有限会社{}", "合同会社{}", "{} Inc."]
-DEPARTMENTS = ["営業部", "開発本部", "総務部", "経営企画室", "人事部", "情報システム部", "マーケティング部", "第一営業課", "", "購買部"]
-JOB_TITLES = ["部長", "課長", "主任", "代表取締役", "係長", "マネージャー", "", "取締役", "Engineer", "担当"]
-PLACES = [("100-0001", "東京都", "千代田区", "見本町"), ("530-0001", "大阪府", "大阪市北区", "見本"), ("460-0008", "愛知県", "名古屋市中区", "例"),
-          ("812-0011", "福岡県", "福岡市博多区", "見本前"), ("060-0001", "北海道", "札幌市中央区", "北見本西"), ("980-0021", "宮城県", "仙台市青葉区", "例示"),
-          ("220-0012", "神奈川県", "横浜市西区", "みほん"), ("600-8001", "京都府", "京都市下京区", "例示通")]  # fmt: skip
+LAST_NAMES = [
+    ("佐藤", "サトウ", "sato"),
+    ("鈴木", "スズキ", "suzuki"),
+    ("高橋", "タカハシ", "takahashi"),
+    ("田中", "タナカ", "tanaka"),
+    ("伊藤", "イトウ", "ito"),
+    ("渡辺", "ワタナベ", "watanabe"),
+    ("山本", "ヤマモト", "yamamoto"),
+    ("中村", "ナカムラ", "nakamura"),
+    ("小林", "コバヤシ", "kobayashi"),
+    ("加藤", "カトウ", "kato"),
+    ("吉田", "ヨシダ", "yoshida"),
+    ("山田", "ヤマダ", "yamada"),
+    ("佐々木", "ササキ", "sasaki"),
+    ("山口", "ヤマグチ", "yamaguchi"),
+    ("松本", "マツモト", "matsumoto"),
+    ("井上", "イノウエ", "inoue"),
+    ("木村", "キムラ", "kimura"),
+    ("林", "ハヤシ", "hayashi"),
+    ("斎藤", "サイトウ", "saito"),
+    ("清水", "シミズ", "shimizu"),
+]
+FIRST_NAMES = [
+    ("太郎", "タロウ", "taro"),
+    ("花子", "ハナコ", "hanako"),
+    ("健一", "ケンイチ", "kenichi"),
+    ("美咲", "ミサキ", "misaki"),
+    ("大輔", "ダイスケ", "daisuke"),
+    ("愛", "アイ", "ai"),
+    ("翔太", "ショウタ", "shota"),
+    ("さくら", "サクラ", "sakura"),
+    ("誠", "マコト", "makoto"),
+    ("陽子", "ヨウコ", "yoko"),
+    ("直樹", "ナオキ", "naoki"),
+    ("恵", "メグミ", "megumi"),
+    ("拓也", "タクヤ", "takuya"),
+    ("由美", "ユミ", "yumi"),
+    ("隆", "タカシ", "takashi"),
+    ("結衣", "ユイ", "yui"),
+]
+COMPANY_NAMES = [
+    "見本商事",
+    "青空電機",
+    "みどり物産",
+    "東都システム",
+    "北斗建設",
+    "さくら印刷",
+    "ひかり食品",
+    "大和精機",
+    "あさひ運輸",
+    "未来デザイン",
+    "ＡＢＣソリューションズ",
+    "Ｎｅｘｔテック",
+    "若葉製薬",
+    "富士見不動産",
+    "白川繊維",
+    "千代田計測",
+    "みなと貿易",
+    "朝霧農園",
+    "銀河通信",
+    "ことり出版",
+]
+COMPANY_NAME_FORMS = [
+    "株式会社{}",
+    "{}株式会社",
+    "（株）{}",
+    "㈱{}",
+    "有限会社{}",
+    "合同会社{}",
+    "{} Inc.",
+]
+DEPARTMENTS = [
+    "営業部",
+    "開発本部",
+    "総務部",
+    "経営企画室",
+    "人事部",
+    "情報システム部",
+    "マーケティング部",
+    "第一営業課",
+    "",
+    "購買部",
+]
+JOB_TITLES = [
+    "部長",
+    "課長",
+    "主任",
+    "代表取締役",
+    "係長",
+    "マネージャー",
+    "",
+    "取締役",
+    "Engineer",
+    "担当",
+]
+PLACES = [
+    ("100-0001", "東京都", "千代田区", "見本町"),
+    ("530-0001", "大阪府", "大阪市北区", "見本"),
+    ("460-0008", "愛知県", "名古屋市中区", "例"),
+    ("812-0011", "福岡県", "福岡市博多区", "見本前"),
+    ("060-0001", "北海道", "札幌市中央区", "北見本西"),
+    ("980-0021", "宮城県", "仙台市青葉区", "例示"),
+    ("220-0012", "神奈川県", "横浜市西区", "みほん"),
+    ("600-8001", "京都府", "京都市下京区", "例示通"),
+]
 MEMOS = ["", "", "", "", "展示会で名刺交換", "来月あらためて訪問", "資料送付済み"]
 WIDE_DIGITS = str.maketrans("0123456789-", "０１２３４５６７８９－")
 
@@ -46,13 +133,29 @@ def invent_phone(rng: random.Random, prefix: str) -> str:
     return number
 
 
-def invent_cards(n: int, seed: int, tags: list[dict[str, Any]], now: datetime, shared: float = 5.0, blank: float = 10.0) -> Iterator[dict[str, Any]]:
-    """``n`` cards; ``shared`` per cent carry the address of an earlier card, ``blank`` per cent none.
+def invent_cards(
+    n: int,
+    seed: int,
+    tags: list[dict[str, Any]],
+    now: datetime,
+    shared: float = 5.0,
+    blank: float = 10.0,
+) -> Iterator[dict[str, Any]]:
+    """``n`` cards; ``shared`` per cent carry the address of an earlier card, ``blank`` per cent
+    none.
 
-    Of the shared, four in five are the same person with another card, the rest other people at one mailbox.
+    Of the shared, four in five are the same person with another card, the rest other people at one
+    mailbox.
     """
     rng = random.Random(seed)
-    owners = [{"id": f"10{i:02d}", "name": f"{LAST_NAMES[i][0]} {FIRST_NAMES[i][0]}", "email": f"{LAST_NAMES[i][2]}@acme.example.jp"} for i in range(5)]
+    owners = [
+        {
+            "id": f"10{i:02d}",
+            "name": f"{LAST_NAMES[i][0]} {FIRST_NAMES[i][0]}",
+            "email": f"{LAST_NAMES[i][2]}@acme.example.jp",
+        }
+        for i in range(5)
+    ]
     earlier: list[dict[str, Any]] = []
     for i in range(n):
         card = invent_card(rng, i, owners, now)
@@ -78,8 +181,14 @@ def share_address(rng: random.Random, card: dict[str, Any], other: dict[str, Any
             card["fax"] = card["mobile"] = None
 
 
-def invent_card(rng: random.Random, i: int, owners: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
-    last, first, company = rng.choice(LAST_NAMES), rng.choice(FIRST_NAMES), rng.randrange(len(COMPANY_NAMES))
+def invent_card(
+    rng: random.Random, i: int, owners: list[dict[str, Any]], now: datetime
+) -> dict[str, Any]:
+    last, first, company = (
+        rng.choice(LAST_NAMES),
+        rng.choice(FIRST_NAMES),
+        rng.randrange(len(COMPANY_NAMES)),
+    )
     branch = rng.randrange(400)
     domain = f"{company:02d}-{branch}.example.jp"
     place = rng.choice(PLACES)
@@ -125,13 +234,34 @@ def invent_card(rng: random.Random, i: int, owners: list[dict[str, Any]], now: d
 
 def invent_tags(n: int) -> list[dict[str, Any]]:
     """``n`` tags that everybody sees, and three private ones."""
-    names = ["展示会2026", "VIP", "見込み客", "既存顧客", "代理店", "東京", "大阪", "セミナー参加", "休眠", "パートナー", "メディア", "採用"]
+    names = [
+        "展示会2026",
+        "VIP",
+        "見込み客",
+        "既存顧客",
+        "代理店",
+        "東京",
+        "大阪",
+        "セミナー参加",
+        "休眠",
+        "パートナー",
+        "メディア",
+        "採用",
+    ]
     owner = {"id": "1000", "name": "佐藤 太郎"}
     seen = [
-        {"id": f"T{i:04d}", "name": names[i] if i < len(names) else f"タグ{i}", "type": "shared" if i % 2 else "public", "owner": owner}
+        {
+            "id": f"T{i:04d}",
+            "name": names[i] if i < len(names) else f"タグ{i}",
+            "type": "shared" if i % 2 else "public",
+            "owner": owner,
+        }
         for i in range(n)
     ]
-    return seen + [{"id": f"P{i:04d}", "name": f"個人メモ{i}", "type": "private", "owner": owner} for i in range(3)]
+    return seen + [
+        {"id": f"P{i:04d}", "name": f"個人メモ{i}", "type": "private", "owner": owner}
+        for i in range(3)
+    ]
 
 
 def read_utc_clock() -> datetime:

@@ -33,10 +33,12 @@ SANSAN_SWITCHES: dict[str, Any] = {
     "tag_details": True,
     "post_cap": 500,
     "limits": True,
-    "own_cards_only": False,  # the key is an ordinary user's: it sees its own cards, whatever the range
+    # The key is an ordinary user's: it sees its own cards, whatever the range.
+    "own_cards_only": False,
 }
 NEW_CARD_TEXT_FIELDS = (
-    "lastName firstName lastNameReading firstNameReading departmentName title companyName countryCode postalCode prefecture city "
+    "lastName firstName lastNameReading firstNameReading departmentName title companyName "
+    "countryCode postalCode prefecture city "
     "street building email mobile tel secondTel fax url memo"
 ).split()
 
@@ -44,14 +46,22 @@ NEW_CARD_TEXT_FIELDS = (
 class SansanRefusal(Exception):
     def __init__(self, status: int, *codes: str, **members: Any) -> None:
         super().__init__(status)
-        self.response = make_json_response(status, {"error": [{"code": code} for code in codes], **members})
+        self.response = make_json_response(
+            status, {"error": [{"code": code} for code in codes], **members}
+        )
 
 
 class SansanSandbox:
-    """One company, whatever the key: any 32 alphanumeric characters are one, unless they say that they are wrong."""
+    """One company, whatever the key: any 32 alphanumeric characters are one, unless they say that
+    they are wrong.
+    """
 
     def __init__(
-        self, cards: Iterable[dict[str, Any]], tags: list[dict[str, Any]], now: Callable[[], datetime], switches: dict[str, Any] | None = None
+        self,
+        cards: Iterable[dict[str, Any]],
+        tags: list[dict[str, Any]],
+        now: Callable[[], datetime],
+        switches: dict[str, Any] | None = None,
     ) -> None:
         self.now, self.switches = now, {**SANSAN_SWITCHES, **(switches or {})}
         self.tags = {tag["id"]: tag for tag in tags}
@@ -75,13 +85,23 @@ class SansanSandbox:
             return SansanRefusal(400, "invalid").response
 
     def _admit(self, key: str) -> None:
-        if not SANSAN_KEY_PATTERN.fullmatch(key) or key in self.revoked or any(word in key.upper() for word in REFUSED_KEY_WORDS):
+        if (
+            not SANSAN_KEY_PATTERN.fullmatch(key)
+            or key in self.revoked
+            or any(word in key.upper() for word in REFUSED_KEY_WORDS)
+        ):
             raise SansanRefusal(401, "invalid_api_key")
         if not self.switches["limits"]:
             return
-        for window in self._limits.setdefault(key, (RollingWindow(10, 1.0), RollingWindow(300, 60.0))):
+        for window in self._limits.setdefault(
+            key, (RollingWindow(10, 1.0), RollingWindow(300, 60.0))
+        ):
             if window.take() is None:
-                raise SansanRefusal(429, "too_many_requests", **({"retry_after": 1} if self.switches["retry_after_in_body"] else {}))
+                raise SansanRefusal(
+                    429,
+                    "too_many_requests",
+                    **({"retry_after": 1} if self.switches["retry_after_in_body"] else {}),
+                )
 
     def _route(self, method: str, parts: list[str], request: Request) -> Response:
         match (method, *parts):
@@ -92,7 +112,12 @@ class SansanSandbox:
             case ("GET", "bizCards", id):
                 return self._item(self._card(id), request.one("includeTags") == "true")
             case ("GET", "bizCards", id, "tags"):
-                return self._page(request, [self._tag(tag) for tag in self._card(id)["tags"]], 100, lambda tag: tag["id"])
+                return self._page(
+                    request,
+                    [self._tag(tag) for tag in self._card(id)["tags"]],
+                    100,
+                    lambda tag: tag["id"],
+                )
             case ("POST", "bizCards"):
                 return self._create(request.json())
             case ("GET", "persons", id):
@@ -117,7 +142,11 @@ class SansanSandbox:
             raise SansanRefusal(400, "invalid_range")
         limit = self._limit(request, 300)
         after = self._position(request)
-        low = bisect.bisect_left(self.index, (start, "")) if after is None else bisect.bisect_right(self.index, after)
+        low = (
+            bisect.bisect_left(self.index, (start, ""))
+            if after is None
+            else bisect.bisect_right(self.index, after)
+        )
         found, last = [], None
         for updated, id in self.index[low : low + 4 * limit + 1000] if limit else []:
             if updated > end:
@@ -130,13 +159,17 @@ class SansanSandbox:
         else:
             rest = self.index[low + 4 * limit + 1000 : low + 4 * limit + 1001]
             if rest and rest[0][0] <= end:
-                return self._envelope(found, self._token(request, self.index[low + 4 * limit + 999]))
+                return self._envelope(
+                    found, self._token(request, self.index[low + 4 * limit + 999])
+                )
         return self._envelope(found, None)
 
     def _shown(self, card: dict[str, Any], request: Request) -> bool:
         if card["hidden"] or (card["past"] and request.one("includePastBizCards") != "true"):
             return False
-        if (request.one("range", "me") == "me" or self.switches["own_cards_only"]) and card["owner"]["id"] != "1000":
+        if (request.one("range", "me") == "me" or self.switches["own_cards_only"]) and card[
+            "owner"
+        ]["id"] != "1000":
             return False
         return card["entryStatus"] in (request.many("entryStatus") or ["completed"])
 
@@ -146,7 +179,9 @@ class SansanSandbox:
             return all(
                 [
                     (request.one("companyName") or "") in (card["companyName"] or ""),
-                    f"{card['lastName'] or ''}{card['firstName'] or ''}".startswith(request.one("name") or ""),
+                    f"{card['lastName'] or ''}{card['firstName'] or ''}".startswith(
+                        request.one("name") or ""
+                    ),
                     request.one("email") in (None, card["email"]),
                     (request.one("tel") or "") in (card["tel"] or ""),
                     (request.one("mobile") or "") in (card["mobile"] or ""),
@@ -156,19 +191,32 @@ class SansanSandbox:
 
         rows = [card for card in self.cards.values() if self._shown(card, request) and meets(card)]
         rows.sort(key=lambda card: (card["registeredTime"], card["id"]), reverse=True)
-        return self._page(request, [self._shape(card, request.one("includeTags") == "true") for card in rows], 300, lambda card: card["id"])
+        return self._page(
+            request,
+            [self._shape(card, request.one("includeTags") == "true") for card in rows],
+            300,
+            lambda card: card["id"],
+        )
 
     def _tags(self, request: Request) -> Response:
         types, name = request.many("type"), request.one("tagName") or request.one("name") or ""
-        rows = [self._tag(tag) for tag in self.tags.values() if (not types or tag["type"] in types) and name in tag["name"]]
+        rows = [
+            self._tag(tag)
+            for tag in self.tags.values()
+            if (not types or tag["type"] in types) and name in tag["name"]
+        ]
         return self._page(request, rows, 100, lambda tag: tag["id"])
 
     def _person(self, id: str, with_tags: bool) -> Response:
-        cards = [card for card in self.cards.values() if card["personId"] == id and not card["hidden"]]
+        cards = [
+            card for card in self.cards.values() if card["personId"] == id and not card["hidden"]
+        ]
         if not cards:
             raise SansanRefusal(404, "not_found")
         head = max(cards, key=lambda card: (card["exchangeDate"] or "", card["updatedTime"]))
-        return make_json_response(200, {"item": {"id": id, "headBizCard": self._shape(head, with_tags)}})
+        return make_json_response(
+            200, {"item": {"id": id, "headBizCard": self._shape(head, with_tags)}}
+        )
 
     def _card(self, id: str) -> dict[str, Any]:
         card = self.cards.get(id)
@@ -184,16 +232,29 @@ class SansanSandbox:
 
     def _shape(self, card: dict[str, Any], with_tags: bool) -> dict[str, Any]:
         null = self.switches["null_text"]
-        shaped = {name: null if value is None else value for name, value in card.items() if name not in ("past", "hidden", "tags")}
-        shaped["registeredTime"], shaped["updatedTime"] = self._time(card["registeredTime"]), self._time(card["updatedTime"])
+        shaped = {
+            name: null if value is None else value
+            for name, value in card.items()
+            if name not in ("past", "hidden", "tags")
+        }
+        shaped["registeredTime"], shaped["updatedTime"] = (
+            self._time(card["registeredTime"]),
+            self._time(card["updatedTime"]),
+        )
         if not self.switches["owner_email"]:
-            shaped["owner"] = {name: value for name, value in card["owner"].items() if name != "email"}
+            shaped["owner"] = {
+                name: value for name, value in card["owner"].items() if name != "email"
+            }
         if with_tags:
             shaped["tags"] = [self._tag(tag) for tag in card["tags"]]
         return shaped
 
     def _tag(self, tag: dict[str, Any]) -> dict[str, Any]:
-        return dict(self.tags.get(tag["id"], tag)) if self.switches["tag_details"] else {"id": tag["id"], "name": tag["name"]}
+        return (
+            dict(self.tags.get(tag["id"], tag))
+            if self.switches["tag_details"]
+            else {"id": tag["id"], "name": tag["name"]}
+        )
 
     def _time(self, moment: datetime) -> str:
         if self.switches["zone"] == "Z":
@@ -201,9 +262,13 @@ class SansanSandbox:
         return moment.astimezone(JAPAN_TIME).isoformat(timespec="seconds")
 
     def _envelope(self, rows: list[Any], token: str | None) -> Response:
-        return make_json_response(200, {"hasMore": token is not None, "nextPageToken": token, "data": rows})
+        return make_json_response(
+            200, {"hasMore": token is not None, "nextPageToken": token, "data": rows}
+        )
 
-    def _page(self, request: Request, rows: list[Any], most: int, key: Callable[[Any], str]) -> Response:
+    def _page(
+        self, request: Request, rows: list[Any], most: int, key: Callable[[Any], str]
+    ) -> Response:
         limit, after = self._limit(request, most), request.one("nextPageToken")
         start = next((i + 1 for i, row in enumerate(rows) if key(row) == after), 0) if after else 0
         page = rows[start : start + limit]
@@ -217,10 +282,16 @@ class SansanSandbox:
 
     # A token is a position, not an offset, and holds the query it was given for.
     def _query(self, request: Request) -> str:
-        return repr(sorted((name, values) for name, values in request.query.items() if name != "nextPageToken"))
+        return repr(
+            sorted(
+                (name, values) for name, values in request.query.items() if name != "nextPageToken"
+            )
+        )
 
     def _token(self, request: Request, last: Any) -> str:
-        return urlsafe_b64encode(orjson.dumps([last[0].isoformat(), last[1], self._query(request)])).decode()
+        return urlsafe_b64encode(
+            orjson.dumps([last[0].isoformat(), last[1], self._query(request)])
+        ).decode()
 
     def _position(self, request: Request) -> tuple[datetime, str] | None:
         token = request.one("nextPageToken")
@@ -239,23 +310,41 @@ class SansanSandbox:
     def _create(self, body: dict[str, Any]) -> Response:
         if self.posted >= self.switches["post_cap"]:
             raise SansanRefusal(429, "daily_limit")
-        long = [name for name in NEW_CARD_TEXT_FIELDS if len(body.get(name) or "") > (2000 if name == "memo" else 250)]
+        long = [
+            name
+            for name in NEW_CARD_TEXT_FIELDS
+            if len(body.get(name) or "") > (2000 if name == "memo" else 250)
+        ]
         if long or len(body.get("tagIds") or ()) > 15 or len(body.get("postalCode") or "") > 10:
             raise SansanRefusal(400, "too_long")
         if not any(body.get(name) for name in ("companyName", "lastName", "firstName")):
             raise SansanRefusal(400, "required")
         self.posted += 1
         known = {name: body.get(name) for name in (*NEW_CARD_TEXT_FIELDS, "exchangeDate")}
-        return make_json_response(201, {"id": self.add({**known, "tags": body.get("tagIds") or []})["id"]})
+        return make_json_response(
+            201, {"id": self.add({**known, "tags": body.get("tagIds") or []})["id"]}
+        )
 
     def add(self, values: dict[str, Any]) -> dict[str, Any]:
         """A new card; members that are not given are blank, but for the ids and the times."""
         with self.lock:
             rng = random.Random()
-            blank = {name: None if isinstance(value, str | None) else value for name, value in invent_card(rng, 0, [KEY_OWNER], self.now()).items()}
+            blank = {
+                name: None if isinstance(value, str | None) else value
+                for name, value in invent_card(rng, 0, [KEY_OWNER], self.now()).items()
+            }
             moment = self.now().replace(microsecond=0)
-            card = {**blank, "id": make_hex_id(rng), "personId": make_hex_id(rng), "companyId": make_hex_id(rng), "entryStatus": "completed", "countryCode": "JP",
-                    "registeredTime": moment, "updatedTime": moment, "tags": []}  # fmt: skip
+            card = {
+                **blank,
+                "id": make_hex_id(rng),
+                "personId": make_hex_id(rng),
+                "companyId": make_hex_id(rng),
+                "entryStatus": "completed",
+                "countryCode": "JP",
+                "registeredTime": moment,
+                "updatedTime": moment,
+                "tags": [],
+            }
             card.update({name: value for name, value in values.items() if name != "tags"})
             for name in ("registeredTime", "updatedTime"):
                 if isinstance(card[name], str):
@@ -294,10 +383,19 @@ class SansanSandbox:
         """Changes the title, department or mobile of that share of the cards; their ids."""
         with self.lock:
             rng = random.Random(seed)
-            chosen = rng.sample(sorted(self.cards), k=max(1, round(len(self.cards) * percent / 100)))
+            chosen = rng.sample(
+                sorted(self.cards), k=max(1, round(len(self.cards) * percent / 100))
+            )
             for id in chosen:
                 name = rng.choice(("title", "departmentName", "mobile"))
-                self.change(id, {name: f"090-0000-{rng.randrange(10_000):04d}" if name == "mobile" else f"新{name[:5]}{rng.randrange(100_000)}"})
+                self.change(
+                    id,
+                    {
+                        name: f"090-0000-{rng.randrange(10_000):04d}"
+                        if name == "mobile"
+                        else f"新{name[:5]}{rng.randrange(100_000)}"
+                    },
+                )
             return chosen
 
     def merge(self, ids: list[str]) -> None:
@@ -311,7 +409,9 @@ class SansanSandbox:
     def hide(self, hidden: bool, ids: list[str] | None = None, percent: float = 0) -> int:
         """Loss of sight, and its end."""
         with self.lock:
-            chosen = ids or random.Random(1).sample(sorted(self.cards), k=round(len(self.cards) * percent / 100))
+            chosen = ids or random.Random(1).sample(
+                sorted(self.cards), k=round(len(self.cards) * percent / 100)
+            )
             for id in chosen:
                 self.cards[id]["hidden"] = hidden
             self.changes += 1
@@ -321,7 +421,11 @@ class SansanSandbox:
         with self.lock:
             times = ("registeredTime", "updatedTime")
             cards = [
-                {**card, **{name: card[name].isoformat() for name in times}, "tags": [tag["id"] for tag in card["tags"]]}
+                {
+                    **card,
+                    **{name: card[name].isoformat() for name in times},
+                    "tags": [tag["id"] for tag in card["tags"]],
+                }
                 for card in self.cards.values()
             ]
             return {"cards": cards, "tags": list(self.tags.values())}

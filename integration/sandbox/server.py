@@ -1,4 +1,6 @@
-"""The HTTP side of the sandbox: 127.0.0.1 only, one thread a connection, faults and latency, calls counted."""
+"""The HTTP side of the sandbox: 127.0.0.1 only, one thread a connection, faults and latency, calls
+counted.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +9,25 @@ import re
 import socket
 import threading
 import time
-from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from integration.sandbox import control, people, store, web
-from integration.sandbox.faults import Faults
 from integration.sandbox.hubspot import HubSpotSandbox
 from integration.sandbox.sansan import SansanSandbox
+from integration.sandbox.vendors import Vendors
 from integration.sandbox.wire import Request, Response, make_json_response
 
 # Sansan's paths begin with the version; none of HubSpot's do.
 SANSAN_PATH = re.compile(r"/v\d+(\.\d+)?/")
 ID_IN_PATH = re.compile(r"/(?:[0-9A-F]{32}|\d{3,})(?=/|$)")
 EXAMPLE_KEY = "SandboxKey0123456789abcdefABCDEF"
-EXAMPLE_TOKEN = "pat-sandbox-0001"  # noqa: S105  (the sandbox takes any)
+EXAMPLE_TOKEN = "pat-sandbox-0001"  # noqa: S105
 
 
-class Sandbox:
+class Sandbox(Vendors):
     """Both vendors on one port. Use as a context manager, or call ``serve``."""
 
     def __init__(
@@ -41,38 +42,27 @@ class Sandbox:
         limits: bool = True,
         hubspot_limit: tuple[int, float] | None = (190, 10.0),
     ) -> None:
-        self.latency_ms = latency_ms
-        self.faults = Faults()
-        self._calls: Counter[str] = Counter()
-        self._lock = threading.Lock()
         all_tags = people.invent_tags(tags)
-        made = people.invent_cards(cards, seed, all_tags, people.read_utc_clock(), shared_email_percent, no_email_percent)
-        self.sansan = SansanSandbox(made, all_tags, people.read_utc_clock, {"limits": limits})
-        self.hubspot = HubSpotSandbox(people.read_utc_clock, hubspot_limit if limits else None)
+        made = people.invent_cards(
+            cards, seed, all_tags, people.read_utc_clock(), shared_email_percent, no_email_percent
+        )
+        sansan = SansanSandbox(made, all_tags, people.read_utc_clock, {"limits": limits})
+        hubspot = HubSpotSandbox(people.read_utc_clock, hubspot_limit if limits else None)
+        super().__init__(sansan, hubspot, latency_ms)
         self.server = SandboxServer(("127.0.0.1", port), CallReceiver)
         self.server.sandbox = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def __enter__(self) -> Sandbox:
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.hubspot.hooks.close()
         self.server.shutdown()
         self.server.server_close()
-
-    @property
-    def calls(self) -> dict[str, Any]:
-        """``{"sansan": n, "hubspot": n, "by_call": {"METHOD path status": n}}``."""
-        with self._lock:
-            by_call = dict(self._calls)
-        total = {system: sum(n for call, n in by_call.items() if call.startswith(system)) for system in ("sansan", "hubspot")}
-        return {**total, "by_call": by_call}
-
-    def reset_calls(self) -> None:
-        with self._lock:
-            self._calls.clear()
 
     def answer(self, request: Request) -> tuple[Response, dict[str, Any] | None]:
         """The response to send, and the fault that says how it is to be sent."""
@@ -89,8 +79,7 @@ class Sandbox:
         response = answer_fault(fault) if fault else None
         if response is None:
             response = (self.sansan if system == "sansan" else self.hubspot).handle(request)
-        with self._lock:
-            self._calls[f"{system} {call} {response.status}"] += 1
+        self.count(f"{system} {call} {response.status}")
         return response, fault
 
 
@@ -99,9 +88,15 @@ def answer_fault(fault: dict[str, Any]) -> Response | None:
     headers = {} if fault.get("retry_after") is None else {"Retry-After": str(fault["retry_after"])}
     match fault["kind"]:
         case "status":
-            return make_json_response(fault["status"], fault.get("body", {"status": "error", "message": "an armed fault"}), headers)
+            return make_json_response(
+                fault["status"],
+                fault.get("body", {"status": "error", "message": "an armed fault"}),
+                headers,
+            )
         case "rate_limit":
-            return make_json_response(429, fault.get("body", {"status": "error", "message": "slow down"}), headers)
+            return make_json_response(
+                429, fault.get("body", {"status": "error", "message": "slow down"}), headers
+            )
         case "html":
             return Response(200, b"<html><body>Maintenance</body></html>", content_type="text/html")
         case "wrong_type":
@@ -157,15 +152,24 @@ class CallReceiver(BaseHTTPRequestHandler):
             body = body[: len(body) // 2]
         elif len(body) > 1024 and "gzip" in self.headers.get("Accept-Encoding", ""):
             body, headers["Content-Encoding"] = gzip.compress(body, 1), "gzip"
-        head = [f"HTTP/1.1 {response.status} {self.responses.get(response.status, ('', ''))[0]}", f"Content-Length: {len(body)}"]
+        head = [
+            f"HTTP/1.1 {response.status} {self.responses.get(response.status, ('', ''))[0]}",
+            f"Content-Length: {len(body)}",
+        ]
         if response.content_type and response.status != 204:
             head.append(f"Content-Type: {response.content_type}")
         head += [f"{name}: {value}" for name, value in headers.items()]
-        self.wfile.write("\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + (b"" if response.status == 204 else body))
+        self.wfile.write(
+            "\r\n".join(head).encode("latin-1")
+            + b"\r\n\r\n"
+            + (b"" if response.status == 204 else body)
+        )
 
     def _drop(self) -> None:
         # Zero linger: the client sees a reset, not an orderly end.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        self.connection.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00"
+        )
         self.connection.close()
         self.close_connection = True
 
@@ -187,7 +191,8 @@ def make_banner(sandbox: Sandbox) -> str:
         f"Sandbox of Sansan and HubSpot at {sandbox.url} ({len(sandbox.sansan.cards)} cards)\n"
         f"  export SANSAN_API_URL={sandbox.url} HUBSPOT_API_URL={sandbox.url}\n"
         f"  export SANSAN_API_KEY={EXAMPLE_KEY} HUBSPOT_TOKEN={EXAMPLE_TOKEN}\n"
-        "  Any 32 letters and digits are a Sansan key, any pat-… a HubSpot token of a portal of its own. Ctrl-C ends it."
+        "  Any 32 letters and digits are a Sansan key, any pat-… a HubSpot token of a portal of "
+        "its own. Ctrl-C ends it."
     )
 
 

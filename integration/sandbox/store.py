@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import orjson
 
-if TYPE_CHECKING:
-    from integration.sandbox.server import Sandbox
+from integration.sandbox.vendors import Vendors
 
 SAVE_EVERY_SECONDS = 3.0  # seconds
 
 
-def load_state(sandbox: Sandbox, path: Path) -> bool:
+def load_state(sandbox: Vendors, path: Path) -> bool:
     """Whether there was a state to go on with."""
     if not path.exists():
         return False
@@ -24,13 +22,15 @@ def load_state(sandbox: Sandbox, path: Path) -> bool:
     return True
 
 
-def save_state(sandbox: Sandbox, path: Path) -> None:
+def save_state(sandbox: Vendors, path: Path) -> None:
     fresh = path.with_suffix(".new")
-    fresh.write_bytes(orjson.dumps({"sansan": sandbox.sansan.state(), "hubspot": sandbox.hubspot.state()}))
+    fresh.write_bytes(
+        orjson.dumps({"sansan": sandbox.sansan.state(), "hubspot": sandbox.hubspot.state()})
+    )
     fresh.replace(path)
 
 
-def keep_state(sandbox: Sandbox, path: Path, stop: threading.Event) -> None:
+def keep_state(sandbox: Vendors, path: Path, stop: threading.Event) -> None:
     """Saves every few seconds when something changed, and once at the end."""
     saved = -1
     while True:

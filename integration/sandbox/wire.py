@@ -1,4 +1,6 @@
-"""One request and one response, as plain values, so that each vendor's half is tested without a socket."""
+"""One request and one response, as plain values, so that each vendor's half is tested without a
+socket.
+"""
 
 from __future__ import annotations
 
@@ -39,5 +41,7 @@ class Response:
     content_type: str = "application/json;charset=utf-8"
 
 
-def make_json_response(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Response:
+def make_json_response(
+    status: int, value: Any, headers: Mapping[str, str] | None = None
+) -> Response:
     return Response(status, orjson.dumps(value), dict(headers or {}))

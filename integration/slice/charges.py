@@ -10,11 +10,15 @@ from integration.slice.rows import Batch, Row
 
 
 def charge_readings(desk: Desk, decisions: Iterable[Decision], batch: Batch) -> dict[int, Row]:
-    """Card that a write is about -> the reading that it settles: the card's own, or the first due one of its person.
+    """Card that a write is about -> the reading that it settles: the card's own, or the first due
+    one of its person.
 
     Where there is none it is that of a card that has left the person, and changed them by that.
     """
-    found, left = {}, {id: row for id, row in batch.rows.items() if row.link_id and desk.counts(row)}
+    found, left = (
+        {},
+        {id: row for id, row in batch.rows.items() if row.link_id and desk.counts(row)},
+    )
     writes = [one for one in decisions if one.writes]
     for one in writes:
         ids = [one.card, *(verdict.record for verdict in one.verdicts)]
@@ -23,13 +27,25 @@ def charge_readings(desk: Desk, decisions: Iterable[Decision], batch: Batch) -> 
         for id in ids:
             left.pop(id, None)
     for one in writes:
-        if one.card not in found and (gone := next((row for row in left.values() if str(batch.links[row.link_id].key) == one.link), None)):
+        if one.card not in found and (
+            gone := next(
+                (row for row in left.values() if str(batch.links[row.link_id].key) == one.link),
+                None,
+            )
+        ):
             found[one.card] = gone
     return found
 
 
 def select_own_writes(desk: Desk, decisions: Iterable[Decision], batch: Batch) -> list[Decision]:
-    """The writes of this rule: a card of its own stands, or one was read. The others are for the rule whose card stands."""
+    """The writes of this rule: a card of its own stands, or one was read.
+
+    The others are for the rule whose card stands.
+    """
     decisions = list(decisions)
     readings = charge_readings(desk, decisions, batch)
-    return [one for one in decisions if one.writes and (one.card in readings or batch.rows[one.card].rule_id == desk.rule.pk)]
+    return [
+        one
+        for one in decisions
+        if one.writes and (one.card in readings or batch.rows[one.card].rule_id == desk.rule.pk)
+    ]

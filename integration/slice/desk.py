@@ -1,4 +1,6 @@
-"""What one slice has on its desk: the rule as plain values, both connectors, the lease, and what is in flight."""
+"""What one slice has on its desk: the rule as plain values, both connectors, the lease, and what is
+in flight.
+"""
 
 from __future__ import annotations
 
@@ -37,20 +39,34 @@ class Desk:
     source: CardSource
     target: ContactTarget
     lease: Lease
-    scopes: dict[int, Scope]  # this rule and those that write to the same HubSpot connection: their cards may be the same people
+    scopes: dict[
+        int, Scope
+        # This rule and those that write to the same HubSpot connection: their cards may be the same
+        # people.
+    ]
     keys: tuple[int, ...]  # the Sansan connections of these rules, its own first
     private: frozenset[str]
     fields: frozenset[str]
-    watched: tuple[str, ...] = ()  # properties that any rule of the HubSpot connection reads or writes
-    senders: tuple[SyncRule, ...] = ()  # the rules of the HubSpot connection that make cards of contacts
+    watched: tuple[
+        str, ...
+    ] = ()  # properties that any rule of the HubSpot connection reads or writes
+    senders: tuple[
+        SyncRule, ...
+    ] = ()  # the rules of the HubSpot connection that make cards of contacts
     companies: bool = False  # whether any rule of the HubSpot connection sees to companies
     deadline: float = float("inf")  # by time.monotonic
     stopping: Callable[[], bool] = lambda: False
     known_share: float | None = None
     in_flight: set[int] = field(default_factory=set)  # record ids
-    touched: set[int] = field(default_factory=set)  # in flight and changed by a newer reading meanwhile
-    known_tags: set[str] = field(default_factory=set)  # tags of the cards read so far, which are stored by now
-    sending: dict[int, str] = field(default_factory=dict)  # open entry -> its decision, while its write is under way
+    touched: set[int] = field(
+        default_factory=set
+    )  # in flight and changed by a newer reading meanwhile
+    known_tags: set[str] = field(
+        default_factory=set
+    )  # tags of the cards read so far, which are stored by now
+    sending: dict[int, str] = field(
+        default_factory=dict
+    )  # open entry -> its decision, while its write is under way
     deaf: bool = False  # HubSpot refuses to read what is in the inbox: it is left to the next run
     unsettled: bool = False  # a write went unanswered: read back before anything else
     calls_seen: tuple[int, int, int] = (0, 0, 0)
@@ -63,7 +79,8 @@ class Desk:
     def optimistic(self) -> bool:
         """Create first and let HubSpot name the contacts that exist, instead of asking before.
 
-        Also while nothing is known: in an empty portal that spares a call, elsewhere it costs one, for one batch.
+        Also while nothing is known: in an empty portal that spares a call, elsewhere it costs one,
+        for one batch.
         """
         if self.run.is_preview or not self.plan_rule.link_property:
             return False
@@ -71,12 +88,19 @@ class Desk:
 
     @property
     def probing(self) -> bool:
-        """It is not known yet how many of the new people the portal has: one batch goes ahead to find out."""
+        """It is not known yet how many of the new people the portal has: one batch goes ahead to
+        find out.
+        """
         return self.known_share is None and not self.run.is_preview and self.plan_rule.link_property
 
     def counts(self, row: Row) -> bool:
-        """Whether this run counts the reading of a record. Records of other rules come along, for their people's sake."""
-        return row.rule_id == self.rule.pk and (row.due_at is not None or (self.run.is_preview and self.run.whole))
+        """Whether this run counts the reading of a record.
+
+        Records of other rules come along, for their people's sake.
+        """
+        return row.rule_id == self.rule.pk and (
+            row.due_at is not None or (self.run.is_preview and self.run.whole)
+        )
 
     def met(self, known: int, asked: int) -> None:
         """Learns from a batch how many of the new people existed."""
@@ -91,9 +115,14 @@ class Desk:
 def open_desk(run: SyncRun, lease: Lease, source: CardSource, target: ContactTarget) -> Desk:
     rule = run.rule
     rules, mine = list_rules_beside(rule), as_plan_rule(rule, {}, run.is_preview)
-    scopes, keys = make_scopes_among(rules, mine, run.is_preview), tuple(dict.fromkeys(one.sansan_id for one in rules))
+    scopes, keys = (
+        make_scopes_among(rules, mine, run.is_preview),
+        tuple(dict.fromkeys(one.sansan_id for one in rules)),
+    )
     plan_rule = replace(mine, tag_names=name_tags(keys))
-    private = Tag.objects.filter(connection_id=rule.sansan_id, type=Tag.Type.PRIVATE).values_list("external_id", flat=True)
+    private = Tag.objects.filter(connection_id=rule.sansan_id, type=Tag.Type.PRIVATE).values_list(
+        "external_id", flat=True
+    )
     return Desk(
         rule=rule,
         run=run,

@@ -1,4 +1,6 @@
-"""The lease on a HubSpot connection: one slice at a time writes to it, and a slice that died is replaced when it ends."""
+"""The lease on a HubSpot connection: one slice at a time writes to it, and a slice that died is
+replaced when it ends.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +25,30 @@ class Lease:
     token: str
 
     def renew(self) -> None:
-        """To be called first in every transaction of a slice: it fences out one whose lease has passed to another."""
+        """To be called first in every transaction of a slice: it fences out one whose lease has
+        passed to another.
+        """
         # The base manager, twice in every batch: the token alone says whose row it is.
         held = Connection._base_manager.filter(pk=self.connection_id, lease_token=self.token)
         if not held.update(lease_until=timezone.now() + find_lease_length()):
             raise LeaseLost
 
     def release(self) -> None:
-        Connection.objects.filter(pk=self.connection_id, lease_token=self.token).update(lease_token="", lease_until=None)
+        Connection.objects.filter(pk=self.connection_id, lease_token=self.token).update(
+            lease_token="", lease_until=None
+        )
 
 
 def claim_lease(connection: Connection) -> Lease | None:
-    """A lease, or None while somebody else holds one. The conditional UPDATE decides who was first."""
+    """A lease, or None while somebody else holds one.
+
+    The conditional UPDATE decides who was first.
+    """
     now, token = timezone.now(), str(uuid.uuid4())
     free = Q(lease_token="") | Q(lease_until__lt=now)
-    if Connection.objects.filter(free, pk=connection.pk).update(lease_token=token, lease_until=now + find_lease_length()):
+    if Connection.objects.filter(free, pk=connection.pk).update(
+        lease_token=token, lease_until=now + find_lease_length()
+    ):
         return Lease(connection.pk, token)
     return None
 

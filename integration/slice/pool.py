@@ -1,4 +1,5 @@
-"""Runs generators whose ``yield`` hands over a vendor call: calls run in threads, everything else in this one.
+"""Runs generators whose ``yield`` hands over a vendor call: calls run in threads, everything else
+in this one.
 
 So the database has one writer, and while calls wait for their answers the next batch is planned.
 """
@@ -23,7 +24,9 @@ class Pool:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="vendor") if workers > 1 else None
+        self._threads = (
+            ThreadPoolExecutor(workers, thread_name_prefix="vendor") if workers > 1 else None
+        )
         self._waiting: dict[Future[Any], Work] = {}
         self._turns: deque[tuple[Work, Call]] = deque()
 
@@ -44,7 +47,10 @@ class Pool:
             self._deliver(self._waiting.pop(future), future.result)
 
     def drain(self, *but: type[Exception]) -> None:
-        """Steps until nothing is under way. Errors of the kinds ``but`` end their own work and not the draining."""
+        """Steps until nothing is under way.
+
+        Errors of the kinds ``but`` end their own work and not the draining.
+        """
         while len(self):
             with suppress(*but):
                 self.step()
@@ -52,7 +58,8 @@ class Pool:
     def close(self) -> None:
         """Waits for calls under way; their answers are left to the settling of the next slice."""
         if self._threads is not None:
-            # Each thread closes its own database connection; the barrier makes sure that every thread takes one turn.
+            # Each thread closes its own database connection; the barrier makes sure that every
+            # thread takes one turn.
             barrier = Barrier(self.workers)
             for _ in range(self.workers):
                 self._threads.submit(_last_call, barrier)

@@ -70,7 +70,9 @@ class Batch:
     people: int = 0
     contacts: dict[str, ContactRead] = field(default_factory=dict)
     by_email: dict[str, str] = field(default_factory=dict)
-    gone: dict[str, str] = field(default_factory=dict)  # contacts that are not there any more -> how they went
+    gone: dict[str, str] = field(
+        default_factory=dict
+    )  # contacts that are not there any more -> how they went
     asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
 
     def of_link(self, link: Link) -> set[int]:
@@ -82,14 +84,23 @@ class Batch:
         return link.contact_id if link and not link.gone else ""
 
     def with_any(self, ids: set[int]) -> set[int]:
-        """The records that were gathered along with one of these: a contact may pass from one of their people to another."""
+        """The records that were gathered along with one of these: a contact may pass from one of
+        their people to another.
+        """
         if ids.isdisjoint(self.rows):
             return set()
-        return {row.id for group in group_rows(self.rows.values()) if any(row.id in ids for row in group) for row in group}
+        return {
+            row.id
+            for group in group_rows(self.rows.values())
+            if any(row.id in ids for row in group)
+            for row in group
+        }
 
 
 def group_rows(rows: Iterable[Row]) -> list[list[Row]]:
-    """Cards that must be planned together, because they share an address, a Sansan person or a link."""
+    """Cards that must be planned together, because they share an address, a Sansan person or a
+    link.
+    """
     parent: dict[object, object] = {}
 
     def root(key: object) -> object:
@@ -109,13 +120,26 @@ def group_rows(rows: Iterable[Row]) -> list[list[Row]]:
     return list(found.values())
 
 
-# A run that has settled a record reads it once more. One that has it in hand counts that reading first (closing.Book).
+# A run that has settled a record reads it once more. One that has it in hand counts that reading
+# first (closing.Book).
 UNREAD = Case(When(due_at__isnull=True, then=Value(None)), default=F("run_id"))
 
 
 def as_link_view(link: Link) -> LinkView:
-    choices = {name: Choice(one["side"], one["card"], one["contact"]) for name, one in link.choices.items()}
-    return LinkView(str(link.key), link.contact_id, link.written, link.answered, link.gone, link.modified_at, link.awaiting, choices, link.origin)
+    choices = {
+        name: Choice(one["side"], one["card"], one["contact"]) for name, one in link.choices.items()
+    }
+    return LinkView(
+        str(link.key),
+        link.contact_id,
+        link.written,
+        link.answered,
+        link.gone,
+        link.modified_at,
+        link.awaiting,
+        choices,
+        link.origin,
+    )
 
 
 MADE_DIGEST = "made"  # the digest of a card that we made, until it is read for the first time

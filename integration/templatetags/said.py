@@ -1,4 +1,6 @@
-"""What the engine wrote down, in the reader's language: ``{% load engine %}``, then ``{{ rule.state_reason|said }}`` or ``{{ record|detail }}``."""
+"""What the engine wrote down, in the reader's language: ``{% load engine %}``, then ``{{
+rule.state_reason|said }}`` or ``{{ record|detail }}``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ from typing import Any
 
 from django import template
 
-# integration.admin is imported when a filter is used: libraries are loaded while unfold's admin is being imported itself.
+# integration.admin is imported when a filter is used: libraries are loaded while unfold's admin is
+# being imported itself.
 register = template.Library()
 
 

@@ -1,4 +1,6 @@
-"""The cast at the admin's door: Aiko owns Acme, Ben is on her team, Chie is of birch, Dan of nobody's, Emi of both, root of the platform."""
+"""The cast at the admin's door: Aiko owns Acme, Ben is on her team, Chie is of birch, Dan of
+nobody's, Emi of both, root of the platform.
+"""
 
 from __future__ import annotations
 
@@ -98,6 +100,9 @@ def queued(django_capture_on_commit_callbacks: Any) -> Callable[[Callable[[], An
     def do(something: Callable[[], Any]) -> list[Any]:
         with django_capture_on_commit_callbacks(execute=True):
             something()
-        return [(row.task["func"], row.task["args"]) for row in OrmQ.objects.filter(key=Conf.PREFIX).order_by("pk")]
+        return [
+            (row.task["func"], row.task["args"])
+            for row in OrmQ.objects.filter(key=Conf.PREFIX).order_by("pk")
+        ]
 
     return do

@@ -14,9 +14,15 @@ from django.utils.html import conditional_escape
 
 
 def address(row: Model | type[Model], page: str, *args: Any, **query: Any) -> str:
-    """``page`` of a model or of one of its rows: changelist, add, change, delete, history, press, ..."""
+    """``page`` of a model or of one of its rows: changelist, add, change, delete, history, press,
+    ...
+    """
     pk = () if isinstance(row, type) else (row.pk,)
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[*pk, *args], query=query or None)
+    return reverse(
+        f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}",
+        args=[*pk, *args],
+        query=query or None,
+    )
 
 
 def listed(model: type[Model], **query: Any) -> str:
@@ -41,7 +47,8 @@ def body(response: Any) -> str:
 
 
 def told_and_sent_to(response: Any) -> str:
-    """What an answer says beside its text: where it sends on, and its messages as the next page will show them. In the cookie they are encoded
+    """What an answer says beside its text: where it sends on, and its messages as the next page
+    will show them. In the cookie they are encoded
     and signed with the second, so that neither a name nor a difference is to be found in it."""
     said = (conditional_escape(message.message) for message in get_messages(response.wsgi_request))
     return "\n".join([response.get("Location", ""), *said])
@@ -68,11 +75,21 @@ class Form(HTMLParser):
         if not self.inside:
             return
         name = has.get("name") or ""
-        if tag == "input" and name and (has.get("type") not in ("checkbox", "radio", "submit", "button") or "checked" in has):
+        if (
+            tag == "input"
+            and name
+            and (
+                has.get("type") not in ("checkbox", "radio", "submit", "button") or "checked" in has
+            )
+        ):
             self.fields[name] = has.get("value") or ("on" if has.get("type") == "checkbox" else "")
         elif tag == "select":
             self.select = name
-        elif tag == "option" and self.select and ("selected" in has or self.select not in self.fields):
+        elif (
+            tag == "option"
+            and self.select
+            and ("selected" in has or self.select not in self.fields)
+        ):
             self.fields[self.select] = has.get("value") or ""
         elif tag == "textarea":
             self.area, self.fields[name] = name, ""
@@ -110,7 +127,9 @@ def rows_on(response: Any) -> list[Any]:
 
 
 def errors(response: Any) -> dict[str, list[str]]:
-    """Field -> what is wrong, of the form and of its inline rows (as ``row.field``); nothing where the form was saved."""
+    """Field -> what is wrong, of the form and of its inline rows (as ``row.field``); nothing where
+    the form was saved.
+    """
     if "adminform" not in response.context:
         return {}
     found = {name: list(texts) for name, texts in response.context["adminform"].form.errors.items()}

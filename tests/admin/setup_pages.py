@@ -1,4 +1,6 @@
-"""The guided set-up as a browser meets it: its addresses, its form with the values that would be sent, and drafts at any step."""
+"""The guided set-up as a browser meets it: its addresses, its form with the values that would be
+sent, and drafts at any step.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,21 @@ from tests.admin.pages import body
 from tests.core import rows
 
 STEPS = ("connect", "tags", "configure", "limit", "review")
-TEXT = "email firstname lastname company jobtitle phone mobilephone fax zip state city address country website salutation lifecyclestage".split()
+TEXT = (
+    "email firstname lastname company jobtitle phone mobilephone fax zip state city address "
+    "country "
+    "website salutation lifecyclestage"
+).split()
 VALUES = {
-    "lastName": "森", "firstName": "愛子", "companyName": "アクメ株式会社", "title": "営業部長", "email": "aiko@acme.example.jp", "tel": "03-1234-5678",
-    "exchangeDate": "2026-04-01", "prefecture": "東京都",
-}  # fmt: skip
+    "lastName": "森",
+    "firstName": "愛子",
+    "companyName": "アクメ株式会社",
+    "title": "営業部長",
+    "email": "aiko@acme.example.jp",
+    "tel": "03-1234-5678",
+    "exchangeDate": "2026-04-01",
+    "prefecture": "東京都",
+}
 
 
 def url(name: str, *args: Any) -> str:
@@ -43,17 +55,27 @@ def schema() -> dict[str, Any]:
 
 
 def begun(own: SimpleNamespace, step: str = "review", slug: str = "new", **values: Any) -> SyncRule:
-    """A draft that has come to ``step``, over connections that work and a portal whose properties are known."""
+    """A draft that has come to ``step``, over connections that work and a portal whose properties
+    are known.
+    """
     with in_account(own.account):
         Connection.objects.filter(pk=own.hubspot.pk).update(schema=schema())
         Sample.objects.filter(connection=own.sansan).delete()
         own.sansan.tags.update(cards=None)
-        Connection.objects.filter(pk=own.sansan.pk).update(cards=700, surveyed_at=timezone.now(), survey={"state": "done", "cards": 700})
+        Connection.objects.filter(pk=own.sansan.pk).update(
+            cards=700, surveyed_at=timezone.now(), survey={"state": "done", "cards": 700}
+        )
         hour = timezone.now() - timedelta(hours=1)
-        made = {"sansan": own.sansan, "hubspot": own.hubspot, "setup_step": step, "changed_at": hour}
+        made = {
+            "sansan": own.sansan,
+            "hubspot": own.hubspot,
+            "setup_step": step,
+            "changed_at": hour,
+        }
         rule = SyncRule.objects.create(account=own.account, slug=slug, **made | values)
         FieldMapping.objects.bulk_create(
-            FieldMapping(account=own.account, rule=rule, position=i, **row) for i, row in enumerate(make_default_mappings())
+            FieldMapping(account=own.account, rule=rule, position=i, **row)
+            for i, row in enumerate(make_default_mappings())
         )
         sampled(own, "A1", VALUES, [f"{own.slug}-T0"])
         return SyncRule.objects.select_related("account").get(pk=rule.pk)
@@ -62,12 +84,29 @@ def begun(own: SimpleNamespace, step: str = "review", slug: str = "new", **value
 def sampled(own: SimpleNamespace, id: str, values: dict[str, str], tags: list[str]) -> Sample:
     with in_account(own.account):
         values = {"values": values, "tags": tags, "read_at": timezone.now()}
-        return Sample.objects.update_or_create(account=own.account, connection=own.sansan, external_id=id, defaults=values)[0]
+        return Sample.objects.update_or_create(
+            account=own.account, connection=own.sansan, external_id=id, defaults=values
+        )[0]
 
 
 def previewed(rule: SyncRule, state: str = "succeeded", **values: Any) -> SyncRun:
-    ended = {"ended_at": timezone.now(), "started_at": timezone.now()} if state in ("succeeded", "partial", "failed", "held") else {}
-    return rows.run(rule, **{"kind": "preview", "trigger": "person", "state": state, "whole": True, "read_done": True, **ended, **values})
+    ended = (
+        {"ended_at": timezone.now(), "started_at": timezone.now()}
+        if state in ("succeeded", "partial", "failed", "held")
+        else {}
+    )
+    return rows.run(
+        rule,
+        **{
+            "kind": "preview",
+            "trigger": "person",
+            "state": state,
+            "whole": True,
+            "read_done": True,
+            **ended,
+            **values,
+        },
+    )
 
 
 def again(rule: SyncRule) -> SyncRule:
@@ -78,7 +117,10 @@ def again(rule: SyncRule) -> SyncRule:
 def mapped(rule: SyncRule) -> dict[str, str]:
     """Property -> the field or expression that fills it, in their order."""
     with in_account(rule.account):
-        return {row.hubspot: row.expression or row.sansan for row in rule.mappings.order_by("position", "pk")}
+        return {
+            row.hubspot: row.expression or row.sansan
+            for row in rule.mappings.order_by("position", "pk")
+        }
 
 
 def everything(own: SimpleNamespace) -> list[Any]:
@@ -87,11 +129,16 @@ def everything(own: SimpleNamespace) -> list[Any]:
         return [
             list(model.objects.order_by("pk").values())
             for model in (SyncRule, FieldMapping, SyncRun)
-        ] + [list(Connection.objects.order_by("pk").values("pk", "slug", "health", "hint")), list(own.sansan.tags.order_by("pk").values())]  # fmt: skip
+        ] + [
+            list(Connection.objects.order_by("pk").values("pk", "slug", "health", "hint")),
+            list(own.sansan.tags.order_by("pk").values()),
+        ]
 
 
 class SetupForm(HTMLParser):
-    """The named fields of the step's own form (or of the form with ``id``), each with its values; blanks for new rows are left out."""
+    """The named fields of the step's own form (or of the form with ``id``), each with its values;
+    blanks for new rows are left out.
+    """
 
     def __init__(self, html: str, id: str = "") -> None:
         super().__init__()
@@ -103,17 +150,33 @@ class SetupForm(HTMLParser):
         has = dict(attrs)
         name, value = has.get("name") or "", has.get("value")
         if tag == "form":
-            self.inside = has.get("id") == self.id if self.id else "mb-form" in (has.get("class") or "").split() and has.get("method") == "post"
+            self.inside = (
+                has.get("id") == self.id
+                if self.id
+                else "mb-form" in (has.get("class") or "").split() and has.get("method") == "post"
+            )
         elif tag == "template":
             self.blank += 1
         of_this = has["form"] == self.id if has.get("form") else self.inside
         if not of_this or self.blank or "disabled" in has:
             self.select = "" if tag == "select" else self.select
-        elif tag == "input" and name and (has.get("type") not in ("checkbox", "radio", "submit", "button") or "checked" in has):
-            self.fields.setdefault(name, []).append(value if value is not None else "on" if has.get("type") == "checkbox" else "")
+        elif (
+            tag == "input"
+            and name
+            and (
+                has.get("type") not in ("checkbox", "radio", "submit", "button") or "checked" in has
+            )
+        ):
+            self.fields.setdefault(name, []).append(
+                value if value is not None else "on" if has.get("type") == "checkbox" else ""
+            )
         elif tag == "select":
             self.select = name
-        elif tag == "option" and self.select and ("selected" in has or self.select not in self.fields):
+        elif (
+            tag == "option"
+            and self.select
+            and ("selected" in has or self.select not in self.fields)
+        ):
             self.fields[self.select] = [value or ""]
         elif tag == "textarea":
             self.area, self.fields[name] = name, [""]
@@ -137,17 +200,26 @@ def form_of(response: Any, id: str = "") -> dict[str, list[str]]:
     found = SetupForm(body(response), id).fields
     found.pop("csrfmiddlewaretoken", None)
     # A browser leaves out the newline that follows <textarea>.
-    return {name: [value.removeprefix("\n").replace("\r\n", "\n") for value in values] for name, values in found.items()}
+    return {
+        name: [value.removeprefix("\n").replace("\r\n", "\n") for value in values]
+        for name, values in found.items()
+    }
 
 
 def send(browser: Any, step: str, rule: SyncRule, **changed: Any) -> Any:
-    """Opens a step, changes some fields (None takes one away), and presses Continue unless ``action`` says otherwise."""
+    """Opens a step, changes some fields (None takes one away), and presses Continue unless
+    ``action`` says otherwise.
+    """
     form: dict[str, Any] = {"action": "next"} | form_of(browser.get(url(step, rule.pk)))
     form |= {name.replace("__", "-"): value for name, value in changed.items()}
-    return browser.post(url(step, rule.pk), {name: value for name, value in form.items() if value is not None})
+    return browser.post(
+        url(step, rule.pk), {name: value for name, value in form.items() if value is not None}
+    )
 
 
-def add_row(browser: Any, step: str, rule: SyncRule, prefix: str = "row", **values: str) -> dict[str, Any]:
+def add_row(
+    browser: Any, step: str, rule: SyncRule, prefix: str = "row", **values: str
+) -> dict[str, Any]:
     """The step's form with one more row, ready to be sent."""
     form: dict[str, Any] = {"action": "next"} | form_of(browser.get(url(step, rule.pk)))
     n = int(form[f"{prefix}-TOTAL_FORMS"][0])

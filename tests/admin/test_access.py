@@ -1,4 +1,6 @@
-"""Invariant 8 at the admin's door: every address there is, found from the URLs, asked by everybody about everybody's rows."""
+"""Invariant 8 at the admin's door: every address there is, found from the URLs, asked by everybody
+about everybody's rows.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ PLATFORM = (User, Heartbeat, Departure, OrmQ, Failure, Schedule)  # these belong
 LISTS = [model for model in site._registry if model not in PLATFORM]
 NO_ID = 7_799_998
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>")
-# What regular expressions among the addresses stand for. A new one must be added here, or the walk stops.
+# What regular expressions among the addresses stand for. A new one must be added here, or the walk
+# stops.
 PATTERNS = {"(?P<url>.*)$": ("no/such/page/",)}
 OF_AN_APP = re.compile(r"\^\(\?P<app_label>([\w|]+)\)/\$")
 
@@ -62,7 +65,14 @@ def plain() -> list[str]:
         if "(?P" in route:
             start, regex = route.split("/admin/")
             apps_named = OF_AN_APP.fullmatch(regex)
-            found += [f"{start}/admin/{one}" for one in ([f"{app}/" for app in apps_named[1].split("|")] if apps_named else PATTERNS[regex])]
+            found += [
+                f"{start}/admin/{one}"
+                for one in (
+                    [f"{app}/" for app in apps_named[1].split("|")]
+                    if apps_named
+                    else PATTERNS[regex]
+                )
+            ]
         elif not PLACE.search(route):
             found.append(route)
     return found
@@ -74,7 +84,9 @@ HOME = "/admin/integration/syncrule/"
 
 
 def addresses_of(own: SimpleNamespace) -> list[str]:
-    """Every address that names one of the customer's rows: each page of each row, each button, and what is no button."""
+    """Every address that names one of the customer's rows: each page of each row, each button, and
+    what is no button.
+    """
     found: dict[str, None] = {}
     for route in routes(get_resolver().url_patterns):
         wanted = set(PLACE.findall(route))
@@ -87,37 +99,90 @@ def places(own: SimpleNamespace, route: str, wanted: set[str]) -> Iterator[dict[
     for place in wanted.intersection(STANDS_FOR):
         yield from ({place: getattr(own, name).pk} for name in STANDS_FOR[place])
     for row in () if wanted.intersection(STANDS_FOR) else rows_of(own):
-        if f"/{row._meta.app_label}/{row._meta.model_name}/" in route or "content_type_id" in wanted:
+        if (
+            f"/{row._meta.app_label}/{row._meta.model_name}/" in route
+            or "content_type_id" in wanted
+        ):
             for name in (*site.get_model_admin(type(row)).buttons, "no-such-button"):
-                yield {"object_id": row.pk, "id": row.pk, "content_type_id": content_type(row), "name": name}
+                yield {
+                    "object_id": row.pk,
+                    "id": row.pk,
+                    "content_type_id": content_type(row),
+                    "name": name,
+                }
 
 
 def asking(own: SimpleNamespace) -> list[str]:
     """Addresses that name no row, with questions about the customer's."""
     rule, hubspot = own.rule.pk, own.hubspot.pk
-    at = [f"{HOME}setup/?account={own.account.pk}", f"{HOME}setup/?account={own.account.pk}&sansan={own.sansan.pk}&hubspot={hubspot}&slug=new"]
-    at += [f"{HOME}setup/hubspot/?state=x&code=y&account={own.account.pk}", f"{HOME}history/?before=2999-01-01T00:00:00%2B00:00"]
-    at += [f"{HOME}history/?kind={kind}&id={pk}" for kind, pk in (("rule", rule), ("connection", hubspot), ("account", own.account.pk))]
+    at = [
+        f"{HOME}setup/?account={own.account.pk}",
+        f"{HOME}setup/?account={own.account.pk}&sansan={own.sansan.pk}&hubspot={hubspot}&slug=new",
+    ]
+    at += [
+        f"{HOME}setup/hubspot/?state=x&code=y&account={own.account.pk}",
+        f"{HOME}history/?before=2999-01-01T00:00:00%2B00:00",
+    ]
+    at += [
+        f"{HOME}history/?kind={kind}&id={pk}"
+        for kind, pk in (("rule", rule), ("connection", hubspot), ("account", own.account.pk))
+    ]
     at += [f"{HOME}history/?kind={kind}" for kind in ("mapping", "tag", "member", "connection")]
-    at += [f"{HOME}history/?kind={kind}&id={pk}" for kind, pk in zip(("connection", "tag", "mapping"), own.ids_gone, strict=True)]
+    at += [
+        f"{HOME}history/?kind={kind}&id={pk}"
+        for kind, pk in zip(("connection", "tag", "mapping"), own.ids_gone, strict=True)
+    ]
     return at
 
 
 def bodies(own: SimpleNamespace, url: str) -> list[dict[str, Any]]:
     """What the pages' own forms send, each with the customer's rows; a button needs nothing."""
-    row = {"id": own.mappings[0].pk, "active": "on", "source": "title", "hubspot": "jobtitle", "policy": "always", "others": "keep"}
+    row = {
+        "id": own.mappings[0].pk,
+        "active": "on",
+        "source": "title",
+        "hubspot": "jobtitle",
+        "policy": "always",
+        "others": "keep",
+    }
     opened = ",".join(str(one.pk) for one in own.mappings)
-    mappings = {"opened": opened, "row-TOTAL_FORMS": 1, "row-INITIAL_FORMS": 0, **{f"row-0-{name}": value for name, value in row.items()}}
-    policies = {"direction": "both", "conflict": "newest", "when_gone": "make", "companies": "find", "card_cap": 5, "marker": own.tags[0].external_id}
-    criteria = {"card-TOTAL_FORMS": 0, "card-INITIAL_FORMS": 0, "contact-TOTAL_FORMS": 0, "contact-INITIAL_FORMS": 0}
+    mappings = {
+        "opened": opened,
+        "row-TOTAL_FORMS": 1,
+        "row-INITIAL_FORMS": 0,
+        **{f"row-0-{name}": value for name, value in row.items()},
+    }
+    policies = {
+        "direction": "both",
+        "conflict": "newest",
+        "when_gone": "make",
+        "companies": "find",
+        "card_cap": 5,
+        "marker": own.tags[0].external_id,
+    }
+    criteria = {
+        "card-TOTAL_FORMS": 0,
+        "card-INITIAL_FORMS": 0,
+        "contact-TOTAL_FORMS": 0,
+        "contact-INITIAL_FORMS": 0,
+    }
     ends = {"account": own.account.pk, "sansan": own.sansan.pk, "hubspot": own.hubspot.pk}
     key = {"sansan-label": f"{own.slug}-new", "sansan-secret": "another-key-0001"}
-    connect = [{**ends, "slug": "renamed"}, {**ends, "action": "test"}, {**ends, "action": "sansan", **key}, {**ends, "action": "oauth"}]
+    connect = [
+        {**ends, "slug": "renamed"},
+        {**ends, "action": "test"},
+        {**ends, "action": "sansan", **key},
+        {**ends, "action": "oauth"},
+    ]
     records = [own.failing.pk, own.record.pk, own.barred.pk]
     sent = {
         "/setup/": connect,
         "/setup/connect/": connect,
-        "/setup/tags/": [{"tag": [own.tags[0].external_id, own.tags[1].external_id]}, {"every": 1}, {"action": "count"}],
+        "/setup/tags/": [
+            {"tag": [own.tags[0].external_id, own.tags[1].external_id]},
+            {"every": 1},
+            {"action": "count"},
+        ],
         "/setup/configure/": [
             {**policies, "reason": "because", "sample": own.sample.external_id, **mappings},
             {**policies, "sample": own.sample.external_id},
@@ -125,20 +190,50 @@ def bodies(own: SimpleNamespace, url: str) -> list[dict[str, Any]]:
             {"action": "sample", "card": f"{own.slug}C1", **mappings},
         ],
         "/setup/configure/try/": [{"sample": own.sample.external_id, **mappings}, {**mappings}],
-        "/setup/limit/": [{"require_email": "on", "filters_mean": "leave", "limit_creates": 5, "reason": "because", **criteria}],
+        "/setup/limit/": [
+            {
+                "require_email": "on",
+                "filters_mean": "leave",
+                "limit_creates": 5,
+                "reason": "because",
+                **criteria,
+            }
+        ],
         "/setup/review/": [{"action": "preview"}, {}],
-        "/health/": [{"action": "retry_reason", "stand": "failing", "reason": "email_taken"}, {"action": "retry", "record": records}],
+        "/health/": [
+            {"action": "retry_reason", "stand": "failing", "reason": "email_taken"},
+            {"action": "retry", "record": records},
+        ],
         "/never/": [{"why": "because"}, {}],
-        "/suspend/": [{"slug": own.account.slug, "reason": "because"}, {"slug": "typed", "reason": ""}],
-        "/leave/": [{"slug": own.account.slug, "reason": "because"}, {"slug": "typed", "reason": ""}],
-        "/switch/": [{"account": own.account.pk}, {"account": own.account.pk, "next": page(own.rule)}],
+        "/suspend/": [
+            {"slug": own.account.slug, "reason": "because"},
+            {"slug": "typed", "reason": ""},
+        ],
+        "/leave/": [
+            {"slug": own.account.slug, "reason": "because"},
+            {"slug": "typed", "reason": ""},
+        ],
+        "/switch/": [
+            {"account": own.account.pk},
+            {"account": own.account.pk, "next": page(own.rule)},
+        ],
         "/setlang/": [{"language": "ja", "next": page(own.rule)}],
-    }  # fmt: skip
-    return next((some for end, some in sorted(sent.items(), key=lambda one: -len(one[0])) if url.endswith(end)), [{"post": "yes"}])
+    }
+    return next(
+        (
+            some
+            for end, some in sorted(sent.items(), key=lambda one: -len(one[0]))
+            if url.endswith(end)
+        ),
+        [{"post": "yes"}],
+    )
 
 
-def ask(session: Any, method: str, url: str, data: dict[str, Any] | None = None) -> tuple[int, str, str]:
-    """(status, content type, text) of the answer, with the message and the address that it sends on. What the request did is undone,
+def ask(
+    session: Any, method: str, url: str, data: dict[str, Any] | None = None
+) -> tuple[int, str, str]:
+    """(status, content type, text) of the answer, with the message and the address that it sends
+    on. What the request did is undone,
     so that each one finds everything in place."""
     cookies = session.cookies.copy()
     with transaction.atomic():
@@ -151,9 +246,13 @@ def ask(session: Any, method: str, url: str, data: dict[str, Any] | None = None)
 
 def without(text: str, url: str, data: dict[str, Any]) -> str:
     """The answer without what only repeats the question."""
-    typed = [one for value in data.values() for one in (value if isinstance(value, list) else [value])]
+    typed = [
+        one for value in data.values() for one in (value if isinstance(value, list) else [value])
+    ]
     typed += [value for _name, value in parse_qsl(urlsplit(url).query)]
-    for one in sorted((url, url.split("?", maxsplit=1)[0], *map(str, typed)), key=len, reverse=True):
+    for one in sorted(
+        (url, url.split("?", maxsplit=1)[0], *map(str, typed)), key=len, reverse=True
+    ):
         for spelt in (one, quote(one), quote_plus(one)) if len(one) > 5 else ():
             text = text.replace(spelt, "")
     return text
@@ -162,7 +261,10 @@ def without(text: str, url: str, data: dict[str, Any]) -> str:
 PEOPLE = {
     "nobody": lambda acme, birch: None,
     "dan, of no account": lambda acme, birch: User.objects.create_user("dan", is_staff=True),
-    **{f"ben, {role} of acme": lambda acme, birch, role=role: team(acme, "ben", role) for role in Role.values},
+    **{
+        f"ben, {role} of acme": lambda acme, birch, role=role: team(acme, "ben", role)
+        for role in Role.values
+    },
     "chie of birch": lambda acme, birch: birch.owner,
     "root": lambda acme, birch: User.objects.create_superuser("root"),
 }
@@ -192,7 +294,12 @@ def test_every_address_keeps_to_who_asks(acme, birch, who):
     session.raise_request_exception = False
     found = []
 
-    def check(method: str, url: str, named: SimpleNamespace | None = None, data: dict[str, Any] | None = None) -> None:
+    def check(
+        method: str,
+        url: str,
+        named: SimpleNamespace | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> None:
         answer = ask(session, method, url, data)
         for own in (named,) if named else (acme, birch):
             if said := wrong(who, own, bool(named), answer):
@@ -200,7 +307,10 @@ def test_every_address_keeps_to_who_asks(acme, birch, who):
 
     for url in (*plain(), *asking(acme), *asking(birch)):
         check("get", url)
-    lists = {reverse("admin:index"), *map(listed, site._registry)}  # what is sent to a list has tests of its own, below
+    lists = {
+        reverse("admin:index"),
+        *map(listed, site._registry),
+    }  # what is sent to a list has tests of its own, below
     for url in sorted(set(plain()) - lists):
         for data in (*bodies(acme, url), *bodies(birch, url)):
             check("post", url, None, data)
@@ -221,17 +331,49 @@ def test_the_walk_meets_every_page(acme):
     assert {type(row) for row in rows_of(acme)} == set(site._registry)
     pages = {url.rstrip("/").split("/")[-1] for url in (*plain(), *addresses_of(acme))}
     assert pages >= {
-        "add", "change", "delete", "history", "password", "progress", "export", "autocomplete", "sync_now", "refresh_tags", "logout",
-        "switch", "setlang", "setup", "connect", "tags", "count", "configure", "try", "limit", "review", "state", "hubspot",
-        "health", "retry", "sync_again", "never", "suspend", "leave", "resume", "send_again",
-    }  # fmt: skip
+        "add",
+        "change",
+        "delete",
+        "history",
+        "password",
+        "progress",
+        "export",
+        "autocomplete",
+        "sync_now",
+        "refresh_tags",
+        "logout",
+        "switch",
+        "setlang",
+        "setup",
+        "connect",
+        "tags",
+        "count",
+        "configure",
+        "try",
+        "limit",
+        "review",
+        "state",
+        "hubspot",
+        "health",
+        "retry",
+        "sync_again",
+        "never",
+        "suspend",
+        "leave",
+        "resume",
+        "send_again",
+    }
     assert len(addresses_of(acme)) > 100
 
 
 def test_the_walk_opens_what_it_asks_for(acme, birch, root):
     """An address that answers nobody would prove nothing."""
     closed = {
-        url for url in addresses_of(acme) if "/press/" not in url and "/admin/r/" not in url and root.get(url).status_code not in (200, 302, 405)
+        url
+        for url in addresses_of(acme)
+        if "/press/" not in url
+        and "/admin/r/" not in url
+        and root.get(url).status_code not in (200, 302, 405)
     }
     assert {url.split("/")[-2] for url in closed} == {"delete"}, closed
     assert {root.get(url).status_code for url in (*asking(acme), *asking(birch))} <= {200, 302}
@@ -240,13 +382,23 @@ def test_the_walk_opens_what_it_asks_for(acme, birch, root):
 
 def test_an_owner_opens_every_page_of_her_account(acme, aiko):
     hers = [row for row in rows_of(acme) if not isinstance(row, PLATFORM)]
-    assert {(page(row), aiko.get(page(row)).status_code) for row in hers} == {(page(row), 200) for row in hers}
+    assert {(page(row), aiko.get(page(row)).status_code) for row in hers} == {
+        (page(row), 200) for row in hers
+    }
     assert all(marks(acme).search(body(aiko.get(page(row)))) for row in hers)
-    assert {aiko.get(page(row)).status_code for row in rows_of(acme) if isinstance(row, PLATFORM)} == {403}
+    assert {
+        aiko.get(page(row)).status_code for row in rows_of(acme) if isinstance(row, PLATFORM)
+    } == {403}
 
 
 def test_nobody_is_asked_to_sign_in(acme):
-    for url in (reverse("admin:index"), page(acme.rule), listed(Record), address(AuditEntry, "export"), address(acme.run, "progress")):
+    for url in (
+        reverse("admin:index"),
+        page(acme.rule),
+        listed(Record),
+        address(AuditEntry, "export"),
+        address(acme.run, "progress"),
+    ):
         assert Client().get(url).url == f"{reverse('admin:login')}?next={url}"
 
 
@@ -255,8 +407,15 @@ def test_another_account_s_row_is_as_absent_as_none(aiko, birch):
     told = []
     for row in rows_of(birch):
         for name in ("change", "history", "delete"):
-            theirs, none = aiko.get(address(row, name)), aiko.get(address(type(row)(pk=NO_ID), name))
-            told += [address(row, name)] if (theirs.status_code, body(theirs)) != (none.status_code, body(none)) else []
+            theirs, none = (
+                aiko.get(address(row, name)),
+                aiko.get(address(type(row)(pk=NO_ID), name)),
+            )
+            told += (
+                [address(row, name)]
+                if (theirs.status_code, body(theirs)) != (none.status_code, body(none))
+                else []
+            )
     assert told == []
 
 
@@ -291,7 +450,9 @@ def pressed(row: str, name: str) -> Any:
 
 
 def posted(name: str, row: str = "", which: int = 0) -> Any:
-    """The first (or another) of the bodies that the walk sends to a page of the rule, or of one of the account's rows."""
+    """The first (or another) of the bodies that the walk sends to a page of the rule, or of one of
+    the account's rows.
+    """
 
     def do(client: Client, own: SimpleNamespace) -> None:
         url = reverse(f"admin:{name}", args=[getattr(own, row).pk] if row else [])
@@ -309,21 +470,50 @@ def selected(client: Client, own: SimpleNamespace) -> None:
     client.post(listed(Tag), {"action": "select_tags", "_selected_action": [own.tags[0].pk]})
 
 
-MODELS = {"new member": Membership, "new invitation": Invitation, "new connection": Connection, "new rule": SyncRule}
+MODELS = {
+    "new member": Membership,
+    "new invitation": Invitation,
+    "new connection": Connection,
+    "new rule": SyncRule,
+}
 ATTEMPTS = {
     "rename the account": ({"owner"}, sent("account", name="Renamed KK")),
     "keep the log for less long": ({"owner"}, sent("account", retention_days="31")),
-    "add a member": ({"owner"}, sent("new member", account=lambda own: own.account.pk, who=lambda own: own.elsewhere.username, role="owner")),
+    "add a member": (
+        {"owner"},
+        sent(
+            "new member",
+            account=lambda own: own.account.pk,
+            who=lambda own: own.elsewhere.username,
+            role="owner",
+        ),
+    ),
     "change a member's role": ({"owner"}, sent("colleague_membership", role="owner")),
     "remove a member": ({"owner"}, deleted("colleague_membership")),
     "invite somebody": ({"owner"}, sent("new invitation", email="new@example.jp", role="owner")),
     "send an invitation again": ({"owner"}, pressed("invitation", "send_again")),
     "withdraw an invitation": ({"owner"}, deleted("invitation")),
-    "change an invitation": (set(), lambda client, own: client.post(page(own.invitation), {"email": "other@example.jp", "role": "owner"})),
-    "add a connection": ({"owner", "editor"}, sent("new connection", slug="new", system="sansan", secret="another-key-0001")),
+    "change an invitation": (
+        set(),
+        lambda client, own: client.post(
+            page(own.invitation), {"email": "other@example.jp", "role": "owner"}
+        ),
+    ),
+    "add a connection": (
+        {"owner", "editor"},
+        sent("new connection", slug="new", system="sansan", secret="another-key-0001"),
+    ),
     "change a key": ({"owner", "editor"}, sent("hubspot", secret="another-token-0001")),
     "delete a connection": ({"owner", "editor"}, deleted("spare")),
-    "add a rule": ({"owner", "editor"}, sent("new rule", slug="new", sansan=lambda own: own.sansan.pk, hubspot=lambda own: own.hubspot.pk)),
+    "add a rule": (
+        {"owner", "editor"},
+        sent(
+            "new rule",
+            slug="new",
+            sansan=lambda own: own.sansan.pk,
+            hubspot=lambda own: own.hubspot.pk,
+        ),
+    ),
     "change a rule": ({"owner", "editor"}, sent("rule", interval="60")),
     "change a mapping": ({"owner", "editor"}, sent("rule", **{"mappings-0-policy": "if_empty"})),
     "delete a rule": ({"owner", "editor"}, deleted("draft")),
@@ -331,38 +521,82 @@ ATTEMPTS = {
     **{
         f"press {name}": ({"owner", "editor", "operator"}, pressed(row, name))
         for row, name in (
-            ("sansan", "test_connection"), ("sansan", "refresh_tags"), ("rule", "sync_now"), ("rule", "pause"),
-            ("rule", "preview"), ("rule", "check_everything"), ("draft", "switch_on"), ("held", "resume"),
-            ("failing", "retry"), ("barred", "sync_again"),
+            ("sansan", "test_connection"),
+            ("sansan", "refresh_tags"),
+            ("rule", "sync_now"),
+            ("rule", "pause"),
+            ("rule", "preview"),
+            ("rule", "check_everything"),
+            ("draft", "switch_on"),
+            ("held", "resume"),
+            ("failing", "retry"),
+            ("barred", "sync_again"),
         )
     },
     "begin a set-up": ({"owner", "editor"}, posted("integration_setup")),
     "enter a key in a set-up": ({"owner", "editor"}, posted("integration_setup", which=2)),
-    "give a set-up another name": ({"owner", "editor"}, posted("integration_setup_connect", "draft")),
+    "give a set-up another name": (
+        {"owner", "editor"},
+        posted("integration_setup_connect", "draft"),
+    ),
     "choose tags in a set-up": ({"owner", "editor"}, posted("integration_setup_tags", "draft")),
     "map fields in a set-up": ({"owner", "editor"}, posted("integration_setup_configure", "rule")),
-    "ask for a card in a set-up": ({"owner", "editor"}, posted("integration_setup_configure", "rule", 3)),
+    "ask for a card in a set-up": (
+        {"owner", "editor"},
+        posted("integration_setup_configure", "rule", 3),
+    ),
     "limit a set-up": ({"owner", "editor"}, posted("integration_setup_limit", "rule")),
     "preview a set-up": ({"owner", "editor"}, posted("integration_setup_review", "rule")),
-    "try the cards of a reason again": ({"owner", "editor", "operator"}, posted("integration_health", "rule")),
-    "try some cards again": ({"owner", "editor", "operator"}, posted("integration_health", "rule", 1)),
-    "never sync a card": ({"owner", "editor", "operator"}, posted("integration_record_never", "record")),
+    "try the cards of a reason again": (
+        {"owner", "editor", "operator"},
+        posted("integration_health", "rule"),
+    ),
+    "try some cards again": (
+        {"owner", "editor", "operator"},
+        posted("integration_health", "rule", 1),
+    ),
+    "never sync a card": (
+        {"owner", "editor", "operator"},
+        posted("integration_record_never", "record"),
+    ),
     "take everything out": ({"owner", "editor", "auditor"}, exported),
     "suspend the account": (set(), posted("core_account_suspend", "account")),
     "let the account go": (set(), posted("core_account_leave", "suspended")),
     "resume the account": (set(), pressed("suspended", "resume")),
-    "change what became of an account": (set(), lambda client, own: client.post(page(own.departure), {"name": "nobody"})),
+    "change what became of an account": (
+        set(),
+        lambda client, own: client.post(page(own.departure), {"name": "nobody"}),
+    ),
     "delete what became of an account": (set(), deleted("departure")),
-    "change what happened": (set(), lambda client, own: client.post(page(own.entry), {"outcome": "failed", "name": "nobody"})),
-    "delete what happened": (set(), lambda client, own: [deleted(row)(client, own) for row in ("entry", "run", "record", "link")]),
+    "change what happened": (
+        set(),
+        lambda client, own: client.post(page(own.entry), {"outcome": "failed", "name": "nobody"}),
+    ),
+    "delete what happened": (
+        set(),
+        lambda client, own: [
+            deleted(row)(client, own) for row in ("entry", "run", "record", "link")
+        ],
+    ),
     "delete the account": (set(), deleted("account")),
-    "change a tag": (set(), lambda client, own: client.post(page(own.tags[0]), {"selected": "on", "name": "renamed"})),
-    "change a user": (set(), lambda client, own: client.post(page(own.colleague), {"username": "renamed", "is_superuser": "on"})),
+    "change a tag": (
+        set(),
+        lambda client, own: client.post(page(own.tags[0]), {"selected": "on", "name": "renamed"}),
+    ),
+    "change a user": (
+        set(),
+        lambda client, own: client.post(
+            page(own.colleague), {"username": "renamed", "is_superuser": "on"}
+        ),
+    ),
     "change a user's password": (
         set(),
-        lambda client, own: client.post(reverse("admin:auth_user_password_change", args=[own.colleague.pk]), {"password1": "a" * 20, "password2": "a" * 20}),
+        lambda client, own: client.post(
+            reverse("admin:auth_user_password_change", args=[own.colleague.pk]),
+            {"password1": "a" * 20, "password2": "a" * 20},
+        ),
     ),
-}  # fmt: skip
+}
 
 OF_THE_SUSPENDED = ("let the account go", "resume the account", "add a member")
 
@@ -374,21 +608,35 @@ def stored() -> dict[str, list[Any]]:
         for table in set(connection.introspection.table_names()) - {"django_session"}:
             cursor.execute(f'SELECT * FROM "{table}" ORDER BY 1')
             columns = [column[0] for column in cursor.description]
-            found[table] = [[value for name, value in zip(columns, row, strict=True) if name != "last_login"] for row in cursor.fetchall()]
+            found[table] = [
+                [value for name, value in zip(columns, row, strict=True) if name != "last_login"]
+                for row in cursor.fetchall()
+            ]
     return found
 
 
 @pytest.fixture
 def attempted(acme, birch, dan, queued):
-    """Whether an attempt changes anything at all: an ``attempt`` of ``client`` on rows of ``own``."""
+    """Whether an attempt changes anything at all: an ``attempt`` of ``client`` on rows of
+    ``own``.
+    """
     for own in (acme, birch):
         own.colleague_membership = own.colleague.memberships.get()
         with in_account(own.account):
-            own.held = SyncRule.objects.create(account=own.account, slug="held", state="held", sansan=own.sansan, hubspot=own.hubspot)
+            own.held = SyncRule.objects.create(
+                account=own.account,
+                slug="held",
+                state="held",
+                sansan=own.sansan,
+                hubspot=own.hubspot,
+            )
             SyncRun.objects.filter(pk=own.open_run.pk).update(state="succeeded")
-        # Another account, ready to be deleted. Only who asks for it is a member: with two accounts the forms ask which.
+        # Another account, ready to be deleted. Only who asks for it is a member: with two accounts
+        # the forms ask which.
         left = {"active": False, "suspended_for": "it leaves", "exported_at": timezone.now()}
-        own.suspended = Account.objects.create(slug=f"{own.slug}-two", name=f"{own.slug} two", **left)
+        own.suspended = Account.objects.create(
+            slug=f"{own.slug}-two", name=f"{own.slug} two", **left
+        )
         own.elsewhere = User.objects.create_user(f"{own.slug}-elsewhere")
         joins(own.elsewhere, own.suspended, Role.VIEWER)
 
@@ -420,19 +668,32 @@ def test_who_may_not_changes_nothing(acme, birch, attempted, dan, who):
     """Emi owns Acme, and that gives her nothing at birch."""
     emi = team(acme, "emi", Role.OWNER)
     joins(emi, birch, Role.VIEWER)
-    client, own = {"nobody": (Client(), acme), "dan": (dan, acme), "chie": (browser(birch.owner), acme), "emi": (browser(emi), birch)}[who]
+    client, own = {
+        "nobody": (Client(), acme),
+        "dan": (dan, acme),
+        "chie": (browser(birch.owner), acme),
+        "emi": (browser(emi), birch),
+    }[who]
     # Whoever may add a connection or invite somebody does so in an account of their own.
     others = {
-        what: attempt for what, (_, attempt) in ATTEMPTS.items() if what not in ("add a connection", "enter a key in a set-up", "invite somebody")
+        what: attempt
+        for what, (_, attempt) in ATTEMPTS.items()
+        if what not in ("add a connection", "enter a key in a set-up", "invite somebody")
     }
-    assert {what: changed for what, attempt in others.items() if (changed := attempted(client, own, attempt))} == {}
+    assert {
+        what: changed
+        for what, attempt in others.items()
+        if (changed := attempted(client, own, attempt))
+    } == {}
 
 
 # Guessing: an answer about another account's row is the answer about no row
 
 
 # What differs from one answer to the next, and what only repeats the question.
-FLEETING = re.compile(r'<time.*?</time>|name="csrfmiddlewaretoken" value="\w+"|_changelist_filters=[^"&]*', re.DOTALL)
+FLEETING = re.compile(
+    r'<time.*?</time>|name="csrfmiddlewaretoken" value="\w+"|_changelist_filters=[^"&]*', re.DOTALL
+)
 
 
 def seen(client: Client, url: str, *terms: Any) -> tuple[int, str]:
@@ -445,16 +706,31 @@ def seen(client: Client, url: str, *terms: Any) -> tuple[int, str]:
 
 
 FILTERS = {
-    "rule": "rule", "rule__id__exact": "rule", "run": "run", "account": "account", "account__id__exact": "account", "connection": "sansan",
-    "sansan": "sansan", "hubspot": "hubspot", "link": "link", "record_id": "record",
-}  # fmt: skip
+    "rule": "rule",
+    "rule__id__exact": "rule",
+    "run": "run",
+    "account": "account",
+    "account__id__exact": "account",
+    "connection": "sansan",
+    "sansan": "sansan",
+    "hubspot": "hubspot",
+    "link": "link",
+    "record_id": "record",
+}
 
 
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: model.__name__)
 def test_no_filter_tells_an_id_of_another_account(aiko, birch, model):
     asked = [(name, getattr(birch, row).pk) for name, row in FILTERS.items()]
-    asked += [(name, row.pk) for name in ("id", "pk__in") for row in rows_of(birch) if type(row) is model]
-    told = [(name, pk) for name, pk in asked if seen(aiko, listed(model, **{name: pk}), pk) != seen(aiko, listed(model, **{name: NO_ID}), NO_ID)]
+    asked += [
+        (name, row.pk) for name in ("id", "pk__in") for row in rows_of(birch) if type(row) is model
+    ]
+    told = [
+        (name, pk)
+        for name, pk in asked
+        if seen(aiko, listed(model, **{name: pk}), pk)
+        != seen(aiko, listed(model, **{name: NO_ID}), NO_ID)
+    ]
     assert told == []
 
 
@@ -472,22 +748,31 @@ TERMS = {
 
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: model.__name__)
 def test_no_search_tells_what_another_account_has(aiko, birch, model):
-    none = {nothing: seen(aiko, listed(model, q=nothing), nothing) for nothing in ("one@nowhere.example.jp", "00000000-0000-4000-8000-000000000000")}
+    none = {
+        nothing: seen(aiko, listed(model, q=nothing), nothing)
+        for nothing in ("one@nowhere.example.jp", "00000000-0000-4000-8000-000000000000")
+    }
     for term in (str(find(birch)) for find in TERMS.values()):
-        assert seen(aiko, listed(model, q=term), term) == next(answer for nothing, answer in none.items() if ("@" in nothing) == ("@" in term))
+        assert seen(aiko, listed(model, q=term), term) == next(
+            answer for nothing, answer in none.items() if ("@" in nothing) == ("@" in term)
+        )
 
 
 def test_what_is_searched_for_there_finds_something_here(aiko, acme, birch):
     """Or the test above would prove nothing; and no export finds more than its list."""
     for find in TERMS.values():
-        assert any(aiko.get(listed(model, q=find(acme))).context["cl"].result_count for model in LISTS)
+        assert any(
+            aiko.get(listed(model, q=find(acme))).context["cl"].result_count for model in LISTS
+        )
         assert body(aiko.get(address(AuditEntry, "export", q=find(birch)))).count("\n") == 1
 
 
 def test_a_search_across_the_site_names_no_row(aiko, birch):
     for term in ("birch", "rule"):
         for more in ("", "&extended=1"):
-            assert not marks(birch).search(body(aiko.get(f"/admin/search/?s={term}{more}")).replace(term, ""))
+            assert not marks(birch).search(
+                body(aiko.get(f"/admin/search/?s={term}{more}")).replace(term, "")
+            )
 
 
 def test_autocomplete_ends_at_the_scope(acme, birch, aiko):
@@ -496,7 +781,12 @@ def test_autocomplete_ends_at_the_scope(acme, birch, aiko):
     for model in apps.get_models():
         for field in (field for field in model._meta.get_fields() if isinstance(field, ForeignKey)):
             for term in ("", "birch", "chie"):
-                at = {"app_label": model._meta.app_label, "model_name": model._meta.model_name, "field_name": field.name, "term": term}
+                at = {
+                    "app_label": model._meta.app_label,
+                    "model_name": model._meta.model_name,
+                    "field_name": field.name,
+                    "term": term,
+                }
                 response = aiko.get(reverse("admin:autocomplete", query=at))
                 assert response.status_code in (200, 403, 404), at
                 assert response.status_code != 200 or not marks(birch).search(body(response)), at
@@ -507,7 +797,9 @@ def test_autocomplete_ends_at_the_scope(acme, birch, aiko):
 def test_choices_end_at_the_scope(acme, birch, aiko):
     form = aiko.get(address(SyncRule, "add")).context["adminform"].form
     with all_accounts():
-        assert {one.account_id for name in ("sansan", "hubspot") for one in form.fields[name].queryset} == {acme.account.pk}
+        assert {
+            one.account_id for name in ("sansan", "hubspot") for one in form.fields[name].queryset
+        } == {acme.account.pk}
         member_form = aiko.get(address(Membership, "add")).context["adminform"].form
         assert list(member_form.fields["account"].queryset) == [acme.account]
 
@@ -524,7 +816,12 @@ def test_emi_sees_both_and_changes_one(acme, birch, emi):
 
 def test_a_rule_never_joins_two_accounts(acme, birch, emi):
     Membership.objects.filter(user__username="emi").update(role=Role.OWNER)
-    wrongs = {"account": acme.account.pk, "slug": "crossed", "sansan": acme.sansan.pk, "hubspot": birch.hubspot.pk}
+    wrongs = {
+        "account": acme.account.pk,
+        "slug": "crossed",
+        "sansan": acme.sansan.pk,
+        "hubspot": birch.hubspot.pk,
+    }
     response = send(emi, address(SyncRule, "add"), **wrongs)
     assert "another account" in str(response.context["adminform"].form.errors["hubspot"])
     with all_accounts():
@@ -533,7 +830,9 @@ def test_a_rule_never_joins_two_accounts(acme, birch, emi):
 
 def test_a_tag_of_an_account_that_one_may_only_look_at_stays(acme, birch, emi):
     chosen = [acme.tags[0].pk, birch.tags[0].pk]
-    response = emi.post(listed(Tag), {"action": "select_tags", "_selected_action": chosen}, follow=True)
+    response = emi.post(
+        listed(Tag), {"action": "select_tags", "_selected_action": chosen}, follow=True
+    )
     assert "birch-sansan: your role may look" in " ".join(map(str, response.context["messages"]))
     with all_accounts():
         assert list(Tag.objects.filter(selected=True)) == [acme.tags[0]]
@@ -543,7 +842,12 @@ def test_an_inline_row_of_another_account_is_refused(aiko, acme, birch):
     form = form_of(aiko.get(page(acme.rule)))
     theirs = {"mappings-0-id": birch.mappings[0].pk, "mappings-0-hubspot": "stolen"}
     moved = {"mappings-0-rule": birch.rule.pk, "mappings-0-hubspot": "stolen"}
-    extra = {"mappings-TOTAL_FORMS": 4, "mappings-3-rule": birch.rule.pk, "mappings-3-sansan": "title", "mappings-3-hubspot": "stolen"}
+    extra = {
+        "mappings-TOTAL_FORMS": 4,
+        "mappings-3-rule": birch.rule.pk,
+        "mappings-3-sansan": "title",
+        "mappings-3-hubspot": "stolen",
+    }
     before = stored()
     for changed in (theirs, moved, extra):
         assert aiko.post(page(acme.rule), form | changed).status_code == 200
@@ -558,12 +862,46 @@ NONSENSE = {
     "order": ["o=x", "o=-99.1", "o=1.-2.3.4.5.6.7", "o=--1"],
     "search": ["q=%00", "q=%FF%FE", "q=@", "q=%F0%9F%92%B3", "q='", f"q={HUGE}", "q=" + "x" * 5000],
     "run": ["run=%00", "run=abc", "run=%D9%A3", "run=%23", "run=-1", f"run={HUGE}"],
-    "rule": ["rule=abc", "rule=-1", "rule=%00", "rule=", f"rule={HUGE}", f"rule=%20{HUGE}", f"rule=9_{HUGE}", f"e=1&rule={HUGE}"],
-    "account": ["account=abc", "account=-1", "account=%00", f"account={HUGE}", f"account=%20{HUGE}", f"account__in=1,{HUGE}"],
+    "rule": [
+        "rule=abc",
+        "rule=-1",
+        "rule=%00",
+        "rule=",
+        f"rule={HUGE}",
+        f"rule=%20{HUGE}",
+        f"rule=9_{HUGE}",
+        f"e=1&rule={HUGE}",
+    ],
+    "account": [
+        "account=abc",
+        "account=-1",
+        "account=%00",
+        f"account={HUGE}",
+        f"account=%20{HUGE}",
+        f"account__in=1,{HUGE}",
+    ],
     "connection": ["connection=x", "hubspot=x", "hubspot=%00", f"hubspot={HUGE}"],
-    "choice": ["selected=2", "bucket=%00", "reason=%00", "outcome__exact=x", "state__exact=%00", "kind__exact=x"],
-    "first day": ["day_from=nonsense", "day_from=%00", "day_from=2026-02-31", "day_from=9999-12-31", "day_from=0001-01-01"],
-    "last day": ["day_to=nonsense", "day_to=0001-01-01", "day_to=2026-01-01&day_from=2026-12-31", "day_to=9999-12-31"],
+    "choice": [
+        "selected=2",
+        "bucket=%00",
+        "reason=%00",
+        "outcome__exact=x",
+        "state__exact=%00",
+        "kind__exact=x",
+    ],
+    "first day": [
+        "day_from=nonsense",
+        "day_from=%00",
+        "day_from=2026-02-31",
+        "day_from=9999-12-31",
+        "day_from=0001-01-01",
+    ],
+    "last day": [
+        "day_to=nonsense",
+        "day_to=0001-01-01",
+        "day_to=2026-01-01&day_from=2026-12-31",
+        "day_to=9999-12-31",
+    ],
     "field": [
         "id=abc",
         "id__in=1,x",
@@ -575,10 +913,16 @@ NONSENSE = {
         "credentials__startswith=g",
         "values__a__b=1",
     ],
-    "way around": ["account__memberships__user__password__startswith=p", "_to_field=slug", "_to_field=id", "_changelist_filters=%00"],
+    "way around": [
+        "account__memberships__user__password__startswith=p",
+        "_to_field=slug",
+        "_to_field=id",
+        "_changelist_filters=%00",
+    ],
 }
 
-# The lists that have such a filter or such a column: for the others it is one more field that is not there.
+# The lists that have such a filter or such a column: for the others it is one more field that is
+# not there.
 KNOWN_TO = {
     "run": (AuditEntry, Record),
     "rule": (AuditEntry, Record, SyncRun),
@@ -591,16 +935,41 @@ KNOWN_TO = {
 
 @pytest.mark.parametrize("kind", NONSENSE)
 def test_nonsense_in_an_address_is_no_failure(acme, aiko, emi, kind):
-    """In the lists of one account and in the export; and, where pages are put together from two accounts, in those."""
+    """In the lists of one account and in the export; and, where pages are put together from two
+    accounts, in those.
+    """
     aiko.raise_request_exception = emi.raise_request_exception = False
-    asked = [(aiko, listed(model)) for model in LISTS if kind not in KNOWN_TO or model in KNOWN_TO[kind]]
+    asked = [
+        (aiko, listed(model)) for model in LISTS if kind not in KNOWN_TO or model in KNOWN_TO[kind]
+    ]
     asked += [(aiko, address(AuditEntry, "export"))]
-    asked += [(emi, listed(model)) for model in (Tag, AuditEntry) if kind in ("page", "order", "account", "last day")]
-    failing = [f"{url}?{query}" for query in NONSENSE[kind] for client, url in asked if client.get(f"{url}?{query}").status_code >= 500]
+    asked += [
+        (emi, listed(model))
+        for model in (Tag, AuditEntry)
+        if kind in ("page", "order", "account", "last day")
+    ]
+    failing = [
+        f"{url}?{query}"
+        for query in NONSENSE[kind]
+        for client, url in asked
+        if client.get(f"{url}?{query}").status_code >= 500
+    ]
     assert not failing, "\n".join(failing)
 
 
-@pytest.mark.parametrize("query", ["", "s=", "s=rule", "s=rule&page=2", "s=rule&page=abc", "s=rule&page=0", "s=%00", "s=rule&extended=1"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "s=",
+        "s=rule",
+        "s=rule&page=2",
+        "s=rule&page=abc",
+        "s=rule&page=0",
+        "s=%00",
+        "s=rule&extended=1",
+    ],
+)
 def test_nonsense_in_a_search_across_the_site_is_no_failure(aiko, query):
     aiko.raise_request_exception = False
     assert aiko.get(f"/admin/search/?{query}").status_code < 500
@@ -609,26 +978,44 @@ def test_nonsense_in_a_search_across_the_site_is_no_failure(aiko, query):
 @pytest.mark.parametrize("id", ["abc", "0", "-1", "9" * 40, "5504000_2F", "%00", "1/../2", "٣"])
 def test_nonsense_in_place_of_an_id_is_no_row(aiko, root, id):
     aiko.raise_request_exception = root.raise_request_exception = False
-    assert {root.get(f"{listed(User)}{id}/{name}/", follow=True).status_code for name in ("change", "password")} <= {403, 404}
+    assert {
+        root.get(f"{listed(User)}{id}/{name}/", follow=True).status_code
+        for name in ("change", "password")
+    } <= {403, 404}
     for model in LISTS:
         home = listed(model)
-        assert {aiko.get(f"{home}{id}/{name}/").status_code for name in ("change", "history", "delete")} <= {403, 404}, model
-        assert aiko.post(f"{home}{id}/press/sync_now/", follow=True).status_code in (403, 404), model
+        assert {
+            aiko.get(f"{home}{id}/{name}/").status_code for name in ("change", "history", "delete")
+        } <= {403, 404}, model
+        assert aiko.post(f"{home}{id}/press/sync_now/", follow=True).status_code in (403, 404), (
+            model
+        )
 
 
 @pytest.mark.parametrize(
-    "data", [{}, {"action": "delete_selected"}, {"action": "no_such"}, {"action": "select_tags", "_selected_action": ["x", "\0"]}]
+    "data",
+    [
+        {},
+        {"action": "delete_selected"},
+        {"action": "no_such"},
+        {"action": "select_tags", "_selected_action": ["x", "\0"]},
+    ],
 )
 def test_nonsense_sent_to_a_list_is_no_failure(acme, aiko, data):
     aiko.raise_request_exception = False
     before = stored()
     for model in LISTS:
-        some = {"_selected_action": [row.pk for row in rows_of(acme) if type(row) is model], "post": "yes"}
+        some = {
+            "_selected_action": [row.pk for row in rows_of(acme) if type(row) is model],
+            "post": "yes",
+        }
         assert aiko.post(listed(model), some | data).status_code < 500
     assert stored() == before
 
 
-@pytest.mark.parametrize("model", [Account, Membership, Connection, SyncRule, User], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [Account, Membership, Connection, SyncRule, User], ids=lambda model: model.__name__
+)
 def test_a_form_that_says_nothing_is_sent_back(acme, root, model):
     root.raise_request_exception = False
     management = {f"mappings-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}

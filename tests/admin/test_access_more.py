@@ -1,4 +1,5 @@
-"""What the walk of test_access.py does not ask: other verbs than GET and POST, the filters of the lists, what each role may read, and forms that
+"""What the walk of test_access.py does not ask: other verbs than GET and POST, the filters of the
+lists, what each role may read, and forms that
 are sent with the ids of another account."""
 
 from __future__ import annotations
@@ -60,7 +61,12 @@ def test_no_other_verb_opens_or_changes_anything(acme, birch, who, verb):
         other = birch if who == "ben" else acme
         if response.status_code >= 500 or marks(other).search(shown) or "very-secret" in shown:
             found.append((url, response.status_code))
-        if url in named and who == "chie" and response.status_code == 200 and (verb != "options" or shown.strip()):
+        if (
+            url in named
+            and who == "chie"
+            and response.status_code == 200
+            and (verb != "options" or shown.strip())
+        ):
             found.append((url, "opens"))
         if client.session.get("_auth_user_id") is None:
             client.force_login(User.objects.get(username=who))
@@ -79,7 +85,10 @@ def choices_of(changelist: Any) -> list[tuple[str, Any]]:
             name = getattr(spec, "lookup_kwarg", "") or spec.expected_parameters()[0]
             values = [value for value, _label in spec.field.flatchoices] or ["1", "0"]
         else:
-            name, values = spec.parameter_name, [value for value, _label in spec.lookup_choices] or ["1"]
+            name, values = (
+                spec.parameter_name,
+                [value for value, _label in spec.lookup_choices] or ["1"],
+            )
         found += [(name, value) for value in values]
     return found
 
@@ -88,23 +97,38 @@ def choices_of(changelist: Any) -> list[tuple[str, Any]]:
 def test_no_choice_of_a_filter_shows_another_account(acme, birch, emi, model):
     """To Aiko's people, of each role; Emi, who is of both, is told of no others either."""
     cedar = Account.objects.create(slug="cedar", name="cedar-name")
-    for user in (*(team(acme, f"ben-{role}", role) for role in Role.values), User.objects.get(username="emi")):
-        client, mine = browser(user), {acme.account} | ({birch.account} if user.username == "emi" else set())
+    for user in (
+        *(team(acme, f"ben-{role}", role) for role in Role.values),
+        User.objects.get(username="emi"),
+    ):
+        client, mine = (
+            browser(user),
+            {acme.account} | ({birch.account} if user.username == "emi" else set()),
+        )
         response = client.get(listed(model))
         if response.status_code == 403:
             assert model in (Membership, Invitation) and user.username not in ("ben-owner", "emi")
             continue
         offered = choices_of(response.context["cl"])
         assert {one.filter_specs != [] for one in [response.context["cl"]]} == {bool(offered)}
-        # What is offered (to Emi all of it, to the others some of each filter), and the same question about an account that is nobody's of them.
-        some = [one for one in offered if user.username == "emi" or [name for name, _ in offered[: offered.index(one)]].count(one[0]) < 3]
+        # What is offered (to Emi all of it, to the others some of each filter), and the same
+        # question about an account that is nobody's of them.
+        some = [
+            one
+            for one in offered
+            if user.username == "emi"
+            or [name for name, _ in offered[: offered.index(one)]].count(one[0]) < 3
+        ]
         for name, value in (*some, ("account", cedar.pk)):
             shown = client.get(listed(model, **{name: value}))
             text = body(shown)
             assert shown.status_code in (200, 302) and "cedar-name" not in text, (name, value)
             assert birch.account in mine or not marks(birch).search(text), (name, value)
             found = rows_on(shown) if shown.status_code == 200 else []
-            assert {one if model is Account else one.account for one in found} <= mine, (name, value)
+            assert {one if model is Account else one.account for one in found} <= mine, (
+                name,
+                value,
+            )
 
 
 # What each role may read
@@ -113,7 +137,10 @@ WHOLE = {OWNER, EDITOR, AUDITOR}
 READ = {
     "the audit log as a file": (WHOLE, lambda own: address(AuditEntry, "export")),
     "the history": (WHOLE, lambda own: f"{HOME}history/"),
-    "the history of a key": (WHOLE, lambda own: f"{HOME}history/?kind=connection&id={own.hubspot.pk}"),
+    "the history of a key": (
+        WHOLE,
+        lambda own: f"{HOME}history/?kind=connection&id={own.hubspot.pk}",
+    ),
     "what was changed of a rule": (WHOLE, lambda own: address(own.rule, "history")),
     "what was changed of a connection": (WHOLE, lambda own: address(own.hubspot, "history")),
     "what was changed of an account": (WHOLE, lambda own: address(own.account, "history")),
@@ -125,17 +152,37 @@ READ = {
     "an invitation": ({OWNER}, lambda own: page(own.invitation)),
     "somebody to invite": ({OWNER}, lambda own: address(Invitation, "add")),
     "a set-up to begin": ({OWNER, EDITOR}, lambda own: f"{HOME}setup/"),
-    "how a test goes": ({OWNER, EDITOR}, lambda own: reverse("admin:integration_setup_connection", args=[own.hubspot.pk])),
+    "how a test goes": (
+        {OWNER, EDITOR},
+        lambda own: reverse("admin:integration_setup_connection", args=[own.hubspot.pk]),
+    ),
     **{
-        f"a set-up: {name}": ({OWNER, EDITOR}, lambda own, name=name: reverse(f"admin:integration_setup_{name}", args=[own.rule.pk]))
-        for name in ("connect", "tags", "tags_count", "configure", "limit", "review", "review_state")
+        f"a set-up: {name}": (
+            {OWNER, EDITOR},
+            lambda own, name=name: reverse(f"admin:integration_setup_{name}", args=[own.rule.pk]),
+        )
+        for name in (
+            "connect",
+            "tags",
+            "tags_count",
+            "configure",
+            "limit",
+            "review",
+            "review_state",
+        )
     },
     "a rule to add": ({OWNER, EDITOR}, lambda own: address(SyncRule, "add")),
     "a connection to add": ({OWNER, EDITOR}, lambda own: address(Connection, "add")),
     "a rule to delete": ({OWNER, EDITOR}, lambda own: address(own.draft, "delete")),
     "an account to add": (set(), lambda own: address(Account, "add")),
-    "an account to suspend": (set(), lambda own: reverse("admin:core_account_suspend", args=[own.account.pk])),
-    "an account to delete": (set(), lambda own: reverse("admin:core_account_leave", args=[own.account.pk])),
+    "an account to suspend": (
+        set(),
+        lambda own: reverse("admin:core_account_suspend", args=[own.account.pk]),
+    ),
+    "an account to delete": (
+        set(),
+        lambda own: reverse("admin:core_account_leave", args=[own.account.pk]),
+    ),
     "users": (set(), lambda own: listed(User)),
     "workers": (set(), lambda own: listed(Heartbeat)),
     "queued tasks": (set(), lambda own: listed(OrmQ)),
@@ -157,7 +204,9 @@ def test_a_role_reads_what_it_may_and_nothing_else(acme, birch, what):
     may, url = READ[what]
     people = {role: team(acme, f"ben-{role}", role) for role in Role.values}
     for user in people.values():
-        joins(user, birch, Role.VIEWER)  # which gives nobody more at Acme, nor what they are here at birch
+        joins(
+            user, birch, Role.VIEWER
+        )  # which gives nobody more at Acme, nor what they are here at birch
     got = {role: browser(user).get(url(acme)) for role, user in people.items()}
     assert {role for role, response in got.items() if response.status_code == 200} == may
     assert {response.status_code for role, response in got.items() if role not in may} <= {403, 404}
@@ -178,7 +227,9 @@ def signed_in_to_hubspot(client: Client, own: Any) -> None:
 
 
 def asked_of_health(**data: Any) -> Any:
-    return lambda client, own: client.post(reverse("admin:integration_health", args=[own.rule.pk]), data)
+    return lambda client, own: client.post(
+        reverse("admin:integration_health", args=[own.rule.pk]), data
+    )
 
 
 def asked_of_record(name: str, **data: Any) -> Any:
@@ -189,21 +240,53 @@ RUN, CHANGE = {OWNER, EDITOR, OPERATOR}, {OWNER, EDITOR}
 MORE = {
     "choose a value": (RUN, asked_of_record("choose", side="sansan", property="jobtitle")),
     "choose for everybody": (RUN, asked_of_health(action="choose_hubspot")),
-    "deselect a tag": (CHANGE, lambda client, own: client.post(listed(Tag), {"action": "deselect_tags", "_selected_action": [own.tags[1].pk]})),
+    "deselect a tag": (
+        CHANGE,
+        lambda client, own: client.post(
+            listed(Tag), {"action": "deselect_tags", "_selected_action": [own.tags[1].pk]}
+        ),
+    ),
     "add a mapping": (
         CHANGE,
-        sent("rule", **{"mappings-TOTAL_FORMS": 4, "mappings-3-sansan": "departmentName", "mappings-3-hubspot": "department", "mappings-3-policy": "always", "mappings-3-position": 3}),
+        sent(
+            "rule",
+            **{
+                "mappings-TOTAL_FORMS": 4,
+                "mappings-3-sansan": "departmentName",
+                "mappings-3-hubspot": "department",
+                "mappings-3-policy": "always",
+                "mappings-3-position": 3,
+            },
+        ),
     ),
     "delete a mapping": (CHANGE, sent("rule", **{"mappings-0-DELETE": "on"})),
     "sign in to HubSpot": (CHANGE, signed_in_to_hubspot),
     "test the keys of a set-up": (CHANGE, posted("integration_setup_connect", "draft", 1)),
     "count the cards of a set-up": (CHANGE, posted("integration_setup_tags", "draft", 2)),
-    "save and sync": (CHANGE, lambda client, own: client.post(reverse("admin:integration_setup_review", args=[own.held.pk]), {"action": "save"})),
+    "save and sync": (
+        CHANGE,
+        lambda client, own: client.post(
+            reverse("admin:integration_setup_review", args=[own.held.pk]), {"action": "save"}
+        ),
+    ),
     "delete a key of its webhooks": (CHANGE, sent("hubspot", webhook_secret="another-secret")),
-    "sign in to HubSpot from nowhere": (set(), lambda client, own: client.get(reverse("admin:integration_setup_oauth", query={"state": "", "code": "c"}))),
-    "press what is no button": (set(), lambda client, own: [client.post(press(own.rule, name)) for name in ("move", "delete", "enqueue", "press")]),
-    "leave by GET": (set(), lambda client, own: [client.get(press(own.rule, name)) for name in ("sync_now", "pause")]),
-}  # fmt: skip
+    "sign in to HubSpot from nowhere": (
+        set(),
+        lambda client, own: client.get(
+            reverse("admin:integration_setup_oauth", query={"state": "", "code": "c"})
+        ),
+    ),
+    "press what is no button": (
+        set(),
+        lambda client, own: [
+            client.post(press(own.rule, name)) for name in ("move", "delete", "enqueue", "press")
+        ],
+    ),
+    "leave by GET": (
+        set(),
+        lambda client, own: [client.get(press(own.rule, name)) for name in ("sync_now", "pause")],
+    ),
+}
 
 
 @pytest.fixture
@@ -211,10 +294,19 @@ def furnished(acme, birch, attempted, settings):
     settings.HUBSPOT_CLIENT_ID, settings.HUBSPOT_CLIENT_SECRET = "an-app", "its-secret"
     for own in (acme, birch):
         with in_account(own.account):
-            Link.objects.filter(pk=own.link.pk).update(clashes={"jobtitle": ["a", "b", "hold", "rule"]})
+            Link.objects.filter(pk=own.link.pk).update(
+                clashes={"jobtitle": ["a", "b", "hold", "rule"]}
+            )
             rows.record(own.rule, f"{own.slug}-C9", bucket="held", reason="conflict", link=own.link)
             Tag.objects.filter(pk=own.tags[1].pk).update(selected=True)
-            SyncRun.objects.create(account=own.account, rule=own.held, kind="preview", trigger="person", state="succeeded", ended_at=timezone.now())
+            SyncRun.objects.create(
+                account=own.account,
+                rule=own.held,
+                kind="preview",
+                trigger="person",
+                state="succeeded",
+                ended_at=timezone.now(),
+            )
     return attempted
 
 
@@ -228,8 +320,17 @@ def test_a_role_does_what_it_may_and_nothing_else(acme, furnished, what):
 @pytest.mark.parametrize("who", ["nobody", "dan", "chie", "emi"])
 def test_who_may_not_changes_nothing(acme, birch, furnished, emi, dan, who):
     """Emi owns Acme, and may only look at birch."""
-    client, own = {"nobody": (Client(), acme), "dan": (dan, acme), "chie": (browser(birch.owner), acme), "emi": (emi, birch)}[who]
-    assert {what: changed for what, (_, attempt) in MORE.items() if (changed := furnished(client, own, attempt))} == {}
+    client, own = {
+        "nobody": (Client(), acme),
+        "dan": (dan, acme),
+        "chie": (browser(birch.owner), acme),
+        "emi": (emi, birch),
+    }[who]
+    assert {
+        what: changed
+        for what, (_, attempt) in MORE.items()
+        if (changed := furnished(client, own, attempt))
+    } == {}
 
 
 # Forms with the ids of another account
@@ -244,13 +345,19 @@ def answered(client: Client, url: str, data: dict[str, Any], *terms: Any) -> tup
 
 
 def test_no_form_tells_an_id_of_another_account(acme, birch, aiko):
-    """Sent with another account's id, each answers as it does for an id that nobody has, and changes nothing."""
+    """Sent with another account's id, each answers as it does for an id that nobody has, and
+    changes nothing.
+    """
     new, rule, member = address(SyncRule, "add"), page(acme.rule), address(Membership, "add")
     invited, key = address(Invitation, "add"), address(Connection, "add")
     setup, begun = f"{HOME}setup/", reverse("admin:integration_setup_connect", args=[acme.draft.pk])
     configure = reverse("admin:integration_setup_configure", args=[acme.draft.pk])
     health = reverse("admin:integration_health", args=[acme.rule.pk])
-    blank = form_of(aiko.get(new)) | {"slug": "new", "sansan": acme.sansan.pk, "hubspot": acme.hubspot.pk}
+    blank = form_of(aiko.get(new)) | {
+        "slug": "new",
+        "sansan": acme.sansan.pk,
+        "hubspot": acme.hubspot.pk,
+    }
     ends = {"sansan": acme.sansan.pk, "hubspot": acme.hubspot.pk, "slug": "new"}
     asked = [
         (new, "sansan", birch.sansan.pk, blank),
@@ -267,7 +374,12 @@ def test_no_form_tells_an_id_of_another_account(acme, birch, aiko):
         (health, "record", birch.record.pk, {"action": "retry"}),
         (listed(Tag), "_selected_action", birch.tags[0].pk, {"action": "select_tags"}),
         ("/admin/switch/", "account", birch.account.pk, {}),
-        (configure, "row-0-id", birch.mappings[0].pk, bodies(acme, configure)[0] | {"row-0-hubspot": "Not A Name"}),
+        (
+            configure,
+            "row-0-id",
+            birch.mappings[0].pk,
+            bodies(acme, configure)[0] | {"row-0-hubspot": "Not A Name"},
+        ),
     ]
     told, before = [], stored()
     for url, name, theirs, data in asked:
@@ -288,14 +400,25 @@ def test_the_way_to_a_page_tells_nothing(acme, birch, aiko):
         from tests.admin.world import content_type
 
         theirs, none = (aiko.get(f"{kind}{content_type(row)}/{pk}/") for pk in (row.pk, NO_ID))
-        assert (theirs.status_code, body(theirs)) == (none.status_code, body(none)) and theirs.status_code == 404
+        assert (theirs.status_code, body(theirs)) == (
+            none.status_code,
+            body(none),
+        ) and theirs.status_code == 404
 
 
 # Ways out
 
 
 @pytest.mark.parametrize(
-    "to", ["//evil.example", "\\\\evil.example", "/\\evil.example", "https://evil.example/admin/", "javascript:alert(1)", "https:evil.example"]
+    "to",
+    [
+        "//evil.example",
+        "\\\\evil.example",
+        "/\\evil.example",
+        "https://evil.example/admin/",
+        "javascript:alert(1)",
+        "https:evil.example",
+    ],
 )
 def test_no_address_leads_away(acme, aiko, to):
     password = "three blind carps swim"
@@ -306,18 +429,30 @@ def test_no_address_leads_away(acme, aiko, to):
         Client().post(f"{reverse('admin:login')}?next={to}", said),
         browser(acme.owner).post("/admin/switch/", {"account": acme.account.pk, "next": to}),
     ]
-    sent += [browser(acme.owner).post("/i18n/setlang/", {"language": "ja", "next": to}), browser(acme.owner).post("/admin/logout/", {"next": to})]
+    sent += [
+        browser(acme.owner).post("/i18n/setlang/", {"language": "ja", "next": to}),
+        browser(acme.owner).post("/admin/logout/", {"next": to}),
+    ]
     for response in sent:
-        assert "evil" not in response.get("Location", "") and "javascript" not in response.get("Location", ""), response.request["PATH_INFO"]
+        assert "evil" not in response.get("Location", "") and "javascript" not in response.get(
+            "Location", ""
+        ), response.request["PATH_INFO"]
 
 
 def test_no_page_is_kept_by_a_cache(acme, aiko):
     """Whoever signs out on a shared machine leaves nothing behind the back button."""
-    open_ones = [url for url in (*plain(), *addresses_of(acme)) if url.startswith("/admin/") and "jsi18n" not in url and "logout" not in url]
+    open_ones = [
+        url
+        for url in (*plain(), *addresses_of(acme))
+        if url.startswith("/admin/") and "jsi18n" not in url and "logout" not in url
+    ]
     kept = []
     for url in open_ones:
         response = aiko.get(url)
-        if response.status_code == 200 and not ("no-store" in response.get("Cache-Control", "") and "private" in response.get("Cache-Control", "")):
+        if response.status_code == 200 and not (
+            "no-store" in response.get("Cache-Control", "")
+            and "private" in response.get("Cache-Control", "")
+        ):
             kept.append((url, response.get("Cache-Control", "")))
     assert kept == []
 
@@ -327,7 +462,11 @@ def test_every_post_needs_its_token(acme):
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(acme.owner)
     before = stored()
-    passed = [url for url in (*plain(), *addresses_of(acme)) if url.startswith("/admin/") and strict.post(url).status_code not in (403, 404)]
+    passed = [
+        url
+        for url in (*plain(), *addresses_of(acme))
+        if url.startswith("/admin/") and strict.post(url).status_code not in (403, 404)
+    ]
     assert passed == [] and stored() == before
 
 
@@ -348,8 +487,15 @@ def test_a_session_is_worth_what_its_user_may_now(acme, how):
         user.memberships.update(role=Role.VIEWER)
     else:
         user.memberships.all().delete()
-    assert client.get(listed(Membership)).status_code == (302 if how in ("password", "switched off") else 403)
+    assert client.get(listed(Membership)).status_code == (
+        302 if how in ("password", "switched off") else 403
+    )
     before = stored()
-    for url in (page(acme.account), press(acme.rule, "sync_now"), press(acme.account, "export"), address(acme.colleague.memberships.get(), "delete")):
+    for url in (
+        page(acme.account),
+        press(acme.rule, "sync_now"),
+        press(acme.account, "export"),
+        address(acme.colleague.memberships.get(), "delete"),
+    ):
         client.post(url, {"name": "taken", "post": "yes"})
     assert stored() == before

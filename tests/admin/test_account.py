@@ -15,7 +15,13 @@ def stored(own):
 
 
 def test_an_owner_changes_name_time_zone_and_retention(acme, aiko):
-    send(aiko, page(acme.account), name="Acme Holdings", timezone="Europe/Berlin", retention_days="90")
+    send(
+        aiko,
+        page(acme.account),
+        name="Acme Holdings",
+        timezone="Europe/Berlin",
+        retention_days="90",
+    )
     one = stored(acme)
     assert (one.name, one.timezone, one.retention_days) == ("Acme Holdings", "Europe/Berlin", 90)
 
@@ -30,7 +36,15 @@ def test_slug_and_switch_are_the_platform_s(acme, aiko, root):
 
 
 def test_a_superuser_makes_an_account(root):
-    send(root, address(Account, "add"), slug="fuji", name="Fuji KK", timezone="Asia/Tokyo", retention_days="400", active="on")
+    send(
+        root,
+        address(Account, "add"),
+        slug="fuji",
+        name="Fuji KK",
+        timezone="Asia/Tokyo",
+        retention_days="400",
+        active="on",
+    )
     assert Account.objects.get(slug="fuji").name == "Fuji KK"
 
 
@@ -41,7 +55,8 @@ BAD = {
     "a retention under a month": ("retention_days", "29"),
     "a retention in words": ("retention_days", "long"),
     "a retention under zero": ("retention_days", "-1"),
-    # The sweep takes it from today's date: where that falls before the year 1, nothing of anybody's is swept any more.
+    # The sweep takes it from today's date: where that falls before the year 1, nothing of anybody's
+    # is swept any more.
     "a retention of longer than there are dates": ("retention_days", "999999999"),
 }
 
@@ -63,17 +78,27 @@ def test_who_is_no_owner_looks_only(acme, ben):
 
 
 def test_an_owner_makes_no_account(aiko):
-    assert aiko.get(address(Account, "add")).status_code == aiko.post(address(Account, "add"), {"slug": "x"}).status_code == 403
+    assert (
+        aiko.get(address(Account, "add")).status_code
+        == aiko.post(address(Account, "add"), {"slug": "x"}).status_code
+        == 403
+    )
 
 
 def test_nobody_deletes_an_account(acme, aiko, root):
     for one in (aiko, root):
         assert one.post(address(acme.account, "delete"), {"post": "yes"}).status_code == 403
-        one.post(listed(Account), {"action": "delete_selected", "_selected_action": [acme.account.pk], "post": "yes"})
+        one.post(
+            listed(Account),
+            {"action": "delete_selected", "_selected_action": [acme.account.pk], "post": "yes"},
+        )
     assert stored(acme)
 
 
 def test_the_list_shows_one_s_own_and_how_many_belong_to_it(acme, birch, aiko, emi, root):
     assert [(one.slug, one.members) for one in rows_on(aiko.get(listed(Account)))] == [("acme", 3)]
-    assert [(one.slug, one.members) for one in rows_on(emi.get(listed(Account)))] == [("acme", 3), ("birch", 3)]
+    assert [(one.slug, one.members) for one in rows_on(emi.get(listed(Account)))] == [
+        ("acme", 3),
+        ("birch", 3),
+    ]
     assert [one.slug for one in rows_on(root.get(listed(Account, q="birch")))] == ["birch"]

@@ -41,14 +41,20 @@ def test_another_site_s_page_presses_nothing(acme):
 
 def test_each_button_of_the_page_is_a_form_of_its_own_with_a_token(acme, aiko):
     seen = body(aiko.get(page(acme.rule)))
-    forms = re.findall(r'<form method="post" action="([^"]+/press/[^"]+)">(.*?)</form>', seen, re.DOTALL)
-    assert [url for url, _ in forms] == [press(acme.rule, one.name) for one in aiko.get(page(acme.rule)).context["buttons"]]
+    forms = re.findall(
+        r'<form method="post" action="([^"]+/press/[^"]+)">(.*?)</form>', seen, re.DOTALL
+    )
+    assert [url for url, _ in forms] == [
+        press(acme.rule, one.name) for one in aiko.get(page(acme.rule)).context["buttons"]
+    ]
     assert all("csrfmiddlewaretoken" in inside and 'type="submit"' in inside for _, inside in forms)
     # A form inside the page's own would be dropped by the browser.
     assert seen.index("/press/") < seen.index('id="syncrule_form"')
 
 
-@pytest.mark.parametrize("name", ["no_such", "delete_model", "get_queryset", "press", "save_model", "__init__"])
+@pytest.mark.parametrize(
+    "name", ["no_such", "delete_model", "get_queryset", "press", "save_model", "__init__"]
+)
 def test_only_what_is_a_button_can_be_pressed(acme, aiko, name):
     assert aiko.post(press(acme.rule, name)).status_code == 404
 
@@ -78,7 +84,13 @@ RIGHTS = {
     (Invitation, "send_again"): OWN,
     **dict.fromkeys([(Connection, name) for name in ("test_connection", "refresh_tags")], OPERATE),
     (Connection, "sign_in"): EDIT,
-    **dict.fromkeys([(SyncRule, name) for name in ("switch_on", "resume", "sync_now", "preview", "check_everything", "pause")], OPERATE),
+    **dict.fromkeys(
+        [
+            (SyncRule, name)
+            for name in ("switch_on", "resume", "sync_now", "preview", "check_everything", "pause")
+        ],
+        OPERATE,
+    ),
     **dict.fromkeys([(SyncRule, "discard"), (SyncRule, "bring_back")], EDIT),
     **dict.fromkeys([(Record, name) for name in ("retry", "sync_again")], OPERATE),
 }
@@ -86,4 +98,8 @@ RIGHTS = {
 
 def test_every_button_asks_for_its_right():
     """A new button must be added here, which is a decision."""
-    assert {(model, name): getattr(page, name).button.right for model, page in site._registry.items() for name in page.buttons} == RIGHTS
+    assert {
+        (model, name): getattr(page, name).button.right
+        for model, page in site._registry.items()
+        for name in page.buttons
+    } == RIGHTS

@@ -42,7 +42,16 @@ def test_what_can_be_an_id(text, id):
 
 def tags(own, n):
     with in_account(own.account):
-        Tag.objects.bulk_create(Tag(account=own.account, connection=own.sansan, external_id=f"t{i}", name=f"{i:03}", type="public") for i in range(n))
+        Tag.objects.bulk_create(
+            Tag(
+                account=own.account,
+                connection=own.sansan,
+                external_id=f"t{i}",
+                name=f"{i:03}",
+                type="public",
+            )
+            for i in range(n)
+        )
 
 
 @pytest.mark.parametrize(("who", "total"), [("aiko", 33), ("emi", 56), ("root", 56)])
@@ -67,7 +76,9 @@ def test_a_long_list_is_counted_so_far_only(acme, aiko, monkeypatch):
     for _ in range(70):
         entry(acme.run, acme.record)
     seen = aiko.get(listed(AuditEntry))
-    assert "60+ rows" in " ".join(body(seen).split()) and "filter or search to reach the others" in body(seen)
+    assert "60+ rows" in " ".join(
+        body(seen).split()
+    ) and "filter or search to reach the others" in body(seen)
     assert len(rows_on(aiko.get(listed(AuditEntry, p=2)))) == 10
 
 
@@ -81,7 +92,15 @@ def test_an_empty_list_says_what_would_stand_there():
 def test_an_empty_list_of_rules_leads_to_the_set_up():
     fuji = browser(member("fumi", rows.account("fuji")))
     seen = body(fuji.get(listed(SyncRule)))
-    assert re.search(rf'href="{reverse("admin:integration_setup")}" class="mb-button mb-primary">.*?Set up a sync<', seen, re.S)
+    assert re.search(
+        (
+            rf'href="{reverse("admin:integration_setup")}" class="mb-button mb-primary">.*?Set '
+            r"up a "
+            r"sync<"
+        ),
+        seen,
+        re.S,
+    )
 
 
 def test_who_may_not_add_is_not_asked_to(acme, ben):
@@ -101,7 +120,10 @@ def test_a_list_that_filters_have_emptied_leads_back(acme, aiko):
 def test_whoever_sees_one_account_is_not_told_which(acme, birch, aiko, emi):
     for model in (Connection, SyncRule, AuditEntry):
         one, two = aiko.get(listed(model)), emi.get(listed(model))
-        assert "account" not in one.context["cl"].list_display and "account" in two.context["cl"].list_display
+        assert (
+            "account" not in one.context["cl"].list_display
+            and "account" in two.context["cl"].list_display
+        )
         assert 'name="account"' not in body(one) and 'name="account"' in body(two)
 
 
@@ -109,13 +131,20 @@ def test_the_filter_offers_one_s_own_accounts(acme, birch, emi, root):
     elsewhere = rows.account("cedar")
     for one, offered in ((emi, False), (root, True)):
         seen = body(one.get(listed(SyncRule)))
-        assert f'<option value="{acme.account.pk}"' in seen and f'<option value="{birch.account.pk}"' in seen
+        assert (
+            f'<option value="{acme.account.pk}"' in seen
+            and f'<option value="{birch.account.pk}"' in seen
+        )
         assert (f'<option value="{elsewhere.pk}"' in seen) is offered
-    assert {rule.account_id for rule in rows_on(emi.get(listed(SyncRule, account=birch.account.pk)))} == {birch.account.pk}
+    assert {
+        rule.account_id for rule in rows_on(emi.get(listed(SyncRule, account=birch.account.pk)))
+    } == {birch.account.pk}
 
 
 def test_choices_of_two_accounts_say_whose_they_are(acme, birch, emi, aiko):
-    assert "birch / birch-cards" in body(emi.get(listed(AuditEntry))) and "acme / " not in body(aiko.get(listed(AuditEntry)))
+    assert "birch / birch-cards" in body(emi.get(listed(AuditEntry))) and "acme / " not in body(
+        aiko.get(listed(AuditEntry))
+    )
 
 
 # The form
@@ -123,7 +152,9 @@ def test_choices_of_two_accounts_say_whose_they_are(acme, birch, emi, aiko):
 
 def test_whoever_has_one_account_is_not_asked_which(acme, birch, aiko, root):
     for model in (Connection, SyncRule):
-        assert 'name="account"' not in body(aiko.get(address(model, "add"))) and 'name="account"' in body(root.get(address(model, "add")))
+        assert 'name="account"' not in body(
+            aiko.get(address(model, "add"))
+        ) and 'name="account"' in body(root.get(address(model, "add")))
 
 
 def test_no_form_opens_another_in_a_window(acme, aiko, root):

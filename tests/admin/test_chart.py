@@ -30,7 +30,12 @@ quick = settings(max_examples=60, derandomize=True, deadline=None, database=None
 
 
 def day(back: int = 0, took: tuple[float, ...] = (), **values: int) -> DayFigures:
-    return DayFigures(day=TODAY - timedelta(days=back), latency=add_times([], took), slowest=max(took, default=0), **values)
+    return DayFigures(
+        day=TODAY - timedelta(days=back),
+        latency=add_times([], took),
+        slowest=max(took, default=0),
+        **values,
+    )
 
 
 def points(drawn):
@@ -40,32 +45,50 @@ def points(drawn):
 def test_nothing_is_drawn_of_nothing():
     drawn = draw_chart([], TODAY)
     assert (drawn["line"], drawn["longest"], drawn["rows"], drawn["most"]) == ("", "", [], 1)
-    assert len(drawn["bars"]) == CHART_DAYS and all((bar["h"], bar["bad_h"]) == (0, 0) for bar in drawn["bars"])
+    assert len(drawn["bars"]) == CHART_DAYS and all(
+        (bar["h"], bar["bad_h"]) == (0, 0) for bar in drawn["bars"]
+    )
 
 
 def test_the_days_end_today_and_each_has_its_place():
     drawn = draw_chart([], TODAY)
     assert (drawn["first"], drawn["last"]) == (TODAY - timedelta(days=CHART_DAYS - 1), TODAY)
-    assert [bar["x"] for bar in drawn["bars"]] == [i * DAY_WIDTH for i in range(CHART_DAYS)] and drawn["width"] == CHART_DAYS * DAY_WIDTH
-    assert [bar["day"] for bar in drawn["bars"]] == [TODAY - timedelta(days=back) for back in range(CHART_DAYS - 1, -1, -1)]
+    assert [bar["x"] for bar in drawn["bars"]] == [
+        i * DAY_WIDTH for i in range(CHART_DAYS)
+    ] and drawn["width"] == CHART_DAYS * DAY_WIDTH
+    assert [bar["day"] for bar in drawn["bars"]] == [
+        TODAY - timedelta(days=back) for back in range(CHART_DAYS - 1, -1, -1)
+    ]
 
 
 def test_the_tallest_bar_fills_the_height_and_the_others_are_in_proportion():
-    drawn = draw_chart([day(0, created=50, updated=30, linked=20), day(1, created=50), day(2, failed=25)], TODAY)
+    drawn = draw_chart(
+        [day(0, created=50, updated=30, linked=20), day(1, created=50), day(2, failed=25)], TODAY
+    )
     *_, third, second, first = drawn["bars"]
     assert drawn["most"] == 100
     assert (first["good"], first["h"], first["y"]) == (100, CHART_HEIGHT, 0)
     assert (second["h"], second["y"]) == (CHART_HEIGHT // 2, CHART_HEIGHT // 2)
-    assert (third["h"], third["bad_h"], third["bad_y"]) == (0, CHART_HEIGHT // 4, CHART_HEIGHT - CHART_HEIGHT // 4)
+    assert (third["h"], third["bad_h"], third["bad_y"]) == (
+        0,
+        CHART_HEIGHT // 4,
+        CHART_HEIGHT - CHART_HEIGHT // 4,
+    )
 
 
 def test_what_failed_stands_on_what_was_written():
     bar = draw_chart([day(0, created=3, failed=1)], TODAY)["bars"][-1]
-    assert (bar["y"], bar["bad_y"] + bar["bad_h"], bar["bad_y"]) == (CHART_HEIGHT - bar["h"], bar["y"], 0)
+    assert (bar["y"], bar["bad_y"] + bar["bad_h"], bar["bad_y"]) == (
+        CHART_HEIGHT - bar["h"],
+        bar["y"],
+        0,
+    )
 
 
 def test_days_outside_are_not_drawn():
-    drawn = draw_chart([day(CHART_DAYS, created=900), day(-1, created=900), day(3, created=2)], TODAY)
+    drawn = draw_chart(
+        [day(CHART_DAYS, created=900), day(-1, created=900), day(3, created=2)], TODAY
+    )
     assert drawn["most"] == 2 and [row["figures"].created for row in drawn["rows"]] == [2]
 
 
@@ -76,7 +99,10 @@ def test_the_table_has_the_newest_day_first_and_no_day_without_anything():
 
 def test_the_line_goes_through_the_days_on_which_something_arrived():
     drawn = draw_chart([day(0, (100.0,)), day(3, (50.0,)), day(1, created=5)], TODAY)
-    assert [x for x, _ in points(drawn)] == [(CHART_DAYS - 4) * DAY_WIDTH + BAR_WIDTH // 2, (CHART_DAYS - 1) * DAY_WIDTH + BAR_WIDTH // 2]
+    assert [x for x, _ in points(drawn)] == [
+        (CHART_DAYS - 4) * DAY_WIDTH + BAR_WIDTH // 2,
+        (CHART_DAYS - 1) * DAY_WIDTH + BAR_WIDTH // 2,
+    ]
     (_, lower), (_, highest) = points(drawn)
     assert highest == 6 < lower < CHART_HEIGHT and drawn["longest"] == "1 min 40 s"
 
@@ -94,14 +120,29 @@ def test_what_arrived_in_no_time_is_drawn_at_the_bottom():
 @quick
 @given(
     st.lists(
-        st.tuples(st.integers(0, CHART_DAYS - 1), st.integers(0, 10**6), st.integers(0, 10**6), st.lists(st.floats(0.01, 1e6), max_size=4)), max_size=8
+        st.tuples(
+            st.integers(0, CHART_DAYS - 1),
+            st.integers(0, 10**6),
+            st.integers(0, 10**6),
+            st.lists(st.floats(0.01, 1e6), max_size=4),
+        ),
+        max_size=8,
     )
 )
 def test_nothing_is_drawn_outside_of_the_chart(rows):
-    days = {back: day(back, tuple(took), created=good, failed=bad) for back, good, bad, took in rows}
+    days = {
+        back: day(back, tuple(took), created=good, failed=bad) for back, good, bad, took in rows
+    }
     drawn = draw_chart(days.values(), TODAY)
     for bar in drawn["bars"]:
-        assert 0 <= bar["bad_y"] <= bar["bad_y"] + bar["bad_h"] == bar["y"] <= bar["y"] + bar["h"] == CHART_HEIGHT
+        assert (
+            0
+            <= bar["bad_y"]
+            <= bar["bad_y"] + bar["bad_h"]
+            == bar["y"]
+            <= bar["y"] + bar["h"]
+            == CHART_HEIGHT
+        )
     assert all(0 <= x <= drawn["width"] and 0 <= y <= CHART_HEIGHT for x, y in points(drawn))
 
 
@@ -142,11 +183,18 @@ def test_the_page_s_drawing_has_plain_numbers_in_any_language(acme, aiko, langua
                 slowest=4.0,
             )
     with translation.override(language):
-        seen = body(aiko.get(reverse("admin:integration_health", args=[acme.rule.pk]), headers={"accept-language": language}))
+        seen = body(
+            aiko.get(
+                reverse("admin:integration_health", args=[acme.rule.pk]),
+                headers={"accept-language": language},
+            )
+        )
     svg = re.search(r"<svg.*?</svg>", seen, re.DOTALL).group()
     numbers = re.findall(r'\b(?:x|y|width|height)="([^"]*)"', svg)
     assert len(numbers) > 100 and all(re.fullmatch(r"-?\d+(\.\d+)?", number) for number in numbers)
-    assert re.fullmatch(r"[\d ]+-?[\d ]*", re.search(r'viewBox="([^"]*)"', svg).group(1).replace("-", "")) and re.search(r'points="[\d, ]+"', svg)
+    assert re.fullmatch(
+        r"[\d ]+-?[\d ]*", re.search(r'viewBox="([^"]*)"', svg).group(1).replace("-", "")
+    ) and re.search(r'points="[\d, ]+"', svg)
     assert "<title>" in svg and 'role="img"' in svg and "aria-label" in svg
 
 

@@ -20,7 +20,9 @@ def clash(acme):
     """Acme's linked card waits for a choice."""
     with in_account(acme.account):
         Link.objects.filter(pk=acme.link.pk).update(clashes=TITLE)
-        Record.objects.filter(pk=acme.record.pk).update(bucket="held", reason="conflict", detail="jobtitle", due_at=None, link=acme.link)
+        Record.objects.filter(pk=acme.record.pk).update(
+            bucket="held", reason="conflict", detail="jobtitle", due_at=None, link=acme.link
+        )
     return acme
 
 
@@ -40,14 +42,26 @@ def is_due(own) -> bool:
 
 def test_both_values_and_who_decides_are_shown(clash, aiko):
     seen = body(aiko.get(page(clash.record)))
-    for text in ("Edited in HubSpot", "部長", "Head of sales", "Waits for your choice", "Take the card&#x27;s", "Keep HubSpot&#x27;s"):
+    for text in (
+        "Edited in HubSpot",
+        "部長",
+        "Head of sales",
+        "Waits for your choice",
+        "Take the card&#x27;s",
+        "Keep HubSpot&#x27;s",
+    ):
         assert text in seen or text.replace("&#x27;", "'") in seen, text
 
 
-@pytest.mark.parametrize(("winner", "by", "says"), [("sansan", "rule", "the rule says so"), ("hubspot", "field", "this field's mapping says so")])
+@pytest.mark.parametrize(
+    ("winner", "by", "says"),
+    [("sansan", "rule", "the rule says so"), ("hubspot", "field", "this field's mapping says so")],
+)
 def test_what_decided_is_said(clash, aiko, winner, by, says):
     with in_account(clash.account):
-        Link.objects.filter(pk=clash.link.pk).update(clashes={"jobtitle": ["部長", "Head", winner, by]})
+        Link.objects.filter(pk=clash.link.pk).update(
+            clashes={"jobtitle": ["部長", "Head", winner, by]}
+        )
     assert says in body(aiko.get(page(clash.record))).replace("&#x27;", "'")
 
 
@@ -76,21 +90,34 @@ def test_a_choice_is_kept_with_what_was_seen_and_by_whom(clash, aiko, side):
 )
 def test_nonsense_chooses_nothing_and_is_told(clash, aiko, data):
     response = aiko.post(choose(clash.record), data, follow=True)
-    assert response.status_code == 200 and told(response) and chosen(clash) == {} and not is_due(clash)
+    assert (
+        response.status_code == 200 and told(response) and chosen(clash) == {} and not is_due(clash)
+    )
 
 
 def test_by_a_link_nothing_is_chosen(clash, aiko):
-    assert aiko.get(choose(clash.record), {"property": "jobtitle", "side": "sansan"}).status_code == 405
+    assert (
+        aiko.get(choose(clash.record), {"property": "jobtitle", "side": "sansan"}).status_code
+        == 405
+    )
 
 
 @pytest.mark.parametrize("ben", [Role.VIEWER, Role.AUDITOR], indirect=True)
 def test_who_only_looks_cannot_choose(clash, ben):
     assert "Take the card" not in body(ben.get(page(clash.record)))
-    assert ben.post(choose(clash.record), {"property": "jobtitle", "side": "sansan"}).status_code == 403 and chosen(clash) == {}
+    assert (
+        ben.post(choose(clash.record), {"property": "jobtitle", "side": "sansan"}).status_code
+        == 403
+        and chosen(clash) == {}
+    )
 
 
 def test_another_account_is_not_there(clash, chie):
-    assert chie.post(choose(clash.record), {"property": "jobtitle", "side": "sansan"}).status_code == 404 and chosen(clash) == {}
+    assert (
+        chie.post(choose(clash.record), {"property": "jobtitle", "side": "sansan"}).status_code
+        == 404
+        and chosen(clash) == {}
+    )
 
 
 def test_all_of_a_rule_at_once(clash, aiko):
@@ -101,9 +128,17 @@ def test_all_of_a_rule_at_once(clash, aiko):
 
 
 def test_an_entry_keeps_both_values(clash, aiko):
-    one = entry(clash.run, clash.record, reason="contact_differs", clashes={"jobtitle": ["部長", "Head of sales", "sansan", "rule"]})
+    one = entry(
+        clash.run,
+        clash.record,
+        reason="contact_differs",
+        clashes={"jobtitle": ["部長", "Head of sales", "sansan", "rule"]},
+    )
     seen = body(aiko.get(page(one)))
-    assert all(text in seen for text in ("Edited in HubSpot", "Head of sales", "The card wins", "the rule says so"))
+    assert all(
+        text in seen
+        for text in ("Edited in HubSpot", "Head of sales", "The card wins", "the rule says so")
+    )
 
 
 # The other side
@@ -112,12 +147,35 @@ def test_an_entry_keeps_both_values(clash, aiko):
 def test_contacts_have_a_side_of_their_own(acme, aiko):
     with in_account(acme.account):
         type(acme.rule).objects.filter(pk=acme.rule.pk).update(direction="both", card_cap=7)
-        values = {"account": acme.account, "rule": acme.rule, "connection": acme.rule.hubspot, "digest": "d", "changed_at": acme.record.changed_at}
+        values = {
+            "account": acme.account,
+            "rule": acme.rule,
+            "connection": acme.rule.hubspot,
+            "digest": "d",
+            "changed_at": acme.record.changed_at,
+        }
         one = Record.objects.create(
-            **values, side="contact", external_id="9001", name="Dan Delta", bucket="waiting", reason="daily_cap", read_at=acme.record.read_at
+            **values,
+            side="contact",
+            external_id="9001",
+            name="Dan Delta",
+            bucket="waiting",
+            reason="daily_cap",
+            read_at=acme.record.read_at,
         )
     url = reverse("admin:integration_health", args=[acme.rule.pk])
-    cards, contacts = (body(aiko.get(url, query)) for query in ({"stand": "waiting"}, {"stand": "waiting", "side": "contact"}))
-    assert "Dan Delta" not in cards and "Dan Delta" in contacts and "0 of 7 cards made today" in contacts
+    cards, contacts = (
+        body(aiko.get(url, query))
+        for query in ({"stand": "waiting"}, {"stand": "waiting", "side": "contact"})
+    )
+    assert (
+        "Dan Delta" not in cards
+        and "Dan Delta" in contacts
+        and "0 of 7 cards made today" in contacts
+    )
     seen = body(aiko.get(page(one)))
-    assert "A contact that may become a card" in seen and "Never make a card of this contact" in seen and "side by side" not in seen
+    assert (
+        "A contact that may become a card" in seen
+        and "Never make a card of this contact" in seen
+        and "side by side" not in seen
+    )

@@ -56,9 +56,14 @@ def test_no_page_holds_a_key(acme, aiko, root):
     send(aiko, page(acme.hubspot), secret=NEW)
     for one in (aiko, root):
         for url in (
-            listed(Connection), *(address(acme.hubspot, name) for name in ("change", "history")), address(acme.spare, "delete"),
-            page(acme.rule), listed(SyncRule), listed(Tag), reverse("admin:index"),
-        ):  # fmt: skip
+            listed(Connection),
+            *(address(acme.hubspot, name) for name in ("change", "history")),
+            address(acme.spare, "delete"),
+            page(acme.rule),
+            listed(SyncRule),
+            listed(Tag),
+            reverse("admin:index"),
+        ):
             seen = body(one.get(url))
             assert NEW not in seen and OLD not in seen and "gAAAA" not in seen
 
@@ -70,7 +75,9 @@ def test_a_form_with_an_error_does_not_repeat_the_key(acme, aiko):
 
 
 @pytest.mark.parametrize(("system", "name"), [("sansan", "api_key"), ("hubspot", "access_token")])
-def test_a_new_connection_is_stored_encrypted_and_tested_by_a_worker(acme, aiko, queued, system, name):
+def test_a_new_connection_is_stored_encrypted_and_tested_by_a_worker(
+    acme, aiko, queued, system, name
+):
     tasks = queued(lambda: send(aiko, address(Connection, "add"), system=system, **ADD))
     made = stored(acme, slug="second")
     assert made.credentials == {name: NEW} and (made.hint, made.health) == ("****9Z4Q", "untested")
@@ -99,10 +106,26 @@ def test_what_was_not_asked_for_is_not_written(acme, aiko):
         database,
     ) as queries:
         send(aiko, page(acme.hubspot), slug="renamed", rate_calls="5", rate_seconds="1")
-    (written,) = [one["sql"] for one in queries if one["sql"].startswith('UPDATE "integration_connection"')]
-    assert {name for name in ("slug", "rate_calls", "rate_seconds", "health", "lease_token", "schema", "credentials") if f'"{name}" =' in written} == {
-        "slug", "rate_calls", "rate_seconds",
-    }  # fmt: skip
+    (written,) = [
+        one["sql"] for one in queries if one["sql"].startswith('UPDATE "integration_connection"')
+    ]
+    assert {
+        name
+        for name in (
+            "slug",
+            "rate_calls",
+            "rate_seconds",
+            "health",
+            "lease_token",
+            "schema",
+            "credentials",
+        )
+        if f'"{name}" =' in written
+    } == {
+        "slug",
+        "rate_calls",
+        "rate_seconds",
+    }
 
 
 BAD = {
@@ -127,7 +150,12 @@ def test_a_bad_key_is_told_at_its_field(acme, aiko, queued, secret):
     typed = ADD | {"system": "hubspot", "secret": secret, "rate_calls": "7", "rate_seconds": "2"}
     assert queued(lambda: seen.append(send(aiko, address(Connection, "add"), **typed))) == []
     assert errors(seen[0]).keys() == {"secret"}
-    assert {"slug": "second", "system": "hubspot", "rate_calls": "7", "rate_seconds": "2"}.items() <= form_of(seen[0]).items()
+    assert {
+        "slug": "second",
+        "system": "hubspot",
+        "rate_calls": "7",
+        "rate_seconds": "2",
+    }.items() <= form_of(seen[0]).items()
     with in_account(acme.account):
         assert Connection.objects.count() == 3
 
@@ -141,14 +169,22 @@ def test_a_held_rule_is_named_when_its_connection_has_a_new_key(acme, aiko):
 
 def test_who_may_not_change_a_key_has_no_field_for_it(acme, ben, aiko):
     for text in ('name="secret"', "API key or access token"):
-        assert text in body(aiko.get(page(acme.hubspot))) and text not in body(ben.get(page(acme.hubspot)))
+        assert text in body(aiko.get(page(acme.hubspot))) and text not in body(
+            ben.get(page(acme.hubspot))
+        )
 
 
 # The other fields
 
 
 def test_a_slug_is_there_once_in_an_account(acme, birch, aiko):
-    assert "Short name already exists" in str(errors(send(aiko, address(Connection, "add"), **ADD | {"system": "sansan", "slug": "acme-spare"})))
+    assert "Short name already exists" in str(
+        errors(
+            send(
+                aiko, address(Connection, "add"), **ADD | {"system": "sansan", "slug": "acme-spare"}
+            )
+        )
+    )
     send(aiko, address(Connection, "add"), **ADD | {"system": "sansan", "slug": "birch-spare"})
     assert stored(acme, slug="birch-spare").account_id == acme.account.pk
 
@@ -187,7 +223,13 @@ def test_neither_system_nor_account_nor_what_we_saw_comes_from_a_browser(acme, b
     }
     send(aiko, page(acme.hubspot), slug="renamed", **forged)
     one = stored(acme, pk=acme.hubspot.pk)
-    assert (one.slug, one.system, one.health, one.hint, one.secret) == ("renamed", "hubspot", "ok", "****t-7Q", OLD)
+    assert (one.slug, one.system, one.health, one.hint, one.secret) == (
+        "renamed",
+        "hubspot",
+        "ok",
+        "****t-7Q",
+        OLD,
+    )
     assert (one.remote_id, one.link_property) == ("acme-portal", False)
 
 
@@ -228,7 +270,9 @@ def test_the_list_and_its_filters(acme, aiko, query, found):
 def test_a_connection_says_what_it_sees(acme, aiko):
     with in_account(acme.account):
         Tag.objects.filter(pk=acme.tags[0].pk).update(selected=True)
-        Connection.objects.filter(pk=acme.hubspot.pk).update(schema={name: {"type": "string"} for name in ("email", "company")})
+        Connection.objects.filter(pk=acme.hubspot.pk).update(
+            schema={name: {"type": "string"} for name in ("email", "company")}
+        )
     assert "3 tags, 1 selected" in body(aiko.get(page(acme.sansan)))
     assert "2 contact properties" in body(aiko.get(page(acme.hubspot)))
 
@@ -237,17 +281,29 @@ def test_a_connection_says_what_it_sees(acme, aiko):
 
 
 @pytest.mark.parametrize(
-    ("which", "name", "task"), [("hubspot", "test_connection", "check"), ("sansan", "test_connection", "check"), ("sansan", "refresh_tags", "tags")]
+    ("which", "name", "task"),
+    [
+        ("hubspot", "test_connection", "check"),
+        ("sansan", "test_connection", "check"),
+        ("sansan", "refresh_tags", "tags"),
+    ],
 )
 def test_a_button_asks_a_worker(acme, aiko, queued, which, name, task):
     one = getattr(acme, which)
-    assert queued(lambda: aiko.post(press(one, name))) == [(f"integration.tasks.{task}", (acme.account.pk, one.pk))]
+    assert queued(lambda: aiko.post(press(one, name))) == [
+        (f"integration.tasks.{task}", (acme.account.pk, one.pk))
+    ]
     assert stored(acme, pk=one.pk).health == "ok"
 
 
 def test_hubspot_has_no_tags_to_refresh(acme, aiko, queued):
-    assert [one.name for one in aiko.get(page(acme.hubspot)).context["buttons"]] == ["test_connection"]
-    assert [one.name for one in aiko.get(page(acme.sansan)).context["buttons"]] == ["test_connection", "refresh_tags"]
+    assert [one.name for one in aiko.get(page(acme.hubspot)).context["buttons"]] == [
+        "test_connection"
+    ]
+    assert [one.name for one in aiko.get(page(acme.sansan)).context["buttons"]] == [
+        "test_connection",
+        "refresh_tags",
+    ]
     assert queued(lambda: aiko.post(press(acme.hubspot, "refresh_tags"))) == []
 
 
@@ -272,7 +328,9 @@ def test_tags_go_with_a_connection_that_nothing_uses(acme, aiko):
         spare = Connection(account=acme.account, slug="spare-sansan", system="sansan")
         spare.set_secret(NEW)
         spare.save()
-        Tag.objects.create(account=acme.account, connection=spare, external_id="T9", name="nine", type="public")
+        Tag.objects.create(
+            account=acme.account, connection=spare, external_id="T9", name="nine", type="public"
+        )
     assert "nine" in body(aiko.get(address(spare, "delete")))
     aiko.post(address(spare, "delete"), {"post": "yes"})
     with in_account(acme.account):
@@ -317,18 +375,30 @@ def test_a_connection_whose_key_is_lost_can_be_deleted(acme, lost, aiko):
 
 @pytest.mark.parametrize("who", ["owner", "root"])
 def test_an_account_that_is_being_deleted_gets_no_new_key(acme, root, who):
-    """Its credentials were destroyed at once. A form that was open then, or a consent that comes late, must not bring new ones."""
+    """Its credentials were destroyed at once.
+
+    A form that was open then, or a consent that comes late, must not bring new ones.
+    """
     client = root if who == "root" else browser(acme.owner)
     form, new = (
         form_of(client.get(page(acme.hubspot))),
-        {"account": acme.account.pk, "slug": "late", "system": "sansan", "secret": "another-key-0001"},
+        {
+            "account": acme.account.pk,
+            "slug": "late",
+            "system": "sansan",
+            "secret": "another-key-0001",
+        },
     )
     Account.objects.filter(pk=acme.account.pk).update(active=False, leaving_at=timezone.now())
     before = whole_database()
-    assert client.post(page(acme.hubspot), form | {"secret": "another-token-0001"}).status_code == 403
+    assert (
+        client.post(page(acme.hubspot), form | {"secret": "another-token-0001"}).status_code == 403
+    )
     client.post(address(Connection, "add"), new)
     assert whole_database() == before
-    assert client.get(page(acme.hubspot)).status_code == 200, "looking stays possible until its rows are gone"
+    assert client.get(page(acme.hubspot)).status_code == 200, (
+        "looking stays possible until its rows are gone"
+    )
 
 
 def test_a_consent_that_comes_back_to_a_suspended_account_is_left_alone(acme, aiko, settings):
@@ -336,5 +406,10 @@ def test_a_consent_that_comes_back_to_a_suspended_account_is_left_alone(acme, ai
     aiko.post(press(acme.hubspot, "sign_in"))
     Account.objects.filter(pk=acme.account.pk).update(active=False)
     before = whole_database()
-    aiko.get(reverse("admin:integration_setup_oauth", query={"state": aiko.session["hubspot_oauth"]["state"], "code": "a-code"}))
+    aiko.get(
+        reverse(
+            "admin:integration_setup_oauth",
+            query={"state": aiko.session["hubspot_oauth"]["state"], "code": "a-code"},
+        )
+    )
     assert whole_database() == before

@@ -22,10 +22,15 @@ CASES = {
 
 @pytest.mark.parametrize(("before", "after", "old", "new"), CASES.values(), ids=CASES)
 def test_pieces(before, after, old, new):
-    assert tuple("".join(f"[{text}]" if differs else text for text, differs in side) for side in cut_into_pieces(before, after)) == (old, new)
+    assert tuple(
+        "".join(f"[{text}]" if differs else text for text, differs in side)
+        for side in cut_into_pieces(before, after)
+    ) == (old, new)
 
 
-@pytest.mark.parametrize(("before", "after"), [("課長", "部長"), ("a b c", "a c d"), ("", "x"), ("x" * 400, "y")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("課長", "部長"), ("a b c", "a c d"), ("", "x"), ("x" * 400, "y")]
+)
 def test_no_letter_is_lost(before, after):
     old, new = cut_into_pieces(before, after)
     assert ("".join(text for text, _ in old), "".join(text for text, _ in new)) == (before, after)

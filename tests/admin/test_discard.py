@@ -1,4 +1,6 @@
-"""A draft that nobody goes on with: out of every list, kept for the audit log, and brought back by a button."""
+"""A draft that nobody goes on with: out of every list, kept for the audit log, and brought back by
+a button.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,14 @@ def buttons(browser, rule):
 
 
 def shown(browser):
-    """Whether it is among the rules of the overview and its drafts, the drafts of the set-up, and the list of rules."""
+    """Whether it is among the rules of the overview and its drafts, the drafts of the set-up, and
+    the list of rules.
+    """
     overview = browser.get(OVERVIEW).context
     lists = [overview["rules"], overview["drafts"], browser.get(CONNECT).context["drafts"]]
-    return ["abandoned" in [one["rule"].slug for one in rows] for rows in lists] + ["abandoned" in map(str, rows_on(browser.get(listed(SyncRule))))]
+    return ["abandoned" in [one["rule"].slug for one in rows] for rows in lists] + [
+        "abandoned" in map(str, rows_on(browser.get(listed(SyncRule))))
+    ]
 
 
 def test_it_leaves_the_lists(acme, draft, aiko):
@@ -91,7 +97,9 @@ def test_its_set_up_asks_to_bring_it_back(gone, aiko, queued, step):
 
 def test_its_page_leads_nowhere_else(gone, aiko):
     seen = body(aiko.get(page(gone)))
-    assert "Discarded." in seen and "Go on with the set-up" not in seen and "Not running." not in seen
+    assert (
+        "Discarded." in seen and "Go on with the set-up" not in seen and "Not running." not in seen
+    )
 
 
 @pytest.mark.parametrize("name", ["switch_on", "preview", "discard"])
@@ -121,7 +129,12 @@ def test_who_saves_it_is_heard_above_who_discards_it(draft, aiko, queued, monkey
 
 
 def test_its_name_is_told_to_be_taken(acme, gone, aiko):
-    ends = {"account": acme.account.pk, "sansan": gone.sansan_id, "hubspot": gone.hubspot_id, "slug": "abandoned"}
+    ends = {
+        "account": acme.account.pk,
+        "sansan": gone.sansan_id,
+        "hubspot": gone.hubspot_id,
+        "slug": "abandoned",
+    }
     seen = body(aiko.post(CONNECT, ends))
     assert "A draft that was discarded has this name" in seen
 

@@ -1,4 +1,6 @@
-"""Where there is nothing, or no right, or a fault, a person is told what to do, and never how the product is made."""
+"""Where there is nothing, or no right, or a fault, a person is told what to do, and never how the
+product is made.
+"""
 
 from __future__ import annotations
 

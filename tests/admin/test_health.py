@@ -92,7 +92,9 @@ def test_the_tabs_add_up_to_the_cards(rule, aiko):
     for n, bucket in enumerate(Bucket.values, 1):
         many(rule, n, bucket, bucket=bucket)
     seen = aiko.get(url(rule)).context
-    assert {tab["code"]: int(tab["n"]) for tab in seen["tabs"]} == {bucket: n for n, bucket in enumerate(Bucket.values, 1)}
+    assert {tab["code"]: int(tab["n"]) for tab in seen["tabs"]} == {
+        bucket: n for n, bucket in enumerate(Bucket.values, 1)
+    }
     assert seen["total"] == sum(int(tab["n"]) for tab in seen["tabs"]) == 28
 
 
@@ -120,7 +122,9 @@ def test_what_needs_a_person_is_shown_first(rule, aiko, buckets, first):
     for bucket in buckets:
         many(rule, 1, bucket, bucket=bucket)
     seen = aiko.get(url(rule)).context
-    assert seen["bucket"] == first and [tab["code"] for tab in seen["tabs"] if tab["current"]] == [first]
+    assert seen["bucket"] == first and [tab["code"] for tab in seen["tabs"] if tab["current"]] == [
+        first
+    ]
 
 
 @pytest.mark.parametrize("bucket", Bucket.values)
@@ -134,7 +138,10 @@ def test_a_tab_shows_its_cards_and_no_others(rule, aiko, bucket):
 
 def test_another_rule_s_cards_are_not_counted(acme, rule, aiko):
     many(acme.draft, 3, bucket="failing", reason="rejected")
-    assert aiko.get(url(rule)).context["total"] == 0 and aiko.get(url(acme.draft)).context["total"] == 3
+    assert (
+        aiko.get(url(rule)).context["total"] == 0
+        and aiko.get(url(acme.draft)).context["total"] == 3
+    )
 
 
 # Why
@@ -213,7 +220,11 @@ def test_a_card_says_what_was_said_about_it(rule, aiko):
         barred={"why": "<i>stop</i>", "by": "ben", "at": "2026-03-01T00:00:00+00:00"},
     )
     seen = body(aiko.get(url(rule, stand="excluded")))
-    assert "&lt;b&gt;asked&lt;/b&gt;" in seen and "&lt;i&gt;stop&lt;/i&gt; (ben)" in seen and page(one) in seen
+    assert (
+        "&lt;b&gt;asked&lt;/b&gt;" in seen
+        and "&lt;i&gt;stop&lt;/i&gt; (ben)" in seen
+        and page(one) in seen
+    )
     assert "<b>asked" not in seen and "<i>stop" not in seen
 
 
@@ -221,7 +232,9 @@ def test_when_a_card_is_tried_again_is_said_only_where_it_waits_for_that(rule, a
     later = timezone.now() + timedelta(hours=2)
     many(rule, 1, "A", bucket="failing", reason="rejected", due_at=later)
     many(rule, 1, "B", bucket="linked", reason="in_sync", due_at=later)
-    assert "tried again" in body(aiko.get(url(rule))) and "tried again" not in body(aiko.get(url(rule, stand="linked")))
+    assert "tried again" in body(aiko.get(url(rule))) and "tried again" not in body(
+        aiko.get(url(rule, stand="linked"))
+    )
 
 
 # Search
@@ -230,14 +243,39 @@ def test_when_a_card_is_tried_again_is_said_only_where_it_waits_for_that(rule, a
 def test_a_person_is_found_wherever_their_cards_stand(acme, rule, birch, aiko):
     with in_account(rule.account):
         link = Link.objects.create(account=rule.account, hubspot=rule.hubspot, contact_id="501")
-    rows.record(rule, "C1", name="山田 太郎", email_key="taro@example.jp", bucket="failing", reason="rejected")
-    rows.record(rule, "C2", name="山田 花子", email_key="hana@example.jp", bucket="linked", reason="in_sync", link=link)
+    rows.record(
+        rule,
+        "C1",
+        name="山田 太郎",
+        email_key="taro@example.jp",
+        bucket="failing",
+        reason="rejected",
+    )
+    rows.record(
+        rule,
+        "C2",
+        name="山田 花子",
+        email_key="hana@example.jp",
+        bucket="linked",
+        reason="in_sync",
+        link=link,
+    )
     rows.record(acme.draft, "C9", name="山田 三郎", email_key="taro@example.jp")
     rows.record(birch.rule, "C8", name="山田 四郎", email_key="taro@example.jp")
-    for term, cards in {"山田": ["C1", "C2"], " TARO@example.jp ": ["C1"], "C2": ["C2"], "501": ["C2"], "nobody": [], "C9": [], "%": []}.items():
+    for term, cards in {
+        "山田": ["C1", "C2"],
+        " TARO@example.jp ": ["C1"],
+        "C2": ["C2"],
+        "501": ["C2"],
+        "nobody": [],
+        "C9": [],
+        "%": [],
+    }.items():
         seen = aiko.get(url(rule, q=term))
         assert shown(seen) == cards, term
-        assert not seen.context["reasons"] and not any(tab["current"] for tab in seen.context["tabs"])
+        assert not seen.context["reasons"] and not any(
+            tab["current"] for tab in seen.context["tabs"]
+        )
     assert "Nobody was found in this sync." in body(aiko.get(url(rule, q="nobody")))
 
 
@@ -249,13 +287,21 @@ def test_who_is_found_says_where_they_stand(rule, aiko):
 
 def test_a_blank_search_is_none(rule, aiko):
     many(rule, 1, bucket="failing", reason="rejected")
-    assert aiko.get(url(rule, q="  ")).context["q"] == "" and len(aiko.get(url(rule, q=" ")).context["reasons"]) == 1
+    assert (
+        aiko.get(url(rule, q="  ")).context["q"] == ""
+        and len(aiko.get(url(rule, q=" ")).context["reasons"]) == 1
+    )
 
 
 def test_nobody_who_was_found_is_left_out_without_a_word(rule, aiko):
     many(rule, 60, "森", bucket="linked", reason="in_sync")
     seen = aiko.get(url(rule, q="森"))
-    assert len(shown(seen)) == 60 or seen.context["next"] or "only some are shown" in body(seen) or told(seen)
+    assert (
+        len(shown(seen)) == 60
+        or seen.context["next"]
+        or "only some are shown" in body(seen)
+        or told(seen)
+    )
 
 
 # Pages
@@ -275,7 +321,12 @@ def walked(client, start):
 
 @pytest.mark.parametrize("n", [0, 1, 24, 25, 26, 50, 51, 130])
 def test_pages_show_every_card_once(rule, aiko, n):
-    many(rule, n, bucket="failing", reason=lambda i: ("rejected", "unknown_option", "", "email_taken")[i % 4])
+    many(
+        rule,
+        n,
+        bucket="failing",
+        reason=lambda i: ("rejected", "unknown_option", "", "email_taken")[i % 4],
+    )
     many(rule, 3, "other", bucket="linked", reason="in_sync")
     found, pages = walked(aiko, url(rule, stand="failing"))
     assert sorted(found) == [f"M{i:04}" for i in range(n)] and pages == max(1, -(-n // 25))
@@ -304,7 +355,9 @@ def test_a_card_that_moves_on_meanwhile_hides_no_other(rule, aiko):
     many(rule, 60, bucket="failing", reason="rejected")
     first = aiko.get(url(rule, stand="failing"))
     with in_account(rule.account):
-        Record.objects.filter(external_id__in=shown(first)[:10]).update(bucket="linked", reason="in_sync")
+        Record.objects.filter(external_id__in=shown(first)[:10]).update(
+            bucket="linked", reason="in_sync"
+        )
     rest = walked(aiko, urlsplit(url(rule)).path + first.context["next"])[0]
     assert shown(first) + rest == [f"M{i:04}" for i in range(60)]
 
@@ -314,7 +367,11 @@ def test_a_card_that_moves_on_meanwhile_hides_no_other(rule, aiko):
 
 def due(rule):
     with in_account(rule.account):
-        return set(Record.objects.filter(rule=rule, due_at__lte=timezone.now()).values_list("external_id", flat=True))
+        return set(
+            Record.objects.filter(rule=rule, due_at__lte=timezone.now()).values_list(
+                "external_id", flat=True
+            )
+        )
 
 
 @pytest.fixture
@@ -336,19 +393,37 @@ def pk_of(rule, card):
 def test_one_card_is_tried_again(failing, ben, queued):
     answers = []
     at = url(failing, stand="failing", reason="rejected")
-    tasks = queued(lambda: answers.append(ben.post(at, {"action": "retry", "record": pk_of(failing, "A0001")}, follow=True)))
+    tasks = queued(
+        lambda: answers.append(
+            ben.post(at, {"action": "retry", "record": pk_of(failing, "A0001")}, follow=True)
+        )
+    )
     assert due(failing) == {"A0001"} and answers[0].redirect_chain == [(at, 302)]
     assert told(answers[0]) == "1 card is tried again now."
     with in_account(failing.account):
         (run,) = SyncRun.objects.filter(rule=failing, state="queued")
-    assert tasks == [("integration.tasks.work", (failing.account_id, run.pk))] and (run.trigger, run.started_by) == ("person", "ben")
+    assert tasks == [("integration.tasks.work", (failing.account_id, run.pk))] and (
+        run.trigger,
+        run.started_by,
+    ) == ("person", "ben")
 
 
 @pytest.mark.parametrize("ben", ["operator"], indirect=True)
 def test_all_of_a_reason_are_tried_again(failing, ben, queued):
     answers = []
-    queued(lambda: answers.append(ben.post(url(failing), {"action": "retry_reason", "stand": "failing", "reason": "rejected"}, follow=True)))
-    assert due(failing) == {"A0000", "A0001", "A0002"} and told(answers[0]) == "3 cards are tried again now."
+    queued(
+        lambda: answers.append(
+            ben.post(
+                url(failing),
+                {"action": "retry_reason", "stand": "failing", "reason": "rejected"},
+                follow=True,
+            )
+        )
+    )
+    assert (
+        due(failing) == {"A0000", "A0001", "A0002"}
+        and told(answers[0]) == "3 cards are tried again now."
+    )
 
 
 @pytest.mark.parametrize("ben", ["operator"], indirect=True)
@@ -363,7 +438,10 @@ def test_the_buttons_of_the_page_do_what_they_say(failing, ben):
 def test_who_may_only_look_tries_nothing(failing, ben):
     seen = body(ben.get(url(failing)))
     assert 'name="action"' not in seen and "A 0001" in seen and TO_DO["rejected"] in seen
-    for data in ({"action": "retry", "record": pk_of(failing, "A0001")}, {"action": "retry_reason", "stand": "failing", "reason": "rejected"}):
+    for data in (
+        {"action": "retry", "record": pk_of(failing, "A0001")},
+        {"action": "retry_reason", "stand": "failing", "reason": "rejected"},
+    ):
         assert ben.post(url(failing), data).status_code == 403
     assert due(failing) == set()
 
@@ -380,7 +458,10 @@ def test_others_see_and_try_nothing(request, acme, birch, failing, who):
 
 
 def test_a_stranger_signs_in_first(failing, client):
-    assert "/login/" in client.get(url(failing)).url and "/login/" in client.post(url(failing), {"action": "retry"}).url
+    assert (
+        "/login/" in client.get(url(failing)).url
+        and "/login/" in client.post(url(failing), {"action": "retry"}).url
+    )
 
 
 def test_a_rule_that_is_not_there_is_not_found(failing, aiko):
@@ -390,9 +471,13 @@ def test_a_rule_that_is_not_there_is_not_found(failing, aiko):
 
 def test_a_record_of_another_rule_is_not_tried_here(acme, failing, birch, emi):
     elsewhere = [rows.record(acme.draft, "D1", bucket="failing", reason="rejected"), birch.failing]
-    seen = emi.post(url(failing), {"action": "retry", "record": [one.pk for one in elsewhere]}, follow=True)
+    seen = emi.post(
+        url(failing), {"action": "retry", "record": [one.pk for one in elsewhere]}, follow=True
+    )
     assert told(seen) == "Nothing to try again: it stands elsewhere by now."
-    assert stored(elsewhere[0]).due_at is None and stored(birch.failing).due_at == birch.failing.due_at
+    assert (
+        stored(elsewhere[0]).due_at is None and stored(birch.failing).due_at == birch.failing.due_at
+    )
 
 
 def test_what_has_gone_on_meanwhile_is_said(failing, aiko, queued):
@@ -412,7 +497,13 @@ def test_what_the_key_does_not_see_is_not_tried(failing, aiko):
 def test_a_rule_that_does_not_run_keeps_what_was_asked_for(failing, aiko, queued, state):
     change(failing, state=state)
     answers = []
-    tasks = queued(lambda: answers.append(aiko.post(url(failing), {"action": "retry", "record": pk_of(failing, "A0001")}, follow=True)))
+    tasks = queued(
+        lambda: answers.append(
+            aiko.post(
+                url(failing), {"action": "retry", "record": pk_of(failing, "A0001")}, follow=True
+            )
+        )
+    )
     assert told(answers[0]) == "The rule is not active: what was chosen is tried as soon as it is."
     assert tasks == [] and due(failing) == {"A0001"}
 
@@ -420,31 +511,78 @@ def test_a_rule_that_does_not_run_keeps_what_was_asked_for(failing, aiko, queued
 # However it is asked
 
 NONSENSE = [
-    {"stand": "nowhere"}, {"stand": "\0"}, {"stand": "linked\0"}, {"stand": "9" * 400}, {"reason": "no_such"}, {"reason": "\0"}, {"reason": "a" * 5000},
-    {"reason": "'\"<script>made()</script>"}, {"after": "x"}, {"after": "|"}, {"after": "|1"}, {"after": "rejected|0"}, {"after": "rejected|-1"},
-    {"after": "rejected|" + "9" * 18}, {"after": "rejected|" + "9" * 19}, {"after": "rejected|" + "9" * 400}, {"after": "\0|5"}, {"after": "rejected|²"},
-    {"after": "a" * 5000 + "|1"}, {"after": "rejected|1\0"}, {"q": "\0"}, {"q": "a\0b"}, {"q": "9" * 400}, {"q": "@" * 300}, {"q": "a" * 5000},
-    {"q": "%"}, {"q": "<script>made()</script>"}, {"q": "\U0010ffff"}, {"q": "山" * 300}, {"page": "-1"}, {"stand": "failing", "q": "M", "after": "|1"},
-]  # fmt: skip
+    {"stand": "nowhere"},
+    {"stand": "\0"},
+    {"stand": "linked\0"},
+    {"stand": "9" * 400},
+    {"reason": "no_such"},
+    {"reason": "\0"},
+    {"reason": "a" * 5000},
+    {"reason": "'\"<script>made()</script>"},
+    {"after": "x"},
+    {"after": "|"},
+    {"after": "|1"},
+    {"after": "rejected|0"},
+    {"after": "rejected|-1"},
+    {"after": "rejected|" + "9" * 18},
+    {"after": "rejected|" + "9" * 19},
+    {"after": "rejected|" + "9" * 400},
+    {"after": "\0|5"},
+    {"after": "rejected|²"},
+    {"after": "a" * 5000 + "|1"},
+    {"after": "rejected|1\0"},
+    {"q": "\0"},
+    {"q": "a\0b"},
+    {"q": "9" * 400},
+    {"q": "@" * 300},
+    {"q": "a" * 5000},
+    {"q": "%"},
+    {"q": "<script>made()</script>"},
+    {"q": "\U0010ffff"},
+    {"q": "山" * 300},
+    {"page": "-1"},
+    {"stand": "failing", "q": "M", "after": "|1"},
+]
 
 
 @pytest.mark.parametrize("query", NONSENSE, ids=lambda query: str(query)[:40])
 def test_whatever_is_asked_the_page_answers(failing, aiko, query):
     seen = aiko.get(url(failing, **query))
-    assert seen.status_code == 200 and "made()</script>" not in body(seen).replace("&lt;script&gt;made()&lt;/script&gt;", "")
+    assert seen.status_code == 200 and "made()</script>" not in body(seen).replace(
+        "&lt;script&gt;made()&lt;/script&gt;", ""
+    )
 
 
-@pytest.mark.parametrize("query", [b"q=%ff%fe", b"reason=%ff", b"stand=%ed%a0%80", b"after=%ff|1", b"q=a&q=b&stand=held&stand=linked"], ids=str)
+@pytest.mark.parametrize(
+    "query",
+    [
+        b"q=%ff%fe",
+        b"reason=%ff",
+        b"stand=%ed%a0%80",
+        b"after=%ff|1",
+        b"q=a&q=b&stand=held&stand=linked",
+    ],
+    ids=str,
+)
 def test_bytes_that_are_no_text_do_no_harm(failing, aiko, query):
     assert aiko.get(f"{url(failing)}?{query.decode('latin1')}").status_code == 200
 
 
 PRESSED = [
-    {}, {"action": "no_such"}, {"action": "retry"}, {"action": "retry", "record": "x"}, {"action": "retry", "record": ["\0", "-1", "9" * 30]},
-    {"action": "retry", "record": "9" * 18}, {"action": "retry_reason"}, {"action": "retry_reason", "stand": "\0", "reason": "rejected"},
-    {"action": "retry_reason", "stand": "failing\0", "reason": "rejected"}, {"action": "retry_reason", "stand": "9" * 4000, "reason": "rejected"},
-    {"action": "retry_reason", "stand": "failing", "reason": "a\0" * 500}, {"action": "retry_reason", "stand": "nowhere", "reason": ""}, {"action": "\0"},
-]  # fmt: skip
+    {},
+    {"action": "no_such"},
+    {"action": "retry"},
+    {"action": "retry", "record": "x"},
+    {"action": "retry", "record": ["\0", "-1", "9" * 30]},
+    {"action": "retry", "record": "9" * 18},
+    {"action": "retry_reason"},
+    {"action": "retry_reason", "stand": "\0", "reason": "rejected"},
+    {"action": "retry_reason", "stand": "failing\0", "reason": "rejected"},
+    {"action": "retry_reason", "stand": "9" * 4000, "reason": "rejected"},
+    {"action": "retry_reason", "stand": "failing", "reason": "a\0" * 500},
+    {"action": "retry_reason", "stand": "nowhere", "reason": ""},
+    {"action": "\0"},
+]
 
 
 @pytest.mark.parametrize("data", PRESSED, ids=lambda data: str(data)[:60])
@@ -464,14 +602,22 @@ def test_many_records_at_once(failing, aiko):
 def test_a_draft_leads_on_with_the_set_up(acme, aiko):
     change(acme.draft, setup_step="limit")
     seen = aiko.get(url(acme.draft))
-    assert "This sync is a draft." in body(seen) and reverse("admin:integration_setup_limit", args=[acme.draft.pk]) in body(seen)
-    assert "No card has been read yet" in body(seen) and "Nothing has been written yet" in body(seen)
+    assert "This sync is a draft." in body(seen) and reverse(
+        "admin:integration_setup_limit", args=[acme.draft.pk]
+    ) in body(seen)
+    assert "No card has been read yet" in body(seen) and "Nothing has been written yet" in body(
+        seen
+    )
 
 
 def test_a_held_rule_says_why_and_leads_to_it(rule, aiko):
     change(rule, state="held", state_reason="4,812 would <b>change</b>")
     seen = body(aiko.get(url(rule)))
-    assert "Held until a person has looked:" in seen and "4,812 would &lt;b&gt;change&lt;/b&gt;" in seen and page(rule) in seen
+    assert (
+        "Held until a person has looked:" in seen
+        and "4,812 would &lt;b&gt;change&lt;/b&gt;" in seen
+        and page(rule) in seen
+    )
 
 
 def test_an_empty_place_says_so(rule, aiko):
@@ -488,8 +634,14 @@ def test_a_rule_that_is_in_order_raises_no_alarm(rule, aiko, state):
 def test_a_suspended_account_is_told_and_nothing_is_tried(acme, failing, aiko, queued):
     suspend(acme)
     answers = []
-    for data in ({"action": "retry", "record": pk_of(failing, "A0001")}, {"action": "retry_reason", "stand": "failing", "reason": "rejected"}):
-        assert queued(lambda data=data: answers.append(aiko.post(url(failing), data, follow=True))) == []
+    for data in (
+        {"action": "retry", "record": pk_of(failing, "A0001")},
+        {"action": "retry_reason", "stand": "failing", "reason": "rejected"},
+    ):
+        assert (
+            queued(lambda data=data: answers.append(aiko.post(url(failing), data, follow=True)))
+            == []
+        )
         assert "is suspended: nothing runs for it." in told(answers[-1])
     assert due(failing) == set()
 
@@ -503,12 +655,25 @@ def test_a_suspended_account_is_told_before_anything_is_pressed(acme, failing, a
 
 
 @pytest.mark.parametrize("n", [1, 300])
-@pytest.mark.parametrize("query", [{}, {"stand": "failing", "reason": "r0000"}, {"q": "M"}, {"q": "m@example.jp"}], ids=str)
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"stand": "failing", "reason": "r0000"}, {"q": "M"}, {"q": "m@example.jp"}],
+    ids=str,
+)
 def test_few_queries_whatever_there_is(rule, aiko, n, query):
-    many(rule, n, bucket="failing", reason=lambda i: f"r{i:04}", email_key=lambda i: f"m{i}@example.jp")
+    many(
+        rule,
+        n,
+        bucket="failing",
+        reason=lambda i: f"r{i:04}",
+        email_key=lambda i: f"m{i}@example.jp",
+    )
     today = timezone.localdate()
     with in_account(rule.account):
-        DayFigures.objects.bulk_create(DayFigures(account=rule.account, rule=rule, day=today - timedelta(days=i), created=i) for i in range(40))
+        DayFigures.objects.bulk_create(
+            DayFigures(account=rule.account, rule=rule, day=today - timedelta(days=i), created=i)
+            for i in range(40)
+        )
     aiko.get(url(rule))
     with CaptureQueriesContext(connection) as seen:
         assert aiko.get(url(rule, **query)).status_code == 200
@@ -546,24 +711,39 @@ def test_no_vendor_is_asked_for_a_page(failing, aiko, monkeypatch):
 def test_the_page_says_how_fast_changes_arrived(rule, aiko):
     with in_account(rule.account):
         DayFigures.objects.create(
-            account=rule.account, rule=rule, day=timezone.localdate(), created=2, latency=[0] * 4 + [2] + [0] * 18, slowest=12.0
+            account=rule.account,
+            rule=rule,
+            day=timezone.localdate(),
+            created=2,
+            latency=[0] * 4 + [2] + [0] * 18,
+            slowest=12.0,
         )
     seen = aiko.get(url(rule))
     assert seen.context["latency"].n == 2 and "half within" in body(seen) and "<svg" in body(seen)
-    assert "<svg" not in body(aiko.get(url(rule, stand="linked", reason="in_sync"))) and "<svg" not in body(aiko.get(url(rule, q="x")))
+    assert "<svg" not in body(
+        aiko.get(url(rule, stand="linked", reason="in_sync"))
+    ) and "<svg" not in body(aiko.get(url(rule, q="x")))
 
 
 def test_only_the_last_days_are_shown(rule, aiko):
     with in_account(rule.account):
         for back in (0, 29, 30, 400):
-            DayFigures.objects.create(account=rule.account, rule=rule, day=timezone.localdate() - timedelta(days=back), created=1)
+            DayFigures.objects.create(
+                account=rule.account,
+                rule=rule,
+                day=timezone.localdate() - timedelta(days=back),
+                created=1,
+            )
     assert len(aiko.get(url(rule)).context["chart"]["rows"]) in (1, 2)
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
 def test_today_is_the_account_s(acme, rule, aiko, zone):
     Account.objects.filter(pk=acme.account.pk).update(timezone=zone)
-    assert aiko.get(url(rule)).context["chart"]["last"] == timezone.now().astimezone(zoneinfo.ZoneInfo(zone)).date()
+    assert (
+        aiko.get(url(rule)).context["chart"]["last"]
+        == timezone.now().astimezone(zoneinfo.ZoneInfo(zone)).date()
+    )
 
 
 @pytest.mark.parametrize("role", ["viewer", "auditor", "operator", "editor", "owner"])
@@ -580,10 +760,24 @@ def test_who_left_the_account_sees_it_no_more(acme, failing):
 
 
 def test_the_superuser_sees_every_account_s(failing, birch, root):
-    assert root.get(url(failing)).context["total"] == 9 and root.get(url(birch.rule)).context["total"] > 0
+    assert (
+        root.get(url(failing)).context["total"] == 9
+        and root.get(url(birch.rule)).context["total"] > 0
+    )
 
 
 def test_every_link_of_the_page_opens(failing, aiko):
     many(failing, 30, bucket="failing", reason="rejected")
-    found = {link.replace("&amp;", "&") for link in re.findall(r'href="([?][^"]*)"', body(aiko.get(url(failing))))}
-    assert len(found) > 8 and {link for link in found if aiko.get(urlsplit(url(failing)).path + link).status_code != 200} == set()
+    found = {
+        link.replace("&amp;", "&")
+        for link in re.findall(r'href="([?][^"]*)"', body(aiko.get(url(failing))))
+    }
+    assert (
+        len(found) > 8
+        and {
+            link
+            for link in found
+            if aiko.get(urlsplit(url(failing)).path + link).status_code != 200
+        }
+        == set()
+    )

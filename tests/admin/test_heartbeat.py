@@ -13,7 +13,9 @@ from tests.admin.pages import address, body, listed, page
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize(("minutes", "state"), [(0, "Working"), (2, "Working"), (4, "Quiet"), (60 * 24 * 3, "Quiet")])
+@pytest.mark.parametrize(
+    ("minutes", "state"), [(0, "Working"), (2, "Working"), (4, "Quiet"), (60 * 24 * 3, "Quiet")]
+)
 def test_a_host_works_or_is_quiet(root, minutes, state):
     Heartbeat.objects.create(host="worker-1", beat_at=timezone.now() - timedelta(minutes=minutes))
     seen = body(root.get(listed(Heartbeat)))
@@ -21,12 +23,16 @@ def test_a_host_works_or_is_quiet(root, minutes, state):
 
 
 def test_a_host_whose_clock_is_ahead_is_no_failure(root):
-    one = Heartbeat.objects.create(host="worker-1", beat_at=timezone.now() + timedelta(minutes=5), ticked_at=None)
+    one = Heartbeat.objects.create(
+        host="worker-1", beat_at=timezone.now() + timedelta(minutes=5), ticked_at=None
+    )
     assert root.get(listed(Heartbeat)).status_code == root.get(page(one)).status_code == 200
 
 
 def test_only_a_superuser_sees_them(acme, root, aiko):
-    assert aiko.get(listed(Heartbeat)).status_code == 403 and listed(Heartbeat) not in body(aiko.get("/admin/"))
+    assert aiko.get(listed(Heartbeat)).status_code == 403 and listed(Heartbeat) not in body(
+        aiko.get("/admin/")
+    )
     assert listed(Heartbeat) in body(root.get("/admin/"))
 
 

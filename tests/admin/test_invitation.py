@@ -1,4 +1,6 @@
-"""Invitations in the admin: an owner's alone, the link seen once, and nothing of another account."""
+"""Invitations in the admin: an owner's alone, the link seen once, and nothing of another
+account.
+"""
 
 from __future__ import annotations
 
@@ -58,20 +60,49 @@ def theirs(birch):
 def test_an_owner_invites_somebody_by_mail(acme, aiko):
     response = add(aiko, email="Guest@Example.jp")
     one = Invitation.objects.get()
-    assert (one.account, one.email, one.role, one.invited_by) == (acme.account, GUEST, "editor", "aiko")
-    assert response.status_code == 200 and f"on its way to {GUEST}" in body(response) and digest_token(token_on(response)) == one.token_digest
-    assert mail.outbox[0].to == [GUEST] and f"http://testserver/invitation/{token_on(response)}/" in mail.outbox[0].body
+    assert (one.account, one.email, one.role, one.invited_by) == (
+        acme.account,
+        GUEST,
+        "editor",
+        "aiko",
+    )
+    assert (
+        response.status_code == 200
+        and f"on its way to {GUEST}" in body(response)
+        and digest_token(token_on(response)) == one.token_digest
+    )
+    assert (
+        mail.outbox[0].to == [GUEST]
+        and f"http://testserver/invitation/{token_on(response)}/" in mail.outbox[0].body
+    )
 
 
 def test_the_link_is_shown_once_in_a_field_to_copy(acme, aiko, open_one):
     response = add(aiko)
     token = token_on(response)
-    assert "readonly" in body(response) and '<label for="invitation-link">' in body(response) and "it is not shown again" in body(response)
+    assert (
+        "readonly" in body(response)
+        and '<label for="invitation-link">' in body(response)
+        and "it is not shown again" in body(response)
+    )
     assert "no-store" in response["Cache-Control"] and response["Referrer-Policy"] == "same-origin"
     assert "messages" not in response.cookies, "a message would keep it"
-    later = [aiko.get(url) for url in (listed(Invitation), page(open_one), address(open_one, "history"), address(open_one, "delete"), "/admin/")]
-    assert {one.status_code for one in later} == {200} and not any(token in body(one) for one in later)
-    assert not any(open_one.token_digest in body(one) or digest_token(token) in body(one) for one in later)
+    later = [
+        aiko.get(url)
+        for url in (
+            listed(Invitation),
+            page(open_one),
+            address(open_one, "history"),
+            address(open_one, "delete"),
+            "/admin/",
+        )
+    ]
+    assert {one.status_code for one in later} == {200} and not any(
+        token in body(one) for one in later
+    )
+    assert not any(
+        open_one.token_digest in body(one) or digest_token(token) in body(one) for one in later
+    )
 
 
 def test_the_token_is_in_no_table_and_in_no_log(acme, aiko, caplog):
@@ -103,7 +134,9 @@ def test_an_owner_grants_any_role(acme, aiko, role):
 )
 def test_what_is_wrong_is_told_at_the_field(acme, aiko, typed, field):
     response = add(aiko, **typed)
-    assert errors(response).keys() == {field} and form_of(response)["email"] == typed.get("email", GUEST)
+    assert errors(response).keys() == {field} and form_of(response)["email"] == typed.get(
+        "email", GUEST
+    )
     assert not Invitation.objects.exists() and mail.outbox == []
 
 
@@ -124,8 +157,12 @@ def test_the_account_is_asked_for_where_there_are_several(acme, birch, emi, aiko
 
 
 def test_nobody_invites_to_an_account_of_which_one_is_no_owner(acme, birch, emi):
-    """Whatever the browser sends: where one account is hers, and where there are several to choose from."""
-    emi.post(address(Invitation, "add"), {"email": GUEST, "role": "owner", "account": birch.account.pk})
+    """Whatever the browser sends: where one account is hers, and where there are several to choose
+    from.
+    """
+    emi.post(
+        address(Invitation, "add"), {"email": GUEST, "role": "owner", "account": birch.account.pk}
+    )
     assert [one.account for one in Invitation.objects.all()] == [acme.account]
     cedar = Account.objects.create(slug="cedar", name="Cedar")
     Membership.objects.create(user=User.objects.get(username="emi"), account=cedar, role=Role.OWNER)
@@ -143,16 +180,32 @@ def test_without_mail_the_link_is_what_counts(acme, aiko, settings, monkeypatch,
         monkeypatch.setattr(invitations, "send_mail", lambda *args, **kwargs: 1 / 0)
     else:
         settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
-    for response in (do() for do in (lambda: add(aiko), lambda: aiko.post(press(Invitation.objects.get(), "send_again")))):
-        assert response.status_code == 200 and "No mail could be sent" in body(response) and "on its way" not in body(response)
+    for response in (
+        do()
+        for do in (
+            lambda: add(aiko),
+            lambda: aiko.post(press(Invitation.objects.get(), "send_again")),
+        )
+    ):
+        assert (
+            response.status_code == 200
+            and "No mail could be sent" in body(response)
+            and "on its way" not in body(response)
+        )
         assert digest_token(token_on(response)) == Invitation.objects.get().token_digest
 
 
 def test_the_mail_goes_out_after_the_row_is_stored(acme, aiko, monkeypatch):
-    """A slow mail host would otherwise hold the database, in the test the one transaction around it all."""
+    """A slow mail host would otherwise hold the database, in the test the one transaction around it
+    all.
+    """
     depth = []
     outside = len(connection.savepoint_ids)
-    monkeypatch.setattr(invitations, "send_mail", lambda *args, **kwargs: depth.append(len(connection.savepoint_ids)) or 1)
+    monkeypatch.setattr(
+        invitations,
+        "send_mail",
+        lambda *args, **kwargs: depth.append(len(connection.savepoint_ids)) or 1,
+    )
     add(aiko)
     assert depth == [outside]
 
@@ -168,7 +221,10 @@ def test_the_list_tells_what_became_of_each(acme, aiko):
     response = aiko.get(listed(Invitation))
     assert [one.email for one in rows_on(response)] == names[::-1]
     shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body(response)))
-    assert all(re.search(rf"{name}@example.jp Viewer aiko .{{5,60}}? {name.title()} ", shown) for name in ("open", "expired", "accepted")), shown
+    assert all(
+        re.search(rf"{name}@example.jp Viewer aiko .{{5,60}}? {name.title()} ", shown)
+        for name in ("open", "expired", "accepted")
+    ), shown
     assert [one.email for one in rows_on(aiko.get(listed(Invitation, q="expir")))] == [names[1]]
 
 
@@ -176,25 +232,51 @@ def test_nobody_but_owners_comes_near(acme, ben, open_one):
     for role in ("editor", "operator", "viewer", "auditor"):
         Membership.objects.filter(user__username="ben").update(role=role)
         before = stored()
-        assert ben.get(listed(Invitation)).status_code == ben.get(address(Invitation, "add")).status_code == 403
+        assert (
+            ben.get(listed(Invitation)).status_code
+            == ben.get(address(Invitation, "add")).status_code
+            == 403
+        )
         assert listed(Invitation) not in body(ben.get("/admin/"))
-        assert ben.post(address(Invitation, "add"), {"email": "x@example.jp", "role": "owner"}).status_code == 403
-        assert {ben.get(page(open_one)).status_code, ben.post(address(open_one, "delete"), {"post": "yes"}).status_code} <= {403, 404}
+        assert (
+            ben.post(
+                address(Invitation, "add"), {"email": "x@example.jp", "role": "owner"}
+            ).status_code
+            == 403
+        )
+        assert {
+            ben.get(page(open_one)).status_code,
+            ben.post(address(open_one, "delete"), {"post": "yes"}).status_code,
+        } <= {403, 404}
         assert ben.post(press(open_one, "send_again")).status_code in (403, 404)
         assert stored() == before and mail.outbox == []
 
 
 def test_the_sidebar_leads_an_owner_there(acme, aiko, root):
     for client in (aiko, root):
-        links = [str(item["link"]) for group in client.get("/admin/").context["sidebar_navigation"] for item in group["items"]]
+        links = [
+            str(item["link"])
+            for group in client.get("/admin/").context["sidebar_navigation"]
+            for item in group["items"]
+        ]
         assert links.index(listed(Invitation)) == links.index(listed(Membership)) + 1
 
 
 def test_another_account_s_invitation_is_as_good_as_none(acme, birch, aiko, emi, theirs):
     for client in (aiko, emi):
-        assert client.get(page(theirs)).status_code == client.get(address(theirs, "delete")).status_code == 404
-        assert client.post(press(theirs, "send_again")).status_code == client.post(address(theirs, "delete"), {"post": "yes"}).status_code == 404
-        assert "theirs@" not in body(client.get(listed(Invitation))) + body(client.get(listed(Invitation, q="theirs")))
+        assert (
+            client.get(page(theirs)).status_code
+            == client.get(address(theirs, "delete")).status_code
+            == 404
+        )
+        assert (
+            client.post(press(theirs, "send_again")).status_code
+            == client.post(address(theirs, "delete"), {"post": "yes"}).status_code
+            == 404
+        )
+        assert "theirs@" not in body(client.get(listed(Invitation))) + body(
+            client.get(listed(Invitation, q="theirs"))
+        )
     assert Invitation.objects.get().token_digest == theirs.token_digest and mail.outbox == []
 
 
@@ -216,7 +298,10 @@ def test_sending_again_makes_the_old_link_worthless(acme, aiko):
     Invitation.objects.update(expires_at=timezone.now())
     response = aiko.post(press(Invitation.objects.get(), "send_again"))
     new = token_on(response)
-    assert Client().get(f"/invitation/{old}/").status_code == 404 and Client().get(f"/invitation/{new}/").status_code == 200
+    assert (
+        Client().get(f"/invitation/{old}/").status_code == 404
+        and Client().get(f"/invitation/{new}/").status_code == 200
+    )
     assert new != old and new in mail.outbox[1].body and Invitation.objects.get().is_open
     assert "Sent again." in body(aiko.get(address(Invitation.objects.get(), "history")))
 
@@ -235,7 +320,9 @@ def test_who_is_withdrawn_does_not_get_in(acme, aiko):
     one = Invitation.objects.get()
     assert address(one, "delete") in body(aiko.get(page(one)))
     aiko.post(address(one, "delete"), {"post": "yes"})
-    assert not Invitation.objects.exists() and Client().get(f"/invitation/{token}/").status_code == 404
+    assert (
+        not Invitation.objects.exists() and Client().get(f"/invitation/{token}/").status_code == 404
+    )
 
 
 def test_who_is_removed_has_no_link_left(acme, birch, aiko):
@@ -250,7 +337,9 @@ def test_who_is_removed_has_no_link_left(acme, birch, aiko):
         browser(emi).post(f"/invitation/{token}/", {"as": "emi"})
     assert not emi.memberships.exists()
     shown = re.sub(r"<[^>]+>|\s+", " ", body(aiko.get(listed(Invitation))))
-    assert "emi@elsewhere.example.jp" in shown and not re.search(r"elsewhere.example.jp.{1,90} Open ", shown)
+    assert "emi@elsewhere.example.jp" in shown and not re.search(
+        r"elsewhere.example.jp.{1,90} Open ", shown
+    )
 
 
 def test_what_was_accepted_stays(acme, aiko, root):
@@ -267,8 +356,13 @@ def test_what_was_accepted_stays(acme, aiko, root):
 
 def test_nothing_of_an_invitation_changes(acme, aiko, root, open_one):
     for client in (aiko, root):
-        assert 'name="_save"' not in body(client.get(page(open_one))) and 'name="email"' not in body(client.get(page(open_one)))
-        assert client.post(page(open_one), {"email": "other@example.jp", "role": "owner"}).status_code == 403
+        assert 'name="_save"' not in body(
+            client.get(page(open_one))
+        ) and 'name="email"' not in body(client.get(page(open_one)))
+        assert (
+            client.post(page(open_one), {"email": "other@example.jp", "role": "owner"}).status_code
+            == 403
+        )
     one = Invitation.objects.get()
     assert (one.email, one.role) == (GUEST, "editor")
 
@@ -278,9 +372,23 @@ def test_nothing_of_an_invitation_changes(acme, aiko, root, open_one):
 
 def test_the_members_page_leads_to_inviting(acme, aiko):
     shown = aiko.get(address(Membership, "add"))
-    assert f'href="{address(Invitation, "add")}"' in str(shown.context["adminform"].form.fields["who"].help_text)
-    assert re.search(rf'<a [^>]*href="{address(Invitation, "add")}">send an invitation</a>', body(shown))
-    assert "send an invitation" in str(errors(send(aiko, address(Membership, "add"), account=acme.account.pk, who="nobody-here", role="viewer")))
+    assert f'href="{address(Invitation, "add")}"' in str(
+        shown.context["adminform"].form.fields["who"].help_text
+    )
+    assert re.search(
+        rf'<a [^>]*href="{address(Invitation, "add")}">send an invitation</a>', body(shown)
+    )
+    assert "send an invitation" in str(
+        errors(
+            send(
+                aiko,
+                address(Membership, "add"),
+                account=acme.account.pk,
+                who="nobody-here",
+                role="viewer",
+            )
+        )
+    )
 
 
 def test_no_page_lists_users(acme, birch, aiko):

@@ -19,11 +19,15 @@ pytestmark = pytest.mark.django_db
 
 def link(acme, contact="", hubspot=None):
     with in_account(acme.account):
-        return Link.objects.create(account=acme.account, hubspot=hubspot or acme.hubspot, contact_id=contact)
+        return Link.objects.create(
+            account=acme.account, hubspot=hubspot or acme.hubspot, contact_id=contact
+        )
 
 
 def test_the_list_shows_the_name_on_the_newest_card_and_how_many_there_are(acme, aiko):
-    rows.record(acme.rule, "acme-C7", link=acme.link, name="新しい 名前", exchanged_on=date(2026, 5, 1))
+    rows.record(
+        acme.rule, "acme-C7", link=acme.link, name="新しい 名前", exchanged_on=date(2026, 5, 1)
+    )
     rows.record(acme.rule, "acme-C8", link=acme.link, name="", exchanged_on=date(2026, 6, 1))
     empty = link(acme)
     shown = {one.pk: (one.shown_name, one.card_count) for one in rows_on(aiko.get(listed(Link)))}
@@ -45,17 +49,32 @@ def test_a_long_list_needs_no_more_queries(acme, aiko):
 def test_the_list_of_one_portal(acme, birch, aiko):
     there = link(acme, hubspot=acme.spare)
     assert [one.pk for one in rows_on(aiko.get(listed(Link, hubspot=acme.spare.pk)))] == [there.pk]
-    assert [one.pk for one in rows_on(aiko.get(listed(Link, hubspot=acme.hubspot.pk)))] == [acme.link.pk]
+    assert [one.pk for one in rows_on(aiko.get(listed(Link, hubspot=acme.hubspot.pk)))] == [
+        acme.link.pk
+    ]
     choices = body(aiko.get(listed(Link)))
-    assert f'<option value="{acme.spare.pk}"' in choices and f'<option value="{acme.sansan.pk}"' not in choices
+    assert (
+        f'<option value="{acme.spare.pk}"' in choices
+        and f'<option value="{acme.sansan.pk}"' not in choices
+    )
 
 
 def test_the_page_shows_cards_contact_and_what_was_written(acme, aiko):
     with in_account(acme.account):
-        Link.objects.filter(pk=acme.link.pk).update(written={"jobtitle": "部長", "fax": ""}, answered={"jobtitle": "部長 "})
+        Link.objects.filter(pk=acme.link.pk).update(
+            written={"jobtitle": "部長", "fax": ""}, answered={"jobtitle": "部長 "}
+        )
     second = entry(acme.run, acme.failing, link_key=acme.link.key)
     seen = body(aiko.get(page(acme.link)))
-    for text in ("acme-contact", str(acme.link.key), page(acme.record), page(acme.hubspot), "部長", "stored by HubSpot as 部長", page(acme.entry)):
+    for text in (
+        "acme-contact",
+        str(acme.link.key),
+        page(acme.record),
+        page(acme.hubspot),
+        "部長",
+        "stored by HubSpot as 部長",
+        page(acme.entry),
+    ):
         assert text in seen
     # The other card is not this person's, whatever an entry says.
     assert page(acme.failing) not in seen and page(second) not in seen
@@ -64,7 +83,10 @@ def test_the_page_shows_cards_contact_and_what_was_written(acme, aiko):
 
 def test_the_newest_card_stands_first(acme, aiko):
     newer = rows.record(acme.rule, "acme-C7", link=acme.link, exchanged_on=date(2026, 5, 1))
-    assert [one["record"].pk for one in aiko.get(page(acme.link)).context["records"]] == [newer.pk, acme.record.pk]
+    assert [one["record"].pk for one in aiko.get(page(acme.link)).context["records"]] == [
+        newer.pk,
+        acme.record.pk,
+    ]
 
 
 def test_a_link_without_cards_or_contact_is_shown_as_one(acme, aiko):
@@ -79,4 +101,7 @@ def test_nobody_makes_changes_or_deletes_a_link(request, acme, who):
     assert browser.post(page(acme.link), {"contact_id": "1"}).status_code == 403
     assert browser.post(address(acme.link, "delete"), {"post": "yes"}).status_code == 403
     with in_account(acme.account):
-        assert Link.objects.get().contact_id == "acme-contact" and Record.objects.filter(link__isnull=False).count() == 1
+        assert (
+            Link.objects.get().contact_id == "acme-contact"
+            and Record.objects.filter(link__isnull=False).count() == 1
+        )

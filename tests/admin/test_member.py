@@ -35,7 +35,9 @@ def acme_two(acme):
 
 
 @pytest.mark.parametrize("typed", ["dan", " dan ", "dan@example.jp", "DAN@Example.jp"])
-def test_an_owner_adds_somebody_of_another_account_of_hers_by_name_or_address(acme, acme_two, aiko, typed):
+def test_an_owner_adds_somebody_of_another_account_of_hers_by_name_or_address(
+    acme, acme_two, aiko, typed
+):
     add(aiko, acme, who=typed, role="operator")
     assert roles(acme) == {"aiko": "owner", "acme-colleague": "editor", "dan": "operator"}
     assert User.objects.get(username="dan").is_staff, "or the admin would not let them in"
@@ -81,7 +83,9 @@ def test_who_cannot_be_added_is_told_at_the_field(acme, aiko, dan, typed, field)
 
 
 def test_the_answer_to_a_name_does_not_tell_whether_anybody_has_it(acme, birch, aiko, dan):
-    """Nobody learns which names and addresses there are, nor who has them: all of them are asked by an invitation."""
+    """Nobody learns which names and addresses there are, nor who has them: all of them are asked by
+    an invitation.
+    """
     before, none = roles(acme), errors(add(aiko, acme, who="nobody", role="viewer"))
     for theirs in ("chie", "chie@birch.example.jp", "dan", "birch-colleague"):
         assert errors(add(aiko, acme, who=theirs, role="viewer")) == none
@@ -89,10 +93,15 @@ def test_the_answer_to_a_name_does_not_tell_whether_anybody_has_it(acme, birch, 
 
 
 def test_nobody_takes_a_seat_by_an_address_that_is_not_theirs(acme, birch, aiko, chie):
-    """The link of an invitation is shown to whoever makes it, so that anybody can have a user with any address."""
+    """The link of an invitation is shown to whoever makes it, so that anybody can have a user with
+    any address.
+    """
     _, token = make_invitation(acme.account, "new@birch.example.jp", "viewer", acme.owner)
     password = "three blind carps swim"
-    Client().post(f"/invitation/{token}/", {"username": "mallory", "password1": password, "password2": password})
+    Client().post(
+        f"/invitation/{token}/",
+        {"username": "mallory", "password1": password, "password2": password},
+    )
     assert User.objects.get(username="mallory").email == "new@birch.example.jp"
     assert errors(add(chie, birch, who="new@birch.example.jp", role="editor")).keys() == {"who"}
     assert "mallory" not in roles(birch)
@@ -101,22 +110,29 @@ def test_nobody_takes_a_seat_by_an_address_that_is_not_theirs(acme, birch, aiko,
 def test_an_account_must_be_said(acme, aiko):
     aiko.raise_request_exception = False
     response = aiko.post(address(Membership, "add"), {"who": "dan", "role": "viewer"})
-    assert response.status_code == 200 and errors(response)["account"] == ["This field is required."]
+    assert response.status_code == 200 and errors(response)["account"] == [
+        "This field is required."
+    ]
 
 
 def test_who_owns_one_account_adds_members_to_that(acme, acme_two, birch, aiko, emi):
     """Nobody is asked what has one answer."""
-    assert form_of(browser(birch.owner).get(address(Membership, "add")))["account"] == str(birch.account.pk)
+    assert form_of(browser(birch.owner).get(address(Membership, "add")))["account"] == str(
+        birch.account.pk
+    )
 
 
 @pytest.mark.parametrize("form", [Membership, Invitation])
 def test_who_gives_a_role_reads_what_it_may(acme, aiko, form):
     seen = body(aiko.get(address(form, "add")))
-    assert "<b>Operator</b>: sees everything, runs syncs and retries<br>" in seen and "<b>Viewer</b>: sees everything<br>" in seen
     assert (
-        "<b>Owner</b>: sees everything, sees who changed what, takes data out, runs syncs and retries, sets up and changes syncs, manages people"
-        in seen
+        "<b>Operator</b>: sees everything, runs syncs and retries<br>" in seen
+        and "<b>Viewer</b>: sees everything<br>" in seen
     )
+    assert (
+        "<b>Owner</b>: sees everything, sees who changed what, takes data out, runs syncs and "
+        "retries, sets up and changes syncs, manages people"
+    ) in seen
 
 
 @pytest.mark.parametrize("role", Role.values)
@@ -124,7 +140,9 @@ def test_the_list_names_every_role_in_the_readers_language(acme, aiko, role):
     ben = team(acme, "ben", role)
     with translation.override("ja"):
         name = str(Role(role).label)
-    row = body(aiko.get(listed(Membership, q=ben.username), headers={"accept-language": "ja"})).split("<tbody")[1]
+    row = body(
+        aiko.get(listed(Membership, q=ben.username), headers={"accept-language": "ja"})
+    ).split("<tbody")[1]
     words = re.sub(r"<[^>]*>", " ", row).lower().split()
     assert name in words and role not in words
 
@@ -141,7 +159,14 @@ def test_an_owner_changes_a_role(acme, aiko):
 
 def test_neither_the_person_nor_the_account_of_a_membership_changes(acme, birch, emi, dan):
     one = acme.colleague.memberships.get()
-    send(emi, page(one), role="viewer", user=User.objects.get(username="dan").pk, account=birch.account.pk, who="dan")
+    send(
+        emi,
+        page(one),
+        role="viewer",
+        user=User.objects.get(username="dan").pk,
+        account=birch.account.pk,
+        who="dan",
+    )
     one.refresh_from_db()
     assert (one.user, one.account, one.role) == (acme.colleague, acme.account, "viewer")
 
@@ -168,15 +193,22 @@ def test_an_owner_removes_a_member(acme, aiko):
 
 @pytest.mark.parametrize("ben", ["editor", "operator", "viewer", "auditor"], indirect=True)
 def test_only_owners_see_the_members(acme, ben):
-    assert ben.get(listed(Membership)).status_code == 403 and listed(Membership) not in body(ben.get("/admin/"))
+    assert ben.get(listed(Membership)).status_code == 403 and listed(Membership) not in body(
+        ben.get("/admin/")
+    )
     assert ben.get(page(acme.membership)).status_code in (403, 404)
 
 
 def test_the_list_shows_the_members_of_the_accounts_that_one_owns(acme, birch, emi, root):
     assert {one.account for one in rows_on(emi.get(listed(Membership)))} == {acme.account}
     assert emi.get(page(birch.membership)).status_code == 404
-    assert {one.account for one in rows_on(root.get(listed(Membership)))} == {acme.account, birch.account}
-    assert [one.user for one in rows_on(emi.get(listed(Membership, q="colleague")))] == [acme.colleague]
+    assert {one.account for one in rows_on(root.get(listed(Membership)))} == {
+        acme.account,
+        birch.account,
+    }
+    assert [one.user for one in rows_on(emi.get(listed(Membership, q="colleague")))] == [
+        acme.colleague
+    ]
 
 
 def test_a_role_holds_in_its_account_only(acme, birch):

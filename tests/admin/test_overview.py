@@ -56,7 +56,10 @@ def test_a_new_customer_is_led_to_the_set_up_until_a_rule_runs():
 
 def test_who_may_not_edit_is_told_who_sets_it_up():
     ben = browser(member("ben", rows.account("fuji"), "viewer"))
-    assert begin(ben) == {"first": True, "url": ""} and "An owner or editor of the account sets it up." in body(ben.get(HOME))
+    assert begin(ben) == {
+        "first": True,
+        "url": "",
+    } and "An owner or editor of the account sets it up." in body(ben.get(HOME))
 
 
 def test_another_account_s_beginnings_are_not_mine(acme):
@@ -81,10 +84,15 @@ def test_no_number_of_rules_hides_a_held_one(acme, aiko):
     assert "4,812 would change, and 500 may." in body(aiko.get(HOME))
 
 
-@pytest.mark.parametrize(("health", "told"), [("reconnect", True), ("unreachable", True), ("untested", False), ("ok", False)])
+@pytest.mark.parametrize(
+    ("health", "told"),
+    [("reconnect", True), ("unreachable", True), ("untested", False), ("ok", False)],
+)
 def test_a_broken_connection_is_told(acme, aiko, health, told):
     with in_account(acme.account):
-        Connection.objects.filter(pk=acme.sansan.pk).update(health=health, health_detail="Sansan says no.")
+        Connection.objects.filter(pk=acme.sansan.pk).update(
+            health=health, health_detail="Sansan says no."
+        )
     seen = body(aiko.get(HOME))
     assert ("Sansan says no." in seen) is told is (page(acme.sansan) in seen)
 
@@ -97,7 +105,9 @@ def test_a_broken_connection_is_told(acme, aiko, health, told):
 def test_workers_that_do_not_work_are_told(acme, aiko, ages, told):
     Heartbeat.objects.all().delete()
     for n, minutes in enumerate(ages):
-        Heartbeat.objects.create(host=f"host-{n}", beat_at=timezone.now() - timedelta(minutes=minutes))
+        Heartbeat.objects.create(
+            host=f"host-{n}", beat_at=timezone.now() - timedelta(minutes=minutes)
+        )
     assert ("No worker has reported for minutes" in body(aiko.get(HOME))) is told
 
 
@@ -123,7 +133,10 @@ def test_a_sync_that_somebody_changes_and_does_not_save_waits_in_sight(acme, aik
     assert aiko.get(HOME).context["held"] == []
     change(acme, state="paused", state_reason="Being changed: review it and save.")
     (row,) = aiko.get(HOME).context["held"]
-    assert (row["rule"].slug, row["url"]) == ("acme-cards", page(acme.rule)) and "Being changed: review it and save." in body(aiko.get(HOME))
+    assert (row["rule"].slug, row["url"]) == (
+        "acme-cards",
+        page(acme.rule),
+    ) and "Being changed: review it and save." in body(aiko.get(HOME))
 
 
 def test_for_a_suspended_account_nothing_is_begun(acme, aiko):
@@ -136,8 +149,12 @@ def test_for_a_suspended_account_nothing_is_begun(acme, aiko):
 def test_failing_cards_are_told_by_rule_and_reason_with_what_to_do(acme, aiko):
     for n in range(3):
         rows.record(acme.rule, f"F{n}", bucket="failing", reason="wrong_type")
-    row = next(row for row in aiko.get(HOME).context["failing"] if row["sentence"] == REASONS["wrong_type"])
-    assert (row["n"], row["to_do"]) == ("3", TO_DO["wrong_type"]) and aiko.get(row["url"]).status_code == 200
+    row = next(
+        row for row in aiko.get(HOME).context["failing"] if row["sentence"] == REASONS["wrong_type"]
+    )
+    assert (row["n"], row["to_do"]) == ("3", TO_DO["wrong_type"]) and aiko.get(
+        row["url"]
+    ).status_code == 200
 
 
 def test_where_nothing_is_wrong_the_page_says_so(acme, aiko):
@@ -165,15 +182,22 @@ def test_each_rule_shows_its_last_run_and_what_is_left(acme, aiko):
 
 def test_the_newest_runs_stand_first_and_there_are_not_too_many(acme, aiko):
     newest = [rows.run(acme.rule, state="succeeded") for _ in range(9)]
-    assert [row["run"].pk for row in aiko.get(HOME).context["runs"]] == [run.pk for run in newest[:0:-1]]
+    assert [row["run"].pk for row in aiko.get(HOME).context["runs"]] == [
+        run.pk for run in newest[:0:-1]
+    ]
 
 
 def test_every_link_of_the_page_opens(acme, aiko):
     change(acme, state="held")
     with in_account(acme.account):
         Connection.objects.filter(pk=acme.sansan.pk).update(health="reconnect")
-    links = {url.replace("&amp;", "&") for url in re.findall(r'href="(/admin/[^"]*)"', body(aiko.get(HOME)))} - {reverse("admin:logout")}
-    assert len(links) > 10 and {(url, aiko.get(url).status_code) for url in links} == {(url, 200) for url in links}
+    links = {
+        url.replace("&amp;", "&")
+        for url in re.findall(r'href="(/admin/[^"]*)"', body(aiko.get(HOME)))
+    } - {reverse("admin:logout")}
+    assert len(links) > 10 and {(url, aiko.get(url).status_code) for url in links} == {
+        (url, 200) for url in links
+    }
 
 
 def test_accounts_are_named_where_there_are_several(acme, birch, emi, aiko):
@@ -192,7 +216,9 @@ def test_a_lost_key_does_not_take_the_page_down(acme, aiko, root):
 def test_a_member_of_nothing_sees_nothing(acme, dan):
     shown = dan.get(HOME).context
     assert not any(shown[name] for name in ("rules", "runs", "broken", "held", "no_pulse"))
-    assert shown["begin"] == {"first": True, "url": ""} and not any(shown[name] for name in ("late", "failing", "drafts"))
+    assert shown["begin"] == {"first": True, "url": ""} and not any(
+        shown[name] for name in ("late", "failing", "drafts")
+    )
 
 
 def test_an_account_that_is_switched_off_is_still_seen(acme, aiko):
@@ -209,14 +235,18 @@ def test_the_page_says_when_there_is_more(acme, aiko):
 
 def test_ben_reads_the_same_as_aiko(acme, aiko):
     ben = browser(team(acme, "ben", "auditor"))
-    assert [row["rule"] for row in ben.get(HOME).context["rules"]] == [row["rule"] for row in aiko.get(HOME).context["rules"]]
+    assert [row["rule"] for row in ben.get(HOME).context["rules"]] == [
+        row["rule"] for row in aiko.get(HOME).context["rules"]
+    ]
     assert address(SyncRule, "add") not in body(ben.get(HOME))
 
 
 def test_a_broken_connection_that_no_sync_needs_waits_for_nobody(acme, aiko):
     with in_account(acme.account):
         spare = rows.connection(acme.account, "sansan", slug="spare")
-        Connection.objects.filter(pk=spare.pk).update(health="reconnect", health_detail="Sansan says no.")
+        Connection.objects.filter(pk=spare.pk).update(
+            health="reconnect", health_detail="Sansan says no."
+        )
     assert "Sansan says no." not in body(aiko.get(HOME))
 
 
@@ -226,7 +256,9 @@ def test_today_is_the_accounts_own(acme, aiko):
     with in_account(acme.account):
         DayFigures.objects.filter(rule=acme.rule).delete()
         DayFigures.objects.create(account=acme.account, rule=acme.rule, day=today, created=41)
-        DayFigures.objects.create(account=acme.account, rule=acme.rule, day=today - timedelta(days=1), created=7_777)
+        DayFigures.objects.create(
+            account=acme.account, rule=acme.rule, day=today - timedelta(days=1), created=7_777
+        )
     row = next(row for row in aiko.get(HOME).context["rules"] if row["rule"].pk == acme.rule.pk)
     assert row["today"] == "41 written"
 
@@ -249,8 +281,17 @@ def test_runs_that_only_met_our_own_writes_hide_no_other(acme, aiko):
 
 
 @pytest.mark.parametrize(
-    "values", [{"read": 1, "unchanged": 1}, {"state": "running"}, {"state": "partial"}, {"kind": "full"}, {"read": 2, "failed": 2}]
+    "values",
+    [
+        {"read": 1, "unchanged": 1},
+        {"state": "running"},
+        {"state": "partial"},
+        {"kind": "full"},
+        {"read": 2, "failed": 2},
+    ],
 )
 def test_what_met_more_is_shown(acme, aiko, values):
-    run = rows.run(acme.draft, **{"state": "succeeded", "kind": "incremental", "echoes": 9, **values})
+    run = rows.run(
+        acme.draft, **{"state": "succeeded", "kind": "incremental", "echoes": 9, **values}
+    )
     assert f"#{run.pk}<" in body(aiko.get(HOME))

@@ -1,4 +1,6 @@
-"""The queue's pages: read by those who run the platform, written by nobody, for whoever could write its rows could run any code."""
+"""The queue's pages: read by those who run the platform, written by nobody, for whoever could write
+its rows could run any code.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ from tests.admin.pages import address, body, listed, page
 
 QUEUE = list(apps.get_app_config("django_q").get_models())
 SHOWN = (OrmQ, Failure, Schedule)
-TRACE = 'no such column : Traceback (most recent call last):\n  File "sync.py", line 1\n<script>alert(1)</script>'
+TRACE = (
+    'no such column : Traceback (most recent call last):\n  File "sync.py", line '
+    "1\n<script>alert(1)</script>"
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -40,14 +45,32 @@ def resolvers(patterns):
 
 def failed(**values: Any) -> Failure:
     now = timezone.now()
-    row = {"id": "f" * 32, "name": "echo-nine", "func": "integration.tasks.work", "args": (7, 41), "result": TRACE, "success": False}
-    return Failure.objects.create(**{**row, "started": now - timedelta(seconds=95), "stopped": now - timedelta(seconds=5), **values})
+    row = {
+        "id": "f" * 32,
+        "name": "echo-nine",
+        "func": "integration.tasks.work",
+        "args": (7, 41),
+        "result": TRACE,
+        "success": False,
+    }
+    return Failure.objects.create(
+        **{
+            **row,
+            "started": now - timedelta(seconds=95),
+            "stopped": now - timedelta(seconds=5),
+            **values,
+        }
+    )
 
 
 @pytest.fixture
 def rows() -> dict[Any, Any]:
     tasks.ensure_tick()
-    return {Failure: failed(), Schedule: Schedule.objects.get(name="tick"), OrmQ: OrmQ.objects.get(key=Conf.PREFIX)}
+    return {
+        Failure: failed(),
+        Schedule: Schedule.objects.get(name="tick"),
+        OrmQ: OrmQ.objects.get(key=Conf.PREFIX),
+    }
 
 
 # Who may what
@@ -68,18 +91,38 @@ def test_nobody_else_does(aiko, rows, model):
 
 @pytest.mark.parametrize("model", SHOWN)
 def test_nobody_writes_it(root, rows, model):
-    before = [list(one.objects.order_by("pk").values_list("pk", "func" if one is not OrmQ else "payload")) for one in SHOWN]
-    row = {"func": "os.system", "args": "'true'", "schedule_type": "O", "repeats": "1", "name": "x", "key": "x", "payload": "x"}
-    assert root.get(address(model, "add")).status_code == root.post(address(model, "add"), row).status_code == 403
+    before = [
+        list(one.objects.order_by("pk").values_list("pk", "func" if one is not OrmQ else "payload"))
+        for one in SHOWN
+    ]
+    row = {
+        "func": "os.system",
+        "args": "'true'",
+        "schedule_type": "O",
+        "repeats": "1",
+        "name": "x",
+        "key": "x",
+        "payload": "x",
+    }
+    assert (
+        root.get(address(model, "add")).status_code
+        == root.post(address(model, "add"), row).status_code
+        == 403
+    )
     assert root.post(page(rows[model]), row).status_code == 403
     assert root.post(address(rows[model], "delete"), {"post": "yes"}).status_code == 403
     for action in ("retry_failed", "resubmit_task", "delete_selected"):
         root.post(listed(model), {"action": action, "_selected_action": [str(rows[model].pk)]})
-    assert before == [list(one.objects.order_by("pk").values_list("pk", "func" if one is not OrmQ else "payload")) for one in SHOWN]
+    assert before == [
+        list(one.objects.order_by("pk").values_list("pk", "func" if one is not OrmQ else "payload"))
+        for one in SHOWN
+    ]
     assert isinstance(site._registry[model], ReadOnlyAdmin) and not site._registry[model].actions
 
 
-@pytest.mark.parametrize("model", [model for model in QUEUE if model not in SHOWN], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [model for model in QUEUE if model not in SHOWN], ids=lambda model: model.__name__
+)
 @pytest.mark.parametrize("kind", ["changelist", "add"])
 def test_no_address_leads_to_the_rest_of_it(model, kind):
     with pytest.raises(NoReverseMatch):
@@ -88,11 +131,15 @@ def test_no_address_leads_to_the_rest_of_it(model, kind):
 
 def test_the_stock_site_is_not_routed():
     """It has the queue's pages, whose author registered them there."""
-    assert any(model._meta.app_label == "django_q" for model in admin.site._registry), "then nothing would be tested here"
+    assert any(model._meta.app_label == "django_q" for model in admin.site._registry), (
+        "then nothing would be tested here"
+    )
     found = [one for one in resolvers(get_resolver().url_patterns) if isinstance(one, URLResolver)]
     assert [one.app_name for one in found if one.app_name] == ["admin"]
     stock = {view for one in admin.site.urls[0] if (view := getattr(one, "callback", None))}
-    assert not stock & {getattr(one, "callback", None) for one in resolvers(get_resolver().url_patterns)}
+    assert not stock & {
+        getattr(one, "callback", None) for one in resolvers(get_resolver().url_patterns)
+    }
 
 
 # What they show
@@ -105,7 +152,11 @@ def test_a_failed_task_says_what_it_worked_on_and_why_it_failed(root):
     assert "work #41" in seen
     seen = body(root.get(page(one)))
     assert f'href="{reverse("admin:integration_syncrun_change", args=[41])}"' in seen
-    assert "Traceback (most recent call last)" in seen and "<script>alert(1)" not in seen and "&lt;script&gt;alert(1)" in seen
+    assert (
+        "Traceback (most recent call last)" in seen
+        and "<script>alert(1)" not in seen
+        and "&lt;script&gt;alert(1)" in seen
+    )
 
 
 def test_what_was_pickled_is_never_run(root, tmp_path):
@@ -123,7 +174,9 @@ def test_what_was_pickled_is_never_run(root, tmp_path):
     assert not (tmp_path / "written").exists()
 
 
-@pytest.mark.parametrize("stored", [None, "", "nonsense", "gASV", base64.b64encode(b"\x80\x04.").decode()])
+@pytest.mark.parametrize(
+    "stored", [None, "", "nonsense", "gASV", base64.b64encode(b"\x80\x04.").decode()]
+)
 def test_bytes_that_are_nothing(stored):
     assert read_pickled_column(stored) is None
 
@@ -147,14 +200,22 @@ def test_a_queued_task_waits_or_is_at_work(root):
 
 def test_a_task_of_another_secret_key_is_told(root, settings):
     tasks.async_task("integration.tasks.work", 7, 41)
-    OrmQ.objects.update(payload=SignedPackage.dumps({"func": "integration.tasks.work"})[:-3] + "AAA")
-    assert all("Signed with another key" in body(root.get(url)) for url in (listed(OrmQ), page(OrmQ.objects.get())))
+    OrmQ.objects.update(
+        payload=SignedPackage.dumps({"func": "integration.tasks.work"})[:-3] + "AAA"
+    )
+    assert all(
+        "Signed with another key" in body(root.get(url))
+        for url in (listed(OrmQ), page(OrmQ.objects.get()))
+    )
 
 
 def test_a_task_that_is_no_name_but_a_function(root):
     """As somebody at a Python prompt enqueues it."""
     tasks.async_task(print, "hello")
-    assert "print" in body(root.get(listed(OrmQ))) and root.get(page(OrmQ.objects.get())).status_code == 200
+    assert (
+        "print" in body(root.get(listed(OrmQ)))
+        and root.get(page(OrmQ.objects.get())).status_code == 200
+    )
 
 
 def test_the_tick_stands_among_the_scheduled_tasks(root):

@@ -17,14 +17,33 @@ from integration.planning.reasons import REASONS, TO_DO
 
 ROOT = Path(__file__).resolve().parents[2] / "integration"
 FILES = [
-    *sorted((ROOT / "planning").glob("*.py")), *sorted((ROOT / "connectors").rglob("*.py")),
-    *(ROOT / f"{name}.py" for name in "apply budget card_ledger changes closing companies contacts credentials gather ingest ledger limiter outgoing preflight runs survey sweep sync".split()),
-]  # fmt: skip
+    *sorted((ROOT / "planning").glob("*.py")),
+    *sorted((ROOT / "connectors").rglob("*.py")),
+    *(
+        ROOT / f"{name}.py"
+        for name in (
+            "apply budget card_ledger changes closing companies contacts credentials gather ingest "
+            "ledger limiter outgoing preflight runs survey sweep sync"
+        ).split()
+    ),
+]
 # Function -> which of its arguments is a reason.
 REASON_AT = {
-    "Reconnect": 0, "RetryLater": 0, "Unanswered": 0, "Rejected": 0, "Gone": 0, "Held": 0, "ConnectorError": 0,
-    "hold": 1, "skip": 2, "Verdict": 2, "Decision": 1, "verdicts": 1, "said": 4, "intent": 4,
-}  # fmt: skip
+    "Reconnect": 0,
+    "RetryLater": 0,
+    "Unanswered": 0,
+    "Rejected": 0,
+    "Gone": 0,
+    "Held": 0,
+    "ConnectorError": 0,
+    "hold": 1,
+    "skip": 2,
+    "Verdict": 2,
+    "Decision": 1,
+    "verdicts": 1,
+    "said": 4,
+    "intent": 4,
+}
 # Codes by which the engine tells itself what to do with an answer. No row and no page has them.
 INWARD = {"unanswered", "not_written"}
 # In the table, and given by nothing.
@@ -33,13 +52,20 @@ WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
 
 
 def texts(node: ast.expr | None) -> set[str]:
-    """The words that an expression can be: a text, either side of a choice, or a text with the vendor's name in it."""
+    """The words that an expression can be: a text, either side of a choice, or a text with the
+    vendor's name in it.
+    """
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return {node.value}
     if isinstance(node, ast.IfExp):
         return texts(node.body) | texts(node.orelse)
     if isinstance(node, ast.JoinedStr):
-        return {"".join(part.value if isinstance(part, ast.Constant) else vendor for part in node.values) for vendor in ("sansan", "hubspot")}
+        return {
+            "".join(
+                part.value if isinstance(part, ast.Constant) else vendor for part in node.values
+            )
+            for vendor in ("sansan", "hubspot")
+        }
     if isinstance(node, ast.List | ast.Tuple):
         return set().union(*(texts(one) for one in node.elts))
     return set()
@@ -55,15 +81,29 @@ def used(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.Call):
             at = REASON_AT.get(called(node))
             found |= texts(node.args[at]) if at is not None and len(node.args) > at else set()
-            found |= set().union(*(texts(one.value) for one in node.keywords if one.arg in ("reason", "code")), set())
-        elif isinstance(node, ast.Assign) and any(getattr(one, "id", getattr(one, "attr", "")) in ("reason", "code") for one in node.targets):
+            found |= set().union(
+                *(texts(one.value) for one in node.keywords if one.arg in ("reason", "code")), set()
+            )
+        elif isinstance(node, ast.Assign) and any(
+            getattr(one, "id", getattr(one, "attr", "")) in ("reason", "code")
+            for one in node.targets
+        ):
             found |= texts(node.value)
-        elif isinstance(node, ast.Compare) and getattr(node.left, "attr", getattr(node.left, "id", "")) in ("reason", "code"):
+        elif isinstance(node, ast.Compare) and getattr(
+            node.left, "attr", getattr(node.left, "id", "")
+        ) in ("reason", "code"):
             found |= set().union(*(texts(one) for one in node.comparators))
         elif isinstance(node, ast.Dict):
             pairs = zip(node.keys, node.values, strict=True)
-            found |= set().union(*(texts(value) for key, value in pairs if "reason" in texts(key)), set())
-        elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) > 1 and sentence_like(node.value.elts[1]):
+            found |= set().union(
+                *(texts(value) for key, value in pairs if "reason" in texts(key)), set()
+            )
+        elif (
+            isinstance(node, ast.Return)
+            and isinstance(node.value, ast.Tuple)
+            and len(node.value.elts) > 1
+            and sentence_like(node.value.elts[1])
+        ):
             found |= texts(node.value.elts[0])
     return {word for word in found if WORD.fullmatch(word)}
 
@@ -78,21 +118,33 @@ def test_every_reason_that_the_code_gives_is_in_the_table(path):
 
 
 def test_the_search_above_finds_the_reasons():
-    """All but those that the code puts together: where it says which of two it is, and in its tables."""
-    found = set().union(*(used(ast.parse(path.read_text())) for path in FILES if path.name != "reasons.py"))
+    """All but those that the code puts together: where it says which of two it is, and in its
+    tables.
+    """
+    found = set().union(
+        *(used(ast.parse(path.read_text())) for path in FILES if path.name != "reasons.py")
+    )
     assert len(found & set(REASONS)) > 25
 
 
 @pytest.mark.parametrize("code", [code for code in REASONS if code not in NEVER_GIVEN])
 def test_every_reason_in_the_table_is_given_somewhere(code):
     assert any(
-        f'"{code}"' in path.read_text() or f'{{key}}_{code.partition("_")[2]}"' in path.read_text() for path in FILES if path.name != "reasons.py"
+        f'"{code}"' in path.read_text() or f'{{key}}_{code.partition("_")[2]}"' in path.read_text()
+        for path in FILES
+        if path.name != "reasons.py"
     )
 
 
 def test_what_the_tables_name_is_explained():
     named = {*REASON_CODES.values(), *MERGED_REASONS, *EXCLUDED_REASONS}
-    assert named <= set(REASONS) and set(BUCKET_COUNTERS) == {"linked", "merged", "excluded", "held", "unseen"}
+    assert named <= set(REASONS) and set(BUCKET_COUNTERS) == {
+        "linked",
+        "merged",
+        "excluded",
+        "held",
+        "unseen",
+    }
 
 
 def test_every_reason_has_something_to_do_and_nothing_else_has():
@@ -102,7 +154,13 @@ def test_every_reason_has_something_to_do_and_nothing_else_has():
 @pytest.mark.parametrize("code", REASONS)
 def test_a_reason_and_what_to_do_are_whole_sentences(code):
     for text in (REASONS[code], TO_DO[code]):
-        assert text.endswith(".") and not text.endswith("..") and text[0].isupper() and text == text.strip() and "  " not in text
+        assert (
+            text.endswith(".")
+            and not text.endswith("..")
+            and text[0].isupper()
+            and text == text.strip()
+            and "  " not in text
+        )
     assert WORD.fullmatch(code) and len(code) <= 64
 
 

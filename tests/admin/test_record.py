@@ -25,17 +25,33 @@ FILTERS = {
 
 @pytest.mark.parametrize(("query", "found"), FILTERS.values(), ids=FILTERS)
 def test_records_are_found_by(acme, birch, aiko, query, found):
-    names = {rows.record(acme.draft, "acme-C9").pk: "draft", acme.barred.pk: "never", acme.record.pk: "linked", acme.failing.pk: "failing"}
+    names = {
+        rows.record(acme.draft, "acme-C9").pk: "draft",
+        acme.barred.pk: "never",
+        acme.record.pk: "linked",
+        acme.failing.pk: "failing",
+    }
     assert [names[one.pk] for one in rows_on(aiko.get(listed(Record, **query)))] == found
-    assert {names[one.pk] for one in rows_on(aiko.get(listed(Record, rule=acme.draft.pk, **query)))} == {"draft"} & set(found)
+    assert {
+        names[one.pk] for one in rows_on(aiko.get(listed(Record, rule=acme.draft.pk, **query)))
+    } == {"draft"} & set(found)
 
 
 def test_the_page_shows_the_card_in_its_own_order(acme, aiko):
     with in_account(acme.account):
-        Record.objects.filter(pk=acme.record.pk).update(values={"tel": "03-1", "newField": "x", "title": "部長", "lastName": "山田"})
+        Record.objects.filter(pk=acme.record.pk).update(
+            values={"tel": "03-1", "newField": "x", "title": "部長", "lastName": "山田"}
+        )
     seen = body(aiko.get(page(acme.record)))
-    values = re.findall(r'<tr><td>([^<]*) <code>(\w+)</code></td><td class="mb-break">([^<]*)</td>', seen)
-    assert values == [("Last name", "lastName", "山田"), ("Title", "title", "部長"), ("Telephone", "tel", "03-1"), ("newField", "newField", "x")]
+    values = re.findall(
+        r'<tr><td>([^<]*) <code>(\w+)</code></td><td class="mb-break">([^<]*)</td>', seen
+    )
+    assert values == [
+        ("Last name", "lastName", "山田"),
+        ("Title", "title", "部長"),
+        ("Telephone", "tel", "03-1"),
+        ("newField", "newField", "x"),
+    ]
 
 
 def test_the_page_says_where_the_card_stands_and_why(acme, aiko):
@@ -63,12 +79,20 @@ def test_tags_have_their_names_and_those_that_are_gone_their_ids(acme, aiko):
 def test_the_page_leads_to_everything_it_names(acme, aiko):
     other, elsewhere = entry(acme.run, acme.record), entry(acme.run, acme.failing)
     seen = body(aiko.get(page(acme.record)))
-    assert all(url in seen for url in (page(acme.rule), page(acme.link), page(acme.entry), page(other))) and page(elsewhere) not in seen
+    assert (
+        all(
+            url in seen for url in (page(acme.rule), page(acme.link), page(acme.entry), page(other))
+        )
+        and page(elsewhere) not in seen
+    )
     assert listed(AuditEntry, q="acme-C1") in seen
 
 
 def test_what_another_rule_wrote_for_the_card_is_in_its_timeline_by_name(acme, aiko):
-    """A rule that sees the same person may be the one that writes. Where there is one rule, its name says nothing new."""
+    """A rule that sees the same person may be the one that writes.
+
+    Where there is one rule, its name says nothing new.
+    """
     entry(acme.run, acme.record)
     assert {one["rule"] for one in aiko.get(page(acme.record)).context["entries"]} == {""}
     elsewhere = rows.run(rows.rule(acme.account, "elsewhere"))
@@ -81,13 +105,19 @@ def test_what_another_rule_wrote_for_the_card_is_in_its_timeline_by_name(acme, a
 def test_of_a_card_out_of_scope_nothing_is_shown_but_that(acme, aiko):
     one = rows.record(acme.rule, "acme-C9", bucket="excluded", reason="no_selected_tag")
     seen = body(aiko.get(page(one)))
-    assert "Of a card out of scope nothing is kept" in seen and "The card carries none of the selected tags." in seen and "No tags" in seen
+    assert (
+        "Of a card out of scope nothing is kept" in seen
+        and "The card carries none of the selected tags." in seen
+        and "No tags" in seen
+    )
 
 
 def test_a_reason_of_a_newer_version_stands_for_itself(acme, aiko):
     with in_account(acme.account):
         Record.objects.filter(pk=acme.record.pk).update(reason="from_the_future")
-    assert "From the future" in body(aiko.get(page(acme.record))) and "from_the_future" in body(aiko.get(listed(Record)))
+    assert "From the future" in body(aiko.get(page(acme.record))) and "from_the_future" in body(
+        aiko.get(listed(Record))
+    )
 
 
 @pytest.mark.parametrize("who", ["aiko", "root"])

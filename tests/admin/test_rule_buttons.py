@@ -1,4 +1,6 @@
-"""The buttons of a rule: each only where it makes sense, and each no more than a word to the workers."""
+"""The buttons of a rule: each only where it makes sense, and each no more than a word to the
+workers.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def test_which_buttons_a_state_shows(rule, aiko, state):
     change(rule, state=state)
     seen = aiko.get(page(rule))
     assert [one.name for one in seen.context["buttons"]] == SHOWN[state]
-    assert [name for name in ALL if f'action="{press(rule, name)}"' in body(seen)] == sorted(SHOWN[state])
+    assert [name for name in ALL if f'action="{press(rule, name)}"' in body(seen)] == sorted(
+        SHOWN[state]
+    )
 
 
 @pytest.mark.parametrize("state", SHOWN)
@@ -91,7 +95,9 @@ def test_a_button_asks_for_a_run(rule, aiko, queued, what, state):
 def test_a_run_that_goes_on_is_shown_instead_of_a_second_one(rule, aiko, queued):
     first, second = aiko.post(press(rule, "sync_now")), aiko.post(press(rule, "sync_now"))
     assert first.url == second.url and len(runs(rule)) == 1
-    assert "Another run of this rule was going on" in told(aiko.post(press(rule, "preview"), follow=True))
+    assert "Another run of this rule was going on" in told(
+        aiko.post(press(rule, "preview"), follow=True)
+    )
     (run,) = runs(rule)
     assert run.kind == "incremental"
 
@@ -109,9 +115,13 @@ def test_resuming_a_held_rule_lets_it_pass_its_limit_once(rule, aiko, queued):
     assert (one.state, one.state_reason, one.waived) == ("active", "", True)
 
 
-@pytest.mark.parametrize(("state", "name"), [("draft", "switch_on"), ("paused", "resume"), ("held", "resume")])
+@pytest.mark.parametrize(
+    ("state", "name"), [("draft", "switch_on"), ("paused", "resume"), ("held", "resume")]
+)
 @pytest.mark.parametrize("end", ["sansan", "hubspot"])
-def test_a_rule_whose_key_was_refused_does_not_become_active(acme, rule, aiko, queued, state, name, end):
+def test_a_rule_whose_key_was_refused_does_not_become_active(
+    acme, rule, aiko, queued, state, name, end
+):
     change(rule, state=state)
     with in_account(acme.account):
         Connection.objects.filter(pk=getattr(acme, end).pk).update(health="reconnect")
@@ -137,6 +147,8 @@ def test_a_rule_is_not_switched_on_in_an_account_that_is_switched_off(acme, aiko
 @pytest.mark.parametrize("ben", ["operator"], indirect=True)
 def test_an_operator_has_the_buttons_and_no_form(rule, ben, queued):
     seen = ben.get(page(rule))
-    assert [one.name for one in seen.context["buttons"]] == SHOWN["active"] and 'name="_save"' not in body(seen)
+    assert [one.name for one in seen.context["buttons"]] == SHOWN[
+        "active"
+    ] and 'name="_save"' not in body(seen)
     assert len(queued(lambda: ben.post(press(rule, "sync_now")))) == 1
     assert runs(rule)[0].started_by == "ben"

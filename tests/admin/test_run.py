@@ -27,7 +27,9 @@ def change(run, **values):
 
 def shown(html: str) -> dict[str, str]:
     """data-text -> text of the page."""
-    return {name: text.strip() for name, text in re.findall(r'data-text="(\w+)"[^>]*>([^<]*)<', html)}
+    return {
+        name: text.strip() for name, text in re.findall(r'data-text="(\w+)"[^>]*>([^<]*)<', html)
+    }
 
 
 def number(text: str) -> int:
@@ -42,14 +44,21 @@ def test_the_counters_on_the_page_add_up(acme, aiko):
     change(acme.run, read=sum(counts.values()) + 7, **counts)
     texts = shown(body(aiko.get(page(acme.run))))
     assert {name: number(texts[name]) for name in COUNTERS} == counts and texts["waiting"] == "7"
-    assert number(texts["read"]) == sum(number(texts[name]) for name in (*COUNTERS, "waiting")) == 36_007
+    assert (
+        number(texts["read"])
+        == sum(number(texts[name]) for name in (*COUNTERS, "waiting"))
+        == 36_007
+    )
     assert texts["read"] == "36,007"
 
 
 def test_the_counters_in_the_list_leave_out_zeros(acme, aiko):
     change(acme.run, read=1234, created=1200, updated=0, unchanged=0, failed=4, held=0)
     seen = re.sub(r"<[^>]+>", " ", body(aiko.get(listed(SyncRun))))
-    assert all(text in seen for text in ("1,234 read", "1,200 created", "4 failed", "30 waiting")) and "0 held" not in seen
+    assert (
+        all(text in seen for text in ("1,234 read", "1,200 created", "4 failed", "30 waiting"))
+        and "0 held" not in seen
+    )
 
 
 # Live
@@ -60,7 +69,12 @@ def test_page_and_poll_show_the_same(acme, aiko):
     html, live = body(aiko.get(page(acme.run))), aiko.get(address(acme.run, "progress")).json()
     assert shown(html) == live["texts"]
     assert live["texts"]["calls_sansan"] == "1,234" and live["texts"]["took"] == "2 min 0 s"
-    assert (live["read"], live["settled"], live["open"], live["state"]) == (3, 3, False, "Succeeded")
+    assert (live["read"], live["settled"], live["open"], live["state"]) == (
+        3,
+        3,
+        False,
+        "Succeeded",
+    )
     assert set(re.findall(r'data-tile="(\w+)"', html)) == {*COUNTERS, "waiting"}
 
 
@@ -76,7 +90,9 @@ def test_the_script_finds_every_part_on_the_page(acme, aiko):
 @pytest.mark.parametrize(("which", "open"), [("open_run", "1"), ("run", "0")])
 def test_only_an_open_run_is_polled(acme, aiko, which, open):
     run = getattr(acme, which)
-    assert f'data-progress-url="{address(run, "progress")}" data-open="{open}"' in body(aiko.get(page(run)))
+    assert f'data-progress-url="{address(run, "progress")}" data-open="{open}"' in body(
+        aiko.get(page(run))
+    )
 
 
 def test_progress_moves_and_ends(acme, aiko):
@@ -86,8 +102,16 @@ def test_progress_moves_and_ends(acme, aiko):
     second = aiko.get(url).json()
     change(acme.open_run, failed=1, state="partial", ended_at=timezone.now())
     last = aiko.get(url).json()
-    assert [(one["settled"], one["read"], one["open"]) for one in (first, second, last)] == [(2, 5, True), (9, 10, True), (10, 10, False)]
-    assert last["state"] == "Some records failed" and last["tone"] == "warn" and last["texts"]["ended"] != "–"
+    assert [(one["settled"], one["read"], one["open"]) for one in (first, second, last)] == [
+        (2, 5, True),
+        (9, 10, True),
+        (10, 10, False),
+    ]
+    assert (
+        last["state"] == "Some records failed"
+        and last["tone"] == "warn"
+        and last["texts"]["ended"] != "–"
+    )
     assert "waiting" in last["zero"] and "failed" not in last["zero"]
 
 
@@ -101,7 +125,10 @@ def test_a_poll_is_cheap(acme, aiko):
 
 
 STATUS = {
-    "queued": ({"state": "queued", "read": 0, "created": 0}, "Queued: a worker takes it up in a moment."),
+    "queued": (
+        {"state": "queued", "read": 0, "created": 0},
+        "Queued: a worker takes it up in a moment.",
+    ),
     "reading": ({}, "Reading: 5 so far, 2 settled."),
     "delivering": ({"read_done": True}, "All is read; 2 of 5 settled."),
     "ended": ({"state": "succeeded", "read_done": True}, "2 of 5 records settled."),
@@ -126,7 +153,16 @@ def test_what_went_wrong_is_told_in_a_sentence(acme, aiko):
 
 
 def test_reasons_stand_by_how_many_and_lead_to_their_entries(acme, aiko):
-    change(acme.run, reasons={"in_sync": 2, "card_changed": 1, "email_taken": 30, "_sum": 99, "from_a_newer_version": 1})
+    change(
+        acme.run,
+        reasons={
+            "in_sync": 2,
+            "card_changed": 1,
+            "email_taken": 30,
+            "_sum": 99,
+            "from_a_newer_version": 1,
+        },
+    )
     reasons = aiko.get(address(acme.run, "progress")).json()["reasons"]
     assert [(one["code"], one["n"]) for one in reasons] == [
         ("email_taken", "30"),
@@ -143,7 +179,9 @@ def test_reasons_stand_by_how_many_and_lead_to_their_entries(acme, aiko):
 
 def test_the_page_leads_to_its_rule_and_its_entries(acme, aiko):
     seen = body(aiko.get(page(acme.run)))
-    assert page(acme.rule) in seen and listed(AuditEntry, run=acme.run.pk) in seen and "aiko" in seen
+    assert (
+        page(acme.rule) in seen and listed(AuditEntry, run=acme.run.pk) in seen and "aiko" in seen
+    )
 
 
 def test_a_run_that_nobody_asked_for_names_its_trigger(acme, aiko):
@@ -167,8 +205,14 @@ def test_a_run_that_nobody_asked_for_names_its_trigger(acme, aiko):
     ids=str,
 )
 def test_the_newest_run_is_first_and_filters_leave_out(acme, aiko, query, found):
-    names = {rows.run(acme.draft, kind="preview", trigger="command").pk: "draft", acme.open_run.pk: "open", acme.run.pk: "done"}
-    query = {name: getattr(acme, value).pk if name == "rule" else value for name, value in query.items()}
+    names = {
+        rows.run(acme.draft, kind="preview", trigger="command").pk: "draft",
+        acme.open_run.pk: "open",
+        acme.run.pk: "done",
+    }
+    query = {
+        name: getattr(acme, value).pk if name == "rule" else value for name, value in query.items()
+    }
     assert [names[run.pk] for run in rows_on(aiko.get(listed(SyncRun, **query)))] == found
 
 

@@ -15,13 +15,30 @@ from integration.connectors.hubspot.oauth import OPERATOR_ADVICE
 
 ROOT = Path(__file__).resolve().parents[2] / "integration"
 JAPANESE = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
-# Where sentences are written that a page shows; what other files say goes to a terminal, a log or a caller.
+# Where sentences are written that a page shows; what other files say goes to a terminal, a log or a
+# caller.
 FILES = [
-    *sorted((ROOT / "planning").glob("*.py")), *sorted((ROOT / "connectors").rglob("*.py")),
-    *(ROOT / f"{name}.py" for name in "apply budget card_ledger changes closing companies contacts credentials gather ingest ledger limiter outgoing preflight runs survey sweep sync".split()),
-]  # fmt: skip
+    *sorted((ROOT / "planning").glob("*.py")),
+    *sorted((ROOT / "connectors").rglob("*.py")),
+    *(
+        ROOT / f"{name}.py"
+        for name in (
+            "apply budget card_ledger changes closing companies contacts credentials gather ingest "
+            "ledger limiter outgoing preflight runs survey sweep sync"
+        ).split()
+    ),
+]
 # What an expression in a sentence may stand for, by how it is spelt in the code.
-STANDS_FOR = {"limits": "9", "kind": "creates", "status": "503", "name": "Sansan", "len(": "7", "missing": "7", "total": "9", "wanted": "7"}
+STANDS_FOR = {
+    "limits": "9",
+    "kind": "creates",
+    "status": "503",
+    "name": "Sansan",
+    "len(": "7",
+    "missing": "7",
+    "total": "9",
+    "wanted": "7",
+}
 
 
 def shown(node: ast.expr) -> str:
@@ -30,22 +47,38 @@ def shown(node: ast.expr) -> str:
 
 
 def sentences(path: Path) -> Iterator[str]:
-    """Every text of the file that is a sentence: it has a blank, ends with a full stop, and is no docstring and no text for translation."""
+    """Every text of the file that is a sentence: it has a blank, ends with a full stop, and is no
+    docstring and no text for translation.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     out: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr | ast.JoinedStr):
-            out.update(id(one) for one in ast.walk(node) if one is not node and isinstance(one, ast.Constant | ast.JoinedStr))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("gettext_noop", "PropertySpec"):
+            out.update(
+                id(one)
+                for one in ast.walk(node)
+                if one is not node and isinstance(one, ast.Constant | ast.JoinedStr)
+            )
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+            "gettext_noop",
+            "PropertySpec",
+        ):
             out.update(id(one) for one in ast.walk(node))
     for node in ast.walk(tree):
         if id(node) in out:
             continue
         if isinstance(node, ast.JoinedStr):
-            text = "".join(str(part.value) if isinstance(part, ast.Constant) else shown(part.value) for part in node.values)  # type: ignore[attr-defined]
+            text = "".join(
+                str(part.value) if isinstance(part, ast.Constant) else shown(part.value)
+                for part in node.values
+            )  # type: ignore[attr-defined]
         else:
-            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-        if " " in text and text.endswith(".") and text != OPERATOR_ADVICE:  # which only ends other sentences
+            text = (
+                node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            )
+        if (
+            " " in text and text.endswith(".") and text != OPERATOR_ADVICE
+        ):  # which only ends other sentences
             yield text.replace("{}", "value")
 
 
@@ -54,7 +87,11 @@ WRITTEN = sorted({text for path in FILES for text in sentences(path)})
 
 def test_the_walk_finds_what_is_written():
     assert len(WRITTEN) > 45
-    assert {"“value” is not a number.", "Sansan could not be reached.", "No key has been entered."} <= set(WRITTEN)
+    assert {
+        "“value” is not a number.",
+        "Sansan could not be reached.",
+        "No key has been entered.",
+    } <= set(WRITTEN)
 
 
 @pytest.mark.parametrize("text", WRITTEN)
@@ -68,10 +105,20 @@ def test_every_sentence_of_the_engine_is_shown_in_the_readers_language(text):
 @pytest.mark.parametrize("template", ENGINE_SENTENCES)
 def test_every_template_fits_what_it_stands_for(template):
     """None hides behind one above it."""
-    values = {"vendor": "HubSpot", "status": "503", "n": "7", "all": "9", "most": "9", "type": "nothing", "fields": "nothing"}
+    values = {
+        "vendor": "HubSpot",
+        "status": "503",
+        "n": "7",
+        "all": "9",
+        "most": "9",
+        "type": "nothing",
+        "fields": "nothing",
+    }
     text = re.sub(r"%\((\w+)\)s", lambda found: values.get(found[1], "nothing"), template)
     with override("ja"):
-        assert translate_text(text) == re.sub(r"%\((\w+)\)s", lambda found: values.get(found[1], "nothing"), gettext(template))
+        assert translate_text(text) == re.sub(
+            r"%\((\w+)\)s", lambda found: values.get(found[1], "nothing"), gettext(template)
+        )
 
 
 def test_what_nobody_knows_is_shown_as_it_was_written():
@@ -81,7 +128,10 @@ def test_what_nobody_knows_is_shown_as_it_was_written():
 
 
 def test_several_sentences_and_a_sentence_in_a_sentence():
-    text = "jobtitle: HubSpot has no such contact property.\nzip: a property of type number does not take the text of postalCode,city."
+    text = (
+        "jobtitle: HubSpot has no such contact property.\nzip: a property of type number does not "
+        "take the text of postalCode,city."
+    )
     with override("en"):
         assert translate_text(text).splitlines() == [
             "jobtitle: HubSpot has no such contact property.",

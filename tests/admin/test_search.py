@@ -1,4 +1,6 @@
-"""Search over records and links: exact by what a record is called in either system, or by how the name begins."""
+"""Search over records and links: exact by what a record is called in either system, or by how the
+name begins.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,12 @@ def people(acme, birch):
         Link.objects.create(account=birch.account, hubspot=birch.hubspot, contact_id="501")
     rows.record(birch.rule, "card-1", name="山田 太郎", email_key="taro@example.jp")
     return {
-        rows.record(acme.rule, "card-1", name="山田 太郎", email_key="taro@example.jp", link=link).pk: "taro",
-        rows.record(acme.rule, "card-2", name="山田 花子", email_key="hana@example.jp", link=link).pk: "hana",
+        rows.record(
+            acme.rule, "card-1", name="山田 太郎", email_key="taro@example.jp", link=link
+        ).pk: "taro",
+        rows.record(
+            acme.rule, "card-2", name="山田 花子", email_key="hana@example.jp", link=link
+        ).pk: "hana",
         rows.record(acme.rule, "card-3", name="Smith, John", email_key="").pk: "john",
         acme.record.pk: "acme",
         acme.failing.pk: "acme too",
@@ -51,7 +57,9 @@ TERMS = {
 }
 
 
-@pytest.mark.parametrize(("term", "found"), TERMS.items(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("term", "found"), TERMS.items(), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_a_record_is_found_by(people, aiko, term, found):
     assert [people[one.pk] for one in rows_on(aiko.get(listed(Record, q=term)))] == found
 
@@ -59,7 +67,10 @@ def test_a_record_is_found_by(people, aiko, term, found):
 def test_a_person_is_found_by_the_link(acme, people, aiko):
     with in_account(acme.account):
         link = Link.objects.get(contact_id="501")
-    assert [people[one.pk] for one in rows_on(aiko.get(listed(Record, q=link.key)))] == ["hana", "taro"]
+    assert [people[one.pk] for one in rows_on(aiko.get(listed(Record, q=link.key)))] == [
+        "hana",
+        "taro",
+    ]
     for term in (link.key, "501", "taro@example.jp", "card-2", "山田"):
         assert [one.pk for one in rows_on(aiko.get(listed(Link, q=term)))] == [link.pk]
     for term in ("Smith", "card-3", "nobody"):  # no link yet
@@ -68,7 +79,11 @@ def test_a_person_is_found_by_the_link(acme, people, aiko):
 
 def test_everybody_s_records_are_found_by_who_sees_them(people, root, emi):
     for one in (root, emi):
-        assert len(rows_on(one.get(listed(Record, q="card-1")))) == len(rows_on(one.get(listed(Record, q="taro@example.jp")))) == 2
+        assert (
+            len(rows_on(one.get(listed(Record, q="card-1"))))
+            == len(rows_on(one.get(listed(Record, q="taro@example.jp"))))
+            == 2
+        )
         assert len(rows_on(one.get(listed(Link, q="501")))) == 2
 
 

@@ -21,7 +21,11 @@ OF_A_RULE = (*STEPS, "tags_count", "try", "review_state")
 
 
 def addresses(own, rule) -> list[str]:
-    return [*(url(name, rule.pk) for name in OF_A_RULE), url("connection", own.sansan.pk), url("connection", own.hubspot.pk)]
+    return [
+        *(url(name, rule.pk) for name in OF_A_RULE),
+        url("connection", own.sansan.pk),
+        url("connection", own.hubspot.pk),
+    ]
 
 
 # Who may
@@ -69,18 +73,44 @@ def refused(own, client, every: list[str], statuses: tuple[int, ...]) -> None:
     """Neither seen nor done, whatever is pressed."""
     client.raise_request_exception = False
     before = everything(own)
-    actions = ("next", "save", "preview", "count", "sansan", "hubspot", "test", "oauth", "default", "sample", "")
+    actions = (
+        "next",
+        "save",
+        "preview",
+        "count",
+        "sansan",
+        "hubspot",
+        "test",
+        "oauth",
+        "default",
+        "sample",
+        "",
+    )
     for address in every:
         assert client.get(address).status_code in statuses, address
     for address, action in product(every, actions):
-        sent = {"action": action, "account": own.account.pk, "slug": "stolen", "sansan": own.sansan.pk, "hubspot": own.hubspot.pk, "every": "1",
-                "sansan-label": "stolen", "sansan-secret": "SandboxKey0123456789abcdefABCDEF", "card": "A1", "conflict": "hubspot"}  # fmt: skip
+        sent = {
+            "action": action,
+            "account": own.account.pk,
+            "slug": "stolen",
+            "sansan": own.sansan.pk,
+            "hubspot": own.hubspot.pk,
+            "every": "1",
+            "sansan-label": "stolen",
+            "sansan-secret": "SandboxKey0123456789abcdefABCDEF",
+            "card": "A1",
+            "conflict": "hubspot",
+        }
         answer = client.post(address, sent)
         assert answer.status_code in (*statuses, 405), (address, action, answer.status_code)
     assert everything(own) == before and not OrmQ.objects.filter(key=Conf.PREFIX).exists()
 
 
-@pytest.mark.parametrize("address", [url(name, 999_999_999) for name in OF_A_RULE] + [url("connection", 999_999_999), url("tags", 10**30)])
+@pytest.mark.parametrize(
+    "address",
+    [url(name, 999_999_999) for name in OF_A_RULE]
+    + [url("connection", 999_999_999), url("tags", 10**30)],
+)
 def test_what_is_not_there_is_a_404(acme, aiko, address):
     aiko.raise_request_exception = False
     for answer in (aiko.get(address), aiko.post(address, {})):
@@ -92,7 +122,10 @@ def test_a_suspended_account_cannot_be_set_up(acme, aiko):
     Account.objects.filter(pk=acme.account.pk).update(active=False)
     before = everything(acme)
     for step in STEPS:
-        for answer in (aiko.get(url(step, rule.pk), follow=True), aiko.post(url(step, rule.pk), {"every": "1", "action": "save"}, follow=True)):
+        for answer in (
+            aiko.get(url(step, rule.pk), follow=True),
+            aiko.post(url(step, rule.pk), {"every": "1", "action": "save"}, follow=True),
+        ):
             assert answer.status_code == 200 and "suspended" in told(answer)
     assert everything(acme) == before
 
@@ -101,7 +134,9 @@ def test_a_superuser_sets_up_any_account_and_says_which(acme, birch, root):
     said = root.post(url(""), {"slug": "x", "action": "next"})
     assert said.status_code == 200 and "Choose the account" in body(said)
     assert acme.sansan.slug not in body(root.get(url("")))
-    assert acme.sansan.slug in body(root.get(url(""), {"account": acme.account.pk})) and birch.sansan.slug not in body(said)
+    assert acme.sansan.slug in body(
+        root.get(url(""), {"account": acme.account.pk})
+    ) and birch.sansan.slug not in body(said)
     rule = begun(acme)
     previewed(rule)
     for step in STEPS:
@@ -128,7 +163,10 @@ def test_a_step_cannot_be_skipped_in_a_draft(acme, aiko, reached):
         assert aiko.get(url(name, rule.pk)).status_code == 200
     before = everything(acme)
     for name in STEPS[last + 1 :]:
-        for answer in (aiko.get(url(name, rule.pk)), aiko.post(url(name, rule.pk), {"action": "save"})):
+        for answer in (
+            aiko.get(url(name, rule.pk)),
+            aiko.post(url(name, rule.pk), {"action": "save"}),
+        ):
             assert (answer.status_code, answer["Location"]) == (302, url(reached, rule.pk))
     assert everything(acme) == before
 
@@ -175,7 +213,10 @@ def test_going_back_forgets_no_step(acme, aiko):
 def test_the_whole_way(acme, aiko, queued):
     """What each page leads to when nothing is touched, from a fresh draft to the preview."""
     rule = begun(acme, "tags")
-    led = [send(aiko, "tags", rule, every="1")["Location"], send(aiko, "configure", rule)["Location"]]
+    led = [
+        send(aiko, "tags", rule, every="1")["Location"],
+        send(aiko, "configure", rule)["Location"],
+    ]
     tasks = queued(lambda: led.append(send(aiko, "limit", rule)["Location"]))
     assert led == [url(step, rule.pk) for step in ("configure", "limit", "review")]
     ((name, (account, _run)),) = tasks

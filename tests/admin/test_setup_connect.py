@@ -26,16 +26,33 @@ KEY, TOKEN = "SetupKey0123456789abcdefABCDEF0Z", "pat-setup-very-secret-9Z4Q"
 
 
 def key(acme, system="sansan", secret=KEY, label="second", **more):
-    return {"account": acme.account.pk, "slug": "new", "action": system, f"{system}-label": label, f"{system}-secret": secret, **more}
+    return {
+        "account": acme.account.pk,
+        "slug": "new",
+        "action": system,
+        f"{system}-label": label,
+        f"{system}-secret": secret,
+        **more,
+    }
 
 
 def ends(acme, **more):
-    return {"account": acme.account.pk, "slug": "new", "sansan": acme.sansan.pk, "hubspot": acme.hubspot.pk, "action": "next", **more}
+    return {
+        "account": acme.account.pk,
+        "slug": "new",
+        "sansan": acme.sansan.pk,
+        "hubspot": acme.hubspot.pk,
+        "action": "next",
+        **more,
+    }
 
 
 def rules(acme):
     with in_account(acme.account):
-        return {rule.slug: rule for rule in SyncRule.objects.exclude(pk__in=(acme.rule.pk, acme.draft.pk))}
+        return {
+            rule.slug: rule
+            for rule in SyncRule.objects.exclude(pk__in=(acme.rule.pk, acme.draft.pk))
+        }
 
 
 def stored(acme, slug):
@@ -46,8 +63,12 @@ def stored(acme, slug):
 # A new key
 
 
-@pytest.mark.parametrize(("system", "secret", "name"), [("sansan", KEY, "api_key"), ("hubspot", TOKEN, "access_token")])
-def test_a_new_key_is_stored_encrypted_and_tested_by_a_worker(acme, aiko, queued, system, secret, name):
+@pytest.mark.parametrize(
+    ("system", "secret", "name"), [("sansan", KEY, "api_key"), ("hubspot", TOKEN, "access_token")]
+)
+def test_a_new_key_is_stored_encrypted_and_tested_by_a_worker(
+    acme, aiko, queued, system, secret, name
+):
     led = []
     tasks = queued(lambda: led.append(aiko.post(url(""), key(acme, system, secret))["Location"]))
     made = stored(acme, "second")
@@ -56,7 +77,11 @@ def test_a_new_key_is_stored_encrypted_and_tested_by_a_worker(acme, aiko, queued
     kept = {one: value[0] for one, value in parse_qs(urlsplit(led[0]).query).items()}
     assert kept == {"account": str(acme.account.pk), "slug": "new", system: str(made.pk)}
     page = body(aiko.get(led[0]))
-    assert form_of(aiko.get(led[0]), "mb-go-on")[system] == [str(made.pk)] and "Testing…" in page and secret not in page
+    assert (
+        form_of(aiko.get(led[0]), "mb-go-on")[system] == [str(made.pk)]
+        and "Testing…" in page
+        and secret not in page
+    )
     with in_account(acme.account):
         assert list(made.history.values_list("who", "history_type")) == [("aiko", "+")]
 
@@ -64,25 +89,47 @@ def test_a_new_key_is_stored_encrypted_and_tested_by_a_worker(acme, aiko, queued
 @pytest.mark.parametrize("secret", BAD.values(), ids=BAD)
 def test_a_bad_key_is_told_at_its_field_and_not_repeated(acme, aiko, queued, secret):
     seen = []
-    assert queued(lambda: seen.append(aiko.post(url(""), key(acme, "hubspot", secret, label="mine", sansan=acme.sansan.pk)))) == []
+    assert (
+        queued(
+            lambda: seen.append(
+                aiko.post(
+                    url(""), key(acme, "hubspot", secret, label="mine", sansan=acme.sansan.pk)
+                )
+            )
+        )
+        == []
+    )
     page = body(seen[0])
     assert seen[0].status_code == 200 and problems(seen[0]) != ""
     assert not secret.strip() or secret.strip() not in page
-    assert 'value="mine"' in page and 'value="new"' in page and form_of(seen[0], "mb-go-on")["sansan"] == [str(acme.sansan.pk)]
+    assert (
+        'value="mine"' in page
+        and 'value="new"' in page
+        and form_of(seen[0], "mb-go-on")["sansan"] == [str(acme.sansan.pk)]
+    )
 
 
 def test_two_keys_that_were_entered_are_both_kept_whatever_was_pressed(acme, aiko, queued):
     typed = key(acme, label="left") | {"hubspot-label": "right", "hubspot-secret": TOKEN}
-    for action, names in (("sansan", ("left", "right")), ("next", ("left-2", "right-2")), ("test", ("left-3", "right-3"))):
-        tasks = queued(lambda action=action, names=names: aiko.post(
-            url(""), typed | {"action": action, "sansan-label": names[0], "hubspot-label": names[1]}
-        ))  # fmt: skip
+    for action, names in (
+        ("sansan", ("left", "right")),
+        ("next", ("left-2", "right-2")),
+        ("test", ("left-3", "right-3")),
+    ):
+        tasks = queued(
+            lambda action=action, names=names: aiko.post(
+                url(""),
+                typed | {"action": action, "sansan-label": names[0], "hubspot-label": names[1]},
+            )
+        )
         made = {stored(acme, name).pk for name in names}
         assert made <= {args[1] for _name, args in tasks} and rules(acme) == {}
 
 
 def test_of_two_keys_the_good_one_is_kept_and_the_other_asked_for_again(acme, aiko):
-    answer = aiko.post(url(""), key(acme, label="left") | {"hubspot-label": "right", "hubspot-secret": "not a key"})
+    answer = aiko.post(
+        url(""), key(acme, label="left") | {"hubspot-label": "right", "hubspot-secret": "not a key"}
+    )
     assert "each place says what" in problems(answer) and answer.context["sides"][1].form.errors
     assert form_of(answer, "mb-go-on")["sansan"] == [str(stored(acme, "left").pk)]
 
@@ -101,7 +148,11 @@ def test_a_key_that_was_refused_gives_its_place_to_the_next(acme, aiko, queued):
         Connection.objects.filter(slug="second").update(health="reconnect")
     seen = aiko.get(url(""), {"sansan": stored(acme, "second").pk})
     side = seen.context["sides"][0]
-    assert side.again and side.form["label"].value() == "second" and "Enter another key for it" in body(seen)
+    assert (
+        side.again
+        and side.form["label"].value() == "second"
+        and "Enter another key for it" in body(seen)
+    )
     assert aiko.post(url(""), key(acme, secret=KEY[::-1])).status_code == 302
     made = stored(acme, "second")
     assert (made.credentials, made.health) == ({"api_key": KEY[::-1]}, "untested")
@@ -114,7 +165,9 @@ def test_a_key_that_a_sync_knows_keeps_its_place(acme, aiko):
     assert "connection of this name already" in str(answer.context["sides"][0].form.errors)
 
 
-@pytest.mark.parametrize("label", ["", "a b", "ö", "x" * 51, "a\x00b", "acme-sansan", "../x", "<b>"])
+@pytest.mark.parametrize(
+    "label", ["", "a b", "ö", "x" * 51, "a\x00b", "acme-sansan", "../x", "<b>"]
+)
 def test_a_bad_name_is_told_at_its_field(acme, aiko, label):
     answer = aiko.post(url(""), key(acme, label=label))
     assert answer.status_code == 200 and problems(answer) and KEY not in body(answer)
@@ -138,30 +191,50 @@ def test_two_people_who_begin_the_same_sync_at_once(acme, aiko, monkeypatch):
 
 
 def test_a_second_connection_to_a_hubspot_account_in_use_is_told_at_its_side(acme, aiko):
-    """Each of its contacts would be two people. Where no sync goes by the first one, it may be replaced."""
+    """Each of its contacts would be two people.
+
+    Where no sync goes by the first one, it may be replaced.
+    """
     with in_account(acme.account):
         Connection.objects.filter(pk=acme.spare.pk).update(health="ok", remote_id="acme-portal")
     answer = aiko.post(url(""), ends(acme, hubspot=acme.spare.pk))
-    assert answer.status_code == 200 and "the same HubSpot account as “acme-hubspot”" in problems(answer) and "new" not in rules(acme)
+    assert (
+        answer.status_code == 200
+        and "the same HubSpot account as “acme-hubspot”" in problems(answer)
+        and "new" not in rules(acme)
+    )
     with in_account(acme.account):
         SyncRule.objects.filter(hubspot=acme.hubspot).update(state="draft")
-    assert aiko.post(url(""), ends(acme, hubspot=acme.spare.pk)).status_code == 302 and "new" in rules(acme)
+    assert aiko.post(
+        url(""), ends(acme, hubspot=acme.spare.pk)
+    ).status_code == 302 and "new" in rules(acme)
 
 
 def test_the_names_that_are_offered_are_free(acme, aiko):
     rows.connection(acme.account, "sansan", slug="sansan")
     rows.connection(acme.account, "hubspot", slug="sansan-2")
     page = body(aiko.get(url("")))
-    assert 'name="sansan-label" value="sansan-3"' in page and 'name="hubspot-label" value="hubspot"' in page
+    assert (
+        'name="sansan-label" value="sansan-3"' in page
+        and 'name="hubspot-label" value="hubspot"' in page
+    )
 
 
 def test_no_page_holds_a_key(acme, aiko):
     rule = begun(acme)
-    for data in (key(acme), key(acme, "hubspot", TOKEN, label="bad name"), key(acme, "hubspot", TOKEN)):
-        assert KEY not in body(aiko.post(url(""), data, follow=True)) and TOKEN not in body(aiko.get(url("")))
+    for data in (
+        key(acme),
+        key(acme, "hubspot", TOKEN, label="bad name"),
+        key(acme, "hubspot", TOKEN),
+    ):
+        assert KEY not in body(aiko.post(url(""), data, follow=True)) and TOKEN not in body(
+            aiko.get(url(""))
+        )
     for address in (url(""), url("connect", rule.pk), url("connection", stored(acme, "second").pk)):
         page = body(aiko.get(address))
-        assert not [secret for secret in (KEY, TOKEN, acme.sansan.secret, "gAAAA") if secret in page]
+        assert not [
+            secret for secret in (KEY, TOKEN, acme.sansan.secret, "gAAAA") if secret in page
+        ]
 
 
 # What is seen of a connection
@@ -175,17 +248,31 @@ def test_the_line_of_a_connection_says_what_a_worker_saw(acme, aiko):
     begun(acme)
     with in_account(acme.account):
         Connection.objects.filter(pk=acme.sansan.pk).update(remote_name="佐藤 太郎")
-    assert "佐藤 太郎" in seen(aiko, acme.sansan) and "3 tags, 700 cards" in seen(aiko, acme.sansan) and 'data-done="1"' in seen(aiko, acme.sansan)
+    assert (
+        "佐藤 太郎" in seen(aiko, acme.sansan)
+        and "3 tags, 700 cards" in seen(aiko, acme.sansan)
+        and 'data-done="1"' in seen(aiko, acme.sansan)
+    )
     assert "Testing…" in seen(aiko, acme.spare) and 'data-done="0"' in seen(aiko, acme.spare)
     with in_account(acme.account):
-        Connection.objects.filter(pk=acme.sansan.pk).update(survey={"state": "running", "cards": 42})
-    assert "42 cards so far" in seen(aiko, acme.sansan) and 'data-done="0"' in seen(aiko, acme.sansan)
+        Connection.objects.filter(pk=acme.sansan.pk).update(
+            survey={"state": "running", "cards": 42}
+        )
+    assert "42 cards so far" in seen(aiko, acme.sansan) and 'data-done="0"' in seen(
+        aiko, acme.sansan
+    )
     with in_account(acme.account):
-        Connection.objects.filter(pk=acme.sansan.pk).update(survey={"state": "done", "own_only": True, "owners": ["a"]})
+        Connection.objects.filter(pk=acme.sansan.pk).update(
+            survey={"state": "done", "own_only": True, "owners": ["a"]}
+        )
     assert "not an administrator" in seen(aiko, acme.sansan)
     with in_account(acme.account):
-        Connection.objects.filter(pk=acme.sansan.pk).update(health="reconnect", health_detail="The key was refused.")
-    assert "The key was refused." in seen(aiko, acme.sansan) and 'data-done="1"' in seen(aiko, acme.sansan)
+        Connection.objects.filter(pk=acme.sansan.pk).update(
+            health="reconnect", health_detail="The key was refused."
+        )
+    assert "The key was refused." in seen(aiko, acme.sansan) and 'data-done="1"' in seen(
+        aiko, acme.sansan
+    )
 
 
 def test_both_are_tested_again(acme, aiko, queued):
@@ -201,11 +288,18 @@ def test_going_on_makes_a_draft_with_the_default_mappings(acme, aiko):
     answer = aiko.post(url(""), ends(acme))
     rule = rules(acme)["new"]
     assert answer["Location"] == url("tags", rule.pk)
-    assert (rule.state, rule.setup_step, rule.sansan_id, rule.hubspot_id) == ("draft", "tags", acme.sansan.pk, acme.hubspot.pk)
+    assert (rule.state, rule.setup_step, rule.sansan_id, rule.hubspot_id) == (
+        "draft",
+        "tags",
+        acme.sansan.pk,
+        acme.hubspot.pk,
+    )
     assert mapped(rule)["lastname"] == "lastName" and len(mapped(rule)) > 10
 
 
-@pytest.mark.parametrize("slug", ["", "  ", "a b", "ö", "x" * 51, "acme-cards", "a\x00b", "<script>"])
+@pytest.mark.parametrize(
+    "slug", ["", "  ", "a b", "ö", "x" * 51, "acme-cards", "a\x00b", "<script>"]
+)
 def test_a_bad_name_of_a_sync_is_told(acme, aiko, slug):
     answer = aiko.post(url(""), ends(acme, slug=slug))
     assert answer.status_code == 200 and problems(answer) and rules(acme) == {}
@@ -214,7 +308,11 @@ def test_a_bad_name_of_a_sync_is_told(acme, aiko, slug):
         assert form_of(answer, "mb-go-on")["slug"] == [slug]
 
 
-HEALTH = {"untested": "Still being tested", "reconnect": "acme sees it", "unreachable": "acme sees it"}
+HEALTH = {
+    "untested": "Still being tested",
+    "reconnect": "acme sees it",
+    "unreachable": "acme sees it",
+}
 
 
 @pytest.mark.parametrize("health", HEALTH)
@@ -225,10 +323,15 @@ def test_a_connection_that_does_not_work_goes_no_further(acme, aiko, health):
     assert answer.status_code == 200 and HEALTH[health] in problems(answer) and rules(acme) == {}
 
 
-@pytest.mark.parametrize("asked", ["", "0", "-1", "x", "9" * 40, "1\x00", "spare-of-another-system", "birch"])
+@pytest.mark.parametrize(
+    "asked", ["", "0", "-1", "x", "9" * 40, "1\x00", "spare-of-another-system", "birch"]
+)
 def test_a_connection_that_is_none_of_theirs_cannot_be_chosen(acme, birch, aiko, asked):
     asked = {"birch": birch.sansan.pk, "spare-of-another-system": acme.hubspot.pk}.get(asked, asked)
-    for answer in (aiko.post(url(""), ends(acme, sansan=asked)), aiko.get(url(""), {"sansan": asked, "account": asked, "slug": "x"})):
+    for answer in (
+        aiko.post(url(""), ends(acme, sansan=asked)),
+        aiko.get(url(""), {"sansan": asked, "account": asked, "slug": "x"}),
+    ):
         assert answer.status_code == 200 and "birch" not in body(answer)
     assert rules(acme) == {}
 
@@ -242,7 +345,11 @@ def test_an_account_that_is_not_theirs_cannot_be_chosen(acme, birch, aiko):
 
 def test_nothing_at_all_is_told_at_both_sides(acme, aiko):
     answer = aiko.post(url(""), {})
-    assert answer.status_code == 200 and "Choose a connection to Sansan" in problems(answer) and "Choose a connection to HubSpot" in problems(answer)
+    assert (
+        answer.status_code == 200
+        and "Choose a connection to Sansan" in problems(answer)
+        and "Choose a connection to HubSpot" in problems(answer)
+    )
 
 
 # Changing the ends of a sync
@@ -267,17 +374,32 @@ def test_a_sync_that_has_run_keeps_its_ends(acme, aiko):
     with in_account(acme.account):
         Connection.objects.filter(pk=acme.spare.pk).update(health="ok")
         records = acme.rule.records.count()
-    answer = aiko.post(url("connect", acme.rule.pk), ends(acme, slug="acme-cards", hubspot=acme.spare.pk), follow=True)
-    assert "keeps its connections" in told(answer) and again(acme.rule).hubspot_id == acme.hubspot.pk
+    answer = aiko.post(
+        url("connect", acme.rule.pk),
+        ends(acme, slug="acme-cards", hubspot=acme.spare.pk),
+        follow=True,
+    )
+    assert (
+        "keeps its connections" in told(answer) and again(acme.rule).hubspot_id == acme.hubspot.pk
+    )
     with in_account(acme.account):
         assert acme.rule.records.count() == records > 0
-    assert "disabled" in body(aiko.get(url("connect", acme.rule.pk))).split(f'name="hubspot" value="{acme.spare.pk}"')[1].split(">")[0]
+    assert (
+        "disabled"
+        in body(aiko.get(url("connect", acme.rule.pk)))
+        .split(f'name="hubspot" value="{acme.spare.pk}"')[1]
+        .split(">")[0]
+    )
 
 
 def test_only_a_new_name_is_no_change_of_the_sync(acme, aiko):
     rule = begun(acme)
     aiko.post(url("connect", rule.pk), ends(acme, slug="renamed"))
-    assert (again(rule).slug, again(rule).changed_at, again(rule).recheck) == ("renamed", rule.changed_at, False)
+    assert (again(rule).slug, again(rule).changed_at, again(rule).recheck) == (
+        "renamed",
+        rule.changed_at,
+        False,
+    )
 
 
 # Signing in to HubSpot
@@ -285,7 +407,11 @@ def test_only_a_new_name_is_no_change_of_the_sync(acme, aiko):
 
 @pytest.fixture
 def offered(settings):
-    settings.HUBSPOT_CLIENT_ID, settings.HUBSPOT_CLIENT_SECRET, settings.HUBSPOT_APP_URL = "app", "invented-secret", "https://app.example.com"
+    settings.HUBSPOT_CLIENT_ID, settings.HUBSPOT_CLIENT_SECRET, settings.HUBSPOT_APP_URL = (
+        "app",
+        "invented-secret",
+        "https://app.example.com",
+    )
 
 
 def begin(client, acme, **more):
@@ -301,14 +427,29 @@ def test_signing_in_is_offered_only_where_the_platform_has_an_app(acme, aiko):
 def test_the_way_to_hubspot_and_back(acme, aiko, offered, queued):
     assert "Sign in to HubSpot" in body(aiko.get(url("")))
     asked = begin(aiko, acme)
-    assert asked["redirect_uri"] == f"http://testserver{url('oauth')}" and asked["client_id"] == "app" and len(asked["state"]) >= 32
+    assert (
+        asked["redirect_uri"] == f"http://testserver{url('oauth')}"
+        and asked["client_id"] == "app"
+        and len(asked["state"]) >= 32
+    )
     led = []
-    tasks = queued(lambda: led.append(aiko.get(url("oauth"), {"code": "invented-code", "state": asked["state"]})["Location"]))
+    tasks = queued(
+        lambda: led.append(
+            aiko.get(url("oauth"), {"code": "invented-code", "state": asked["state"]})["Location"]
+        )
+    )
     made = stored(acme, "hubspot")
-    assert made.credentials == {"code": "invented-code", "redirect_uri": asked["redirect_uri"]} and made.health == "untested"
+    assert (
+        made.credentials == {"code": "invented-code", "redirect_uri": asked["redirect_uri"]}
+        and made.health == "untested"
+    )
     assert tasks == [("integration.tasks.check", (acme.account.pk, made.pk))]
     kept = parse_qs(urlsplit(led[0]).query)
-    assert kept["hubspot"][-1] == str(made.pk) and kept["sansan"] == [str(acme.sansan.pk)] and kept["slug"] == ["new"]
+    assert (
+        kept["hubspot"][-1] == str(made.pk)
+        and kept["sansan"] == [str(acme.sansan.pk)]
+        and kept["slug"] == ["new"]
+    )
     assert form_of(aiko.get(led[0]), "mb-go-on")["hubspot"] == [str(made.pk)]
     assert "invented-code" not in body(aiko.get(led[0]))
 
@@ -326,7 +467,9 @@ def test_an_answer_that_nobody_here_asked_for_is_not_believed(acme, aiko, offere
 def test_an_answer_counts_once_and_for_its_own_session(acme, aiko, offered):
     state = begin(aiko, acme)["state"]
     other = browser(team(acme, "fumi", Role.OWNER))
-    assert "begin again" in told(other.get(url("oauth"), {"code": "c", "state": state}, follow=True))
+    assert "begin again" in told(
+        other.get(url("oauth"), {"code": "c", "state": state}, follow=True)
+    )
     for _ in range(2):
         answer = aiko.get(url("oauth"), {"code": "c", "state": state}, follow=True)
     assert "begin again" in told(answer)
@@ -352,9 +495,14 @@ def test_the_way_back_leads_to_no_other_host(acme, aiko, offered):
     state = begin(aiko, acme, slug="https://evil.example.com/")["state"]
     session = aiko.session
     assert session[oauth.OAUTH_SESSION_KEY]["here"].startswith("/admin/")
-    session[oauth.OAUTH_SESSION_KEY] = {**session[oauth.OAUTH_SESSION_KEY], "here": "https://evil.example.com/"}
+    session[oauth.OAUTH_SESSION_KEY] = {
+        **session[oauth.OAUTH_SESSION_KEY],
+        "here": "https://evil.example.com/",
+    }
     session.save()
-    assert aiko.get(url("oauth"), {"code": "c", "state": state})["Location"].startswith(reverse("admin:integration_setup"))
+    assert aiko.get(url("oauth"), {"code": "c", "state": state})["Location"].startswith(
+        reverse("admin:integration_setup")
+    )
 
 
 def test_the_address_to_return_to_is_ours(settings):

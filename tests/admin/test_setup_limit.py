@@ -1,4 +1,6 @@
-"""Limit: criteria and budgets are kept as the engine reads them; what cannot be is told at its place and what was typed stays."""
+"""Limit: criteria and budgets are kept as the engine reads them; what cannot be is told at its
+place and what was typed stays.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,15 @@ def new(rule):
 
 def test_a_criterion_for_cards_and_one_for_contacts(acme, aiko, draft):
     form = add_row(aiko, "limit", draft, "card", field="prefecture", op="equals", value="東京都")
-    form |= {"contact-TOTAL_FORMS": "1", "contact-0-field": "lifecyclestage", "contact-0-op": "not_blank", "contact-0-value": "ignored"}
-    assert aiko.post(url("limit", draft.pk), form | {"filters_mean": "enter", "reason": "Tokyo first"})["Location"] == url("review", draft.pk)
+    form |= {
+        "contact-TOTAL_FORMS": "1",
+        "contact-0-field": "lifecyclestage",
+        "contact-0-op": "not_blank",
+        "contact-0-value": "ignored",
+    }
+    assert aiko.post(
+        url("limit", draft.pk), form | {"filters_mean": "enter", "reason": "Tokyo first"}
+    )["Location"] == url("review", draft.pk)
     stored = again(draft)
     assert stored.filters == {
         "cards": [{"field": "prefecture", "op": "equals", "value": "東京都"}],
@@ -46,16 +55,38 @@ def test_a_criterion_for_cards_and_one_for_contacts(acme, aiko, draft):
     }
     assert (stored.filters_mean, stored.recheck) == ("enter", True) and new(draft)
     with in_account(acme.account):
-        assert stored.history.values_list("who", "history_change_reason").first() == ("aiko", "Tokyo first")
+        assert stored.history.values_list("who", "history_change_reason").first() == (
+            "aiko",
+            "Tokyo first",
+        )
     shown = form_of(aiko.get(url("limit", draft.pk)))
-    assert (shown["card-0-field"], shown["card-0-value"], shown["contact-0-op"]) == (["prefecture"], ["東京都"], ["not_blank"])
+    assert (shown["card-0-field"], shown["card-0-value"], shown["contact-0-op"]) == (
+        ["prefecture"],
+        ["東京都"],
+        ["not_blank"],
+    )
     assert shown["filters_mean"] == ["enter"]
 
 
 TOLD = {
-    "to_hubspot": ("a card must meet all of these", "Which existing contacts may be touched", "may become cards", False),
-    "to_sansan": ("This sync only makes cards", "Which contacts of HubSpot may become cards", "may be touched", True),
-    "both": ("a card must meet all of these", "may become cards, and which existing contacts may be touched", "This sync only makes", True),
+    "to_hubspot": (
+        "a card must meet all of these",
+        "Which existing contacts may be touched",
+        "may become cards",
+        False,
+    ),
+    "to_sansan": (
+        "This sync only makes cards",
+        "Which contacts of HubSpot may become cards",
+        "may be touched",
+        True,
+    ),
+    "both": (
+        "a card must meet all of these",
+        "may become cards, and which existing contacts may be touched",
+        "This sync only makes",
+        True,
+    ),
 }
 
 
@@ -70,7 +101,9 @@ def test_what_the_criteria_decide_is_told_by_the_direction(acme, aiko, draft, di
 
 
 def test_a_criterion_is_taken_away(acme, aiko, draft):
-    aiko.post(url("limit", draft.pk), add_row(aiko, "limit", draft, "card", field="title", op="blank"))
+    aiko.post(
+        url("limit", draft.pk), add_row(aiko, "limit", draft, "card", field="title", op="blank")
+    )
     send(aiko, "limit", draft, **{"card-0-DELETE": "on"})
     assert again(draft).filters["cards"] == []
 
@@ -83,7 +116,10 @@ def test_a_criterion_that_is_taken_away_need_not_be_right(acme, aiko, draft):
 @pytest.mark.parametrize("op", OPERATORS)
 def test_every_condition_has_a_name_and_is_kept(acme, aiko, draft, op):
     value = "" if op in ("blank", "not_blank") else "2026-04-01"
-    aiko.post(url("limit", draft.pk), add_row(aiko, "limit", draft, "card", field="exchangeDate", op=op, value="2026-04-01"))
+    aiko.post(
+        url("limit", draft.pk),
+        add_row(aiko, "limit", draft, "card", field="exchangeDate", op=op, value="2026-04-01"),
+    )
     assert again(draft).filters["cards"] == [{"field": "exchangeDate", "op": op, "value": value}]
 
 
@@ -92,10 +128,19 @@ BAD = {
     "no field": ({"field": "", "op": "equals", "value": "x"}, "required"),
     "another condition": ({"field": "title", "op": "like", "value": "x"}, "Select a valid choice"),
     "no condition": ({"field": "title", "op": "", "value": "x"}, "required"),
-    "nothing to compare with": ({"field": "title", "op": "equals", "value": " "}, "What should it be compared with?"),
+    "nothing to compare with": (
+        {"field": "title", "op": "equals", "value": " "},
+        "What should it be compared with?",
+    ),
     "no date": ({"field": "exchangeDate", "op": "on_or_after", "value": "April"}, "A date such as"),
-    "a date in other letters": ({"field": "exchangeDate", "op": "on_or_before", "value": "2026/04/01"}, "A date such as"),
-    "a day that is none": ({"field": "exchangeDate", "op": "on_or_before", "value": "2026-02-30"}, "A date such as"),
+    "a date in other letters": (
+        {"field": "exchangeDate", "op": "on_or_before", "value": "2026/04/01"},
+        "A date such as",
+    ),
+    "a day that is none": (
+        {"field": "exchangeDate", "op": "on_or_before", "value": "2026-02-30"},
+        "A date such as",
+    ),
     "too long": ({"field": "title", "op": "equals", "value": "x" * 201}, "at most 200"),
     "a control sign": ({"field": "title", "op": "equals", "value": "a\x00b"}, "Null characters"),
 }
@@ -103,17 +148,33 @@ BAD = {
 
 @pytest.mark.parametrize(("typed", "said"), BAD.values(), ids=BAD)
 def test_a_criterion_that_cannot_be_is_told_at_its_place(acme, aiko, draft, typed, said):
-    form = add_row(aiko, "limit", draft, "card", **typed) | {"limit_creates": "77", "reason": "kept", "filters_mean": "enter"}
+    form = add_row(aiko, "limit", draft, "card", **typed) | {
+        "limit_creates": "77",
+        "reason": "kept",
+        "filters_mean": "enter",
+    }
     answer = aiko.post(url("limit", draft.pk), form)
     shown = form_of(answer)
-    assert answer.status_code == 200 and said in problems(answer) and again(draft).filters == {} and not new(draft)
-    assert (shown["limit_creates"], shown["reason"], shown["filters_mean"]) == (["77"], ["kept"], ["enter"])
+    assert (
+        answer.status_code == 200
+        and said in problems(answer)
+        and again(draft).filters == {}
+        and not new(draft)
+    )
+    assert (shown["limit_creates"], shown["reason"], shown["filters_mean"]) == (
+        ["77"],
+        ["kept"],
+        ["enter"],
+    )
     assert "\x00" in typed["value"] or shown["card-0-value"] == [typed["value"]]
 
 
 @pytest.mark.parametrize("name", ["nonsense", "E-Mail", "", "x" * 101, "a\x00"])
 def test_a_property_that_hubspot_does_not_have_is_told(acme, aiko, draft, name):
-    answer = aiko.post(url("limit", draft.pk), add_row(aiko, "limit", draft, "contact", field=name, op="equals", value="x"))
+    answer = aiko.post(
+        url("limit", draft.pk),
+        add_row(aiko, "limit", draft, "contact", field=name, op="equals", value="x"),
+    )
     assert answer.status_code == 200 and problems(answer) and again(draft).filters == {}
 
 
@@ -147,18 +208,53 @@ FUZZ = {
     "nothing": {},
     "only the button": {"action": "next"},
     "no management form": {"filters_mean": "leave", "card-0-field": "title"},
-    "words for numbers": {"card-TOTAL_FORMS": "many", "card-INITIAL_FORMS": "few", "contact-TOTAL_FORMS": "x", "contact-INITIAL_FORMS": ""},
-    "numbers beyond sense": {"card-TOTAL_FORMS": "9" * 30, "card-INITIAL_FORMS": "9" * 30, "contact-TOTAL_FORMS": "1", "contact-INITIAL_FORMS": "0"},
-    "numbers below zero": {"card-TOTAL_FORMS": "-5", "card-INITIAL_FORMS": "-5", "contact-TOTAL_FORMS": "-1", "contact-INITIAL_FORMS": "-1"},
-    "another meaning": {"filters_mean": "coin", "card-TOTAL_FORMS": "0", "card-INITIAL_FORMS": "0", "contact-TOTAL_FORMS": "0",
-                        "contact-INITIAL_FORMS": "0"},
-    "rows without a field": {"filters_mean": "leave", "card-TOTAL_FORMS": "3", "card-INITIAL_FORMS": "0", "contact-TOTAL_FORMS": "2",
-                             "contact-INITIAL_FORMS": "0"},
-    "rows that were there": {"filters_mean": "leave", "card-TOTAL_FORMS": "3", "card-INITIAL_FORMS": "3", "contact-TOTAL_FORMS": "2",
-                             "contact-INITIAL_FORMS": "2"},
-    "more rows than there may be": {"filters_mean": "leave", "card-TOTAL_FORMS": "1000", "card-INITIAL_FORMS": "0", "contact-TOTAL_FORMS": "0",
-                                    "contact-INITIAL_FORMS": "0"},
-}  # fmt: skip
+    "words for numbers": {
+        "card-TOTAL_FORMS": "many",
+        "card-INITIAL_FORMS": "few",
+        "contact-TOTAL_FORMS": "x",
+        "contact-INITIAL_FORMS": "",
+    },
+    "numbers beyond sense": {
+        "card-TOTAL_FORMS": "9" * 30,
+        "card-INITIAL_FORMS": "9" * 30,
+        "contact-TOTAL_FORMS": "1",
+        "contact-INITIAL_FORMS": "0",
+    },
+    "numbers below zero": {
+        "card-TOTAL_FORMS": "-5",
+        "card-INITIAL_FORMS": "-5",
+        "contact-TOTAL_FORMS": "-1",
+        "contact-INITIAL_FORMS": "-1",
+    },
+    "another meaning": {
+        "filters_mean": "coin",
+        "card-TOTAL_FORMS": "0",
+        "card-INITIAL_FORMS": "0",
+        "contact-TOTAL_FORMS": "0",
+        "contact-INITIAL_FORMS": "0",
+    },
+    "rows without a field": {
+        "filters_mean": "leave",
+        "card-TOTAL_FORMS": "3",
+        "card-INITIAL_FORMS": "0",
+        "contact-TOTAL_FORMS": "2",
+        "contact-INITIAL_FORMS": "0",
+    },
+    "rows that were there": {
+        "filters_mean": "leave",
+        "card-TOTAL_FORMS": "3",
+        "card-INITIAL_FORMS": "3",
+        "contact-TOTAL_FORMS": "2",
+        "contact-INITIAL_FORMS": "2",
+    },
+    "more rows than there may be": {
+        "filters_mean": "leave",
+        "card-TOTAL_FORMS": "1000",
+        "card-INITIAL_FORMS": "0",
+        "contact-TOTAL_FORMS": "0",
+        "contact-INITIAL_FORMS": "0",
+    },
+}
 
 
 @pytest.mark.parametrize("sent", FUZZ.values(), ids=FUZZ)
@@ -173,7 +269,10 @@ def test_what_the_criteria_let_in_is_told(acme, aiko, draft):
     sampled(acme, "A2", {"lastName": "原", "prefecture": "大阪府"}, [])
     sampled(acme, "A3", {"lastName": "辻", "prefecture": "大阪府"}, [])
     assert "sampled cards" not in body(aiko.get(url("limit", draft.pk)))
-    aiko.post(url("limit", draft.pk), add_row(aiko, "limit", draft, "card", field="prefecture", op="equals", value="東京都"))
+    aiko.post(
+        url("limit", draft.pk),
+        add_row(aiko, "limit", draft, "card", field="prefecture", op="equals", value="東京都"),
+    )
     assert "lets in 1 of 3 sampled cards" in body(aiko.get(url("limit", draft.pk)))
 
 
@@ -188,8 +287,12 @@ def test_a_preview_begins_once(acme, aiko, draft, queued):
     assert len(queued(lambda: send(aiko, "limit", draft))) == 1
 
 
-@pytest.mark.parametrize(("state", "again_"), [("succeeded", 0), ("partial", 0), ("running", 0), ("failed", 1)])
-def test_a_preview_that_still_tells_how_things_are_is_not_made_again(acme, aiko, draft, queued, state, again_):
+@pytest.mark.parametrize(
+    ("state", "again_"), [("succeeded", 0), ("partial", 0), ("running", 0), ("failed", 1)]
+)
+def test_a_preview_that_still_tells_how_things_are_is_not_made_again(
+    acme, aiko, draft, queued, state, again_
+):
     previewed(draft, state)
     assert len(queued(lambda: send(aiko, "limit", draft))) == again_
 
@@ -206,5 +309,8 @@ def test_changed_criteria_pause_a_running_sync(acme, aiko):
         SyncRule.objects.filter(pk=acme.rule.pk).update(state="active")
     send(aiko, "limit", acme.rule, limit_creates="5")
     assert again(acme.rule).state == "active"
-    aiko.post(url("limit", acme.rule.pk), add_row(aiko, "limit", acme.rule, "card", field="title", op="not_blank"))
+    aiko.post(
+        url("limit", acme.rule.pk),
+        add_row(aiko, "limit", acme.rule, "card", field="title", op="not_blank"),
+    )
     assert again(acme.rule).state == "paused"

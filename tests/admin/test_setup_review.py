@@ -19,7 +19,16 @@ from tests.admin.world import MARKUP, team
 from tests.core import rows
 
 pytestmark = pytest.mark.django_db
-COUNTS = {"read": 10, "created": 3, "updated": 1, "linked": 1, "merged": 1, "excluded": 2, "held": 1, "unchanged": 1}
+COUNTS = {
+    "read": 10,
+    "created": 3,
+    "updated": 1,
+    "linked": 1,
+    "merged": 1,
+    "excluded": 2,
+    "held": 1,
+    "unchanged": 1,
+}
 
 
 @pytest.fixture
@@ -33,7 +42,10 @@ def save(browser, rule, **sent):
 
 def button(browser, rule):
     """Whether “Save and sync” can be pressed."""
-    return "disabled" not in body(browser.get(url("review", rule.pk))).split('value="save"')[1].split(">")[0]
+    return (
+        "disabled"
+        not in body(browser.get(url("review", rule.pk))).split('value="save"')[1].split(">")[0]
+    )
 
 
 def runs(rule):
@@ -50,12 +62,21 @@ def test_save_and_sync(acme, aiko, draft, queued):
     seen = []
     tasks = queued(lambda: seen.append(save(aiko, draft)))
     (run,) = runs(draft)
-    assert (run.kind, run.state, run.trigger, run.started_by) == ("initial", "queued", "person", "aiko")
+    assert (run.kind, run.state, run.trigger, run.started_by) == (
+        "initial",
+        "queued",
+        "person",
+        "aiko",
+    )
     assert tasks == [("integration.tasks.work", (acme.account.pk, run.pk))]
     assert seen[0].redirect_chain[-1][0] == page(run) and "The sync is on" in told(seen[0])
     assert (again(draft).state, again(draft).setup_step) == ("active", "")
     with in_account(acme.account):
-        assert draft.history.values_list("state", "who", "history_change_reason").first() == ("active", "aiko", "Save and sync")
+        assert draft.history.values_list("state", "who", "history_change_reason").first() == (
+            "active",
+            "aiko",
+            "Save and sync",
+        )
 
 
 @pytest.mark.parametrize("state", [None, "queued", "running", "failed", "held"])
@@ -65,7 +86,11 @@ def test_nothing_begins_without_a_finished_preview(acme, aiko, draft, queued, st
     assert not button(aiko, draft)
     seen = []
     assert queued(lambda: seen.append(save(aiko, draft))) == []
-    assert "Look at a finished preview first" in told(seen[0]) and again(draft).state == "draft" and runs(draft) == []
+    assert (
+        "Look at a finished preview first" in told(seen[0])
+        and again(draft).state == "draft"
+        and runs(draft) == []
+    )
 
 
 def test_a_preview_that_met_some_failures_is_one(acme, aiko, draft):
@@ -73,7 +98,9 @@ def test_a_preview_that_met_some_failures_is_one(acme, aiko, draft):
     assert button(aiko, draft) and "The sync is on" in told(save(aiko, draft))
 
 
-@pytest.mark.parametrize("sent", [{"action": ""}, {"action": "next"}, {"action": "Save"}, {}], ids=repr)
+@pytest.mark.parametrize(
+    "sent", [{"action": ""}, {"action": "next"}, {"action": "Save"}, {}], ids=repr
+)
 def test_only_its_own_button_saves(acme, aiko, draft, queued, sent):
     previewed(draft)
     assert queued(lambda: aiko.post(url("review", draft.pk), sent)) == []
@@ -86,7 +113,8 @@ def test_an_older_preview_tells_nothing_any_more(acme, aiko, draft):
         "limit": lambda: send(aiko, "limit", draft, require_email=None),
         "tags": lambda: send(aiko, "tags", draft, tag=["acme-T0"], every=None),
         "expression": lambda: aiko.post(
-            url("configure", draft.pk), add_row(aiko, "configure", draft, source="=", expression="x", hubspot="salutation")
+            url("configure", draft.pk),
+            add_row(aiko, "configure", draft, source="=", expression="x", hubspot="salutation"),
         ),
     }
     for name, change in changes.items():
@@ -120,7 +148,11 @@ def test_the_preview_is_asked_for(acme, aiko, draft, queued):
     tasks = queued(lambda: aiko.post(url("review", draft.pk), {"action": "preview"}))
     with in_account(acme.account):
         (run,) = SyncRun.objects.filter(rule=draft)
-    assert run.kind == "preview" and tasks == [("integration.tasks.work", (acme.account.pk, run.pk))] and again(draft).state == "draft"
+    assert (
+        run.kind == "preview"
+        and tasks == [("integration.tasks.work", (acme.account.pk, run.pk))]
+        and again(draft).state == "draft"
+    )
     aiko.post(url("review", draft.pk), {"action": "preview"})
     with in_account(acme.account):
         assert SyncRun.objects.filter(rule=draft).count() == 1
@@ -143,14 +175,20 @@ def test_a_key_that_was_refused_since_begins_nothing(acme, aiko, draft, end):
     with in_account(acme.account):
         Connection.objects.filter(pk=getattr(acme, end).pk).update(health="reconnect")
     answer = save(aiko, draft)
-    assert f"acme-{end} needs a new key first" in told(answer) and again(draft).state == "draft" and runs(draft) == []
+    assert (
+        f"acme-{end} needs a new key first" in told(answer)
+        and again(draft).state == "draft"
+        and runs(draft) == []
+    )
 
 
 def test_a_paused_sync_is_started_again(acme, aiko):
     begun(acme)
     with in_account(acme.account):
         SyncRun.objects.filter(rule=acme.rule).exclude(pk=acme.run.pk).delete()
-        SyncRule.objects.filter(pk=acme.rule.pk).update(state="paused", state_reason="Being changed: review it and save.")
+        SyncRule.objects.filter(pk=acme.rule.pk).update(
+            state="paused", state_reason="Being changed: review it and save."
+        )
     previewed(acme.rule)
     save(aiko, acme.rule)
     assert (again(acme.rule).state, again(acme.rule).state_reason) == ("active", "")
@@ -161,7 +199,9 @@ def test_what_holds_a_rule_is_not_passed_over(acme, aiko):
     begun(acme)
     with in_account(acme.account):
         SyncRun.objects.filter(rule=acme.rule).exclude(pk=acme.run.pk).delete()
-        SyncRule.objects.filter(pk=acme.rule.pk).update(state="held", state_reason="The key sees far fewer cards.")
+        SyncRule.objects.filter(pk=acme.rule.pk).update(
+            state="held", state_reason="The key sees far fewer cards."
+        )
     previewed(acme.rule)
     answer = save(aiko, acme.rule)
     assert again(acme.rule).state == "active" or "The sync is on" not in told(answer)
@@ -171,7 +211,12 @@ def test_what_holds_a_rule_is_not_passed_over(acme, aiko):
 
 
 def planned(run, n, **values):
-    person = {"record_id": n + 1, "card_id": f"C{n}", "name": f"person {n} {MARKUP}", "email": f"p{n}@example.jp"}
+    person = {
+        "record_id": n + 1,
+        "card_id": f"C{n}",
+        "name": f"person {n} {MARKUP}",
+        "email": f"p{n}@example.jp",
+    }
     with in_account(run.account):
         return AuditEntry.objects.create(
             account=run.account,
@@ -186,10 +231,20 @@ def planned(run, n, **values):
 
 @pytest.fixture
 def preview(acme, draft):
-    run = previewed(draft, **COUNTS, reasons={"no_email": 2, "older_card": 1, "in_sync": 1, "new_person": 3})
+    run = previewed(
+        draft, **COUNTS, reasons={"no_email": 2, "older_card": 1, "in_sync": 1, "new_person": 3}
+    )
     for n in range(3):
         planned(run, n, decision="create", reason="new_person", after={"lastname": f"name {n}"})
-    planned(run, 3, decision="update", reason="card_changed", before={"jobtitle": "old title"}, after={"jobtitle": "new title"}, contact_id="42")
+    planned(
+        run,
+        3,
+        decision="update",
+        reason="card_changed",
+        before={"jobtitle": "old title"},
+        after={"jobtitle": "new title"},
+        contact_id="42",
+    )
     planned(run, 4, decision="link", reason="matched_email", after={"jobtitle": "x"})
     planned(run, 5, decision="skip", reason="older_card")
     planned(run, 6, decision="skip", reason="no_email")
@@ -202,10 +257,15 @@ def preview(acme, draft):
 def test_the_sum_of_the_tiles_is_what_was_read(acme, aiko, draft, preview):
     answer = aiko.get(url("review", draft.pk))
     numbers = {tile["name"]: int(tile["n"]) for tile in answer.context["tiles"]}
-    assert numbers == {name: n for name, n in COUNTS.items() if name != "read"} and sum(numbers.values()) == 10
+    assert (
+        numbers == {name: n for name, n in COUNTS.items() if name != "read"}
+        and sum(numbers.values()) == 10
+    )
 
 
-@pytest.mark.parametrize(("shown", "n"), [(name, n) for name, n in COUNTS.items() if name != "read"])
+@pytest.mark.parametrize(
+    ("shown", "n"), [(name, n) for name, n in COUNTS.items() if name != "read"]
+)
 def test_each_number_opens_its_cards(acme, aiko, draft, preview, shown, n):
     answer = aiko.get(url("review", draft.pk), {"show": shown})
     assert len(answer.context["entries"].rows) == n and "<script>made()" not in body(answer)
@@ -215,12 +275,21 @@ def test_each_number_opens_its_cards(acme, aiko, draft, preview, shown, n):
 def both(acme):
     """A preview in both directions: two new contacts, three new cards, and four more that wait."""
     draft = begun(acme, direction="both", card_cap=3)
-    run = previewed(draft, read=13, created=5, excluded=1, unchanged=3, reasons={"new_person": 2, "new_card": 3, "daily_cap": 4, "has_card": 2})
+    run = previewed(
+        draft,
+        read=13,
+        created=5,
+        excluded=1,
+        unchanged=3,
+        reasons={"new_person": 2, "new_card": 3, "daily_cap": 4, "has_card": 2},
+    )
     for n in range(2):
         planned(run, n, decision="create", reason="new_person", after={"lastname": f"name {n}"})
     for n in range(2, 5):
         card = {"lastName": f"name {n}", "companyName": f"company {n}", "shoeSize": "42"}
-        planned(run, n, decision="create", reason="new_card", after=card, card_id="", contact_id=f"9{n}")
+        planned(
+            run, n, decision="create", reason="new_card", after=card, card_id="", contact_id=f"9{n}"
+        )
     for n in range(5, 9):
         planned(run, n, decision="skip", reason="daily_cap", card_id="", contact_id=f"9{n}")
     for n, reason in enumerate(("in_sync", "has_card", "card_exists"), 9):
@@ -235,11 +304,21 @@ def tiles_of(answer):
 
 def test_new_cards_are_counted_beside_new_contacts(acme, aiko, both):
     answer = aiko.get(url("review", both.pk))
-    assert tiles_of(answer) == {"created": 2, "cards": 3, "excluded": 1, "unchanged": 3, "waiting": 4} and sum(tiles_of(answer).values()) == 13
-    assert "new contacts" in body(answer) and "new cards" in body(answer) and "Preview done: 13 cards and contacts" in body(answer)
+    assert (
+        tiles_of(answer) == {"created": 2, "cards": 3, "excluded": 1, "unchanged": 3, "waiting": 4}
+        and sum(tiles_of(answer).values()) == 13
+    )
+    assert (
+        "new contacts" in body(answer)
+        and "new cards" in body(answer)
+        and "Preview done: 13 cards and contacts" in body(answer)
+    )
 
 
-@pytest.mark.parametrize(("shown", "n"), [("created", 2), ("cards", 3), ("excluded", 1), ("unchanged", 3), ("waiting", 4)])
+@pytest.mark.parametrize(
+    ("shown", "n"),
+    [("created", 2), ("cards", 3), ("excluded", 1), ("unchanged", 3), ("waiting", 4)],
+)
 def test_each_of_them_opens_its_own_rows(acme, aiko, both, shown, n):
     answer = aiko.get(url("review", both.pk), {"show": shown})
     assert len(answer.context["entries"].rows) == n and "<script>made()" not in body(answer)
@@ -249,16 +328,27 @@ def test_a_new_card_is_shown_by_the_names_of_its_fields(acme, aiko, both):
     answer = aiko.get(url("review", both.pk), {"show": "cards"})
     seen = body(answer).split('id="rows"')[1]
     assert (
-        "Cards to be made in Sansan" in seen and "<td>Last name</td>" in seen and "<td>Company</td>" in seen and "<code>lastName</code>" not in seen
+        "Cards to be made in Sansan" in seen
+        and "<td>Last name</td>" in seen
+        and "<td>Company</td>" in seen
+        and "<code>lastName</code>" not in seen
     )
-    assert "3 fields of the card" in seen and "Field of the card" in seen and "<td>shoeSize</td>" in seen and "HubSpot 92" in seen
+    assert (
+        "3 fields of the card" in seen
+        and "Field of the card" in seen
+        and "<td>shoeSize</td>" in seen
+        and "HubSpot 92" in seen
+    )
     seen = body(aiko.get(url("review", both.pk), {"show": "created"})).split('id="rows"')[1]
     assert "<code>lastname</code>" in seen and "1 property" in seen
 
 
 def test_cards_beyond_those_of_a_day_are_warned_of(acme, aiko, both):
     seen = body(aiko.get(url("review", both.pk)))
-    assert "At most 3 cards are made a day: 4 wait for the following days." in seen and "?show=waiting#rows" in seen
+    assert (
+        "At most 3 cards are made a day: 4 wait for the following days." in seen
+        and "?show=waiting#rows" in seen
+    )
     with in_account(acme.account):
         SyncRun.objects.filter(rule=both).update(reasons={"daily_cap": 1})
     assert "1 waits for the next day." in body(aiko.get(url("review", both.pk)))
@@ -268,17 +358,27 @@ def test_cards_beyond_those_of_a_day_are_warned_of(acme, aiko, both):
 
 
 def test_the_reasons_of_what_stays_as_it_is(acme, aiko, both):
-    assert [one["code"] for one in aiko.get(url("review", both.pk), {"show": "unchanged"}).context["reasons"]] == ["has_card"]
+    assert [
+        one["code"]
+        for one in aiko.get(url("review", both.pk), {"show": "unchanged"}).context["reasons"]
+    ] == ["has_card"]
 
 
 def test_no_cards_are_counted_where_none_are_made(acme, aiko, draft, preview):
     answer = aiko.get(url("review", draft.pk))
-    assert "cards" not in {tile["name"] for tile in answer.context["tiles"]} and "new cards" not in body(answer)
+    assert "cards" not in {
+        tile["name"] for tile in answer.context["tiles"]
+    } and "new cards" not in body(answer)
 
 
 def test_a_change_is_shown_before_and_after(acme, aiko, draft, preview):
     seen = body(aiko.get(url("review", draft.pk), {"show": "updated"}))
-    assert "jobtitle" in seen and "<del>old</del>" in seen and "<ins>new</ins>" in seen and "42" in seen
+    assert (
+        "jobtitle" in seen
+        and "<del>old</del>" in seen
+        and "<ins>new</ins>" in seen
+        and "42" in seen
+    )
     assert "Prefecture is 東京都" in body(aiko.get(url("review", draft.pk), {"show": "excluded"}))
 
 
@@ -288,8 +388,16 @@ def test_the_rows_of_one_reason(acme, aiko, draft, preview):
     assert [one["code"] for one in answer.context["reasons"]] == ["no_email"]
 
 
-ODD = [{"show": "nonsense"}, {"show": "created", "page": "x"}, {"show": "created", "page": "9" * 40}, {"show": "created", "page": "-1"},
-       {"show": "held", "reason": "é\x00"}, {"show": "created", "reason": "x" * 5000}, {"page": "2"}, {"show": ["created", "held"]}]  # fmt: skip
+ODD = [
+    {"show": "nonsense"},
+    {"show": "created", "page": "x"},
+    {"show": "created", "page": "9" * 40},
+    {"show": "created", "page": "-1"},
+    {"show": "held", "reason": "é\x00"},
+    {"show": "created", "reason": "x" * 5000},
+    {"page": "2"},
+    {"show": ["created", "held"]},
+]
 
 
 @pytest.mark.parametrize("query", ODD, ids=range(len(ODD)))
@@ -305,15 +413,24 @@ def test_pages_of_many_rows(acme, aiko, draft):
     run = previewed(draft, read=60, created=60)
     for n in range(60):
         planned(run, n, decision="create", reason="new_person")
-    pages = [aiko.get(url("review", draft.pk), {"show": "created", "page": n}).context["entries"].rows for n in (1, 2, 3)]
+    pages = [
+        aiko.get(url("review", draft.pk), {"show": "created", "page": n}).context["entries"].rows
+        for n in (1, 2, 3)
+    ]
     assert [len(one) for one in pages] == [25, 25, 10]
     assert len({row["entry"].pk for one in pages for row in one}) == 60
 
 
 @pytest.mark.parametrize(
     ("state", "said", "done"),
-    [("queued", "", "0"), ("running", "", "0"), ("succeeded", "Preview done: 10 cards", "1"), ("failed", "could not be finished", "1"), (None, "there was none", "1")],
-)  # fmt: skip
+    [
+        ("queued", "", "0"),
+        ("running", "", "0"),
+        ("succeeded", "Preview done: 10 cards", "1"),
+        ("failed", "could not be finished", "1"),
+        (None, "there was none", "1"),
+    ],
+)
 def test_the_page_follows_the_preview(acme, aiko, draft, state, said, done):
     if state:
         previewed(draft, state, **COUNTS, detail="Sansan was away" if state == "failed" else "")
@@ -325,7 +442,9 @@ def test_the_page_follows_the_preview(acme, aiko, draft, state, said, done):
 def test_the_previews_of_others_are_not_shown(acme, aiko, draft):
     other = begun(acme, slug="elsewhere")
     previewed(other)
-    rows.run(draft, kind="full", state="succeeded", started_at=timezone.now(), ended_at=timezone.now())
+    rows.run(
+        draft, kind="full", state="succeeded", started_at=timezone.now(), ended_at=timezone.now()
+    )
     assert aiko.get(url("review", draft.pk)).context["preview"] is None
 
 
@@ -335,7 +454,9 @@ def test_mappings_that_cannot_work_are_told_before_anything_begins(acme, aiko, d
     assert "cannot work as they stand" not in body(aiko.get(url("review", draft.pk)))
     with in_account(acme.account):
         FieldMapping.objects.filter(rule=draft, hubspot="jobtitle").update(hubspot="gone_since")
-    assert "gone_since: HubSpot has no such contact property." in body(aiko.get(url("review", draft.pk)))
+    assert "gone_since: HubSpot has no such contact property." in body(
+        aiko.get(url("review", draft.pk))
+    )
 
 
 def test_properties_that_a_running_sync_fills_otherwise_are_named(acme, aiko, draft):
@@ -349,30 +470,58 @@ def test_properties_that_a_running_sync_fills_otherwise_are_named(acme, aiko, dr
     assert "<li>elsewhere: Jobtitle</li>" in seen and "whose newest card stands" in seen
     with in_account(acme.account):
         SyncRule.objects.filter(pk=other.pk).update(state="paused")
-    assert "in another way" not in body(aiko.get(url("review", draft.pk))), "a rule that stands still decides nothing"
+    assert "in another way" not in body(aiko.get(url("review", draft.pk))), (
+        "a rule that stands still decides nothing"
+    )
 
 
 def test_a_running_sync_says_so_and_is_not_saved_again(acme, aiko):
     rule = begun(acme, state="active", changed_at=timezone.now() - timedelta(days=1))
     previewed(rule)
     seen = body(aiko.get(url("review", rule.pk)))
-    assert "This sync is running" in seen and 'value="save"' not in seen and reverse("admin:integration_health", args=[rule.pk]) in seen
+    assert (
+        "This sync is running" in seen
+        and 'value="save"' not in seen
+        and reverse("admin:integration_health", args=[rule.pk]) in seen
+    )
     rows.run(rule, state="succeeded")
     seen = aiko.get(url("review", rule.pk))
-    assert seen.context["preview"] is None and "what the next run would do" in body(seen), "a run has come after it"
+    assert seen.context["preview"] is None and "what the next run would do" in body(seen), (
+        "a run has come after it"
+    )
 
 
 def test_what_is_about_to_begin_is_summed_up(acme, aiko):
     filters = {"cards": [{"field": "title", "op": "contains", "value": "部長"}], "contacts": []}
-    rule = begun(acme, direction="both", filters=filters, limits={"creates": 500}, card_cap=20, picked_tags=["acme-T0", "acme-T1"])
+    rule = begun(
+        acme,
+        direction="both",
+        filters=filters,
+        limits={"creates": 500},
+        card_cap=20,
+        picked_tags=["acme-T0", "acme-T1"],
+    )
     previewed(rule, created=7, updated=2, linked=1, reasons={"new_card": 3})
     seen = aiko.get(url("review", rule.pk))
     lines = {line["url"]: " · ".join(line["texts"]) for line in seen.context["summary"]}
-    assert "acme public" in lines[url("tags", rule.pk)] or "acme shared" in lines[url("tags", rule.pk)]
-    assert "17 mappings" in lines[url("configure", rule.pk)] and "At most 20 cards a day" in lines[url("configure", rule.pk)]
-    assert lines[url("limit", rule.pk)] == "Only people with a valid e-mail address · Title contains 部長 · At most 500 new contacts in one run"
-    assert "Sansan" in lines[url("connect", rule.pk)] and "HubSpot" in lines[url("connect", rule.pk)]
-    assert seen.context["effect"].startswith("4 new contacts, 3 contacts changed in HubSpot") and "3 new cards in Sansan" in seen.context["effect"]
+    assert (
+        "acme public" in lines[url("tags", rule.pk)] or "acme shared" in lines[url("tags", rule.pk)]
+    )
+    assert (
+        "17 mappings" in lines[url("configure", rule.pk)]
+        and "At most 20 cards a day" in lines[url("configure", rule.pk)]
+    )
+    assert lines[url("limit", rule.pk)] == (
+        "Only people with a valid e-mail address · Title contains 部長 · At most 500 new "
+        "contacts in one run"
+    )
+    assert (
+        "Sansan" in lines[url("connect", rule.pk)] and "HubSpot" in lines[url("connect", rule.pk)]
+    )
+    assert (
+        seen.context["effect"].startswith("4 new contacts, 3 contacts changed in HubSpot")
+        and "3 new cards in Sansan" in seen.context["effect"]
+    )
 
 
 def test_of_many_tags_and_criteria_a_few_are_named(acme, aiko):

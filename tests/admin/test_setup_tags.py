@@ -1,4 +1,6 @@
-"""Tags: what is selected is kept and told to every sync of the same key; what cannot be is told on the page."""
+"""Tags: what is selected is kept and told to every sync of the same key; what cannot be is told on
+the page.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,24 @@ def draft(acme):
 
 def selected(acme):
     with in_account(acme.account):
-        return set(Tag.objects.filter(connection=acme.sansan, selected=True).values_list("external_id", flat=True))
+        return set(
+            Tag.objects.filter(connection=acme.sansan, selected=True).values_list(
+                "external_id", flat=True
+            )
+        )
 
 
 def many(acme, n):
     with in_account(acme.account):
         Tag.objects.bulk_create(
-            Tag(account=acme.account, connection=acme.sansan, external_id=f"M{i:05d}", name=f"many {i}", type="public") for i in range(n)
+            Tag(
+                account=acme.account,
+                connection=acme.sansan,
+                external_id=f"M{i:05d}",
+                name=f"many {i}",
+                type="public",
+            )
+            for i in range(n)
         )
     return [f"M{i:05d}" for i in range(n)]
 
@@ -51,7 +64,9 @@ def saved(acme, aiko, draft, **ticked):
 
 
 def test_what_is_ticked_is_kept_until_it_is_saved(acme, aiko, draft):
-    """Others may be running by the tags of the same key: nothing may change for them before somebody says so."""
+    """Others may be running by the tags of the same key: nothing may change for them before
+    somebody says so.
+    """
     answer = send(aiko, "tags", draft, tag=["acme-T0", "acme-T1"], every=None)
     assert answer["Location"] == url("configure", draft.pk)
     assert new(draft) and again(draft).setup_step == "configure" and not again(acme.rule).recheck
@@ -69,7 +84,9 @@ def test_what_is_no_longer_ticked_is_taken_away(acme, aiko, draft):
     send(aiko, "tags", draft, tag=["acme-T1"])
     assert find_chosen_tags(again(draft)) == {"acme-T1"}
     send(aiko, "tags", draft, tag=["acme-T1"], every="1")
-    assert find_chosen_tags(again(draft)) == set() and form_of(aiko.get(url("tags", draft.pk)))["every"] == ["1"]
+    assert find_chosen_tags(again(draft)) == set() and form_of(aiko.get(url("tags", draft.pk)))[
+        "every"
+    ] == ["1"]
     assert saved(acme, aiko, draft, also="1")[0] and selected(acme) == set()
 
 
@@ -86,7 +103,11 @@ def test_a_running_sync_of_the_same_key_is_changed_only_where_somebody_ticks_it(
     assert not done and "acme-cards would follow the new choice of tags" in told(seen)
     assert "acme-cards" in body(seen).split('id="id_also"')[0].split("mb-warn")[-1]
     assert selected(acme) == set() and not again(acme.rule).recheck
-    assert saved(acme, aiko, draft, also="1")[0] and selected(acme) == {"acme-T0"} and again(acme.rule).recheck
+    assert (
+        saved(acme, aiko, draft, also="1")[0]
+        and selected(acme) == {"acme-T0"}
+        and again(acme.rule).recheck
+    )
 
 
 def test_nobody_is_asked_where_no_other_sync_runs(acme, aiko, draft):
@@ -139,13 +160,21 @@ def test_nothing_ticked_is_asked_about(acme, aiko, draft):
     assert again(draft).setup_step == "tags" and not new(draft)
 
 
-@pytest.mark.parametrize("tag", ["acme-T2", "birch-T0", "no-such-tag", "", "a\x00b", "9" * 5000, "<b>"])
+@pytest.mark.parametrize(
+    "tag", ["acme-T2", "birch-T0", "no-such-tag", "", "a\x00b", "9" * 5000, "<b>"]
+)
 def test_a_tag_that_cannot_be_had_is_told_and_the_others_stay_ticked(acme, birch, aiko, draft, tag):
     """Private, another customer's, none at all."""
     aiko.raise_request_exception = False
     answer = send(aiko, "tags", draft, tag=["acme-T0", tag])
-    assert answer.status_code == 200 and "not there any more, or has become private" in problems(answer)
-    assert form_of(answer)["tag"] == ["acme-T0"] and selected(acme) == set() and "birch" not in body(answer)
+    assert answer.status_code == 200 and "not there any more, or has become private" in problems(
+        answer
+    )
+    assert (
+        form_of(answer)["tag"] == ["acme-T0"]
+        and selected(acme) == set()
+        and "birch" not in body(answer)
+    )
 
 
 @pytest.mark.parametrize("n", [3, 1200])
@@ -154,7 +183,11 @@ def test_too_many_are_told_with_both_numbers_and_stay_ticked(acme, aiko, draft, 
     settings.SYNC_MAX_TAGS = 2
     aiko.raise_request_exception = False
     answer = send(aiko, "tags", draft, tag=many(acme, n))
-    assert answer.status_code == 200 and f"{n:,}" in problems(answer) and "2 can be" in problems(answer)
+    assert (
+        answer.status_code == 200
+        and f"{n:,}" in problems(answer)
+        and "2 can be" in problems(answer)
+    )
     assert len(form_of(answer)["tag"]) == n and selected(acme) == set()
 
 
@@ -172,7 +205,9 @@ def test_a_private_tag_says_why_it_cannot_be_had(acme, aiko, draft):
     assert "disabled" in line.split(">")[0] and "belongs to one Sansan user" in line
 
 
-@pytest.mark.parametrize(("cards", "said"), [(0, "0 cards"), (1, "1 card"), (7, "7 cards"), (None, "–")])
+@pytest.mark.parametrize(
+    ("cards", "said"), [(0, "0 cards"), (1, "1 card"), (7, "7 cards"), (None, "–")]
+)
 def test_each_tag_says_how_many_cards_it_has(acme, aiko, draft, cards, said):
     with in_account(acme.account):
         Tag.objects.filter(pk=acme.tags[0].pk).update(cards=cards)
@@ -183,7 +218,9 @@ def test_each_tag_says_how_many_cards_it_has(acme, aiko, draft, cards, said):
 
 def test_while_cards_are_counted_the_page_follows(acme, aiko, draft):
     with in_account(acme.account):
-        Connection.objects.filter(pk=acme.sansan.pk).update(survey={"state": "running", "cards": 300, "tags": {"acme-T0": 12}}, cards=None)
+        Connection.objects.filter(pk=acme.sansan.pk).update(
+            survey={"state": "running", "cards": 300, "tags": {"acme-T0": 12}}, cards=None
+        )
     for address in (url("tags", draft.pk), url("tags_count", draft.pk)):
         seen = body(aiko.get(address))
         assert "300 cards so far" in seen and 'data-done="0"' in seen
@@ -192,7 +229,10 @@ def test_while_cards_are_counted_the_page_follows(acme, aiko, draft):
 
 def test_refresh_counts_again_and_reads_the_tags(acme, aiko, draft, queued):
     tasks = queued(lambda: aiko.post(url("tags", draft.pk), {"action": "count", "tag": "acme-T0"}))
-    assert {name for name, _args in tasks} == {"integration.tasks.count_cards", "integration.tasks.tags"}
+    assert {name for name, _args in tasks} == {
+        "integration.tasks.count_cards",
+        "integration.tasks.tags",
+    }
     with in_account(acme.account):
         assert Connection.objects.get(pk=acme.sansan.pk).survey["state"] == "running"
     assert selected(acme) == set()
@@ -201,13 +241,21 @@ def test_refresh_counts_again_and_reads_the_tags(acme, aiko, draft, queued):
 def test_refresh_keeps_what_was_ticked(acme, aiko, draft, queued):
     """It was not stored, and is not lost either."""
     seen = []
-    queued(lambda: seen.append(aiko.post(url("tags", draft.pk), {"action": "count", "tag": ["acme-T0"]}, follow=True)))
+    queued(
+        lambda: seen.append(
+            aiko.post(url("tags", draft.pk), {"action": "count", "tag": ["acme-T0"]}, follow=True)
+        )
+    )
     assert form_of(seen[0]).get("tag") == ["acme-T0"]
 
 
 def test_refresh_keeps_that_every_card_was_asked_for(acme, aiko, draft, queued):
     seen = []
-    queued(lambda: seen.append(aiko.post(url("tags", draft.pk), {"action": "count", "every": "1"}, follow=True)))
+    queued(
+        lambda: seen.append(
+            aiko.post(url("tags", draft.pk), {"action": "count", "every": "1"}, follow=True)
+        )
+    )
     assert form_of(seen[0])["every"] == ["1"] and "tag" not in form_of(seen[0])
 
 
@@ -222,7 +270,9 @@ def test_the_other_syncs_of_the_key_look_at_every_card_again(acme, aiko, draft):
     other = rows.rule(acme.account, "elsewhere", state="active")
     with in_account(acme.account):
         another = rows.connection(acme.account, "sansan", slug="another")
-        apart = SyncRule.objects.create(account=acme.account, slug="apart", sansan=another, hubspot=acme.hubspot)
+        apart = SyncRule.objects.create(
+            account=acme.account, slug="apart", sansan=another, hubspot=acme.hubspot
+        )
     send(aiko, "tags", draft, tag=["acme-T0"])
     saved(acme, aiko, draft, also="1")
     assert again(other).recheck and again(acme.rule).recheck and not again(apart).recheck
@@ -259,17 +309,49 @@ def test_a_tag_that_becomes_private_meanwhile_is_told(acme, aiko, draft):
     assert "has become private" in problems(answer) and selected(acme) == set()
 
 
-MEANWHILE = {  # what stood when the page was opened, what a colleague saves then, what is saved here, what stands in the end, and what is told
-    "one more each": (["M00001"], ["M00001", "M00002"], ["M00001", "M00003"], ["M00001", "M00002", "M00003"], "selected: many 2. It is kept"),
-    "the same one": (["M00001"], ["M00001", "M00002"], ["M00001", "M00002"], ["M00001", "M00002"], ""),
-    "theirs is gone": (["M00001", "M00002"], ["M00001"], ["M00001", "M00002", "M00003"], ["M00001", "M00003"], "taken away: many 2."),
-    "ours is gone": (["M00001", "M00002"], ["M00001", "M00002", "M00003"], ["M00001"], ["M00001", "M00003"], "selected: many 3. It is kept"),
+# What stood when the page was opened, what a colleague saves then, what is saved here, what stands
+# in the end, and what is told.
+MEANWHILE = {
+    "one more each": (
+        ["M00001"],
+        ["M00001", "M00002"],
+        ["M00001", "M00003"],
+        ["M00001", "M00002", "M00003"],
+        "selected: many 2. It is kept",
+    ),
+    "the same one": (
+        ["M00001"],
+        ["M00001", "M00002"],
+        ["M00001", "M00002"],
+        ["M00001", "M00002"],
+        "",
+    ),
+    "theirs is gone": (
+        ["M00001", "M00002"],
+        ["M00001"],
+        ["M00001", "M00002", "M00003"],
+        ["M00001", "M00003"],
+        "taken away: many 2.",
+    ),
+    "ours is gone": (
+        ["M00001", "M00002"],
+        ["M00001", "M00002", "M00003"],
+        ["M00001"],
+        ["M00001", "M00003"],
+        "selected: many 3. It is kept",
+    ),
     "both take it": (["M00001", "M00002"], ["M00001"], ["M00001"], ["M00001"], ""),
     "they ask for all": (["M00001"], [], ["M00001", "M00002"], ["M00001", "M00002"], ""),
     "we ask for all": (["M00001"], ["M00001", "M00002"], [], [], ""),
-    "all before": ([], ["M00001"], ["M00002"], ["M00001", "M00002"], "selected: many 1. It is kept"),
+    "all before": (
+        [],
+        ["M00001"],
+        ["M00002"],
+        ["M00001", "M00002"],
+        "selected: many 1. It is kept",
+    ),
     "nothing else": (["M00001"], ["M00001"], ["M00002"], ["M00002"], ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", MEANWHILE)
@@ -281,7 +363,11 @@ def test_of_two_who_choose_at_once_neither_undoes_the_other(acme, aiko, draft, w
         return {"tag": ids or None, "every": None if ids else "1"}
 
     send(aiko, "tags", draft, **asked(stood))
-    form = {name: value for name, value in (form_of(aiko.get(url("tags", draft.pk))) | asked(ours)).items() if value}
+    form = {
+        name: value
+        for name, value in (form_of(aiko.get(url("tags", draft.pk))) | asked(ours)).items()
+        if value
+    }
     send(aiko, "tags", draft, **asked(theirs))
     answer = aiko.post(url("tags", draft.pk), form | {"action": "next"}, follow=True)
     with in_account(acme.account):
@@ -289,12 +375,20 @@ def test_of_two_who_choose_at_once_neither_undoes_the_other(acme, aiko, draft, w
     assert says in told(answer) and bool(says) == ("Meanwhile" in told(answer))
 
 
-def test_what_a_colleague_chose_is_ticked_where_the_page_is_shown_again(acme, aiko, draft, settings):
+def test_what_a_colleague_chose_is_ticked_where_the_page_is_shown_again(
+    acme, aiko, draft, settings
+):
     settings.SYNC_MAX_TAGS = 2
     many(acme, 4)
-    form = {name: value for name, value in form_of(aiko.get(url("tags", draft.pk))).items() if name != "every"}
+    form = {
+        name: value
+        for name, value in form_of(aiko.get(url("tags", draft.pk))).items()
+        if name != "every"
+    }
     send(aiko, "tags", draft, tag=["M00001"])
-    answer = aiko.post(url("tags", draft.pk), form | {"tag": ["M00002", "M00003"], "action": "next"})
+    answer = aiko.post(
+        url("tags", draft.pk), form | {"tag": ["M00002", "M00003"], "action": "next"}
+    )
     shown = form_of(answer)
     assert "3 tags are selected" in problems(answer)
     assert shown["tag"] == ["M00001", "M00002", "M00003"] and shown["opened"] == ["M00001"]
@@ -314,5 +408,9 @@ def test_what_is_chosen_is_shown_however_many_tags_there_are(acme, aiko, draft, 
 def test_the_selection_of_a_running_sync_pauses_it(acme, aiko):
     answer = send(aiko, "tags", acme.rule, tag=["acme-T0"], every=None)
     changed = again(acme.rule)
-    assert (changed.state, changed.state_reason, changed.recheck) == ("paused", "Being changed: review it and save.", True)
+    assert (changed.state, changed.state_reason, changed.recheck) == (
+        "paused",
+        "Being changed: review it and save.",
+        True,
+    )
     assert "paused while you change it" in told(aiko.get(answer["Location"]))

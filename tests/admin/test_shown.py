@@ -23,17 +23,36 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (None, ""), (0, "0.0 s"), (-3, "0.0 s"), (0.04, "0.0 s"), (9.94, "9.9 s"), (10, "10 s"), (59.9, "59 s"), (60, "1 min 0 s"),
-        (3599, "59 min 59 s"), (3600, "1 h 0 min"), (86_399, "23 h 59 min"), (86_400, "1 day"), (86_400 * 1500, "1,500 days"),
+        (None, ""),
+        (0, "0.0 s"),
+        (-3, "0.0 s"),
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (10, "10 s"),
+        (59.9, "59 s"),
+        (60, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (86_399, "23 h 59 min"),
+        (86_400, "1 day"),
+        (86_400 * 1500, "1,500 days"),
     ],
-)  # fmt: skip
+)
 def test_a_duration(seconds, text):
     assert show_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s ago"), (59, "59 s ago"), (61, "1 min ago"), (7200, "2 h ago"), (86_400 * 2, "2 days ago"), (-90, "in 1 min"), (-86_400, "in 1 day")],
+    [
+        (0, "0 s ago"),
+        (59, "59 s ago"),
+        (61, "1 min ago"),
+        (7200, "2 h ago"),
+        (86_400 * 2, "2 days ago"),
+        (-90, "in 1 min"),
+        (-86_400, "in 1 day"),
+    ],
 )
 def test_how_long_ago(time_machine, seconds, text):
     time_machine.move_to(NOW, tick=False)
@@ -56,7 +75,9 @@ def test_a_badge_escapes():
 
 
 def test_every_reason_has_a_sentence():
-    assert all(explain_reason(code) == text and text.endswith(".") for code, text in REASONS.items())
+    assert all(
+        explain_reason(code) == text and text.endswith(".") for code, text in REASONS.items()
+    )
     assert explain_reason("not_known_here") == "Not known here"
 
 
@@ -64,7 +85,15 @@ def test_a_colour_is_given_to_words_that_exist():
     """A state that is renamed would silently lose its colour."""
     words = {
         value
-        for choices in (SyncRule.State, SyncRun.State, Connection.Health, Bucket, Outcome, AuditEntry.Decision, Tag.Type)
+        for choices in (
+            SyncRule.State,
+            SyncRun.State,
+            Connection.Health,
+            Bucket,
+            Outcome,
+            AuditEntry.Decision,
+            Tag.Type,
+        )
         for value in choices.values
     }
     counters = {"created", "updated"}

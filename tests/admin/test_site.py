@@ -37,7 +37,10 @@ def signs_in(acme):
         client, url = Client(), reverse("admin:login") + (f"?next={next}" if next else "")
         shown = client.get(url, follow=True)
         fields = dict(re.findall(r'name="(next)" value="([^"]*)"', body(shown)))
-        response = client.post(shown.request["PATH_INFO"] + "?" + shown.request["QUERY_STRING"], fields | {"username": "aiko", "password": password})
+        response = client.post(
+            shown.request["PATH_INFO"] + "?" + shown.request["QUERY_STRING"],
+            fields | {"username": "aiko", "password": password},
+        )
         return response.get("Location", "")
 
     return to
@@ -51,7 +54,9 @@ def test_whoever_was_sent_to_sign_in_comes_back(acme, signs_in):
     assert signs_in(page(acme.rule)) == page(acme.rule)
 
 
-@pytest.mark.parametrize("next", ["https://example.com/", "//example.com/", "/\\example.com/", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "next", ["https://example.com/", "//example.com/", "/\\example.com/", "javascript:alert(1)"]
+)
 def test_signing_in_leads_nowhere_else(signs_in, next):
     assert "example.com" not in signs_in(next) and "javascript" not in signs_in(next)
 
@@ -72,21 +77,39 @@ def test_the_root_leads_to_the_admin(aiko):
 
 
 def test_signing_out_needs_a_press(aiko):
-    assert aiko.get(reverse("admin:logout")).status_code == 405 and aiko.get("/admin/").status_code == 200
+    assert (
+        aiko.get(reverse("admin:logout")).status_code == 405
+        and aiko.get("/admin/").status_code == 200
+    )
     aiko.post(reverse("admin:logout"))
     assert aiko.get("/admin/").status_code == 302
 
 
 def head(response):
     """The page's head, as it is read."""
-    crumbs = body(response).partition('class="align-middle inline-block')[2].partition("</h1>")[0].partition("</div>")[0]
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", crumbs.partition(">")[2])).replace("chevron_right", ">").strip()
+    crumbs = (
+        body(response)
+        .partition('class="align-middle inline-block')[2]
+        .partition("</h1>")[0]
+        .partition("</div>")[0]
+    )
+    return (
+        re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", crumbs.partition(">")[2]))
+        .replace("chevron_right", ">")
+        .strip()
+    )
 
 
 def test_a_page_is_headed_by_the_menu_s_word_and_the_row_s_own_name(acme, aiko, root):
     """Not by the name of the Django app, and not with a capital that a name does not have."""
-    assert (head(aiko.get(listed(Record))), head(aiko.get(page(acme.rule)))) == ("Records", "Rules > acme-cards")
-    assert (head(root.get(listed(Heartbeat))), head(root.get(page(acme.heartbeat)))) == ("Workers", "Workers > acme-host")
+    assert (head(aiko.get(listed(Record))), head(aiko.get(page(acme.rule)))) == (
+        "Records",
+        "Rules > acme-cards",
+    )
+    assert (head(root.get(listed(Heartbeat))), head(root.get(page(acme.heartbeat)))) == (
+        "Workers",
+        "Workers > acme-host",
+    )
 
 
 def sidebar(client):
@@ -114,11 +137,21 @@ def test_every_door_of_the_sidebar_is_open(aiko, ben, root):
 
 
 def test_a_page_that_is_not_there_is_said_to_be_so(aiko):
-    assert aiko.get("/admin/no/such/page/").status_code == 404 and Client().get("/admin/no/such/page/").status_code == 302
+    assert (
+        aiko.get("/admin/no/such/page/").status_code == 404
+        and Client().get("/admin/no/such/page/").status_code == 302
+    )
 
 
 @pytest.mark.parametrize(
-    "path", ["", "integration/syncrule/", "integration/syncrule/history/", "integration/syncrule/setup/", "integration/syncrun/"]
+    "path",
+    [
+        "",
+        "integration/syncrule/",
+        "integration/syncrule/history/",
+        "integration/syncrule/setup/",
+        "integration/syncrun/",
+    ],
 )
 def test_one_door_of_the_sidebar_is_where_one_is(aiko, path):
     groups = aiko.get(f"/admin/{path}").context["sidebar_navigation"]

@@ -14,7 +14,11 @@ pytestmark = pytest.mark.django_db
 
 
 def act(browser, action, tags, **more):
-    return browser.post(listed(Tag), {"action": action, "_selected_action": [tag.pk for tag in tags], **more}, follow=True)
+    return browser.post(
+        listed(Tag),
+        {"action": action, "_selected_action": [tag.pk for tag in tags], **more},
+        follow=True,
+    )
 
 
 def selected(acme):
@@ -24,7 +28,16 @@ def selected(acme):
 
 def many(acme, n, connection=None, type="public"):
     connection = connection or acme.sansan
-    made = [Tag(account=acme.account, connection=connection, external_id=f"{connection.pk}-{i}", name=f"tag {i:03}", type=type) for i in range(n)]
+    made = [
+        Tag(
+            account=acme.account,
+            connection=connection,
+            external_id=f"{connection.pk}-{i}",
+            name=f"tag {i:03}",
+            type=type,
+        )
+        for i in range(n)
+    ]
     with in_account(acme.account):
         return Tag.objects.bulk_create(made)
 
@@ -48,7 +61,9 @@ def test_public_and_shared_tags_are_selected_and_deselected(acme, aiko):
 def test_every_card_is_looked_at_again_by_the_rules_of_the_connection(acme, aiko):
     other = rows.connection(acme.account, "sansan", slug="other-sansan")
     with in_account(acme.account):
-        SyncRule.objects.create(account=acme.account, slug="elsewhere", sansan=other, hubspot=acme.hubspot)
+        SyncRule.objects.create(
+            account=acme.account, slug="elsewhere", sansan=other, hubspot=acme.hubspot
+        )
     act(aiko, "select_tags", acme.tags[:1])
     assert rechecked(acme) == {"acme-cards", "acme-draft"}
 
@@ -67,7 +82,10 @@ def test_a_private_tag_alone_changes_nothing(acme, aiko):
 
 def test_of_many_private_tags_some_are_named(acme, aiko):
     private = many(acme, 5, type="private")
-    assert "acme private" in (said := told(act(aiko, "select_tags", [acme.tags[2], *private]))) and "and 1 more" in said
+    assert (
+        "acme private" in (said := told(act(aiko, "select_tags", [acme.tags[2], *private])))
+        and "and 1 more" in said
+    )
 
 
 def test_the_database_refuses_a_private_tag_whoever_selects_it(acme):
@@ -82,8 +100,12 @@ def test_what_is_as_one_wants_it_is_not_written(acme, aiko):
 
 def test_the_last_deselected_tag_opens_the_scope_and_that_is_said(acme, aiko):
     act(aiko, "select_tags", acme.tags[:1])
-    assert "every card that its key sees is in scope" in told(act(aiko, "deselect_tags", acme.tags[:1]))
-    assert "every card that its key sees is in scope" not in told(act(aiko, "select_tags", acme.tags[:1]))
+    assert "every card that its key sees is in scope" in told(
+        act(aiko, "deselect_tags", acme.tags[:1])
+    )
+    assert "every card that its key sees is in scope" not in told(
+        act(aiko, "select_tags", acme.tags[:1])
+    )
 
 
 # At most 300
@@ -114,7 +136,9 @@ def test_the_limit_is_each_connection_s(acme, aiko, settings):
     settings.SYNC_MAX_TAGS = 2
     other = rows.connection(acme.account, "sansan", slug="other-sansan")
     said = told(act(aiko, "select_tags", [*acme.tags[:2], *many(acme, 3, other)]))
-    assert "acme-sansan: 2 tags selected" in said and "other-sansan would have 3 selected tags" in said
+    assert (
+        "acme-sansan: 2 tags selected" in said and "other-sansan would have 3 selected tags" in said
+    )
     assert selected(acme) == {"acme-T0", "acme-T1"}
 
 
@@ -123,7 +147,9 @@ def test_all_that_a_filter_shows_can_be_selected_at_once(acme, aiko):
     many(acme, 150)
     shown = listed(Tag, q="tag ")
     first = rows_on(aiko.get(shown))[0]
-    aiko.post(shown, {"action": "select_tags", "_selected_action": [first.pk], "select_across": "1"})
+    aiko.post(
+        shown, {"action": "select_tags", "_selected_action": [first.pk], "select_across": "1"}
+    )
     assert len(selected(acme)) == 150 and "acme-T0" not in selected(acme)
 
 
@@ -131,14 +157,20 @@ def test_all_that_a_filter_shows_can_be_selected_at_once(acme, aiko):
 
 
 def test_who_may_not_select_has_no_way_to(acme, ben, aiko):
-    assert 'value="select_tags"' in body(aiko.get(listed(Tag))) and "select_tags" not in body(ben.get(listed(Tag)))
+    assert 'value="select_tags"' in body(aiko.get(listed(Tag))) and "select_tags" not in body(
+        ben.get(listed(Tag))
+    )
     act(ben, "select_tags", acme.tags)
     assert selected(acme) == set()
 
 
 def test_nobody_makes_changes_or_deletes_a_tag_by_hand(acme, aiko, root):
     for one in (aiko, root):
-        assert one.get(address(Tag, "add")).status_code == one.post(address(Tag, "add"), {"name": "mine"}).status_code == 403
+        assert (
+            one.get(address(Tag, "add")).status_code
+            == one.post(address(Tag, "add"), {"name": "mine"}).status_code
+            == 403
+        )
         assert one.post(page(acme.tags[2]), {"selected": "on", "type": "public"}).status_code == 403
         assert one.post(address(acme.tags[0], "delete"), {"post": "yes"}).status_code == 403
         act(one, "delete_selected", acme.tags, post="yes")
@@ -171,9 +203,14 @@ def test_the_list_has_what_is_selected_first(acme, aiko, query, found):
 def test_the_list_of_one_connection(acme, aiko):
     other = rows.connection(acme.account, "sansan", slug="other-sansan")
     many(acme, 2, other)
-    assert {tag.connection_id for tag in rows_on(aiko.get(listed(Tag, connection=other.pk)))} == {other.pk}
+    assert {tag.connection_id for tag in rows_on(aiko.get(listed(Tag, connection=other.pk)))} == {
+        other.pk
+    }
     choices = body(aiko.get(listed(Tag)))
-    assert f'<option value="{other.pk}"' in choices and f'<option value="{acme.hubspot.pk}"' not in choices
+    assert (
+        f'<option value="{other.pk}"' in choices
+        and f'<option value="{acme.hubspot.pk}"' not in choices
+    )
 
 
 def test_the_scope_of_each_connection_is_told(acme, aiko):

@@ -14,9 +14,20 @@ WORD = "three blind carps swim"
 
 
 def test_a_superuser_makes_a_user_who_then_signs_in(root):
-    send(root, address(User, "add"), username="dan", email="dan@example.jp", password1=WORD, password2=WORD)
+    send(
+        root,
+        address(User, "add"),
+        username="dan",
+        email="dan@example.jp",
+        password1=WORD,
+        password2=WORD,
+    )
     dan = User.objects.get(username="dan")
-    assert (dan.email, dan.is_staff, dan.is_superuser) == ("dan@example.jp", False, False) and dan.check_password(WORD)
+    assert (dan.email, dan.is_staff, dan.is_superuser) == (
+        "dan@example.jp",
+        False,
+        False,
+    ) and dan.check_password(WORD)
 
 
 @pytest.mark.parametrize(
@@ -31,13 +42,23 @@ def test_a_superuser_makes_a_user_who_then_signs_in(root):
     ids=str,
 )
 def test_a_user_that_cannot_be_is_told(root, typed, field):
-    assert field in errors(send(root, address(User, "add"), **{"username": "dan", "email": "", "password1": WORD, "password2": WORD} | typed))
+    assert field in errors(
+        send(
+            root,
+            address(User, "add"),
+            **{"username": "dan", "email": "", "password1": WORD, "password2": WORD} | typed,
+        )
+    )
 
 
 def test_a_superuser_changes_a_user(acme, root):
     send(root, page(acme.owner), first_name="愛子", email="new@acme.example.jp", is_active="")
     acme.owner.refresh_from_db()
-    assert (acme.owner.first_name, acme.owner.email, acme.owner.is_active) == ("愛子", "new@acme.example.jp", False)
+    assert (acme.owner.first_name, acme.owner.email, acme.owner.is_active) == (
+        "愛子",
+        "new@acme.example.jp",
+        False,
+    )
 
 
 def test_whoever_is_switched_off_is_out_at_once(acme, aiko):
@@ -48,7 +69,9 @@ def test_whoever_is_switched_off_is_out_at_once(acme, aiko):
 def test_a_superuser_sets_a_password(acme, root):
     url = reverse("admin:auth_user_password_change", args=[acme.owner.pk])
     assert root.get(url).status_code == 200
-    root.post(url, {"password1": WORD, "password2": WORD, "set-password": "1", "usable_password": "true"})
+    root.post(
+        url, {"password1": WORD, "password2": WORD, "set-password": "1", "usable_password": "true"}
+    )
     assert Client().login(username="aiko", password=WORD)
 
 
@@ -71,7 +94,10 @@ def test_everybody_changes_their_own_password(acme):
 
 def test_nobody_deletes_a_user(acme, root):
     assert root.post(address(acme.owner, "delete"), {"post": "yes"}).status_code == 403
-    root.post(listed(User), {"action": "delete_selected", "_selected_action": [acme.owner.pk], "post": "yes"})
+    root.post(
+        listed(User),
+        {"action": "delete_selected", "_selected_action": [acme.owner.pk], "post": "yes"},
+    )
     assert User.objects.filter(pk=acme.owner.pk).exists()
 
 
@@ -88,5 +114,10 @@ def test_nobody_else_sees_the_users(acme, aiko):
 
 
 def test_the_list_finds_users(acme, birch, root):
-    assert [one.username for one in rows_on(root.get(listed(User, q="birch")))] == ["birch-colleague", "chie"]
-    assert [one.username for one in rows_on(root.get(listed(User, is_superuser__exact="1")))] == ["root"]
+    assert [one.username for one in rows_on(root.get(listed(User, q="birch")))] == [
+        "birch-colleague",
+        "chie",
+    ]
+    assert [one.username for one in rows_on(root.get(listed(User, is_superuser__exact="1")))] == [
+        "root"
+    ]

@@ -1,4 +1,7 @@
-"""Two customers with every kind of row. Each text and each number of theirs gives its owner away."""
+"""Two customers with every kind of row.
+
+Each text and each number of theirs gives its owner away.
+"""
 
 from __future__ import annotations
 
@@ -46,38 +49,82 @@ FIRST = {"acme": 5_500_000, "birch": 7_700_000}
 
 
 def furnish(slug: str, owner: str) -> SimpleNamespace:
-    """An account with an owner and one or more rows of every model. Its ids are its own, too: 55xxxxx or 77xxxxx."""
+    """An account with an owner and one or more rows of every model.
+
+    Its ids are its own, too: 55xxxxx or 77xxxxx.
+    """
     ids = iter(range(FIRST[slug] + 1000, FIRST[slug] + 99_000, 1000))
     account = rows.account(slug, pk=next(ids))
     Account.objects.filter(pk=account.pk).update(name=f"{slug.title()} KK {MARKUP}")
     account.refresh_from_db()
     own = SimpleNamespace(slug=slug, account=account)
-    own.owner = User.objects.create_user(owner, f"{owner}@{slug}.example.jp", is_staff=True, pk=next(ids))
-    own.membership = Membership.objects.create(pk=next(ids), user=own.owner, account=account, role=Role.OWNER)
+    own.owner = User.objects.create_user(
+        owner, f"{owner}@{slug}.example.jp", is_staff=True, pk=next(ids)
+    )
+    own.membership = Membership.objects.create(
+        pk=next(ids), user=own.owner, account=account, role=Role.OWNER
+    )
     own.colleague = member(f"{slug}-colleague", account, Role.EDITOR)
     # Of the platform, and nobody's: its text says whose test made it.
-    own.heartbeat = Heartbeat.objects.create(pk=next(ids), host=f"{slug}-host", beat_at=timezone.now())
-    former = {"slug": f"{slug}-former", "name": f"{slug} former {MARKUP}", "asked_by": f"{slug}-staff", "reason": f"{slug} left {MARKUP}"}
-    own.departure = Departure.objects.create(pk=next(ids), asked_at=timezone.now(), counts={"integration_record": 7}, **former)
-    guest = {"email": f"guest@{slug}.example.jp", "invited_by": owner, "token_digest": digest_token(f"{slug}-token")}
+    own.heartbeat = Heartbeat.objects.create(
+        pk=next(ids), host=f"{slug}-host", beat_at=timezone.now()
+    )
+    former = {
+        "slug": f"{slug}-former",
+        "name": f"{slug} former {MARKUP}",
+        "asked_by": f"{slug}-staff",
+        "reason": f"{slug} left {MARKUP}",
+    }
+    own.departure = Departure.objects.create(
+        pk=next(ids), asked_at=timezone.now(), counts={"integration_record": 7}, **former
+    )
+    guest = {
+        "email": f"guest@{slug}.example.jp",
+        "invited_by": owner,
+        "token_digest": digest_token(f"{slug}-token"),
+    }
     own.invitation = Invitation.objects.create(pk=next(ids), account=account, **guest)
-    seen = {"health": "ok", "health_detail": f"{slug} sees it {MARKUP}", "remote_id": f"{slug}-portal", "tested_at": timezone.now()}
+    seen = {
+        "health": "ok",
+        "health_detail": f"{slug} sees it {MARKUP}",
+        "remote_id": f"{slug}-portal",
+        "tested_at": timezone.now(),
+    }
     first = next(ids)
-    own.sansan = rows.connection(account, "sansan", SECRET.format(slug), pk=first, slug=f"{slug}-sansan")
-    own.hubspot = rows.connection(account, "hubspot", SECRET.format(slug), pk=first + 1, slug=f"{slug}-hubspot")
+    own.sansan = rows.connection(
+        account, "sansan", SECRET.format(slug), pk=first, slug=f"{slug}-sansan"
+    )
+    own.hubspot = rows.connection(
+        account, "hubspot", SECRET.format(slug), pk=first + 1, slug=f"{slug}-hubspot"
+    )
     # Bound to nothing: this one may be deleted.
-    own.spare = rows.connection(account, "hubspot", SECRET.format(slug), pk=first + 2, slug=f"{slug}-spare")
+    own.spare = rows.connection(
+        account, "hubspot", SECRET.format(slug), pk=first + 2, slug=f"{slug}-spare"
+    )
     with in_account(account):
         Connection.objects.filter(pk__in=(first, first + 1)).update(**seen)
-        Connection.objects.filter(pk=first).update(cards=4321, surveyed_at=timezone.now(), remote_name=f"{slug} key {MARKUP}")
+        Connection.objects.filter(pk=first).update(
+            cards=4321, surveyed_at=timezone.now(), remote_name=f"{slug} key {MARKUP}"
+        )
         furnish_sync(own, ids)
         furnish_history(own, ids)
     furnish_queue(own, ids)
-    listed = [row for value in vars(own).values() for row in (value if isinstance(value, list) else [value])]
-    own.ids = {row.pk for row in listed if isinstance(row, Model) and isinstance(row.pk, int) and row.pk >= FIRST[slug]} | set(own.ids_gone)
-    # PostgreSQL numbers on from the last row that it has numbered itself: what a test makes must be newer than this.
+    listed = [
+        row
+        for value in vars(own).values()
+        for row in (value if isinstance(value, list) else [value])
+    ]
+    own.ids = {
+        row.pk
+        for row in listed
+        if isinstance(row, Model) and isinstance(row.pk, int) and row.pk >= FIRST[slug]
+    } | set(own.ids_gone)
+    # PostgreSQL numbers on from the last row that it has numbered itself: what a test makes must be
+    # newer than this.
     with connection.cursor() as cursor:
-        for statement in connection.ops.sequence_reset_sql(no_style(), sorted({type(row) for row in listed if isinstance(row, Model)}, key=str)):
+        for statement in connection.ops.sequence_reset_sql(
+            no_style(), sorted({type(row) for row in listed if isinstance(row, Model)}, key=str)
+        ):
             cursor.execute(statement)
     return own
 
@@ -86,27 +133,67 @@ def furnish_sync(own: SimpleNamespace, ids: Any) -> None:
     account, slug, now, first = own.account, own.slug, timezone.now(), next(ids)
     own.tags = [
         Tag.objects.create(
-            pk=first + n, account=account, connection=own.sansan, external_id=f"{slug}-T{n}", name=f"{slug} {type} {MARKUP}", type=type, cards=n
+            pk=first + n,
+            account=account,
+            connection=own.sansan,
+            external_id=f"{slug}-T{n}",
+            name=f"{slug} {type} {MARKUP}",
+            type=type,
+            cards=n,
         )
         for n, type in enumerate(("public", "shared", "private"))
     ]
-    filters = {"cards": [{"field": "companyName", "op": "not_equals", "value": f"{slug} itself"}], "contacts": []}
+    filters = {
+        "cards": [{"field": "companyName", "op": "not_equals", "value": f"{slug} itself"}],
+        "contacts": [],
+    }
     bound = {"account": account, "sansan": own.sansan, "hubspot": own.hubspot, "filters": filters}
     first = next(ids)
-    own.rule = SyncRule.objects.create(pk=first, slug=f"{slug}-cards", state="active", cursor=now, full_at=now, checked_at=now, **bound)
+    own.rule = SyncRule.objects.create(
+        pk=first,
+        slug=f"{slug}-cards",
+        state="active",
+        cursor=now,
+        full_at=now,
+        checked_at=now,
+        **bound,
+    )
     own.draft = SyncRule.objects.create(pk=first + 1, slug=f"{slug}-draft", **bound)
     first = next(ids)
     own.mappings = [
-        FieldMapping.objects.create(pk=first + n, account=account, rule=own.rule, sansan=sansan, hubspot=hubspot, position=n)
-        for n, (sansan, hubspot) in enumerate((("title", "jobtitle"), ("memo", f"{slug}_memo"), ("companyName", "company")))
+        FieldMapping.objects.create(
+            pk=first + n, account=account, rule=own.rule, sansan=sansan, hubspot=hubspot, position=n
+        )
+        for n, (sansan, hubspot) in enumerate(
+            (("title", "jobtitle"), ("memo", f"{slug}_memo"), ("companyName", "company"))
+        )
     ]
-    first, at = next(ids), {"started_at": now - timedelta(minutes=2), "ended_at": now, "read_done": True}
-    told = {"reason": "sansan_unavailable", "detail": f"{slug} was told {MARKUP}", "reasons": {"in_sync": 1, "_sum": 1}}
-    of = {"account": account, "rule": own.rule, "kind": "full", "trigger": "person", "started_by": own.owner.username}
-    own.run = SyncRun.objects.create(pk=first, state="succeeded", read=3, updated=1, unchanged=1, failed=1, **told, **of, **at)
+    first, at = (
+        next(ids),
+        {"started_at": now - timedelta(minutes=2), "ended_at": now, "read_done": True},
+    )
+    told = {
+        "reason": "sansan_unavailable",
+        "detail": f"{slug} was told {MARKUP}",
+        "reasons": {"in_sync": 1, "_sum": 1},
+    }
+    of = {
+        "account": account,
+        "rule": own.rule,
+        "kind": "full",
+        "trigger": "person",
+        "started_by": own.owner.username,
+    }
+    own.run = SyncRun.objects.create(
+        pk=first, state="succeeded", read=3, updated=1, unchanged=1, failed=1, **told, **of, **at
+    )
     own.open_run = SyncRun.objects.create(pk=first + 1, state="running", read=5, created=2, **of)
     own.link = Link.objects.create(
-        pk=next(ids), account=account, hubspot=own.hubspot, contact_id=f"{slug}-contact", written={"jobtitle": f"{slug} title"}
+        pk=next(ids),
+        account=account,
+        hubspot=own.hubspot,
+        contact_id=f"{slug}-contact",
+        written={"jobtitle": f"{slug} title"},
     )
     first = next(ids)
     person = {
@@ -118,21 +205,62 @@ def furnish_sync(own: SimpleNamespace, ids: Any) -> None:
         "detail": f"{slug} was seen {MARKUP}",
     }
     own.record = rows.record(
-        own.rule, f"{slug}-C1", pk=first, email_key=f"one@{slug}.example.jp", bucket="linked", reason="in_sync", link=own.link, **person
+        own.rule,
+        f"{slug}-C1",
+        pk=first,
+        email_key=f"one@{slug}.example.jp",
+        bucket="linked",
+        reason="in_sync",
+        link=own.link,
+        **person,
     )
     own.failing = rows.record(
-        own.rule, f"{slug}-C2", pk=first + 1, email_key=f"two@{slug}.example.jp", bucket="failing", reason="email_taken", due_at=now, **person
+        own.rule,
+        f"{slug}-C2",
+        pk=first + 1,
+        email_key=f"two@{slug}.example.jp",
+        bucket="failing",
+        reason="email_taken",
+        due_at=now,
+        **person,
     )
-    said = {"why": f"{slug} asked not to {MARKUP}", "by": own.owner.username, "at": "2026-03-01T09:00:00+00:00"}
-    own.barred = rows.record(own.rule, f"{slug}-C3", pk=first + 2, bucket="excluded", reason="never_sync", barred=said, **person)
+    said = {
+        "why": f"{slug} asked not to {MARKUP}",
+        "by": own.owner.username,
+        "at": "2026-03-01T09:00:00+00:00",
+    }
+    own.barred = rows.record(
+        own.rule,
+        f"{slug}-C3",
+        pk=first + 2,
+        bucket="excluded",
+        reason="never_sync",
+        barred=said,
+        **person,
+    )
     card = {"lastName": f"{slug} sampled", "firstName": MARKUP, "title": f"{slug} chief {MARKUP}"}
     own.sample = Sample.objects.create(
-        pk=next(ids), account=account, connection=own.sansan, external_id=f"{slug}-S1", values=card, tags=[f"{slug}-T0"], read_at=now
+        pk=next(ids),
+        account=account,
+        connection=own.sansan,
+        external_id=f"{slug}-S1",
+        values=card,
+        tags=[f"{slug}-T0"],
+        read_at=now,
     )
-    day = {"created": 12, "calls_hubspot": 34, "latency": add_times((), (3, 4, 5.5)), "slowest": 5.5}
-    own.figures = DayFigures.objects.create(pk=next(ids), account=account, rule=own.rule, day=now.date(), **day)
+    day = {
+        "created": 12,
+        "calls_hubspot": 34,
+        "latency": add_times((), (3, 4, 5.5)),
+        "slowest": 5.5,
+    }
+    own.figures = DayFigures.objects.create(
+        pk=next(ids), account=account, rule=own.rule, day=now.date(), **day
+    )
     own.entry = entry(own.run, own.record, pk=next(ids), detail=f"{slug} was written {MARKUP}")
-    LogEntry.objects.log_actions(own.owner.pk, [own.rule], CHANGE, change_message=f"{slug} changed it", single_object=True)
+    LogEntry.objects.log_actions(
+        own.owner.pk, [own.rule], CHANGE, change_message=f"{slug} changed it", single_object=True
+    )
 
 
 def furnish_history(own: SimpleNamespace, ids: Any) -> None:
@@ -141,9 +269,16 @@ def furnish_history(own: SimpleNamespace, ids: Any) -> None:
     gone = [
         rows.connection(account, "hubspot", SECRET.format(slug), pk=first, slug=f"{slug}-gone"),
         Tag.objects.create(
-            pk=first + 200, account=account, connection=own.sansan, external_id=f"{slug}-T9", name=f"{slug} gone {MARKUP}", type="public"
+            pk=first + 200,
+            account=account,
+            connection=own.sansan,
+            external_id=f"{slug}-T9",
+            name=f"{slug} gone {MARKUP}",
+            type="public",
         ),
-        FieldMapping.objects.create(pk=first + 400, account=account, rule=own.draft, sansan="memo", hubspot=f"{slug}_gone"),
+        FieldMapping.objects.create(
+            pk=first + 400, account=account, rule=own.draft, sansan="memo", hubspot=f"{slug}_gone"
+        ),
     ]
     own.ids_gone = [row.pk for row in gone]
     for row in gone:
@@ -155,13 +290,34 @@ def furnish_history(own: SimpleNamespace, ids: Any) -> None:
 
 
 def furnish_queue(own: SimpleNamespace, ids: Any) -> None:
-    """What the queue keeps of the account's tasks. It waits under a name that no worker asks for."""
+    """What the queue keeps of the account's tasks.
+
+    It waits under a name that no worker asks for.
+    """
     now, slug, args = timezone.now(), own.slug, (own.account.pk, own.run.pk)
-    task = {"id": f"{slug}-task", "name": f"{slug}-task", "func": "integration.tasks.work", "args": args, "kwargs": {}}
-    own.queued = OrmQ.objects.create(pk=next(ids), key=f"{slug}-queue", payload=SignedPackage.dumps(task), lock=now)
-    own.failed = Failure.objects.create(**task, started=now, stopped=now, success=False, result=f"{slug} broke {MARKUP} : Traceback of {slug}")
+    task = {
+        "id": f"{slug}-task",
+        "name": f"{slug}-task",
+        "func": "integration.tasks.work",
+        "args": args,
+        "kwargs": {},
+    }
+    own.queued = OrmQ.objects.create(
+        pk=next(ids), key=f"{slug}-queue", payload=SignedPackage.dumps(task), lock=now
+    )
+    own.failed = Failure.objects.create(
+        **task,
+        started=now,
+        stopped=now,
+        success=False,
+        result=f"{slug} broke {MARKUP} : Traceback of {slug}",
+    )
     own.scheduled = Schedule.objects.create(
-        pk=next(ids), func=f"integration.tasks.{slug}", schedule_type="C", cron="0 0 1 1 *", next_run=now + timedelta(days=9)
+        pk=next(ids),
+        func=f"integration.tasks.{slug}",
+        schedule_type="C",
+        cron="0 0 1 1 *",
+        next_run=now + timedelta(days=9),
     )
 
 
@@ -186,24 +342,51 @@ def entry(run: SyncRun, record: Record, **values: Any) -> AuditEntry:
         "closed_at": now,
     } | values
     with in_account(record.account):
-        return AuditEntry.objects.create(account=record.account, run=run, rule=record.rule, record_id=record.pk, card_id=record.external_id, **said)
+        return AuditEntry.objects.create(
+            account=record.account,
+            run=run,
+            rule=record.rule,
+            record_id=record.pk,
+            card_id=record.external_id,
+            **said,
+        )
 
 
 def rows_of(own: SimpleNamespace) -> list[Any]:
     """A row of each model that has pages, and both kinds of connection."""
     return [
-        own.account, own.membership, own.owner, own.heartbeat, own.queued, own.failed, own.scheduled,
-        own.sansan, own.hubspot, own.tags[0], own.rule, own.draft, own.run, own.link, own.record, own.barred, own.entry, own.invitation, own.departure,
-    ]  # fmt: skip
+        own.account,
+        own.membership,
+        own.owner,
+        own.heartbeat,
+        own.queued,
+        own.failed,
+        own.scheduled,
+        own.sansan,
+        own.hubspot,
+        own.tags[0],
+        own.rule,
+        own.draft,
+        own.run,
+        own.link,
+        own.record,
+        own.barred,
+        own.entry,
+        own.invitation,
+        own.departure,
+    ]
 
 
 def marks(own: SimpleNamespace) -> re.Pattern[str]:
     """Whatever belongs to the customer: their texts, their people, their ids.
 
-    Each alternative begins with its own sign, so that a page is looked through at once; behind a common ``\\b`` it takes seven times as long.
+    Each alternative begins with its own sign, so that a page is looked through at once; behind a
+    common ``\\b`` it takes seven times as long.
     """
     owner, slug = own.owner.username, own.slug
-    whole = [rf"{word}(?<!\w.{{{len(word)}}})\b" for word in (owner, owner.title(), *map(str, own.ids))]
+    whole = [
+        rf"{word}(?<!\w.{{{len(word)}}})\b" for word in (owner, owner.title(), *map(str, own.ids))
+    ]
     return re.compile("|".join([slug, slug.title(), slug.upper(), str(own.link.key), *whole]))
 
 
@@ -212,7 +395,9 @@ def team(own: SimpleNamespace, name: str, role: str) -> User:
 
 
 def joins(user: User, own: SimpleNamespace | Account, role: str) -> Membership:
-    return Membership.objects.create(user=user, account=own if isinstance(own, Account) else own.account, role=role)
+    return Membership.objects.create(
+        user=user, account=own if isinstance(own, Account) else own.account, role=role
+    )
 
 
 def content_type(row: Any) -> int:

@@ -1,4 +1,6 @@
-"""The whole installation as its users meet it: web server, workers and database in processes of their own, and a real browser."""
+"""The whole installation as its users meet it: web server, workers and database in processes of
+their own, and a real browser.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,14 @@ from tests.process import ROOT, Product, free_port, session, wait_for
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Without these Chromium talks to the world as soon as it starts.
 QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 AIKO = """
 import sys
 from core.models import Account, Membership, Role, User
@@ -37,7 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (Debian: apt-get install chromium)"))
+            item.add_marker(
+                pytest.mark.skipif(
+                    CHROMIUM is None,
+                    reason="chromium is not installed (Debian: apt-get install chromium)",
+                )
+            )
 
 
 @pytest.fixture
@@ -45,12 +57,23 @@ def installation(tmp_path: Path) -> Iterator[Callable[..., SimpleNamespace]]:
     """Starts everything over a sandbox; ``file`` is the configuration. Aiko owns Acme."""
     with contextlib.ExitStack() as stack:
 
-        def start(content: dict[str, Any], cards: int = 300, latency_ms: float = 0) -> SimpleNamespace:
+        def start(
+            content: dict[str, Any], cards: int = 300, latency_ms: float = 0
+        ) -> SimpleNamespace:
             sandbox = stack.enter_context(Sandbox(cards=cards, limits=False))
             product = Product(tmp_path, sandbox.url).configured(content)
-            stack.enter_context(session(product.script(AIKO, PASSWORD), env=product.environment)).wait(30)
+            stack.enter_context(
+                session(product.script(AIKO, PASSWORD), env=product.environment)
+            ).wait(30)
             port = free_port()
-            command = [*product.script("from gunicorn.app.wsgiapp import run; run()"), "core.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8"]
+            command = [
+                *product.script("from gunicorn.app.wsgiapp import run; run()"),
+                "core.wsgi",
+                "--bind",
+                f"127.0.0.1:{port}",
+                "--threads",
+                "8",
+            ]
             stack.enter_context(session(command, env=product.environment))
             stack.enter_context(product.running("qcluster"))
             wait_for(lambda: listens(port), 30)
@@ -74,10 +97,14 @@ run()
 
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A web server over a database in which everything is there to be looked at (places.py), and no worker."""
+    """A web server over a database in which everything is there to be looked at (places.py), and no
+    worker.
+    """
     product, port = Product(tmp_path_factory.mktemp("furnished")), free_port()
     made = subprocess.run(
-        product.script("import json; from tests.browser.places import make; print(json.dumps(make()))"),
+        product.script(
+            "import json; from tests.browser.places import make; print(json.dumps(make()))"
+        ),
         cwd=ROOT,
         env=product.environment,
         capture_output=True,
@@ -86,9 +113,15 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamesp
     )
     assert made.returncode == 0, made.stderr
     command = [*product.script(SERVE), "core.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8"]
-    with session(command, env=product.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+    with session(
+        command, env=product.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ):
         wait_for(lambda: listens(port), 30)
-        yield SimpleNamespace(url=f"http://127.0.0.1:{port}", product=product, **json.loads(made.stdout.splitlines()[-1]))
+        yield SimpleNamespace(
+            url=f"http://127.0.0.1:{port}",
+            product=product,
+            **json.loads(made.stdout.splitlines()[-1]),
+        )
 
 
 def listens(port: int) -> bool:
@@ -98,7 +131,9 @@ def listens(port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Ends with its file: while it runs, Django takes every query of this process for one of an event loop."""
+    """Ends with its file: while it runs, Django takes every query of this process for one of an
+    event loop.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -113,7 +148,10 @@ def page(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     context = chromium.new_context(viewport={"width": request.param, "height": 900})
     page, complaints = context.new_page(), []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
     page.set_default_timeout(20_000)
     yield page
     context.close()

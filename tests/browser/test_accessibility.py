@@ -1,4 +1,6 @@
-"""Every page there is, found from the URLs, light and dark, on a desk and on a telephone: nothing that axe-core calls serious or critical."""
+"""Every page there is, found from the URLs, light and dark, on a desk and on a telephone: nothing
+that axe-core calls serious or critical.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +24,24 @@ RUN = """
 async (only) => {
   const found = await axe.run(document, { resultTypes: ["violations"], preload: false, ...only });
   const severe = found.violations.filter((one) => ["serious", "critical"].includes(one.impact));
-  const wrong = (node) => [...node.any, ...node.all, ...node.none].map((check) => check.message)[0] || "";
-  return severe.flatMap((one) => one.nodes.map((node) => [one.id, one.impact, wrong(node), node.html]));
+  const wrong = (node) =>
+    [...node.any, ...node.all, ...node.none].map((check) => check.message)[0] || "";
+  return severe.flatMap((one) =>
+    one.nodes.map((node) => [one.id, one.impact, wrong(node), node.html]));
 }
 """
 # As the switch in the menu does it; pages without one follow the browser.
-THEME = "(theme) => { if (window.Alpine) Alpine.$data(document.documentElement).adminTheme = theme; }"
+THEME = (
+    "(theme) => { if (window.Alpine) Alpine.$data(document.documentElement).adminTheme = theme; }"
+)
 WIDER = """
 () => {
   const root = document.documentElement;
   if (root.scrollWidth <= window.innerWidth) return "";
-  const out = [...document.body.querySelectorAll("*")].filter((one) => one.getBoundingClientRect().right > window.innerWidth + 1);
-  return `${root.scrollWidth}: ${out.slice(-3).map((one) => one.outerHTML.slice(0, 120)).join(" | ")}`;
+  const out = [...document.body.querySelectorAll("*")]
+    .filter((one) => one.getBoundingClientRect().right > window.innerWidth + 1);
+  const last = out.slice(-3).map((one) => one.outerHTML.slice(0, 120));
+  return `${root.scrollWidth}: ${last.join(" | ")}`;
 }
 """
 
@@ -43,19 +51,25 @@ class Looks:
 
     def __init__(self, page: Page, home: str) -> None:
         self.page, self.home = page, home
-        self.found: dict[tuple[str, ...], tuple[dict[str, None], dict[str, None]]] = {}  # what -> (elements, pages)
+        self.found: dict[
+            tuple[str, ...], tuple[dict[str, None], dict[str, None]]
+        ] = {}  # what -> (elements, pages)
         self.seen: list[str] = []
         page.on("pageerror", lambda error: self.wrong("script", str(error)))
         page.on("console", self.said)
 
     def said(self, message: ConsoleMessage) -> None:
-        """That the page itself was answered with an error is no complaint: ``at`` knows what it asked for."""
+        """That the page itself was answered with an error is no complaint: ``at`` knows what it
+        asked for.
+        """
         if message.type == "error" and message.location["url"] != self.page.url:
             self.wrong("console", message.text, element=message.location["url"])
 
     def wrong(self, *what: str, element: str = "") -> None:
         elements, pages = self.found.setdefault(what, ({}, {}))
-        elements[re.sub(r"\d+", "N", " ".join(element.split())[:200])] = pages[self.seen[-1] if self.seen else ""] = None
+        elements[re.sub(r"\d+", "N", " ".join(element.split())[:200])] = pages[
+            self.seen[-1] if self.seen else ""
+        ] = None
 
     def at(self, path: str, status: int = 200) -> None:
         self.shown(path, self.page.goto(f"{self.home}{path}"), status)
@@ -66,7 +80,9 @@ class Looks:
             self.wrong("answered", str(answer and answer.status))
 
     def now(self, name: str) -> None:
-        """The page as it stands, in each width; and what is dark, which differs from what is light by its colours only, in the wider one."""
+        """The page as it stands, in each width; and what is dark, which differs from what is light
+        by its colours only, in the wider one.
+        """
         self.page.evaluate(SCRIPT)
         for width in WIDTHS:
             self.page.set_viewport_size({"width": width, "height": 900})
@@ -79,7 +95,9 @@ class Looks:
 
     def judge(self, name: str, rules: dict[str, Any]) -> None:
         self.seen.append(name)
-        self.page.wait_for_function("document.getAnimations().every((one) => one.playState === 'finished')")
+        self.page.wait_for_function(
+            "document.getAnimations().every((one) => one.playState === 'finished')"
+        )
         for *what, element in self.page.evaluate(RUN, rules):
             self.wrong(*what, element=element)
 
@@ -90,7 +108,12 @@ class Looks:
     def report(self) -> str:
         lines = []
         for what, (elements, pages) in self.found.items():
-            lines += ["", " | ".join(what), f"    on {', '.join(pages)}", *(f"    {html}" for html in list(elements)[:4])]
+            lines += [
+                "",
+                " | ".join(what),
+                f"    on {', '.join(pages)}",
+                *(f"    {html}" for html in list(elements)[:4]),
+            ]
         return "\n".join(lines)
 
 
@@ -103,7 +126,9 @@ def looks(chromium: Any, furnished: Any) -> Iterator[Callable[[str], Looks]]:
         context = chromium.new_context(color_scheme="light", reduced_motion="reduce")
         contexts.append(context)
         if who:
-            context.add_cookies([{"name": "sessionid", "value": furnished.cookies[who], "url": furnished.url}])
+            context.add_cookies(
+                [{"name": "sessionid", "value": furnished.cookies[who], "url": furnished.url}]
+            )
         page = context.new_page()
         page.set_default_timeout(20_000)
         return Looks(page, furnished.url)
@@ -114,21 +139,37 @@ def looks(chromium: Any, furnished: Any) -> Iterator[Callable[[str], Looks]]:
 
 
 def test_every_page(looks: Callable[[str], Looks], furnished: Any) -> None:
-    """Whatever an address leads to: the platform's staff see all of it, an owner her account, and a newcomer what is empty."""
+    """Whatever an address leads to: the platform's staff see all of it, an owner her account, and a
+    newcomer what is empty.
+    """
     walks = {who: looks(who) for who in furnished.pages}
     for who, pages in furnished.pages.items():
         for path in pages:
             walks[who].at(path)
     seen = {path for pages in furnished.pages.values() for path in pages}
     kinds = {re.sub(r".*/(?=[a-z])", "", path.partition("?")[0].rstrip("/")) for path in seen}
-    assert kinds >= {*LISTS, *"add change delete history password done suspend leave setup connect tags configure limit review health".split()}
+    assert kinds >= {
+        *LISTS,
+        *(
+            "add change delete history password done suspend leave setup connect tags configure "
+            "limit review health"
+        ).split(),
+    }
     assert len(seen) > 80
-    assert not any(walk.found for walk in walks.values()), "\n".join(walk.report() for walk in walks.values())
+    assert not any(walk.found for walk in walks.values()), "\n".join(
+        walk.report() for walk in walks.values()
+    )
 
 
 def test_what_one_comes_to_by_pressing(looks: Callable[[str], Looks], furnished: Any) -> None:
     guest, aiko, root = looks(), looks("aiko"), looks("root")
-    for token, status in (("acme-token", 200), ("acme-known", 200), ("acme-late", 410), ("acme-done", 410), ("acme-none", 404)):
+    for token, status in (
+        ("acme-token", 200),
+        ("acme-known", 200),
+        ("acme-late", 410),
+        ("acme-done", 410),
+        ("acme-none", 404),
+    ):
         guest.at(f"/invitation/{token}/", status)
     aiko.at("/invitation/acme-token/")
     aiko.at("/invitation/acme-known/")

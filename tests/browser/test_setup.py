@@ -1,4 +1,6 @@
-"""A new owner sets up a sync from two keys to contacts in HubSpot, with the mistakes that people make on the way."""
+"""A new owner sets up a sync from two keys to contacts in HubSpot, with the mistakes that people
+make on the way.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,16 @@ from tests.browser.test_sync_now import fits, sign_in
 from tests.engine.oracle import contacts_of, expected
 from tests.process import wait_for
 
-EMPTY = {"account": {"slug": "acme", "name": "Acme KK", "timezone": "Asia/Tokyo"}, "connections": [], "rules": []}
-WRONG_KEY, KEY, TOKEN = "WRONGKey0123456789abcdefABCDEF01", "SetupKey0123456789abcdefABCDEF01", "pat-browser-0001"
+EMPTY = {
+    "account": {"slug": "acme", "name": "Acme KK", "timezone": "Asia/Tokyo"},
+    "connections": [],
+    "rules": [],
+}
+WRONG_KEY, KEY, TOKEN = (
+    "WRONGKey0123456789abcdefABCDEF01",
+    "SetupKey0123456789abcdefABCDEF01",
+    "pat-browser-0001",
+)
 
 
 def side(page: Page, system: str) -> Locator:
@@ -55,18 +65,26 @@ def test_from_two_keys_to_contacts(page: Page, installation) -> None:
     expect(side(page, "sansan").locator(".mb-error").first).to_be_visible()
     expect(page.locator("#id_slug")).to_have_value("cards")
     connect(page, "sansan", "company", WRONG_KEY)
-    expect(side(page, "sansan").get_by_text("Needs a new key")).to_be_visible()  # without a reload: the page follows the test
+    expect(
+        side(page, "sansan").get_by_text("Needs a new key")
+    ).to_be_visible()  # without a reload: the page follows the test
     page.get_by_role("button", name="Continue").click()
     expect(side(page, "sansan").locator(".mb-error")).to_contain_text("does not work yet")
     fits(page)
     connect(page, "sansan", "administrator", KEY)
     connect(page, "hubspot", "portal", TOKEN)
-    expect(side(page, "sansan").locator(".mb-choice", has_text="administrator")).to_contain_text("120 cards")
+    expect(side(page, "sansan").locator(".mb-choice", has_text="administrator")).to_contain_text(
+        "120 cards"
+    )
     expect(side(page, "hubspot").locator(".mb-choice")).to_contain_text("HubSpot account")
-    expect(side(page, "sansan").locator(".mb-choice", has_text="administrator").locator("input")).to_be_checked()
+    expect(
+        side(page, "sansan").locator(".mb-choice", has_text="administrator").locator("input")
+    ).to_be_checked()
     page.reload()
     expect(page.locator("#id_slug")).to_have_value("cards")
-    expect(side(page, "sansan").locator(".mb-choice", has_text="administrator").locator("input")).to_be_checked()
+    expect(
+        side(page, "sansan").locator(".mb-choice", has_text="administrator").locator("input")
+    ).to_be_checked()
     assert not [secret for secret in (WRONG_KEY, KEY, TOKEN) if secret in page.content()]
     go_on(page, "tags")
 
@@ -93,7 +111,9 @@ def test_from_two_keys_to_contacts(page: Page, installation) -> None:
     page.get_by_role("button", name="Refresh").click()
     expect(page.get_by_text("The key sees 120 cards.")).to_be_visible()
     expect(left.locator("li", has_text="東京").locator("input")).to_be_checked()
-    expect(left.locator("li", has_text="東京").locator(".mb-count")).to_have_text(re.compile(r"^\d+ cards?$"))
+    expect(left.locator("li", has_text="東京").locator(".mb-count")).to_have_text(
+        re.compile(r"^\d+ cards?$")
+    )
     expect(right.locator("li")).to_have_count(1)
     # Every card after all, and not after all: what was chosen is there again.
     page.get_by_label("Every card, whatever its tags").check()
@@ -104,7 +124,8 @@ def test_from_two_keys_to_contacts(page: Page, installation) -> None:
     page.get_by_label("Every card, whatever its tags").check()
     go_on(page, "configure")
 
-    # A mapping whose expression is wrong is told while it is typed; a reload before Continue forgets only that row.
+    # A mapping whose expression is wrong is told while it is typed; a reload before Continue
+    # forgets only that row.
     row = add_mapping(page)
     row.locator("[name$=hubspot]").fill("salutation")
     row.locator("[name$=expression]").fill("{{ surname }}")
@@ -157,12 +178,14 @@ def test_from_two_keys_to_contacts(page: Page, installation) -> None:
     expect(page.locator("[data-part=state]")).to_have_text("Succeeded", timeout=60_000)
     fits(page)
     wait_for(lambda: contacts_of(sandbox, TOKEN) == wanted, 20)
-    assert {contact["salutation"] for contact in sandbox.hubspot.portal(TOKEN).contacts.values()} == {
-        f"{contact['lastname']}様" for contact in wanted.values()
-    }
+    assert {
+        contact["salutation"] for contact in sandbox.hubspot.portal(TOKEN).contacts.values()
+    } == {f"{contact['lastname']}様" for contact in wanted.values()}
 
     # From now on by itself.
-    contact = next(one for one in sandbox.hubspot.portal(TOKEN).contacts.values() if one.get("jobtitle"))
+    contact = next(
+        one for one in sandbox.hubspot.portal(TOKEN).contacts.values() if one.get("jobtitle")
+    )
     id = contact["sansan_card_id"]
     sandbox.sansan.change(id, {"title": "新任部長"})
     wait_for(lambda: contacts_of(sandbox, TOKEN) == expected(list(cards.values())), 60)

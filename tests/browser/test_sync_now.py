@@ -25,11 +25,14 @@ def fits(page: Page) -> None:
 
 
 def test_sync_now_and_what_became_of_a_card(page: Page, installation) -> None:
-    # The workers begin the first sync by themselves; then nothing for an hour, unless somebody asks.
+    # The workers begin the first sync by themselves; then nothing for an hour, unless somebody
+    # asks.
     here = installation(file(interval=3600))
     cards = here.sandbox.sansan.cards
     wait_for(lambda: contacts_of(here.sandbox, TOKEN) == expected(list(cards.values())), 40)
-    wait_for(lambda: here.product.rows("SELECT 1 FROM integration_syncrun WHERE state = 'succeeded'"), 20)
+    wait_for(
+        lambda: here.product.rows("SELECT 1 FROM integration_syncrun WHERE state = 'succeeded'"), 20
+    )
     with_address = [card for card in cards.values() if card["email"]]
     for card in with_address[:20]:
         here.sandbox.sansan.change(card["id"], {"title": f"新任部長 {card['id'][:4]}"})
@@ -45,10 +48,14 @@ def test_sync_now_and_what_became_of_a_card(page: Page, installation) -> None:
 
     state = page.locator("[data-part=state]")
     expect(state).to_have_text(re.compile("Queued|Running"))
-    expect(state).to_have_text("Succeeded", timeout=40_000)  # without a reload: the page follows the run
+    expect(state).to_have_text(
+        "Succeeded", timeout=40_000
+    )  # without a reload: the page follows the run
     assert contacts_of(here.sandbox, TOKEN) == expected(list(cards.values()))
     expect(page.locator("[data-text=updated]")).not_to_have_text("0")
-    numbers = [int(text.replace(",", "")) for text in page.locator("[data-tile] b").all_text_contents()]
+    numbers = [
+        int(text.replace(",", "")) for text in page.locator("[data-tile] b").all_text_contents()
+    ]
     assert sum(numbers) == int(page.locator("[data-text=read]").text_content()) == 20
     fits(page)
 

@@ -1,4 +1,6 @@
-"""``export_config``: the file back, so that configuring it again changes nothing, and no secret in it."""
+"""``export_config``: the file back, so that configuring it again changes nothing, and no secret in
+it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def export(account: str = "acme") -> str:
 
 @pytest.fixture
 def again(tmp_path, monkeypatch):
-    """Puts an export into effect, its variables set to the secrets that are stored; returns what was printed."""
+    """Puts an export into effect, its variables set to the secrets that are stored; returns what
+    was printed.
+    """
 
     def put(exported: str) -> str:
         with all_accounts():
@@ -47,8 +51,19 @@ def again(tmp_path, monkeypatch):
 def two_of_each() -> dict:
     content = file(key=KEY, token=TOKEN)
     content["connections"] += [
-        {"slug": "sansan-osaka", "system": "sansan", "credentials": {"api_key": "OsakaKey0123456789abcdefABCDEF01"}, "tags": ["大阪"], "rate": False},
-        {"slug": "hubspot-osaka", "system": "hubspot", "credentials": {"access_token": "pat-osaka-0001"}, "rate": False},
+        {
+            "slug": "sansan-osaka",
+            "system": "sansan",
+            "credentials": {"api_key": "OsakaKey0123456789abcdefABCDEF01"},
+            "tags": ["大阪"],
+            "rate": False,
+        },
+        {
+            "slug": "hubspot-osaka",
+            "system": "hubspot",
+            "credentials": {"access_token": "pat-osaka-0001"},
+            "rate": False,
+        },
     ]
     content["rules"].append({"slug": "osaka", "sansan": "sansan-osaka", "hubspot": "hubspot-osaka"})
     return content
@@ -62,12 +77,19 @@ FILES = {
     "filters": file(
         key=KEY,
         token=TOKEN,
-        filters={"cards": [{"field": "city", "op": "equals", "value": "千代田区"}], "contacts": [{"field": "lifecyclestage", "op": "blank"}]},
+        filters={
+            "cards": [{"field": "city", "op": "equals", "value": "千代田区"}],
+            "contacts": [{"field": "lifecyclestage", "op": "blank"}],
+        },
     ),
-    "limits and times": file(key=KEY, token=TOKEN, limits={"creates": 0, "updates": 20}, interval=60, full_every=0),
+    "limits and times": file(
+        key=KEY, token=TOKEN, limits={"creates": 0, "updates": 20}, interval=60, full_every=0
+    ),
     "not active": file(key=KEY, token=TOKEN, active=False, require_email=False, conflict="newest"),
     "a rate": at(file(key=KEY, token=TOKEN), "connections.0.rate", {"calls": 3, "seconds": 2}),
-    "the vendors' rates": at(at(file(key=KEY, token=TOKEN), "connections.0.rate"), "connections.1.rate"),
+    "the vendors' rates": at(
+        at(file(key=KEY, token=TOKEN), "connections.0.rate"), "connections.1.rate"
+    ),
     "two of each": two_of_each(),
 }
 
@@ -80,7 +102,9 @@ def test_there_and_back_changes_nothing(sandbox, again, content):
     assert stored() == before and export() == exported
 
 
-@pytest.mark.parametrize("seconds", [0.5, 2.5, None], ids=["less than a second", "no whole number", "blank"])
+@pytest.mark.parametrize(
+    "seconds", [0.5, 2.5, None], ids=["less than a second", "no whole number", "blank"]
+)
 def test_a_rate_that_was_set_in_the_admin(sandbox, again, seconds):
     rule = configured(file(key=KEY, token=TOKEN))
     with in_account(rule.account):
@@ -95,15 +119,26 @@ def test_it_says_what_the_file_said(sandbox):
     content = yaml.safe_load(export())
     assert content["account"] == {"slug": "acme", "name": "Acme KK", "timezone": "Asia/Tokyo"}
     assert content["connections"][0]["tags"] == ["VIP"]
-    assert [one["credentials"] for one in content["connections"]] == [{"api_key": "${SANSAN_API_KEY}"}, {"access_token": "${HUBSPOT_TOKEN}"}]
+    assert [one["credentials"] for one in content["connections"]] == [
+        {"api_key": "${SANSAN_API_KEY}"},
+        {"access_token": "${HUBSPOT_TOKEN}"},
+    ]
     (rule,) = content["rules"]
-    assert (rule["active"], rule["limits"], [row["hubspot"] for row in rule["mappings"]]) == (True, {"creates": 9}, ["email", "jobtitle"])
+    assert (rule["active"], rule["limits"], [row["hubspot"] for row in rule["mappings"]]) == (
+        True,
+        {"creates": 9},
+        ["email", "jobtitle"],
+    )
 
 
 def test_the_defaults_stay_one_word_and_japanese_stays_readable(sandbox):
     configured(at(file(tags=["展示会2026"]), "account.name", "株式会社アクメ"))
     exported = export()
-    assert "mappings: default" in exported and "株式会社アクメ" in exported and "展示会2026" in exported
+    assert (
+        "mappings: default" in exported
+        and "株式会社アクメ" in exported
+        and "展示会2026" in exported
+    )
 
 
 def test_no_secret_is_in_it(sandbox):
@@ -115,7 +150,9 @@ def test_no_secret_is_in_it(sandbox):
 def test_a_key_that_cannot_be_decrypted_does_not_stop_it(sandbox):
     configured(file())
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE integration_connection SET credentials = %s", [b"gAAAAA-of-another-key"])
+        cursor.execute(
+            "UPDATE integration_connection SET credentials = %s", [b"gAAAAA-of-another-key"]
+        )
     assert "${SANSAN_API_KEY}" in export()
 
 
@@ -135,13 +172,25 @@ def test_a_held_rule_is_still_meant_to_be_active(sandbox, again):
     assert yaml.safe_load(exported)["rules"][0]["active"] is True
     again(exported)
     with in_account(rule.account):
-        assert SyncRule.objects.values_list("state", "state_reason").get() == ("held", "Too many creates.")
+        assert SyncRule.objects.values_list("state", "state_reason").get() == (
+            "held",
+            "Too many creates.",
+        )
 
 
-@pytest.mark.parametrize("slugs", [("2026-expo", "hubspot"), ("sansan", "sansan_"), ("a-b", "a_b"), ("Expo", "expo")], ids=" and ".join)
+@pytest.mark.parametrize(
+    "slugs",
+    [("2026-expo", "hubspot"), ("sansan", "sansan_"), ("a-b", "a_b"), ("Expo", "expo")],
+    ids=" and ".join,
+)
 def test_every_connection_has_a_variable_of_its_own(sandbox, again, slugs):
     content = file(key=KEY, token=TOKEN)
-    other = {"slug": slugs[1], "system": "sansan", "credentials": {"api_key": "OtherKey0123456789abcdefABCDEF01"}, "rate": False}
+    other = {
+        "slug": slugs[1],
+        "system": "sansan",
+        "credentials": {"api_key": "OtherKey0123456789abcdefABCDEF01"},
+        "rate": False,
+    }
     content["connections"][0]["slug"] = content["rules"][0]["sansan"] = slugs[0]
     content["connections"] += [other] if slugs[1] != "hubspot" else []
     configured(content)

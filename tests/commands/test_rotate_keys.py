@@ -1,4 +1,6 @@
-"""``rotate_keys``: every credential under the newest key, so that the older ones can be taken away."""
+"""``rotate_keys``: every credential under the newest key, so that the older ones can be taken
+away.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,10 @@ def test_a_key_that_is_lost_is_told_and_costs_nothing():
     with fernet_keys(LOST):
         stored()
     before = tokens()
-    with fernet_keys(NEW, OLD), pytest.raises(CommandError, match="add the key it was encrypted with") as error:
+    with (
+        fernet_keys(NEW, OLD),
+        pytest.raises(CommandError, match="add the key it was encrypted with") as error,
+    ):
         rotate()
     assert error.value.returncode and tokens() == before
     with fernet_keys(LOST):
@@ -87,7 +92,8 @@ def test_a_key_that_is_lost_is_told_and_costs_nothing():
 def test_the_only_key_is_the_wrong_one():
     with fernet_keys(LOST):
         stored()
-    # The older key was taken away too early: "0 connections now use the newest key" would send its owner to bed.
+    # The older key was taken away too early: "0 connections now use the newest key" would send its
+    # owner to bed.
     with fernet_keys(NEW), pytest.raises(CommandError, match="add the key it was encrypted with"):
         rotate()
 

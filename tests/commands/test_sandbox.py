@@ -36,13 +36,21 @@ def get(url: str, path: str):
 def test_it_serves_until_it_is_stopped(tmp_path):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with Product(tmp_path, empty=True).running("sandbox", "--port", str(port), "--cards", "20", "--seed", "7", "--tags", "4") as process:
+    with Product(tmp_path, empty=True).running(
+        "sandbox", "--port", str(port), "--cards", "20", "--seed", "7", "--tags", "4"
+    ) as process:
         said = banner(process)
         assert f"at {url} (20 cards)" in said
         assert f"export SANSAN_API_URL={url} HUBSPOT_API_URL={url}" in said
         key, token = re.search(r"export SANSAN_API_KEY=(\S+) HUBSPOT_TOKEN=(\S+)", said).groups()
-        cards = requests.get(f"{url}/v6.0/tags", headers={"X-Sansan-Api-Key": key}, timeout=10).json()["data"]
-        account = requests.get(f"{url}/account-info/v3/details", headers={"Authorization": f"Bearer {token}"}, timeout=10).json()
+        cards = requests.get(
+            f"{url}/v6.0/tags", headers={"X-Sansan-Api-Key": key}, timeout=10
+        ).json()["data"]
+        account = requests.get(
+            f"{url}/account-info/v3/details",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=10,
+        ).json()
         assert len(cards) == 4 + 3 and account["portalId"] > 0
         assert len(get(url, "/sandbox/state")["sansan"]["cards"]) == 20
         process.send_signal(signal.SIGTERM)
@@ -54,17 +62,28 @@ def test_the_same_seed_makes_the_same_cards():
     port = free_port()
     with session([*MODULE, "--port", str(port), "--cards", "20", "--seed", "7"]) as process:
         banner(process)
-        served = [card["id"] for card in get(f"http://127.0.0.1:{port}", "/sandbox/state")["sansan"]["cards"]]
+        served = [
+            card["id"]
+            for card in get(f"http://127.0.0.1:{port}", "/sandbox/state")["sansan"]["cards"]
+        ]
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
-    assert served == list(Sandbox(cards=20, seed=7).sansan.cards) != list(Sandbox(cards=20, seed=8).sansan.cards)
+    assert (
+        served
+        == list(Sandbox(cards=20, seed=7).sansan.cards)
+        != list(Sandbox(cards=20, seed=8).sansan.cards)
+    )
 
 
 def test_nobody_but_this_machine_reaches_it():
     port = free_port()
     with session([*MODULE, "--port", str(port), "--cards", "1"]) as process:
         banner(process)
-        listening = [one.laddr for one in psutil.Process(process.pid).net_connections() if one.status == psutil.CONN_LISTEN]
+        listening = [
+            one.laddr
+            for one in psutil.Process(process.pid).net_connections()
+            if one.status == psutil.CONN_LISTEN
+        ]
     assert listening == [("127.0.0.1", port)]
 
 
@@ -74,13 +93,18 @@ def test_the_state_goes_on_where_it_ended(tmp_path):
     command = [*MODULE, "--port", str(port), "--cards", "5", "--state", str(state)]
     with session(command) as process:
         banner(process)
-        (added,) = requests.post(f"{url}/sandbox/sansan/cards", json={"lastName": "佐藤"}, timeout=10).json()
+        (added,) = requests.post(
+            f"{url}/sandbox/sansan/cards", json={"lastName": "佐藤"}, timeout=10
+        ).json()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert added in {card["id"] for card in json.loads(state.read_bytes())["sansan"]["cards"]}
     with session(command) as process:
         banner(process)
-        assert added in {card["id"] for card in wait_for(lambda: get(url, "/sandbox/state"), 5)["sansan"]["cards"]}
+        assert added in {
+            card["id"]
+            for card in wait_for(lambda: get(url, "/sandbox/state"), 5)["sansan"]["cards"]
+        }
 
 
 BAD = {
@@ -103,7 +127,9 @@ def test_a_bad_option_is_refused_in_a_line(tmp_path, options, told):
     options = [option.format(home=tmp_path) for option in options]
     command = [*MODULE, "--port", str(free_port()), "--cards", "1", *options]
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=3, check=False
+        )
     except subprocess.TimeoutExpired as started:
         pytest.fail(f"it started all the same: {(started.stderr or b'').decode()}")
     assert "Traceback" not in done.stderr
@@ -118,4 +144,7 @@ def test_a_port_that_is_taken(tmp_path):
         done = Product(tmp_path, empty=True).run("sandbox", "--port", str(port), "--cards", "1")
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
-    assert line == f"The sandbox cannot listen on port {port}: Address already in use. Choose another with --port."
+    assert line == (
+        f"The sandbox cannot listen on port {port}: Address already in use. Choose another with "
+        "--port."
+    )

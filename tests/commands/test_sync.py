@@ -1,4 +1,6 @@
-"""``sync``: one run in the foreground to its end, told to people, to scripts and by its exit status."""
+"""``sync``: one run in the foreground to its end, told to people, to scripts and by its exit
+status.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,31 @@ from tests.cast import TOKEN, configured, file
 from tests.engine.oracle import contacts_of, expected
 from tests.process import NOWHERE, Product, wait_for
 
-COUNTS = ("read", "created", "updated", "linked", "unchanged", "merged", "excluded", "held", "failed", "waiting")
+COUNTS = (
+    "read",
+    "created",
+    "updated",
+    "linked",
+    "unchanged",
+    "merged",
+    "excluded",
+    "held",
+    "failed",
+    "waiting",
+)
 KEYS = {
-    "run": int, "rule": str, "kind": str, "status": str, "dry_run": bool, "counts": dict, "calls": dict, "rate_limited": int,
-    "seconds": float, "cursor": str, "reasons": dict,
-}  # fmt: skip
+    "run": int,
+    "rule": str,
+    "kind": str,
+    "status": str,
+    "dry_run": bool,
+    "counts": dict,
+    "calls": dict,
+    "rate_limited": int,
+    "seconds": float,
+    "cursor": str,
+    "reasons": dict,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -76,8 +98,17 @@ def test_the_object_of_the_contract(sandbox):
     assert status == 0 and of_the_contract(result)
     wanted = expected(list(sandbox.sansan.cards.values()))
     assert contacts_of(sandbox, TOKEN) == wanted
-    assert (result["rule"], result["kind"], result["status"], result["dry_run"]) == ("acme/cards", "initial", "succeeded", False)
-    assert (result["counts"]["read"], result["counts"]["created"], result["counts"]["waiting"]) == (60, len(wanted), 0)
+    assert (result["rule"], result["kind"], result["status"], result["dry_run"]) == (
+        "acme/cards",
+        "initial",
+        "succeeded",
+        False,
+    )
+    assert (result["counts"]["read"], result["counts"]["created"], result["counts"]["waiting"]) == (
+        60,
+        len(wanted),
+        0,
+    )
     rule.refresh_from_db()
     assert result["cursor"] == rule.cursor.isoformat()
     assert result["calls"] == {"sansan": 1, "hubspot": 1} and result["rate_limited"] == 0
@@ -90,7 +121,10 @@ def test_the_object_of_the_contract(sandbox):
 @pytest.mark.django_db
 def test_the_kind_says_what_was_read(sandbox):
     rule = configured(file())
-    kinds = [sync(*options)[1]["kind"] for options in ([], [], ["--full"], ["--dry-run"], ["--dry-run", "--full"])]
+    kinds = [
+        sync(*options)[1]["kind"]
+        for options in ([], [], ["--full"], ["--dry-run"], ["--dry-run", "--full"])
+    ]
     assert kinds == ["initial", "incremental", "full", "preview", "preview"]
     with in_account(rule.account):
         SyncRule.objects.update(recheck=True)
@@ -103,7 +137,11 @@ def test_a_full_run_reads_what_did_not_change(sandbox):
     sync()
     assert sync()[1]["counts"]["read"] == 0
     _, result, _ = sync("--full")
-    assert result["counts"]["read"] == 60 and result["counts"]["unchanged"] > 0 and result["counts"]["updated"] == 0
+    assert (
+        result["counts"]["read"] == 60
+        and result["counts"]["unchanged"] > 0
+        and result["counts"]["updated"] == 0
+    )
 
 
 @pytest.mark.django_db
@@ -113,9 +151,19 @@ def test_a_dry_run_writes_nothing_at_either_side(sandbox):
     sandbox.reset_calls()
     status, result, _ = sync("--dry-run")
     assert status == 0 and of_the_contract({**result, "cursor": result["cursor"] or ""})
-    assert (result["dry_run"], result["kind"], result["counts"]["created"]) == (True, "preview", len(expected(list(sandbox.sansan.cards.values()))))
-    assert (sandbox.hubspot.changes, sandbox.sansan.changes, contacts_of(sandbox, TOKEN)) == (before, cards, {})
-    assert not [call for call in sandbox.calls["by_call"] if " GET " not in call and "/read " not in call]
+    assert (result["dry_run"], result["kind"], result["counts"]["created"]) == (
+        True,
+        "preview",
+        len(expected(list(sandbox.sansan.cards.values()))),
+    )
+    assert (sandbox.hubspot.changes, sandbox.sansan.changes, contacts_of(sandbox, TOKEN)) == (
+        before,
+        cards,
+        {},
+    )
+    assert not [
+        call for call in sandbox.calls["by_call"] if " GET " not in call and "/read " not in call
+    ]
     assert sync()[1]["counts"] == result["counts"]
 
 
@@ -133,7 +181,10 @@ def test_a_run_that_the_budget_holds(sandbox):
     configured(file(limits={"creates": 10}))
     status, result, _ = sync()
     assert (status, result["status"], contacts_of(sandbox, TOKEN)) == (2, "held", {})
-    assert of_the_contract(result) and result["reasons"]["budget_exceeded"] == result["counts"]["waiting"] > 0
+    assert (
+        of_the_contract(result)
+        and result["reasons"]["budget_exceeded"] == result["counts"]["waiting"] > 0
+    )
 
 
 @pytest.mark.django_db
@@ -151,17 +202,37 @@ def test_a_vendor_that_is_away_ends_in_a_reason(sandbox, settings, monkeypatch):
     settings.SANSAN_API_URL = NOWHERE
     # The pauses between the slices pass at once.
     clock = iter(range(0, 10**9, 60))
-    monkeypatch.setattr(command, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: None))
+    monkeypatch.setattr(
+        command, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: None)
+    )
     status, result, told = sync()
-    assert (status, result["status"], list(result["reasons"])) == (2, "failed", ["sansan_unavailable"])
+    assert (status, result["status"], list(result["reasons"])) == (
+        2,
+        "failed",
+        ["sansan_unavailable"],
+    )
     assert "Sansan could not be reached" in told
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["acme/nothing", "nobody/cards", "acme", "acme/", "/cards", "", "acme/cards/more", "ACME/cards"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "acme/nothing",
+        "nobody/cards",
+        "acme",
+        "acme/",
+        "/cards",
+        "",
+        "acme/cards/more",
+        "ACME/cards",
+    ],
+)
 def test_a_rule_that_is_not_there(sandbox, name):
     configured(file())
-    with pytest.raises(CommandError, match=r"There is no rule .*: give account-slug/rule-slug") as error:
+    with pytest.raises(
+        CommandError, match=r"There is no rule .*: give account-slug/rule-slug"
+    ) as error:
         call_command("sync", name)
     assert error.value.returncode == 2
     with all_accounts():
@@ -178,7 +249,11 @@ def test_the_text_for_people(sandbox):
     first, counts, reasons, calls = out.getvalue().splitlines()
     assert ended.value.code == 1
     assert re.fullmatch(r"acme/cards: initial run \d+ partial in \d+\.\d s", first)
-    assert counts.split()[:2] == ["read", "61"] and re.search(r"created \d+ .*failed 1", counts) and " updated 0" not in counts
+    assert (
+        counts.split()[:2] == ["read", "61"]
+        and re.search(r"created \d+ .*failed 1", counts)
+        and " updated 0" not in counts
+    )
     assert "no_email" in reasons
     assert re.fullmatch(r"  calls: Sansan 1, HubSpot \d+; rate-limited 0", calls)
 
@@ -189,7 +264,9 @@ def test_the_text_says_why_a_run_was_held(sandbox):
     out = io.StringIO()
     with pytest.raises(SystemExit):
         call_command("sync", "acme/cards", stdout=out)
-    assert "held" in out.getvalue().splitlines()[0] and "the change budget allows 10" in out.getvalue()
+    assert (
+        "held" in out.getvalue().splitlines()[0] and "the change budget allows 10" in out.getvalue()
+    )
 
 
 # Runs that are open already
@@ -278,10 +355,17 @@ def served(tmp_path, own_database):
     """A sandbox and a configured product of its own; ``latency`` begins after the configuration."""
     running = []
 
-    def start(cards: int = 60, latency_ms: float = 0, content: dict[str, Any] | None = None, **environment: str) -> tuple[Sandbox, Product]:
+    def start(
+        cards: int = 60,
+        latency_ms: float = 0,
+        content: dict[str, Any] | None = None,
+        **environment: str,
+    ) -> tuple[Sandbox, Product]:
         sandbox = Sandbox(cards=cards, limits=False, shared_email_percent=20).__enter__()
         running.append(sandbox)
-        product = Product(tmp_path, sandbox.url, **own_database(), **environment).configured(content)
+        product = Product(tmp_path, sandbox.url, **own_database(), **environment).configured(
+            content
+        )
         sandbox.latency_ms = latency_ms
         return sandbox, product
 
@@ -295,9 +379,15 @@ def test_standard_output_is_one_json_object_and_logs_go_elsewhere(served):
     done = product.run("sync", "acme/cards", "--format", "json")
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 1
     assert of_the_contract(orjson.loads(done.stdout))
-    assert "run_ended" in done.stderr and "cards/s" not in done.stderr  # no bar where there is no terminal
+    assert (
+        "run_ended" in done.stderr and "cards/s" not in done.stderr
+    )  # no bar where there is no terminal
     unknown = product.run("sync", "acme/nothing", "--format", "json")
-    assert (unknown.returncode, unknown.stdout) == (2, "") and "There is no rule" in unknown.stderr and "Traceback" not in unknown.stderr
+    assert (
+        (unknown.returncode, unknown.stdout) == (2, "")
+        and "There is no rule" in unknown.stderr
+        and "Traceback" not in unknown.stderr
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
@@ -309,11 +399,17 @@ def test_stopped_in_the_middle_and_gone_on_with(served, number):
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
     stopped = orjson.loads(out)
-    assert process.returncode == 2 and of_the_contract({**stopped, "cursor": stopped["cursor"] or ""})
+    assert process.returncode == 2 and of_the_contract(
+        {**stopped, "cursor": stopped["cursor"] or ""}
+    )
     assert "the next run goes on from here" in err and "Traceback" not in err
     assert 0 < len(contacts) < len(expected(list(sandbox.sansan.cards.values())))
-    assert product.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [(0,)]
-    assert product.rows("SELECT count(*) FROM integration_connection WHERE lease_token != ''") == [(0,)]
+    assert product.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [
+        (0,)
+    ]
+    assert product.rows("SELECT count(*) FROM integration_connection WHERE lease_token != ''") == [
+        (0,)
+    ]
     sandbox.latency_ms = 0
     done = product.run("sync", "acme/cards", "--format", "json")
     result = orjson.loads(done.stdout)
@@ -324,14 +420,23 @@ def test_stopped_in_the_middle_and_gone_on_with(served, number):
 
 def test_two_at_once_make_no_duplicates(served):
     sandbox, product = served(400, latency_ms=200)
-    with product.running("sync", "acme/cards", "--format", "json") as one, product.running("sync", "acme/cards", "--format", "json") as other:
+    with (
+        product.running("sync", "acme/cards", "--format", "json") as one,
+        product.running("sync", "acme/cards", "--format", "json") as other,
+    ):
         outputs = [process.communicate(timeout=60) for process in (one, other)]
     assert (one.returncode, other.returncode) == (0, 0), outputs
     results = [orjson.loads(out) for out, _ in outputs]
-    assert [result["status"] for result in results] == ["succeeded"] * 2 and results[0]["run"] == results[1]["run"]
+    assert [result["status"] for result in results] == ["succeeded"] * 2 and results[0][
+        "run"
+    ] == results[1]["run"]
     assert contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
-    assert product.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [(0,)]
-    assert product.rows("SELECT sum(created) FROM integration_syncrun") == [(len(contacts_of(sandbox, TOKEN)),)]
+    assert product.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [
+        (0,)
+    ]
+    assert product.rows("SELECT sum(created) FROM integration_syncrun") == [
+        (len(contacts_of(sandbox, TOKEN)),)
+    ]
 
 
 def test_a_bar_with_rate_and_remaining_time_on_a_terminal(served):
@@ -343,10 +448,20 @@ def test_a_bar_with_rate_and_remaining_time_on_a_terminal(served):
         seen = read_all(screen)
         out = process.communicate(timeout=30)[0]
     os.close(screen)
-    assert process.returncode == 0 and orjson.loads(out)["counts"]["read"] == 1000 and len(out.splitlines()) == 1
-    # For example " 61%|██████    | 611/1000 [00:05<00:03, 115.54 cards/s, 540 created, 0 updated, 0 failed]"
-    moving = re.findall(r"(\d+)%\|.*?\| *(\d+)/1000 \[\d\d:\d\d<(\d\d:\d\d), +[\d.]+ cards/s, (\d+) created", seen)
-    assert any(0 < int(percent) < 100 and left != "00:00" and int(created) > 0 for percent, _, left, created in moving), seen
+    assert (
+        process.returncode == 0
+        and orjson.loads(out)["counts"]["read"] == 1000
+        and len(out.splitlines()) == 1
+    )
+    # For example " 61%|██████    | 611/1000 [00:05<00:03, 115.54 cards/s, 540 created, 0 updated, 0
+    # failed]"
+    moving = re.findall(
+        r"(\d+)%\|.*?\| *(\d+)/1000 \[\d\d:\d\d<(\d\d:\d\d), +[\d.]+ cards/s, (\d+) created", seen
+    )
+    assert any(
+        0 < int(percent) < 100 and left != "00:00" and int(created) > 0
+        for percent, _, left, created in moving
+    ), seen
     assert moving[-1][:3] == ("100", "1000", "00:00")
 
 

@@ -1,4 +1,7 @@
-"""A vendor that answers from a script, on 127.0.0.1. No test waits: the connectors' clock only notes what it is asked for."""
+"""A vendor that answers from a script, on 127.0.0.1.
+
+No test waits: the connectors' clock only notes what it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ from integration.connectors.registry import make_hubspot, make_sansan
 
 @dataclass(frozen=True)
 class Reply:
-    """``body`` is sent as JSON unless it is bytes. ``fault``: reset, cut (half of the body) or silent."""
+    """``body`` is sent as JSON unless it is bytes.
+
+    ``fault``: reset, cut (half of the body) or silent.
+    """
 
     status: int = 200
     body: Any = None
@@ -31,7 +37,13 @@ class Reply:
 
     @property
     def payload(self) -> bytes:
-        plain = self.body if isinstance(self.body, bytes) else b"" if self.body is None else orjson.dumps(self.body)
+        plain = (
+            self.body
+            if isinstance(self.body, bytes)
+            else b""
+            if self.body is None
+            else orjson.dumps(self.body)
+        )
         return gzip.compress(plain) if self.headers.get("Content-Encoding") == "gzip" else plain
 
 
@@ -58,19 +70,28 @@ class Script:
         self.ready()
 
     def next(self) -> Reply:
-        reply = self.replies.popleft() if self.replies else Reply(418, {"message": "the script is over"})
+        reply = (
+            self.replies.popleft()
+            if self.replies
+            else Reply(418, {"message": "the script is over"})
+        )
         self.ready()
         return reply
 
     def ready(self) -> None:
-        """Only a vendor that will be silent meets a client without patience, so that a slow machine fails no other test."""
+        """Only a vendor that will be silent meets a client without patience, so that a slow machine
+        fails no other test.
+        """
         silent = bool(self.replies) and self.replies[0].fault == "silent"
         http.CALL_TIMEOUT_SECONDS = (5.0, 0.05 if silent else 10.0)
 
     @property
     def inputs(self) -> list[list[str]]:
         """The ids or trace ids of each batch that was asked for."""
-        return [[row.get("objectWriteTraceId") or row["id"] for row in asked.body["inputs"]] for asked in self.asked]
+        return [
+            [row.get("objectWriteTraceId") or row["id"] for row in asked.body["inputs"]]
+            for asked in self.asked
+        ]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -78,7 +99,15 @@ class Handler(BaseHTTPRequestHandler):
         script: Script = self.server.script  # type: ignore[attr-defined]
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         where = urlsplit(self.path)
-        script.asked.append(Asked(self.command, where.path, dict(parse_qsl(where.query)), dict(self.headers), orjson.loads(sent) if sent else None))
+        script.asked.append(
+            Asked(
+                self.command,
+                where.path,
+                dict(parse_qsl(where.query)),
+                dict(self.headers),
+                orjson.loads(sent) if sent else None,
+            )
+        )
         reply = script.next()
         if reply.fault == "silent":
             script.over.wait(30)
@@ -102,7 +131,9 @@ class Handler(BaseHTTPRequestHandler):
 def _server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    ).start()
     yield server
     server.shutdown()
     server.server_close()
@@ -156,7 +187,10 @@ def limit():
     return Limit()
 
 
-SECRETS = {"sansan": "sansan0key0of0aiko0invented00000", "hubspot": "pat-na1-invented-token-of-aiko"}
+SECRETS = {
+    "sansan": "sansan0key0of0aiko0invented00000",
+    "hubspot": "pat-na1-invented-token-of-aiko",
+}
 
 
 @pytest.fixture

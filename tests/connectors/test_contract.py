@@ -39,7 +39,17 @@ class Vendor:
 
 
 VENDORS = [
-    Vendor("sansan", make_sansan, "api_key", "v6.0", "X-Sansan-Api-Key", {"id": "U1", "name": "Aiko"}, "U1", CardSource, lambda c: c.card("C1")),
+    Vendor(
+        "sansan",
+        make_sansan,
+        "api_key",
+        "v6.0",
+        "X-Sansan-Api-Key",
+        {"id": "U1", "name": "Aiko"},
+        "U1",
+        CardSource,
+        lambda c: c.card("C1"),
+    ),
     Vendor(
         "hubspot",
         make_hubspot,
@@ -87,11 +97,18 @@ def good(one):
 
 
 def test_it_offers_what_its_protocol_names(one, connector):
-    methods = {name: member for kind in one.protocol.__mro__ for name, member in vars(kind).items() if inspect.isfunction(member) and name[0] != "_"}
+    methods = {
+        name: member
+        for kind in one.protocol.__mro__
+        for name, member in vars(kind).items()
+        if inspect.isfunction(member) and name[0] != "_"
+    }
     assert methods
     for name, promised in methods.items():
         offered = inspect.signature(getattr(type(connector), name))
-        assert list(offered.parameters.values()) == list(inspect.signature(promised).parameters.values()), name
+        assert list(offered.parameters.values()) == list(
+            inspect.signature(promised).parameters.values()
+        ), name
     assert (connector.calls, connector.rate_limited) == (0, 0)
 
 
@@ -112,7 +129,9 @@ def test_the_secret_travels_in_a_header_only(one, connector, good, vendor):
 @pytest.mark.parametrize(("status", "reason"), [(401, "{}_reconnect"), (403, "missing_scope")])
 def test_refused_credentials(one, connector, vendor, waits, status, reason):
     refusal = Reply(status, {"message": "Requires crm.objects.contacts.read"})
-    vendor.says(refusal, refusal)  # Sansan is asked a second question, which a key without the right to the first may ask
+    vendor.says(
+        refusal, refusal
+    )  # Sansan is asked a second question, which a key without the right to the first may ask
     with pytest.raises(Reconnect) as caught:
         connector.check()
     assert caught.value.reason == reason.format(one.name) in REASONS
@@ -139,11 +158,21 @@ def test_a_refused_request_is_not_sent_again(connector, vendor, status):
     vendor.says(Reply(status, {"message": "no"}, {"Location": "http://127.0.0.1:9/elsewhere"}))
     with pytest.raises(Rejected) as caught:
         connector.check()
-    assert (caught.value.status, caught.value.body, connector.calls) == (status, {"message": "no"}, 1)
+    assert (caught.value.status, caught.value.body, connector.calls) == (
+        status,
+        {"message": "no"},
+        1,
+    )
 
 
 @pytest.mark.parametrize(
-    ("headers", "seconds"), [({"Retry-After": "7"}, 7.0), ({"Retry-After": "0"}, 0.1), ({}, 10.0), ({"Retry-After": "soon"}, 10.0)]
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "0"}, 0.1),
+        ({}, 10.0),
+        ({"Retry-After": "soon"}, 10.0),
+    ],
 )
 def test_429_is_waited_for(connector, good, vendor, limit, waits, headers, seconds):
     vendor.says(Reply(429, {"message": "slow down"}, headers), good)
@@ -198,11 +227,19 @@ def test_gzip_is_understood(one, connector, vendor):
 REFUSING = {str(status): Reply(status, {"message": "no"}) for status in (400, 401, 403, 404, 429)}
 
 
-@pytest.mark.parametrize("reply", [*REFUSING.values(), *PASSING.values()], ids=[*REFUSING, *PASSING])
+@pytest.mark.parametrize(
+    "reply", [*REFUSING.values(), *PASSING.values()], ids=[*REFUSING, *PASSING]
+)
 def test_the_secret_is_in_no_error_and_no_log(one, connector, vendor, capfd, caplog, reply):
     caplog.set_level(logging.DEBUG)
     vendor.says(*[reply] * 9)
     with capture_logs() as logs, pytest.raises((Reconnect, Rejected, Gone, RetryLater)) as caught:
         connector.check()
-    said = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + str(vars(caught.value)) + repr(connector) + repr(connector._http)
+    said = (
+        "".join(traceback.format_exception(caught.value))
+        + repr(caught.value)
+        + str(vars(caught.value))
+        + repr(connector)
+        + repr(connector._http)
+    )
     assert SECRETS[one.name] not in said + str(logs) + caplog.text + "".join(capfd.readouterr())

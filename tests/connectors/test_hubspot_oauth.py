@@ -24,9 +24,21 @@ from integration.connectors.hubspot.oauth import (
 from integration.planning.decisions import REASONS
 from tests.connectors.conftest import Handler, Reply
 
-SECRET, CODE, REFRESH, ACCESS = "invented-secret-of-the-app", "invented-code-0001", "invented-refresh-0001", "invented-access-0001"
+SECRET, CODE, REFRESH, ACCESS = (
+    "invented-secret-of-the-app",
+    "invented-code-0001",
+    "invented-refresh-0001",
+    "invented-access-0001",
+)
 CALLBACK = "https://bridge.example.jp/hubspot/callback?lang=ja"
-GOOD = {"access_token": ACCESS, "refresh_token": "invented-refresh-0002", "expires_in": 1800, "token_type": "bearer", "hub_id": 4711, "user_id": 1}
+GOOD = {
+    "access_token": ACCESS,
+    "refresh_token": "invented-refresh-0002",
+    "expires_in": 1800,
+    "token_type": "bearer",
+    "hub_id": 4711,
+    "user_id": 1,
+}
 
 
 class FormHandler(Handler):
@@ -45,7 +57,9 @@ class FormHandler(Handler):
 def _server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), FormHandler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    ).start()
     yield server
     server.shutdown()
     server.server_close()
@@ -74,8 +88,12 @@ def test_the_page_of_consent_is_quoted_whole():
     url = make_authorize_url("https://app.hubspot.com/", "app&id=1", CALLBACK, "a b+c/d=&e#名刺")
     parts = urlsplit(url)
     assert url.isascii() and "+" not in url and not parts.fragment
-    assert f"{parts.scheme}://{parts.netloc}{parts.path}" == "https://app.hubspot.com/oauth/authorize"
-    assert {name: value for name, (value,) in parse_qs(parts.query, strict_parsing=True).items()} == {
+    assert (
+        f"{parts.scheme}://{parts.netloc}{parts.path}" == "https://app.hubspot.com/oauth/authorize"
+    )
+    assert {
+        name: value for name, (value,) in parse_qs(parts.query, strict_parsing=True).items()
+    } == {
         "client_id": "app&id=1",
         "redirect_uri": CALLBACK,
         "scope": " ".join(REQUIRED_SCOPES),
@@ -89,16 +107,31 @@ def test_the_page_of_consent_is_quoted_whole():
 
 @pytest.mark.parametrize(
     ("version", "path"),
-    [("v3", "/oauth/v3/token"), ("v1", "/oauth/v3/token"), ("2026-03", "/oauth/2026-03/token"), ("2026-09", "/oauth/2026-09/token")],
+    [
+        ("v3", "/oauth/v3/token"),
+        ("v1", "/oauth/v3/token"),
+        ("2026-03", "/oauth/2026-03/token"),
+        ("2026-09", "/oauth/2026-09/token"),
+    ],
 )
 def test_every_value_of_an_exchange_is_in_the_body(vendor, version, path):
     vendor.says(Reply(200, GOOD))
-    assert exchange(HubSpotOAuth(" invented-app\n", f"{SECRET} ", f"{vendor.url}/", version)) == OAuthTokens(ACCESS, "invented-refresh-0002", 1800, "4711")
+    assert exchange(
+        HubSpotOAuth(" invented-app\n", f"{SECRET} ", f"{vendor.url}/", version)
+    ) == OAuthTokens(ACCESS, "invented-refresh-0002", 1800, "4711")
     (asked,) = vendor.asked
     assert (asked.method, asked.path, asked.query) == ("POST", path, {})
-    assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded" and "Authorization" not in asked.headers
+    assert (
+        asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
+        and "Authorization" not in asked.headers
+    )
     app = {"client_id": "invented-app", "client_secret": SECRET}
-    assert asked.body == {**app, "grant_type": "authorization_code", "code": CODE, "redirect_uri": CALLBACK}
+    assert asked.body == {
+        **app,
+        "grant_type": "authorization_code",
+        "code": CODE,
+        "redirect_uri": CALLBACK,
+    }
 
 
 def test_every_value_of_a_refresh_is_in_the_body(oauth, vendor):
@@ -108,14 +141,22 @@ def test_every_value_of_a_refresh_is_in_the_body(oauth, vendor):
     assert vendor.asked[0].body == {**app, "grant_type": "refresh_token", "refresh_token": REFRESH}
 
 
-@pytest.mark.parametrize("answer", [{name: GOOD[name] for name in ("access_token", "expires_in")}, {**GOOD, "refresh_token": None, "hub_id": None}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {name: GOOD[name] for name in ("access_token", "expires_in")},
+        {**GOOD, "refresh_token": None, "hub_id": None},
+    ],
+)
 def test_a_refresh_that_names_no_refresh_token_keeps_the_old_one(oauth, vendor, answer):
     vendor.says(Reply(200, answer))
     assert refresh(oauth) == OAuthTokens(ACCESS, REFRESH, 1800, "")
 
 
 def test_tokens_do_not_show_themselves():
-    assert repr(OAuthTokens(ACCESS, REFRESH, 1800, "4711")) == "Tokens(expires_in=1800, hub_id='4711')"
+    assert (
+        repr(OAuthTokens(ACCESS, REFRESH, 1800, "4711")) == "Tokens(expires_in=1800, hub_id='4711')"
+    )
 
 
 # Refusals: a person must act
@@ -125,20 +166,40 @@ def test_tokens_do_not_show_themselves():
 @pytest.mark.parametrize(
     ("body", "what_to_do"),
     [
-        ({"status": "BAD_REFRESH_TOKEN", "error": "invalid_grant", "message": REFRESH}, "Connect HubSpot again"),
+        (
+            {"status": "BAD_REFRESH_TOKEN", "error": "invalid_grant", "message": REFRESH},
+            "Connect HubSpot again",
+        ),
         ({"status": "BAD_HUB", "error": "access_denied"}, "account is closed"),
-        ({"status": "EXPIRED_AUTH_CODE", "message": f"code {CODE} is old"}, "works once, within minutes. Connect HubSpot again"),
-        ({"status": "BAD_AUTH_CODE", "message": "missing or unknown auth code"}, "works once, within minutes. Connect HubSpot again"),
+        (
+            {"status": "EXPIRED_AUTH_CODE", "message": f"code {CODE} is old"},
+            "works once, within minutes. Connect HubSpot again",
+        ),
+        (
+            {"status": "BAD_AUTH_CODE", "message": "missing or unknown auth code"},
+            "works once, within minutes. Connect HubSpot again",
+        ),
         ({"status": "BAD_CLIENT_ID"}, "HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET"),
-        ({"status": "BAD_CLIENT_SECRET", "message": SECRET}, "HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET"),
-        ({"error": "invalid_client", "error_description": SECRET}, "HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET"),
+        (
+            {"status": "BAD_CLIENT_SECRET", "message": SECRET},
+            "HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET",
+        ),
+        (
+            {"error": "invalid_client", "error_description": SECRET},
+            "HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET",
+        ),
         ({"status": "BAD_REDIRECT_URI"}, "redirect URL"),
         ({"status": "MISMATCH_REDIRECT_URI_AUTH_CODE"}, "redirect URL"),
-        ({"status": "error", "category": "VALIDATION_ERROR", "message": CODE}, "refused to connect (400). Connect HubSpot again"),
+        (
+            {"status": "error", "category": "VALIDATION_ERROR", "message": CODE},
+            "refused to connect (400). Connect HubSpot again",
+        ),
         ({"status": ["?"], "error": {"?": 1}}, "refused to connect (400). Connect HubSpot again"),
         ({}, "refused to connect (400). Connect HubSpot again"),
     ],
-    ids=lambda value: str(value.get("status") or value.get("error")) if isinstance(value, dict) else "",
+    ids=lambda value: (
+        str(value.get("status") or value.get("error")) if isinstance(value, dict) else ""
+    ),
 )
 def test_a_refusal_says_what_to_do(oauth, vendor, ask, body, what_to_do):
     vendor.says(Reply(400, body))
@@ -168,14 +229,25 @@ def test_every_other_refusal_is_one_too(oauth, vendor, ask, status):
         (Reply(429, {"message": "slow down"}), 10.0),
         (Reply(429, b"<html>slow down</html>", {"Retry-After": "soon"}), 10.0),
         (Reply(503, {}, {"Retry-After": "30"}), 30.0),
-        (Reply(477, {"message": "the account moves to another data centre"}, {"Retry-After": "7200"}), 7200.0),
+        (
+            Reply(
+                477,
+                {"message": "the account moves to another data centre"},
+                {"Retry-After": "7200"},
+            ),
+            7200.0,
+        ),
     ],
 )
 def test_how_long_to_wait_is_passed_on(oauth, vendor, ask, reply, seconds):
     vendor.says(reply)
     with pytest.raises(RetryLater) as caught:
         ask(oauth)
-    assert (caught.value.reason, caught.value.after, len(vendor.asked)) == ("hubspot_unavailable", seconds, 1)
+    assert (caught.value.reason, caught.value.after, len(vendor.asked)) == (
+        "hubspot_unavailable",
+        seconds,
+        1,
+    )
 
 
 PASSING = {
@@ -195,7 +267,9 @@ PASSING = {
     "no access token": Reply(200, {**GOOD, "access_token": None}),
     "an access token that is no text": Reply(200, {**GOOD, "access_token": 7}),
     "a refresh token that is no text": Reply(200, {**GOOD, "refresh_token": [REFRESH]}),
-    "no end": Reply(200, {name: GOOD[name] for name in ("access_token", "refresh_token", "hub_id")}),
+    "no end": Reply(
+        200, {name: GOOD[name] for name in ("access_token", "refresh_token", "hub_id")}
+    ),
     "an end that is no number": Reply(200, {**GOOD, "expires_in": "soon"}),
     "a portal that is no number": Reply(200, {**GOOD, "hub_id": [4711]}),
     "a body that does not unpack": Reply(200, b"not gzip at all", {"Content-Encoding": "deflate"}),
@@ -228,17 +302,30 @@ def test_nobody_there(nowhere, ask):
 
 # Secrets
 
-QUOTING = {"status": "BAD_CLIENT_SECRET", "error": SECRET, "message": f"{SECRET} {CODE} {REFRESH} {ACCESS}"}
-REFUSING = {str(status): Reply(status, QUOTING) for status in (400, 401, 403, 429, 503)} | {"named by a secret": Reply(400, {"status": SECRET})}
+QUOTING = {
+    "status": "BAD_CLIENT_SECRET",
+    "error": SECRET,
+    "message": f"{SECRET} {CODE} {REFRESH} {ACCESS}",
+}
+REFUSING = {str(status): Reply(status, QUOTING) for status in (400, 401, 403, 429, 503)} | {
+    "named by a secret": Reply(400, {"status": SECRET})
+}
 
 
 @both_ways
-@pytest.mark.parametrize("reply", [*REFUSING.values(), *PASSING.values()], ids=[*REFUSING, *PASSING])
+@pytest.mark.parametrize(
+    "reply", [*REFUSING.values(), *PASSING.values()], ids=[*REFUSING, *PASSING]
+)
 def test_no_secret_is_in_an_error_or_a_log(oauth, vendor, capfd, caplog, ask, reply):
     caplog.set_level(logging.DEBUG)
     vendor.says(reply)
     with capture_logs() as logs, pytest.raises((Reconnect, RetryLater)) as caught:
         ask(oauth)
-    said = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + str(vars(caught.value)) + repr(oauth)
+    said = (
+        "".join(traceback.format_exception(caught.value))
+        + repr(caught.value)
+        + str(vars(caught.value))
+        + repr(oauth)
+    )
     said += str(logs) + caplog.text + "".join(capfd.readouterr())
     assert not [secret for secret in (SECRET, CODE, REFRESH, ACCESS) if secret in said]

@@ -1,4 +1,3 @@
-
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +11,11 @@ MODIFIED = "2026-04-02T01:02:03.456Z"
 @pytest.mark.parametrize(
     ("row", "id", "values"),
     [
-        ({"id": "101", "properties": {"email": "aiko@acme.example.jp", "phone": None}}, "101", {"email": "aiko@acme.example.jp", "phone": ""}),
+        (
+            {"id": "101", "properties": {"email": "aiko@acme.example.jp", "phone": None}},
+            "101",
+            {"email": "aiko@acme.example.jp", "phone": ""},
+        ),
         ({"id": 101, "properties": {"hs_object_id": "101"}}, "101", {"hs_object_id": "101"}),
         ({"properties": {"hs_object_id": "101"}}, "101", {"hs_object_id": "101"}),
         ({"id": "101", "properties": {"score": 7}}, "101", {"score": "7"}),
@@ -28,7 +31,10 @@ def test_contact(row, id, values):
 @pytest.mark.parametrize(
     ("row", "moment"),
     [
-        ({"properties": {"lastmodifieddate": MODIFIED}, "updatedAt": "2020-01-01T00:00:00Z"}, datetime(2026, 4, 2, 1, 2, 3, 456000, UTC)),
+        (
+            {"properties": {"lastmodifieddate": MODIFIED}, "updatedAt": "2020-01-01T00:00:00Z"},
+            datetime(2026, 4, 2, 1, 2, 3, 456000, UTC),
+        ),
         ({"updatedAt": MODIFIED}, datetime(2026, 4, 2, 1, 2, 3, 456000, UTC)),
         ({"updatedAt": "yesterday"}, None),
         ({"updatedAt": {}}, None),
@@ -49,16 +55,36 @@ def answered(id, **properties):
         ("", ["1", "2"], [answered("2"), answered("1")], {"1": "1", "2": "2"}),
         ("", ["1", "2"], [answered("2")], {"2": "2"}),
         ("", ["1", "2"], [answered("3", hs_merged_object_ids="1;2")], {"1": "3", "2": "3"}),
-        ("email", ["aiko@acme.example.jp"], [answered("1", email="Aiko@acme.example.jp")], {"aiko@acme.example.jp": "1"}),
-        ("email", ["Aiko@acme.example.jp"], [answered("1", email="aiko@acme.example.jp")], {"Aiko@acme.example.jp": "1"}),
+        (
+            "email",
+            ["aiko@acme.example.jp"],
+            [answered("1", email="Aiko@acme.example.jp")],
+            {"aiko@acme.example.jp": "1"},
+        ),
+        (
+            "email",
+            ["Aiko@acme.example.jp"],
+            [answered("1", email="aiko@acme.example.jp")],
+            {"Aiko@acme.example.jp": "1"},
+        ),
         (
             "email",
             ["b@acme.example.jp"],
             [answered("1", email="a@acme.example.jp", hs_additional_emails="b@acme.example.jp")],
             {"b@acme.example.jp": "1"},
         ),
-        ("sansan_link_id", ["L1", "L2"], [answered("2", sansan_link_id="L2"), answered("1", sansan_link_id="L1")], {"L1": "1", "L2": "2"}),
-        ("sansan_link_id", ["L1"], [answered("9", sansan_link_id="another"), answered("8"), None, "row", 7], {}),
+        (
+            "sansan_link_id",
+            ["L1", "L2"],
+            [answered("2", sansan_link_id="L2"), answered("1", sansan_link_id="L1")],
+            {"L1": "1", "L2": "2"},
+        ),
+        (
+            "sansan_link_id",
+            ["L1"],
+            [answered("9", sansan_link_id="another"), answered("8"), None, "row", 7],
+            {},
+        ),
         ("", [], [answered("1")], {}),
     ],
 )
@@ -66,21 +92,52 @@ def test_contacts_are_found_by_key_and_never_by_place(by, keys, rows, found):
     assert {key: read.id for key, read in parse.index_contacts(rows, keys, by).items()} == found
 
 
-HALF_MADE = "Cannot set PropertyValueCoordinates{portalId=1, propertyName=email, value=x} on 7. 123 already has that value."
-INVALID = 'Property values were not valid: [{"isValid":false,"message":"%s","error":"%s","name":"jobtitle"}]'
+HALF_MADE = (
+    "Cannot set PropertyValueCoordinates{portalId=1, propertyName=email, value=x} on 7. 123 "
+    "already "
+    "has that value."
+)
+INVALID = (
+    "Property values were not valid: "
+    '[{"isValid":false,"message":"%s","error":"%s","name":"jobtitle"}]'
+)
 
 
 @pytest.mark.parametrize(
     ("body", "code", "owner"),
     [
-        ({"category": "CONFLICT", "message": "Contact already exists. Existing ID: 123"}, "contact_exists", "123"),
+        (
+            {"category": "CONFLICT", "message": "Contact already exists. Existing ID: 123"},
+            "contact_exists",
+            "123",
+        ),
         ({"message": "Contact already exists. Existing ID: 123"}, "contact_exists", "123"),
         ({"category": "VALIDATION_ERROR", "message": HALF_MADE}, "contact_exists", "123"),
-        ({"category": "CONFLICT", "message": "Contact already exists", "context": {"existingId": ["123"]}}, "contact_exists", "123"),
-        ({"category": "CONFLICT", "message": "Contact already exists", "context": {"existingId": 123}}, "contact_exists", "123"),
+        (
+            {
+                "category": "CONFLICT",
+                "message": "Contact already exists",
+                "context": {"existingId": ["123"]},
+            },
+            "contact_exists",
+            "123",
+        ),
+        (
+            {
+                "category": "CONFLICT",
+                "message": "Contact already exists",
+                "context": {"existingId": 123},
+            },
+            "contact_exists",
+            "123",
+        ),
         ({"category": "CONFLICT", "message": "Contact already exists"}, "contact_exists", ""),
         ({"category": "OBJECT_NOT_FOUND", "message": "No object"}, "contact_gone", ""),
-        ({"message": INVALID % ("no such property", "PROPERTY_DOESNT_EXIST")}, "unknown_property", ""),
+        (
+            {"message": INVALID % ("no such property", "PROPERTY_DOESNT_EXIST")},
+            "unknown_property",
+            "",
+        ),
         ({"message": INVALID % ("bad address", "INVALID_EMAIL")}, "invalid_email", ""),
         ({"message": INVALID % ("not an option", "INVALID_OPTION")}, "unknown_option", ""),
         ({"message": INVALID % ("locked", "READ_ONLY_VALUE")}, "read_only", ""),
@@ -89,7 +146,16 @@ INVALID = 'Property values were not valid: [{"isValid":false,"message":"%s","err
         ({"message": INVALID % ("something new", "TOO_PURPLE")}, "rejected", ""),
         ({"message": "Property values were not valid: [broken"}, "rejected", ""),
         ({"message": "Property values were not valid: [{]"}, "rejected", ""),
-        ({"message": "no", "errors": [{"message": "Property x does not exist", "code": "PROPERTY_DOESNT_EXIST"}]}, "unknown_property", ""),
+        (
+            {
+                "message": "no",
+                "errors": [
+                    {"message": "Property x does not exist", "code": "PROPERTY_DOESNT_EXIST"}
+                ],
+            },
+            "unknown_property",
+            "",
+        ),
         ({"message": "no", "errors": ["text"]}, "rejected", ""),
         ({}, "rejected", ""),
         (None, "rejected", ""),
@@ -104,8 +170,15 @@ def test_why_a_row_was_refused(body, code, owner):
 
 
 def test_the_property_at_fault_is_named():
-    assert parse.read_refusal({"message": INVALID % ("locked", "READ_ONLY_VALUE")})[1] == "jobtitle: locked"
-    nested = {"message": "locked", "code": "READ_ONLY_VALUE", "context": {"propertyName": ["createdate"]}}
+    assert (
+        parse.read_refusal({"message": INVALID % ("locked", "READ_ONLY_VALUE")})[1]
+        == "jobtitle: locked"
+    )
+    nested = {
+        "message": "locked",
+        "code": "READ_ONLY_VALUE",
+        "context": {"propertyName": ["createdate"]},
+    }
     assert parse.read_refusal({"errors": [nested]})[1] == "createdate: locked"
 
 
@@ -121,20 +194,39 @@ CHANGE = Change("L1", {"lastname": "森"})
     ],
 )
 def test_every_row_that_is_sent_carries_a_trace_id(by, update, row):
-    assert parse.make_batch_rows([CHANGE], by, update) == [{"properties": {"lastname": "森"}, "objectWriteTraceId": "L1", **row}]
+    assert parse.make_batch_rows([CHANGE], by, update) == [
+        {"properties": {"lastname": "森"}, "objectWriteTraceId": "L1", **row}
+    ]
 
 
 @pytest.mark.parametrize(
     ("row", "prop"),
     [
-        ({"name": "fax", "type": "string", "fieldType": "phonenumber"}, PropertyRead("fax", "string", "phonenumber")),
         (
-            {"name": "t", "type": "enumeration", "fieldType": "checkbox", "options": [{"value": "a", "label": "A"}, "x"]},
+            {"name": "fax", "type": "string", "fieldType": "phonenumber"},
+            PropertyRead("fax", "string", "phonenumber"),
+        ),
+        (
+            {
+                "name": "t",
+                "type": "enumeration",
+                "fieldType": "checkbox",
+                "options": [{"value": "a", "label": "A"}, "x"],
+            },
             PropertyRead("t", "enumeration", "checkbox", (("a", "A"),)),
         ),
-        ({"name": "n", "modificationMetadata": {"readOnlyValue": True}}, PropertyRead("n", "", "", read_only=True)),
-        ({"name": "n", "calculated": True, "modificationMetadata": None}, PropertyRead("n", "", "", read_only=True)),
-        ({"name": "n", "hasUniqueValue": True, "options": None}, PropertyRead("n", "", "", unique=True)),
+        (
+            {"name": "n", "modificationMetadata": {"readOnlyValue": True}},
+            PropertyRead("n", "", "", read_only=True),
+        ),
+        (
+            {"name": "n", "calculated": True, "modificationMetadata": None},
+            PropertyRead("n", "", "", read_only=True),
+        ),
+        (
+            {"name": "n", "hasUniqueValue": True, "options": None},
+            PropertyRead("n", "", "", unique=True),
+        ),
     ],
 )
 def test_property(row, prop):
@@ -160,8 +252,20 @@ def test_how_a_propertys_values_compare(name, type, field_type, kind):
 @pytest.mark.parametrize(
     ("headers", "limit"),
     [
-        ({"X-HubSpot-RateLimit-Max": "190", "X-HubSpot-RateLimit-Interval-Milliseconds": "10000"}, (190, 10.0)),
-        ({"X-HubSpot-RateLimit-Max": "many", "X-HubSpot-RateLimit-Interval-Milliseconds": "10000"}, None),
+        (
+            {
+                "X-HubSpot-RateLimit-Max": "190",
+                "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
+            },
+            (190, 10.0),
+        ),
+        (
+            {
+                "X-HubSpot-RateLimit-Max": "many",
+                "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
+            },
+            None,
+        ),
         ({"X-HubSpot-RateLimit-Max": "190"}, None),
         ({}, None),
     ],

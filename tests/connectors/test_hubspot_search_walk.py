@@ -1,4 +1,6 @@
-"""Walks that must miss nobody: HubSpot's contacts by time of change, however they are stamped, and by id; and what is asked of Sansan by tag, by name and by making a card."""
+"""Walks that must miss nobody: HubSpot's contacts by time of change, however they are stamped, and
+by id; and what is asked of Sansan by tag, by name and by making a card.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,13 @@ from integration.sandbox.hubspot import moments
 from integration.sandbox.server import EXAMPLE_KEY, Sandbox
 from tests.connectors.conftest import Reply
 
-quick = settings(max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(
+    max_examples=25,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 TOKEN = "pat-walk-0001"
 NOON = datetime(2026, 10, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 BEGIN = NOON - timedelta(hours=1)
@@ -61,7 +69,12 @@ def fill(sandbox: Sandbox, times: list[datetime], first: int = 9001) -> list[str
     stamped = {moment: moments.as_iso_text(moment) for moment in set(times)}
     with portal.lock:
         for id, moment in zip(ids, times, strict=True):
-            portal.records[id] = {"hs_object_id": id, "createdate": stamped[moment], "lastmodifieddate": stamped[moment], "lastname": f"n{id}"}
+            portal.records[id] = {
+                "hs_object_id": id,
+                "createdate": stamped[moment],
+                "lastmodifieddate": stamped[moment],
+                "lastname": f"n{id}",
+            }
         portal.last_id = max(portal.last_id, int(ids[-1])) if ids else portal.last_id
     return ids
 
@@ -93,11 +106,16 @@ WAYS = {
     "a page and one": [NOON] * 201,
     "a page less one": [NOON] * 199,
     "two pages at one time": [NOON] * 400,
-    "a tie across the border of a page": [NOON + timedelta(seconds=i) for i in range(150)] + [NOON + timedelta(hours=1)] * 100,
-    "a tie that begins a page": [NOON + timedelta(seconds=i) for i in range(200)] + [NOON + timedelta(hours=1)] * 250,
-    "a tie that ends with a page": [NOON] * 250 + [NOON + timedelta(seconds=1 + i) for i in range(150)],
+    "a tie across the border of a page": [NOON + timedelta(seconds=i) for i in range(150)]
+    + [NOON + timedelta(hours=1)] * 100,
+    "a tie that begins a page": [NOON + timedelta(seconds=i) for i in range(200)]
+    + [NOON + timedelta(hours=1)] * 250,
+    "a tie that ends with a page": [NOON] * 250
+    + [NOON + timedelta(seconds=1 + i) for i in range(150)],
     "two ties a millisecond apart": [NOON] * 250 + [NOON + timedelta(milliseconds=1)] * 250,
-    "three ties, each a page": [NOON + timedelta(milliseconds=i) for i in range(3) for _ in range(200)],
+    "three ties, each a page": [
+        NOON + timedelta(milliseconds=i) for i in range(3) for _ in range(200)
+    ],
     "a tie, a gap, a tie": [NOON] * 300 + [NOON + timedelta(hours=5)] * 300,
     "the later the smaller the id": [NOON - timedelta(seconds=i) for i in range(450)],
     "at the very beginning": [BEGIN] * 300,
@@ -113,7 +131,10 @@ def test_everybody_is_met(target, both, times):
 
 
 def test_whoever_changed_before_is_not_asked_for(target, both):
-    early, late = fill(both, [BEGIN - timedelta(milliseconds=1)] * 3), fill(both, [BEGIN] * 3, first=9100)
+    early, late = (
+        fill(both, [BEGIN - timedelta(milliseconds=1)] * 3),
+        fill(both, [BEGIN] * 3, first=9100),
+    )
     assert walk(target) == late and early
 
 
@@ -123,7 +144,9 @@ def test_a_beginning_between_two_milliseconds_misses_none(target, both):
 
 
 def test_the_verb_that_stamps(target, both):
-    both.hubspot.control("create", {"token": TOKEN, "contacts": [{"firstname": f"n{i}"} for i in range(450)]})
+    both.hubspot.control(
+        "create", {"token": TOKEN, "contacts": [{"firstname": f"n{i}"} for i in range(450)]}
+    )
     assert both.hubspot.control("stamp", {"token": TOKEN, "at": NOON.isoformat()}) == 450
     met, token = set(), ""
     while True:
@@ -143,7 +166,9 @@ def test_more_at_one_time_than_a_search_reaches(plain, both):
     met = walk(plain)
     assert set(met) == {*before, *tie, *later}
     assert len(met) <= 10_520 + 2 * search.CONTACTS_A_SEARCH_PAGE
-    assert len([call for call in both.calls["by_call"] if "search 200" in call]) == 1, "and no search was refused"
+    assert len([call for call in both.calls["by_call"] if "search 200" in call]) == 1, (
+        "and no search was refused"
+    )
 
 
 def test_more_in_all_than_a_search_reaches(plain, both):
@@ -152,7 +177,12 @@ def test_more_in_all_than_a_search_reaches(plain, both):
 
 
 @quick
-@given(gaps=st.lists(st.tuples(st.sampled_from([0, 1, 1000]), st.integers(1, 230)), min_size=1, max_size=5), seed=st.integers(0, 5))
+@given(
+    gaps=st.lists(
+        st.tuples(st.sampled_from([0, 1, 1000]), st.integers(1, 230)), min_size=1, max_size=5
+    ),
+    seed=st.integers(0, 5),
+)
 def test_any_stamps_at_all(plain, both, gaps, seed):
     both.hubspot.portals.clear()
     times, moment = [], NOON
@@ -167,10 +197,16 @@ def test_any_stamps_at_all(plain, both, gaps, seed):
 
 
 def stamp(sandbox: Sandbox, ids: list[str], moment: datetime) -> None:
-    sandbox.hubspot.control("stamp", {"token": TOKEN, "ids": ids, "at": moments.as_iso_text(moment)})
+    sandbox.hubspot.control(
+        "stamp", {"token": TOKEN, "ids": ids, "at": moments.as_iso_text(moment)}
+    )
 
 
-@pytest.mark.parametrize("times", [[NOON] * 650, [NOON + timedelta(seconds=i) for i in range(650)]], ids=["one time", "many times"])
+@pytest.mark.parametrize(
+    "times",
+    [[NOON] * 650, [NOON + timedelta(seconds=i) for i in range(650)]],
+    ids=["one time", "many times"],
+)
 @pytest.mark.parametrize("which", ["met", "not met yet"])
 def test_a_contact_that_changes_meanwhile_hides_nobody(plain, both, times, which):
     ids = fill(both, times)
@@ -198,7 +234,9 @@ def test_a_contact_that_is_deleted_meanwhile_hides_nobody(plain, both):
 
 
 def test_a_contact_that_keeps_changing_ends_the_walk_all_the_same(plain, both):
-    """It moves to the end each time, and is met there; the walk is not longer by more than a page for it."""
+    """It moves to the end each time, and is met there; the walk is not longer by more than a page
+    for it.
+    """
     ids = fill(both, [NOON + timedelta(seconds=i) for i in range(450)])
     at = [NOON + timedelta(days=1)]
 
@@ -227,7 +265,9 @@ def test_an_old_version_is_met_under_its_old_time(plain, both):
     both.hubspot.switches["search_lag"] = 3600
     both.hubspot.control("edit", {"token": TOKEN, "id": id, "properties": {"firstname": "愛子"}})
     assert plain.changed(since, "", ("firstname",)).contacts[0] == first
-    assert plain.read([id], ("firstname",))[id].values["firstname"] == "愛子", "a read is never behind"
+    assert plain.read([id], ("firstname",))[id].values["firstname"] == "愛子", (
+        "a read is never behind"
+    )
 
 
 # What is asked
@@ -238,20 +278,36 @@ def test_an_old_version_is_met_under_its_old_time(plain, both):
     [
         ("", [("lastmodifieddate", "GTE", "1790852400123")], "lastmodifieddate"),
         ("1790852400999", [("lastmodifieddate", "GTE", "1790852400999")], "lastmodifieddate"),
-        ("1790852400999:0", [("lastmodifieddate", "EQ", "1790852400999"), ("hs_object_id", "GT", "0")], "hs_object_id"),
-        ("1790852400999:9200", [("lastmodifieddate", "EQ", "1790852400999"), ("hs_object_id", "GT", "9200")], "hs_object_id"),
+        (
+            "1790852400999:0",
+            [("lastmodifieddate", "EQ", "1790852400999"), ("hs_object_id", "GT", "0")],
+            "hs_object_id",
+        ),
+        (
+            "1790852400999:9200",
+            [("lastmodifieddate", "EQ", "1790852400999"), ("hs_object_id", "GT", "9200")],
+            "hs_object_id",
+        ),
     ],
 )
 def test_the_body_of_a_search(token, filters, sort):
     body = search.make_search_body(BEGIN, token, ("lastname",))
     (group,) = body["filterGroups"]
-    assert [(one["propertyName"], one["operator"], one["value"]) for one in group["filters"]] == filters
-    assert (body["sorts"], body["limit"], body["properties"]) == ([{"propertyName": sort, "direction": "ASCENDING"}], 200, ["lastname"])
+    assert [
+        (one["propertyName"], one["operator"], one["value"]) for one in group["filters"]
+    ] == filters
+    assert (body["sorts"], body["limit"], body["properties"]) == (
+        [{"propertyName": sort, "direction": "ASCENDING"}],
+        200,
+        ["lastname"],
+    )
     assert "after" not in body and len(orjson.dumps(body)) < 3000
 
 
 def page(*rows: tuple[str, datetime | None], more: bool = True) -> ContactPage:
-    return ContactPage(tuple(ContactRead(id, {}, moment) for id, moment in rows), "200" if more else "")
+    return ContactPage(
+        tuple(ContactRead(id, {}, moment) for id, moment in rows), "200" if more else ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -261,7 +317,11 @@ def page(*rows: tuple[str, datetime | None], more: bool = True) -> ContactPage:
         ("", page(("1", NOON), more=False), ""),
         ("", page(("1", NOON)), "1790856000123"),
         ("1790856000123", page(("1", NOON)), "1790856000123:0"),
-        ("1790856000123", page(("1", NOON), ("2", NOON + timedelta(milliseconds=1))), "1790856000124"),
+        (
+            "1790856000123",
+            page(("1", NOON), ("2", NOON + timedelta(milliseconds=1))),
+            "1790856000124",
+        ),
         ("1790856000123", page(("1", None)), "1790856000123:0"),
         ("1790856000123:0", page(("1", NOON), ("7", NOON)), "1790856000123:7"),
         ("1790856000123:7", page(("9", NOON), more=False), "1790856000124"),
@@ -277,7 +337,9 @@ def test_what_follows_a_page(token, found, following):
 @given(after=st.timedeltas(timedelta(days=-9000), timedelta(days=30_000)))
 def test_milliseconds_are_never_after_the_time(after):
     moment = NOON + after
-    at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=search.as_search_milliseconds(moment))
+    at = datetime.fromtimestamp(0, UTC) + timedelta(
+        milliseconds=search.as_search_milliseconds(moment)
+    )
     assert at <= moment < at + timedelta(milliseconds=1)
 
 
@@ -286,19 +348,39 @@ def test_a_search_has_a_limit_of_its_own(both, limit):
     one = make_hubspot({"access_token": TOKEN}, both.url, "2026-03", limit, searches)
     one.changed(BEGIN, "", ())
     one.contacts("", ())
-    assert (limit.waited, searches.waited, one.calls, one.rate_limited, searches.learnt) == (1, 1, 2, 0, [])
+    assert (limit.waited, searches.waited, one.calls, one.rate_limited, searches.learnt) == (
+        1,
+        1,
+        2,
+        0,
+        [],
+    )
 
 
 def test_a_search_that_is_slowed_down_is_counted(both, limit):
     searches = type(limit)()
     one = make_hubspot({"access_token": TOKEN}, both.url, "2026-03", limit, searches)
-    both.faults.arm("hubspot", "rate_limit", match="search", times=1, body={"status": "error", "message": "You have reached your secondly limit."})
+    both.faults.arm(
+        "hubspot",
+        "rate_limit",
+        match="search",
+        times=1,
+        body={"status": "error", "message": "You have reached your secondly limit."},
+    )
     one.changed(BEGIN, "", ())
     assert (one.calls, one.rate_limited, searches.paused, limit.paused) == (2, 1, [1.0], [])
 
 
 @pytest.mark.parametrize(
-    "answer", [{}, {"results": None}, {"results": {}}, {"total": 3}, {"results": [], "paging": "x"}, {"results": [], "paging": {"next": 7}}]
+    "answer",
+    [
+        {},
+        {"results": None},
+        {"results": {}},
+        {"total": 3},
+        {"results": [], "paging": "x"},
+        {"results": [], "paging": {"next": 7}},
+    ],
 )
 def test_a_page_of_an_unknown_shape_is_for_later(hubspot, vendor, answer):
     vendor.says(Reply(200, answer))
@@ -379,7 +461,15 @@ def test_nobody_is_among_the_deleted_without_a_question(target):
 @pytest.mark.parametrize(("pages", "found"), [(1, 3), (2, 700)])
 def test_owners_to_the_last_page(target, both, pages, found):
     if pages == 2:
-        both.hubspot.control("owners", {"token": TOKEN, "owners": [{"id": str(100 + i), "email": f"U{i}@Acme.example.jp"} for i in range(700)]})
+        both.hubspot.control(
+            "owners",
+            {
+                "token": TOKEN,
+                "owners": [
+                    {"id": str(100 + i), "email": f"U{i}@Acme.example.jp"} for i in range(700)
+                ],
+            },
+        )
     owners = target.owners()
     assert len(owners) == found and target.calls == pages
     assert all(email == email.lower() for email in owners)
@@ -390,7 +480,10 @@ def test_owners_to_the_last_page(target, both, pages, found):
     [
         ([{"id": "1", "email": " Aiko@Acme.example.jp "}], {"aiko@acme.example.jp": "1"}),
         ([{"id": 1, "email": "a@b.jp"}], {"a@b.jp": "1"}),
-        ([{"id": "1", "email": None}, {"id": "2", "email": ""}, {"email": "c@b.jp"}, None, "x"], {}),
+        (
+            [{"id": "1", "email": None}, {"id": "2", "email": ""}, {"email": "c@b.jp"}, None, "x"],
+            {},
+        ),
     ],
 )
 def test_owners_of_any_shape(hubspot, vendor, rows, expected):
@@ -399,7 +492,16 @@ def test_owners_of_any_shape(hubspot, vendor, rows, expected):
 
 
 def test_deactivated_users_own_nothing(target, both):
-    both.hubspot.control("owners", {"token": TOKEN, "owners": [{"id": "1", "email": "a@b.jp", "archived": True}, {"id": "2", "email": "c@b.jp"}]})
+    both.hubspot.control(
+        "owners",
+        {
+            "token": TOKEN,
+            "owners": [
+                {"id": "1", "email": "a@b.jp", "archived": True},
+                {"id": "2", "email": "c@b.jp"},
+            ],
+        },
+    )
     assert target.owners() == {"c@b.jp": "2"}
 
 
@@ -424,12 +526,21 @@ def source(cards: Sandbox) -> Any:
 
 
 def paper(sandbox: Sandbox, count: int = 1, **values: Any) -> list[str]:
-    return [sandbox.sansan.add({"lastName": "森", "firstName": f"{i}", "companyName": "アクメ", **values})["id"] for i in range(count)]
+    return [
+        sandbox.sansan.add(
+            {"lastName": "森", "firstName": f"{i}", "companyName": "アクメ", **values}
+        )["id"]
+        for i in range(count)
+    ]
 
 
 def test_cards_by_tag_to_the_last_page(source, cards):
     tag, other = list(cards.sansan.tags)[:2]
-    carrying, _, plain_ones = paper(cards, 650, tags=[tag]), paper(cards, 5, tags=[other]), paper(cards, 5)
+    carrying, _, plain_ones = (
+        paper(cards, 650, tags=[tag]),
+        paper(cards, 5, tags=[other]),
+        paper(cards, 5),
+    )
     assert sorted(by_tag(source, tag)) == sorted(carrying)
     assert len(by_tag(source, "")) == 660 and set(plain_ones) <= set(by_tag(source, ""))
     assert by_tag(source, "no such tag") == []
@@ -447,9 +558,15 @@ def by_tag(source: Any, tag: str) -> list[str]:
 
 def test_how_cards_are_asked_for_by_tag(sansan, vendor):
     vendor.says(
-        Reply(200, {"hasMore": True, "nextPageToken": "n2", "data": []}), Reply(200, {"hasMore": False, "data": []}), Reply(200, {"data": []})
+        Reply(200, {"hasMore": True, "nextPageToken": "n2", "data": []}),
+        Reply(200, {"hasMore": False, "data": []}),
+        Reply(200, {"data": []}),
     )
-    assert sansan.tagged("T1").next_token == "n2" and sansan.tagged("T1", "n2").next_token == "" and sansan.tagged("").cards == ()
+    assert (
+        sansan.tagged("T1").next_token == "n2"
+        and sansan.tagged("T1", "n2").next_token == ""
+        and sansan.tagged("").cards == ()
+    )
     first, second, everybody = (asked.query for asked in vendor.asked)
     assert first == {
         **first,
@@ -461,7 +578,9 @@ def test_how_cards_are_asked_for_by_tag(sansan, vendor):
         "orderDirection": "asc",
     }
     assert second == {**first, "nextPageToken": "n2"}, "the whole question again beside the token"
-    assert "tagId" not in everybody and {asked.path for asked in vendor.asked} == {"/v6.0/bizCards/search"}
+    assert "tagId" not in everybody and {asked.path for asked in vendor.asked} == {
+        "/v6.0/bizCards/search"
+    }
 
 
 def test_found_by_address_whole_and_no_part(source, cards):
@@ -474,7 +593,10 @@ def test_found_by_address_whole_and_no_part(source, cards):
 def test_found_by_name_and_company(source, cards):
     (id,) = paper(cards)
     assert [one.id for one in source.find(name="森0", company="アクメ")] == [id]
-    assert source.find(name="森0", company="ベータ") == [] and source.find(name="林", company="アクメ") == []
+    assert (
+        source.find(name="森0", company="ベータ") == []
+        and source.find(name="林", company="アクメ") == []
+    )
 
 
 @pytest.mark.parametrize("members", [{"past": True}, {"entryStatus": "processing"}])
@@ -502,7 +624,11 @@ def test_how_cards_are_looked_for(sansan, vendor, asked_for, sent):
             "companyName": None,
             **sent,
         }
-        assert (asked.query["includePastBizCards"], asked.query["range"], asked.query["includeTags"]) == ("true", "all", "true")
+        assert (
+            asked.query["includePastBizCards"],
+            asked.query["range"],
+            asked.query["includeTags"],
+        ) == ("true", "all", "true")
 
 
 def test_a_page_that_cannot_be_read_is_no_proof_that_there_is_no_card(sansan, vendor):
@@ -513,7 +639,15 @@ def test_a_page_that_cannot_be_read_is_no_proof_that_there_is_no_card(sansan, ve
 
 def test_a_card_that_cannot_be_read_is_a_card_all_the_same(sansan, vendor):
     """Or a second one would be made beside it."""
-    vendor.says(Reply(200, {"hasMore": False, "data": [{"id": "C1", "email": "aiko@acme.example.jp", "updatedTime": "yesterday"}]}))
+    vendor.says(
+        Reply(
+            200,
+            {
+                "hasMore": False,
+                "data": [{"id": "C1", "email": "aiko@acme.example.jp", "updatedTime": "yesterday"}],
+            },
+        )
+    )
     try:
         found = sansan.find(email="aiko@acme.example.jp")
     except RetryLater:
@@ -526,20 +660,45 @@ MADE = {"id": "C1"}
 
 @pytest.mark.parametrize(
     "answer",
-    [MADE, {"item": MADE}, {"data": MADE}, {"item": {**MADE, "lastName": "森"}}, {**MADE, "item": None}, {"item": {}, "data": MADE}, {"id": 17}],
-    ids=["at the top", "in item", "in data", "with more", "beside an empty item", "in data beside an empty item", "a number"],
+    [
+        MADE,
+        {"item": MADE},
+        {"data": MADE},
+        {"item": {**MADE, "lastName": "森"}},
+        {**MADE, "item": None},
+        {"item": {}, "data": MADE},
+        {"id": 17},
+    ],
+    ids=[
+        "at the top",
+        "in item",
+        "in data",
+        "with more",
+        "beside an empty item",
+        "in data beside an empty item",
+        "a number",
+    ],
 )
 @pytest.mark.parametrize("status", [200, 201])
 def test_the_id_of_a_card_that_was_made(sansan, vendor, answer, status):
     vendor.says(Reply(status, answer))
     assert sansan.create({"lastName": "森", "countryCode": "AUTO"}, ["T1"]) in ("C1", "17")
-    assert vendor.asked[0].body == {"lastName": "森", "countryCode": "AUTO", "tagIds": ["T1"]} and vendor.asked[0].path == "/v6.0/bizCards"
+    assert (
+        vendor.asked[0].body == {"lastName": "森", "countryCode": "AUTO", "tagIds": ["T1"]}
+        and vendor.asked[0].path == "/v6.0/bizCards"
+    )
 
 
 NAMELESS = {
-    "none": {}, "null": {"id": None}, "blank": {"id": ""}, "none in item": {"item": {}}, "none in data": {"data": {"lastName": "森"}}, "a list": {"data": [MADE]},
-    "a text": {"item": "C1"}, "an error": {"error": [{"code": "x"}]},
-}  # fmt: skip
+    "none": {},
+    "null": {"id": None},
+    "blank": {"id": ""},
+    "none in item": {"item": {}},
+    "none in data": {"data": {"lastName": "森"}},
+    "a list": {"data": [MADE]},
+    "a text": {"item": "C1"},
+    "an error": {"error": [{"code": "x"}]},
+}
 
 
 @pytest.mark.parametrize("answer", NAMELESS.values(), ids=NAMELESS)
@@ -572,7 +731,12 @@ def test_what_says_nothing_leaves_it_open_and_is_not_sent_again(sansan, vendor, 
 
 
 @pytest.mark.parametrize(
-    ("reply", "error"), [(Reply(400, {"error": [{"code": "too_long"}]}), Rejected), (Reply(401), Reconnect), (Reply(403), Reconnect)]
+    ("reply", "error"),
+    [
+        (Reply(400, {"error": [{"code": "too_long"}]}), Rejected),
+        (Reply(401), Reconnect),
+        (Reply(403), Reconnect),
+    ],
 )
 def test_a_refusal_says_that_none_was_made(sansan, vendor, reply, error):
     vendor.says(reply)
@@ -589,6 +753,14 @@ def test_a_day_that_is_full_is_for_later(sansan, vendor):
 
 def test_a_card_made_is_a_card_found(source, cards):
     tag = next(iter(cards.sansan.tags))
-    id = source.create({"lastName": "森", "email": "aiko@acme.example.jp", "companyName": "アクメ", "countryCode": "AUTO"}, [tag])
+    id = source.create(
+        {
+            "lastName": "森",
+            "email": "aiko@acme.example.jp",
+            "companyName": "アクメ",
+            "countryCode": "AUTO",
+        },
+        [tag],
+    )
     (found,) = source.find(email="aiko@acme.example.jp")
     assert found == source.card(id) and [one.id for one in found.tags] == [tag]

@@ -26,19 +26,38 @@ from integration.connectors.hubspot.webhooks import (
 )
 
 quick = settings(max_examples=200, derandomize=True, deadline=None, database=None)
-SECRET, URL, STAMP = "sim-client-secret-01", "https://sync.example.test/hooks/hubspot", "1790000001000"
+SECRET, URL, STAMP = (
+    "sim-client-secret-01",
+    "https://sync.example.test/hooks/hubspot",
+    "1790000001000",
+)
 BODY = (
-    b'[{"eventId":1001,"subscriptionId":77,"portalId":12345678,"appId":54321,"occurredAt":1790000000000,'
-    b'"subscriptionType":"contact.propertyChange","attemptNumber":0,"objectId":301,"propertyName":"jobtitle",'
+    b'[{"eventId":1001,"subscriptionId":77,"portalId":12345678,"appId":54321,'
+    b'"occurredAt":1790000000000,'
+    b'"subscriptionType":"contact.propertyChange","attemptNumber":0,"objectId":301,'
+    b'"propertyName":"jobtitle",'
     b'"propertyValue":"Manager","changeSource":"CRM_UI"}]'
 )
 NOW = datetime.fromtimestamp(1790000001, UTC)
-V3 = {"X-HubSpot-Signature-v3": "FIWC9Y9O5SLv3pOOZ/WPSjbOqb8qrCr/4pzF88Amq3c=", "X-HubSpot-Request-Timestamp": STAMP}
-V1 = {"X-HubSpot-Signature": "ba8e5d3d4c43368f06504e963eab6b8466a200cdeade4b6587411875aa853d68", "X-HubSpot-Signature-Version": "v1"}
+V3 = {
+    "X-HubSpot-Signature-v3": "FIWC9Y9O5SLv3pOOZ/WPSjbOqb8qrCr/4pzF88Amq3c=",
+    "X-HubSpot-Request-Timestamp": STAMP,
+}
+V1 = {
+    "X-HubSpot-Signature": "ba8e5d3d4c43368f06504e963eab6b8466a200cdeade4b6587411875aa853d68",
+    "X-HubSpot-Signature-Version": "v1",
+}
 
 
 def genuine(
-    headers: dict[str, str], *, secret: str = SECRET, method: str = "POST", uri: str = URL, body: bytes = BODY, now: datetime = NOW, v1: bool = False
+    headers: dict[str, str],
+    *,
+    secret: str = SECRET,
+    method: str = "POST",
+    uri: str = URL,
+    body: bytes = BODY,
+    now: datetime = NOW,
+    v1: bool = False,
 ) -> bool:
     return is_genuine(secret, headers, method, uri, body, now, v1)
 
@@ -70,28 +89,48 @@ def genuine(
 def test_the_known_examples_of_version_3(secret, uri, body, stamp, expected):
     assert compute_signature_v3(secret, "POST", uri, body, stamp) == expected
     now = datetime.fromtimestamp(int(stamp) / 1000, UTC)
-    assert is_genuine(secret, {"X-HubSpot-Signature-v3": expected, "X-HubSpot-Request-Timestamp": stamp}, "POST", uri, body, now)
+    assert is_genuine(
+        secret,
+        {"X-HubSpot-Signature-v3": expected, "X-HubSpot-Request-Timestamp": stamp},
+        "POST",
+        uri,
+        body,
+        now,
+    )
 
 
 def test_the_known_example_of_version_1():
-    assert compute_signature_v1(SECRET, BODY) == V1["X-HubSpot-Signature"] == hashlib.sha256(SECRET.encode() + BODY).hexdigest()
+    assert (
+        compute_signature_v1(SECRET, BODY)
+        == V1["X-HubSpot-Signature"]
+        == hashlib.sha256(SECRET.encode() + BODY).hexdigest()
+    )
 
 
 @pytest.mark.parametrize("body", [b"", "名前".encode(), b"\xff\xfe not text at all \x00", BODY])
 def test_the_raw_bytes_are_signed(body):
     """A body that is no text is signed and verified like any other."""
-    headers = {"X-HubSpot-Signature-v3": compute_signature_v3(SECRET, "POST", URL, body, STAMP), "X-HubSpot-Request-Timestamp": STAMP}
+    headers = {
+        "X-HubSpot-Signature-v3": compute_signature_v3(SECRET, "POST", URL, body, STAMP),
+        "X-HubSpot-Request-Timestamp": STAMP,
+    }
     assert genuine(headers, body=body)
     assert not genuine(headers, body=body + b" ")
 
 
 @quick
-@given(body=st.text(max_size=40), secret=st.text(st.characters(codec="ascii"), min_size=1, max_size=40))
+@given(
+    body=st.text(max_size=40), secret=st.text(st.characters(codec="ascii"), min_size=1, max_size=40)
+)
 def test_hubspots_own_client_agrees(body, secret):
     stamp = str(int(datetime.now(UTC).timestamp() * 1000))
     own = compute_signature_v3(secret, "POST", URL, body.encode(), stamp)
-    assert Signature.is_valid(own, secret, body, http_uri=URL, http_method="POST", signature_version="v3", timestamp=stamp)
-    assert Signature.is_valid(compute_signature_v1(secret, body.encode()), secret, body, signature_version="v1")
+    assert Signature.is_valid(
+        own, secret, body, http_uri=URL, http_method="POST", signature_version="v3", timestamp=stamp
+    )
+    assert Signature.is_valid(
+        compute_signature_v1(secret, body.encode()), secret, body, signature_version="v1"
+    )
 
 
 # The address
@@ -101,24 +140,55 @@ def test_hubspots_own_client_agrees(body, secret):
 @pytest.mark.parametrize("fold", [str.upper, str.lower])
 def test_these_are_decoded(code, plain, fold):
     for uri in ("https://a.test/x{}y", "https://a.test/x?q={}&z=1"):
-        assert compute_signature_v3(SECRET, "POST", uri.format(fold(code)), b"", STAMP) == compute_signature_v3(SECRET, "POST", uri.format(plain), b"", STAMP)
+        assert compute_signature_v3(
+            SECRET, "POST", uri.format(fold(code)), b"", STAMP
+        ) == compute_signature_v3(SECRET, "POST", uri.format(plain), b"", STAMP)
 
 
 @pytest.mark.parametrize(
     ("code", "plain"),
-    [("%20", " "), ("%23", "#"), ("%25", "%"), ("%26", "&"), ("%2B", "+"), ("%3D", "="), ("%E3%81%82", "あ"), ("%41", "A"), ("%5B", "[")],
+    [
+        ("%20", " "),
+        ("%23", "#"),
+        ("%25", "%"),
+        ("%26", "&"),
+        ("%2B", "+"),
+        ("%3D", "="),
+        ("%E3%81%82", "あ"),
+        ("%41", "A"),
+        ("%5B", "["),
+    ],
 )
 def test_others_are_not(code, plain):
-    assert compute_signature_v3(SECRET, "POST", f"https://a.test/{code}", b"", STAMP) != compute_signature_v3(SECRET, "POST", f"https://a.test/{plain}", b"", STAMP)
+    assert compute_signature_v3(
+        SECRET, "POST", f"https://a.test/{code}", b"", STAMP
+    ) != compute_signature_v3(SECRET, "POST", f"https://a.test/{plain}", b"", STAMP)
 
 
 def test_nothing_is_decoded_twice():
-    assert compute_signature_v3(SECRET, "POST", "https://a.test/%252F", b"", STAMP) != compute_signature_v3(SECRET, "POST", "https://a.test//", b"", STAMP)
-    assert compute_signature_v3(SECRET, "POST", "https://a.test/%252F", b"", STAMP) != compute_signature_v3(SECRET, "POST", "https://a.test/%2F", b"", STAMP)
+    assert compute_signature_v3(
+        SECRET, "POST", "https://a.test/%252F", b"", STAMP
+    ) != compute_signature_v3(SECRET, "POST", "https://a.test//", b"", STAMP)
+    assert compute_signature_v3(
+        SECRET, "POST", "https://a.test/%252F", b"", STAMP
+    ) != compute_signature_v3(SECRET, "POST", "https://a.test/%2F", b"", STAMP)
 
 
 def test_they_are_the_twelve_of_the_guide():
-    assert set(DECODED_CHARACTERS) == {"%3A", "%2F", "%3F", "%40", "%21", "%24", "%27", "%28", "%29", "%2A", "%2C", "%3B"}
+    assert set(DECODED_CHARACTERS) == {
+        "%3A",
+        "%2F",
+        "%3F",
+        "%40",
+        "%21",
+        "%24",
+        "%27",
+        "%28",
+        "%29",
+        "%2A",
+        "%2C",
+        "%3B",
+    }
 
 
 # Whose request it is
@@ -128,12 +198,32 @@ REQUESTS = {
     "version 3": (V3, {}, True),
     "version 3 beside version 1": ({**V1, **V3}, {}, True),
     "version 3 where version 1 is allowed": (V3, {"v1": True}, True),
-    "version 3 beside a wrong version 1": ({**V3, "X-HubSpot-Signature": "0" * 64}, {"v1": True}, True),
+    "version 3 beside a wrong version 1": (
+        {**V3, "X-HubSpot-Signature": "0" * 64},
+        {"v1": True},
+        True,
+    ),
     "a wrong version 3": ({**V3, "X-HubSpot-Signature-v3": WRONG}, {}, False),
-    "a wrong version 3 beside a right version 1": ({**V1, **V3, "X-HubSpot-Signature-v3": WRONG}, {"v1": True}, False),
-    "a stale version 3 beside a right version 1": ({**V1, **V3}, {"v1": True, "now": NOW + timedelta(minutes=6)}, False),
-    "version 3 without its time": ({"X-HubSpot-Signature-v3": V3["X-HubSpot-Signature-v3"]}, {}, False),
-    "version 3 without its time beside a right version 1": ({**V1, "X-HubSpot-Signature-v3": V3["X-HubSpot-Signature-v3"]}, {"v1": True}, False),
+    "a wrong version 3 beside a right version 1": (
+        {**V1, **V3, "X-HubSpot-Signature-v3": WRONG},
+        {"v1": True},
+        False,
+    ),
+    "a stale version 3 beside a right version 1": (
+        {**V1, **V3},
+        {"v1": True, "now": NOW + timedelta(minutes=6)},
+        False,
+    ),
+    "version 3 without its time": (
+        {"X-HubSpot-Signature-v3": V3["X-HubSpot-Signature-v3"]},
+        {},
+        False,
+    ),
+    "version 3 without its time beside a right version 1": (
+        {**V1, "X-HubSpot-Signature-v3": V3["X-HubSpot-Signature-v3"]},
+        {"v1": True},
+        False,
+    ),
     "another time": ({**V3, "X-HubSpot-Request-Timestamp": "1790000001001"}, {}, False),
     "another secret": (V3, {"secret": "sim-client-secret-02"}, False),
     "no secret": (V3, {"secret": ""}, False),
@@ -144,21 +234,37 @@ REQUESTS = {
     "a slash more": (V3, {"uri": f"{URL}/"}, False),
     "a question more": (V3, {"uri": f"{URL}?x=1"}, False),
     "in hex": ({**V3, "X-HubSpot-Signature-v3": "148582f58f4ee522"}, {}, False),
-    "white space around": ({**V3, "X-HubSpot-Signature-v3": f" {V3['X-HubSpot-Signature-v3']} "}, {}, False),
+    "white space around": (
+        {**V3, "X-HubSpot-Signature-v3": f" {V3['X-HubSpot-Signature-v3']} "},
+        {},
+        False,
+    ),
     "letters beyond ASCII": ({**V3, "X-HubSpot-Signature-v3": "é" * 44}, {}, False),
     "nothing": ({}, {}, False),
     "nothing where version 1 is allowed": ({}, {"v1": True}, False),
     "version 1": (V1, {}, False),
     "version 1 where it is allowed": (V1, {"v1": True}, True),
     "version 1 however late": (V1, {"v1": True, "now": NOW + timedelta(days=900)}, True),
-    "version 1 without its number": ({"X-HubSpot-Signature": V1["X-HubSpot-Signature"]}, {"v1": True}, True),
+    "version 1 without its number": (
+        {"X-HubSpot-Signature": V1["X-HubSpot-Signature"]},
+        {"v1": True},
+        True,
+    ),
     "version 1 of another body": (V1, {"v1": True, "body": b"[]"}, False),
     "version 1 with another secret": (V1, {"v1": True, "secret": "another"}, False),
-    "version 1 in capitals": ({**V1, "X-HubSpot-Signature": V1["X-HubSpot-Signature"].upper()}, {"v1": True}, False),
-    "version 1 under the number 2": ({**V1, "X-HubSpot-Signature-Version": "v2"}, {"v1": True}, False),
+    "version 1 in capitals": (
+        {**V1, "X-HubSpot-Signature": V1["X-HubSpot-Signature"].upper()},
+        {"v1": True},
+        False,
+    ),
+    "version 1 under the number 2": (
+        {**V1, "X-HubSpot-Signature-Version": "v2"},
+        {"v1": True},
+        False,
+    ),
     "a blank version 1": ({**V1, "X-HubSpot-Signature": ""}, {"v1": True}, False),
     "the secret itself": ({"X-HubSpot-Signature": SECRET}, {"v1": True}, False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("headers", "more", "right"), REQUESTS.values(), ids=REQUESTS)
@@ -167,7 +273,9 @@ def test_whether_a_request_is_genuine(headers, more, right):
 
 
 def test_version_2_is_not_taken_for_version_1():
-    """SHA256 over secret, method, address and body: that of the workflows, and not of what we are told here."""
+    """SHA256 over secret, method, address and body: that of the workflows, and not of what we are
+    told here.
+    """
     two = hashlib.sha256(f"{SECRET}POST{URL}".encode() + BODY).hexdigest()
     assert not genuine({"X-HubSpot-Signature": two, "X-HubSpot-Signature-Version": "v2"}, v1=True)
     assert not genuine({"X-HubSpot-Signature": two}, v1=True)
@@ -178,18 +286,44 @@ def test_version_2_is_not_taken_for_version_1():
 
 @pytest.mark.parametrize(
     ("seconds", "fresh"),
-    [(0, True), (299.9, True), (300, True), (300.1, False), (-299.9, True), (-300, True), (-300.1, False), (86_400, False), (-86_400, False)],
+    [
+        (0, True),
+        (299.9, True),
+        (300, True),
+        (300.1, False),
+        (-299.9, True),
+        (-300, True),
+        (-300.1, False),
+        (86_400, False),
+        (-86_400, False),
+    ],
 )
 def test_five_minutes_either_way(seconds, fresh):
     assert is_fresh(STAMP, NOW + timedelta(seconds=seconds)) is fresh
 
 
 NONSENSE = {
-    "empty": "", "white space": " ", "letters": "soon", "a fraction": "1790000001000.0", "an exponent": "179e10", "a sign": "+1790000001000",
-    "negative": "-1790000001000", "full-width digits": "１７９００００００１０００", "arabic digits": "١٧٩٠٠٠٠٠٠١٠٠٠", "superscripts": "¹²³", "an underscore": "1_790_000_001_000",
-    "hex": "0x1a0c", "seconds": "1790000001", "microseconds": "1790000001000000", "huge": "9" * 5000, "a line break": "1790000001000\n",
-    "white space around": " 1790000001000", "zero": "0", "NUL": "1790000001000\x00", "ISO": "2026-09-21T14:13:21Z",
-}  # fmt: skip
+    "empty": "",
+    "white space": " ",
+    "letters": "soon",
+    "a fraction": "1790000001000.0",
+    "an exponent": "179e10",
+    "a sign": "+1790000001000",
+    "negative": "-1790000001000",
+    "full-width digits": "１７９００００００１０００",
+    "arabic digits": "١٧٩٠٠٠٠٠٠١٠٠٠",
+    "superscripts": "¹²³",
+    "an underscore": "1_790_000_001_000",
+    "hex": "0x1a0c",
+    "seconds": "1790000001",
+    "microseconds": "1790000001000000",
+    "huge": "9" * 5000,
+    "a line break": "1790000001000\n",
+    "white space around": " 1790000001000",
+    "zero": "0",
+    "NUL": "1790000001000\x00",
+    "ISO": "2026-09-21T14:13:21Z",
+}
 
 
 @pytest.mark.parametrize("stamp", NONSENSE.values(), ids=NONSENSE)
@@ -199,7 +333,10 @@ def test_a_time_that_is_none(stamp):
         signature = compute_signature_v3(SECRET, "POST", URL, BODY, stamp)
     except UnicodeEncodeError:
         signature = "x"
-    assert genuine({"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": stamp}) is False
+    assert (
+        genuine({"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": stamp})
+        is False
+    )
 
 
 @quick
@@ -212,11 +349,27 @@ def test_no_time_at_all_is_an_error(stamp):
 # Bodies
 
 BAD = {
-    "nothing": b"", "white space": b"  ", "no JSON": b"{'a': 1}", "half": BODY[:40], "HTML": b"<html></html>", "not UTF-8": b'["\xff"]', "a lone surrogate": b'["\\ud800"]',
-    "an object": b"{}", "null": b"null", "true": b"true", "a number": b"1", "a text": b'"x"', "a list of numbers": b"[1]", "a list of lists": b"[[]]",
-    "a list with null": b"[null]", "one bad row among good ones": BODY[:-1] + b",7]", "NaN": b"[NaN]", "two bodies": BODY + BODY, "too deep": b"[" * 5000 + b"]" * 5000,
+    "nothing": b"",
+    "white space": b"  ",
+    "no JSON": b"{'a': 1}",
+    "half": BODY[:40],
+    "HTML": b"<html></html>",
+    "not UTF-8": b'["\xff"]',
+    "a lone surrogate": b'["\\ud800"]',
+    "an object": b"{}",
+    "null": b"null",
+    "true": b"true",
+    "a number": b"1",
+    "a text": b'"x"',
+    "a list of numbers": b"[1]",
+    "a list of lists": b"[[]]",
+    "a list with null": b"[null]",
+    "one bad row among good ones": BODY[:-1] + b",7]",
+    "NaN": b"[NaN]",
+    "two bodies": BODY + BODY,
+    "too deep": b"[" * 5000 + b"]" * 5000,
     "a byte order mark": b"\xef\xbb\xbf" + BODY,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD)
@@ -240,17 +393,26 @@ rubbish = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
     | st.sampled_from(["contact.merge", "0-1", "CONTACT_TO_COMPANY"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=5,
 )
-NAMES = "subscriptionType eventType portalId occurredAt objectId objectTypeId associationType fromObjectId toObjectId newObjectId primaryObjectId mergedObjectIds".split()
+NAMES = (
+    "subscriptionType eventType portalId occurredAt objectId objectTypeId associationType "
+    "fromObjectId toObjectId newObjectId primaryObjectId mergedObjectIds"
+).split()
 
 
 @quick
 @given(rows=st.lists(st.dictionaries(st.sampled_from(NAMES), rubbish), max_size=3))
 def test_members_of_any_type_are_no_error(rows):
     for event in told(*rows):
-        assert event.contact_id.isascii() and event.contact_id.isdecimal() and len(event.contact_id) <= 64
+        assert (
+            event.contact_id.isascii()
+            and event.contact_id.isdecimal()
+            and len(event.contact_id) <= 64
+        )
         assert event.at.tzinfo is not None
 
 
@@ -265,7 +427,14 @@ def told(*rows: dict[str, Any]) -> list[ContactEvent]:
 
 
 def happened(kind: str, **members: Any) -> dict[str, Any]:
-    return {"eventId": 1, "portalId": 12345678, "occurredAt": AT, "subscriptionType": kind, "objectId": 301, **members}
+    return {
+        "eventId": 1,
+        "portalId": 12345678,
+        "occurredAt": AT,
+        "subscriptionType": kind,
+        "objectId": 301,
+        **members,
+    }
 
 
 def ids(*rows: dict[str, Any]) -> list[str]:
@@ -273,14 +442,23 @@ def ids(*rows: dict[str, Any]) -> list[str]:
 
 
 def test_the_example_of_the_guide():
-    assert read_events(BODY) == [ContactEvent("12345678", "301", datetime.fromtimestamp(1790000000, UTC))]
+    assert read_events(BODY) == [
+        ContactEvent("12345678", "301", datetime.fromtimestamp(1790000000, UTC))
+    ]
 
 
-@pytest.mark.parametrize("what", ["creation", "deletion", "propertyChange", "restore", "privacyDeletion", "somethingNew", ""])
+@pytest.mark.parametrize(
+    "what",
+    ["creation", "deletion", "propertyChange", "restore", "privacyDeletion", "somethingNew", ""],
+)
 @pytest.mark.parametrize("more", [{}, {"objectTypeId": "0-1"}])
 def test_every_kind_names_its_contact(what, more):
-    assert told(happened(f"contact.{what}", **more)) == [ContactEvent("12345678", "301", WHEN, what == "privacyDeletion")]
-    assert told(happened(f"object.{what}", objectTypeId="0-1")) == [ContactEvent("12345678", "301", WHEN, what == "privacyDeletion")]
+    assert told(happened(f"contact.{what}", **more)) == [
+        ContactEvent("12345678", "301", WHEN, what == "privacyDeletion")
+    ]
+    assert told(happened(f"object.{what}", objectTypeId="0-1")) == [
+        ContactEvent("12345678", "301", WHEN, what == "privacyDeletion")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -319,7 +497,14 @@ def test_the_kind_under_its_other_name():
         ({"primaryObjectId": 1, "mergedObjectIds": None, "newObjectId": 4}, ["4", "1"]),
         ({"primaryObjectId": 1, "mergedObjectIds": 2, "newObjectId": 4}, ["4", "1"]),
         ({"primaryObjectId": 1, "mergedObjectIds": "2;3", "newObjectId": 4}, ["4", "1"]),
-        ({"primaryObjectId": 1, "mergedObjectIds": [[2], {"id": 3}, None, True, 5], "newObjectId": 4}, ["4", "1", "5"]),
+        (
+            {
+                "primaryObjectId": 1,
+                "mergedObjectIds": [[2], {"id": 3}, None, True, 5],
+                "newObjectId": 4,
+            },
+            ["4", "1", "5"],
+        ),
         ({"mergedObjectIds": []}, []),
     ],
 )
@@ -344,13 +529,26 @@ def test_a_merge_names_them_all(members, found):
 )
 @pytest.mark.parametrize("removed", [True, False])
 def test_an_association_names_the_end_that_is_a_contact(kind, found, removed):
-    row = happened("contact.associationChange", associationType=kind, fromObjectId=10, toObjectId=20, associationRemoved=removed)
+    row = happened(
+        "contact.associationChange",
+        associationType=kind,
+        fromObjectId=10,
+        toObjectId=20,
+        associationRemoved=removed,
+    )
     assert ids({name: value for name, value in row.items() if name != "objectId"}) == found
 
 
 def test_both_ends_may_be_contacts():
     """One of them is enough: what changes of the other is told by an event of its own."""
-    assert ids(happened("contact.associationChange", associationType="CONTACT_TO_CONTACT", fromObjectId=10, toObjectId=20))[:1] == ["10"]
+    assert ids(
+        happened(
+            "contact.associationChange",
+            associationType="CONTACT_TO_CONTACT",
+            fromObjectId=10,
+            toObjectId=20,
+        )
+    )[:1] == ["10"]
 
 
 IDS = {
@@ -388,9 +586,13 @@ def test_what_is_an_id(id, found):
     assert ids(happened("contact.creation", objectId=id)) == found
 
 
-@pytest.mark.parametrize("portal", ["1\x00", "x" * 1000, {"a": 1}, [1], True, 1.5, -3, "eins", "12345678\n"])
+@pytest.mark.parametrize(
+    "portal", ["1\x00", "x" * 1000, {"a": 1}, [1], True, 1.5, -3, "eins", "12345678\n"]
+)
 def test_a_portal_is_a_number(portal):
-    """It is looked up, and logged where nobody's secret fits, before anybody knows who has sent it."""
+    """It is looked up, and logged where nobody's secret fits, before anybody knows who has sent
+    it.
+    """
     assert told(happened("contact.creation", portalId=portal)) == []
 
 
@@ -419,17 +621,29 @@ def test_when_it_happened(value, expected):
 
 def test_doubled_and_disordered_events_are_all_told():
     rows = [happened("contact.propertyChange", objectId=i, occurredAt=AT - i) for i in (3, 1, 1, 2)]
-    assert [(event.contact_id, event.at < WHEN) for event in told(*rows)] == [("3", True), ("1", True), ("1", True), ("2", True)]
+    assert [(event.contact_id, event.at < WHEN) for event in told(*rows)] == [
+        ("3", True),
+        ("1", True),
+        ("1", True),
+        ("2", True),
+    ]
 
 
 def test_nothing_personal_is_taken_from_an_event():
-    (event,) = told(happened("contact.propertyChange", propertyName="email", propertyValue="aiko@acme.example.jp"))
+    (event,) = told(
+        happened(
+            "contact.propertyChange", propertyName="email", propertyValue="aiko@acme.example.jp"
+        )
+    )
     assert "aiko" not in repr(event)
 
 
 def test_several_portals_in_one_body():
     assert [
-        (event.portal, event.contact_id) for event in told(happened("contact.creation"), happened("contact.creation", portalId="9", objectId=302))
+        (event.portal, event.contact_id)
+        for event in told(
+            happened("contact.creation"), happened("contact.creation", portalId="9", objectId=302)
+        )
     ] == [
         ("12345678", "301"),
         ("9", "302"),

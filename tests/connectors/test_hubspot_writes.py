@@ -1,4 +1,3 @@
-
 import pytest
 
 from integration.connectors.base import Reconnect, RetryLater, Unanswered
@@ -22,7 +21,13 @@ def done(*keys, status=200):
 
 
 def refusal(*keys, **more):
-    return {"status": "error", "category": "VALIDATION_ERROR", "message": "no", "context": {"objectWriteTraceId": list(keys)}, **more}
+    return {
+        "status": "error",
+        "category": "VALIDATION_ERROR",
+        "message": "no",
+        "context": {"objectWriteTraceId": list(keys)},
+        **more,
+    }
 
 
 def outcome(results):
@@ -59,7 +64,12 @@ def test_a_write_without_an_answer_is_not_sent_again(hubspot, vendor, waits, wri
     vendor.says(reply)
     with pytest.raises(Unanswered) as caught:
         write(hubspot)
-    assert (caught.value.reason, len(vendor.asked), hubspot.calls, waits) == ("interrupted", 1, 1, [])
+    assert (caught.value.reason, len(vendor.asked), hubspot.calls, waits) == (
+        "interrupted",
+        1,
+        1,
+        [],
+    )
 
 
 @pytest.mark.parametrize("status", [429, 423])
@@ -79,7 +89,13 @@ def test_a_write_that_never_left_is_for_later(nowhere, limit):
     ("said", "seconds"),
     [
         ({"message": "You have reached your secondly limit.", "policyName": "SECONDLY"}, [1.0]),
-        ({"message": "You have reached your ten_secondly_rolling limit.", "policyName": "TEN_SECONDLY_ROLLING"}, [10.0]),
+        (
+            {
+                "message": "You have reached your ten_secondly_rolling limit.",
+                "policyName": "TEN_SECONDLY_ROLLING",
+            },
+            [10.0],
+        ),
         ("too many", [10.0]),
     ],
 )
@@ -90,7 +106,9 @@ def test_each_limit_has_its_own_wait(hubspot, vendor, waits, said, seconds):
 
 
 def test_the_daily_limit_goes_back_to_the_engine(hubspot, vendor):
-    vendor.says(Reply(429, {"message": "You have reached your daily limit.", "policyName": "DAILY"}))
+    vendor.says(
+        Reply(429, {"message": "You have reached your daily limit.", "policyName": "DAILY"})
+    )
     with pytest.raises(RetryLater) as caught:
         upsert(hubspot, "1")
     assert caught.value.after == 3600.0
@@ -107,17 +125,44 @@ def test_a_token_without_the_right_writes_nothing(hubspot, vendor):
 def test_results_are_matched_by_key_in_any_order(hubspot, vendor, status):
     vendor.says(done("3", "1", "2", status=status))
     results = upsert(hubspot, "1", "2", "3")
-    assert [(one.key, one.contact_id, one.ok) for one in results] == [("1", "91", True), ("2", "92", True), ("3", "93", True)]
+    assert [(one.key, one.contact_id, one.ok) for one in results] == [
+        ("1", "91", True),
+        ("2", "92", True),
+        ("3", "93", True),
+    ]
 
 
 def test_creates_are_matched_by_address_in_any_case(hubspot, vendor):
     keys = ["A@acme.example.jp", "b@acme.example.jp"]
-    vendor.says(Reply(201, {"results": [{"id": str(n), "properties": {"email": key.lower()}} for n, key in reversed(list(enumerate(keys)))]}))
-    assert outcome(hubspot.create(changes(*keys))) == {"A@acme.example.jp": "0", "b@acme.example.jp": "1"}
+    vendor.says(
+        Reply(
+            201,
+            {
+                "results": [
+                    {"id": str(n), "properties": {"email": key.lower()}}
+                    for n, key in reversed(list(enumerate(keys)))
+                ]
+            },
+        )
+    )
+    assert outcome(hubspot.create(changes(*keys))) == {
+        "A@acme.example.jp": "0",
+        "b@acme.example.jp": "1",
+    }
 
 
 def test_a_merged_contact_answers_under_its_old_id(hubspot, vendor):
-    vendor.says(Reply(200, {"results": [{"id": "303", "properties": {"hs_merged_object_ids": "101;102"}}, {"id": "104", "properties": {}}]}))
+    vendor.says(
+        Reply(
+            200,
+            {
+                "results": [
+                    {"id": "303", "properties": {"hs_merged_object_ids": "101;102"}},
+                    {"id": "104", "properties": {}},
+                ]
+            },
+        )
+    )
     assert outcome(hubspot.update(changes("104", "101"))) == {"104": "104", "101": "303"}
 
 
@@ -125,8 +170,14 @@ def test_a_merged_contact_answers_under_its_old_id(hubspot, vendor):
     ("errors", "expected"),
     [
         ([refusal("2")], {"1": "91", "2": "rejected", "3": "93"}),
-        ([refusal("2", category="CONFLICT", message="Contact already exists. Existing ID: 123")], {"1": "91", "2": "contact_exists", "3": "93"}),
-        ([refusal(category="OBJECT_NOT_FOUND", context={"ids": ["2"]})], {"1": "91", "2": "contact_gone", "3": "93"}),
+        (
+            [refusal("2", category="CONFLICT", message="Contact already exists. Existing ID: 123")],
+            {"1": "91", "2": "contact_exists", "3": "93"},
+        ),
+        (
+            [refusal(category="OBJECT_NOT_FOUND", context={"ids": ["2"]})],
+            {"1": "91", "2": "contact_gone", "3": "93"},
+        ),
         ([], {"1": "91", "2": "not_confirmed", "3": "93"}),
         (["text", None, {"message": "about nobody"}], {"1": "91", "2": "not_confirmed", "3": "93"}),
         ([refusal("2", "somebody else")], {"1": "91", "2": "rejected", "3": "93"}),
@@ -134,17 +185,37 @@ def test_a_merged_contact_answers_under_its_old_id(hubspot, vendor):
 )
 @pytest.mark.parametrize("status", [200, 207])
 def test_part_of_a_batch_is_refused(hubspot, vendor, status, errors, expected):
-    vendor.says(Reply(status, {"results": [row("3"), row("1")], "errors": errors, "numErrors": len(errors)}))
+    vendor.says(
+        Reply(status, {"results": [row("3"), row("1")], "errors": errors, "numErrors": len(errors)})
+    )
     assert outcome(upsert(hubspot, "1", "2", "3")) == expected
     assert hubspot.calls == 1
 
 
 def test_one_error_may_speak_of_many_rows(hubspot, vendor):
-    vendor.says(Reply(207, {"results": [{"id": "2"}], "errors": [refusal(category="OBJECT_NOT_FOUND", context={"ids": ["1", "3"]})]}))
-    assert outcome(hubspot.update(changes("1", "2", "3"))) == {"1": "contact_gone", "2": "2", "3": "contact_gone"}
+    vendor.says(
+        Reply(
+            207,
+            {
+                "results": [{"id": "2"}],
+                "errors": [refusal(category="OBJECT_NOT_FOUND", context={"ids": ["1", "3"]})],
+            },
+        )
+    )
+    assert outcome(hubspot.update(changes("1", "2", "3"))) == {
+        "1": "contact_gone",
+        "2": "2",
+        "3": "contact_gone",
+    }
 
 
-@pytest.mark.parametrize("message", ["Contact already exists. Existing ID: 123", "Cannot set email on 7. 123 already has that value."])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Contact already exists. Existing ID: 123",
+        "Cannot set email on 7. 123 already has that value.",
+    ],
+)
 @pytest.mark.parametrize("status", [400, 409, 207])
 def test_a_conflict_names_the_owner(hubspot, vendor, status, message):
     said = {"category": "CONFLICT", "message": message}
@@ -157,10 +228,21 @@ def test_a_conflict_names_the_owner(hubspot, vendor, status, message):
 def test_a_batch_refused_whole_is_split_until_the_bad_row_stands_alone(hubspot, vendor, status):
     bad = Reply(
         status,
-        {"category": "VALIDATION_ERROR", "message": 'Property values were not valid: [{"error":"INVALID_EMAIL","message":"bad","name":"email"}]'},
+        {
+            "category": "VALIDATION_ERROR",
+            "message": (
+                "Property values were not valid: "
+                '[{"error":"INVALID_EMAIL","message":"bad","name":"email"}]'
+            ),
+        },
     )
     vendor.says(bad, done("1", "2"), bad, bad, done("4"))
-    assert outcome(upsert(hubspot, "1", "2", "3", "4")) == {"1": "91", "2": "92", "3": "invalid_email", "4": "94"}
+    assert outcome(upsert(hubspot, "1", "2", "3", "4")) == {
+        "1": "91",
+        "2": "92",
+        "3": "invalid_email",
+        "4": "94",
+    }
     assert vendor.inputs == [["1", "2", "3", "4"], ["1", "2"], ["3", "4"], ["3"], ["4"]]
 
 
@@ -186,7 +268,9 @@ def test_where_a_write_goes(vendor, limit, version, verb):
     assert all(sent["objectWriteTraceId"] and sent["properties"] for sent in asked.body["inputs"])
 
 
-@pytest.mark.parametrize(("verb", "members"), [("create", set()), ("update", {"id"}), ("upsert", {"id", "idProperty"})])
+@pytest.mark.parametrize(
+    ("verb", "members"), [("create", set()), ("update", {"id"}), ("upsert", {"id", "idProperty"})]
+)
 def test_what_a_row_is_made_of(hubspot, vendor, verb, members):
     vendor.says(Reply(200, {"results": []}))
     VERBS[verb](hubspot)

@@ -1,4 +1,3 @@
-
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -85,13 +84,19 @@ UNREADABLE = {
     "a time without zone": ({**ROW, "updatedTime": "2026-04-02T10:00:00"}, "C1", "time zone"),
     "a name that is a number": ({**ROW, "lastName": 7}, "C1", "lastName is not a text"),
     "a name that is a list": ({**ROW, "lastName": ["森"]}, "C1", "lastName is not a text"),
-    "an owner's name that is an object": ({**ROW, "owner": {"name": {"last": "辻"}}}, "C1", "name is not a text"),
+    "an owner's name that is an object": (
+        {**ROW, "owner": {"name": {"last": "辻"}}},
+        "C1",
+        "name is not a text",
+    ),
 }
 
 
 @pytest.mark.parametrize(("row", "id", "wrong"), UNREADABLE.values(), ids=UNREADABLE)
 def test_a_bad_row_does_not_cost_the_others_their_turn(row, id, wrong):
-    page = parse.read_card_page({"hasMore": False, "data": [{**ROW, "id": "C0"}, row, {**ROW, "id": "C2"}]})
+    page = parse.read_card_page(
+        {"hasMore": False, "data": [{**ROW, "id": "C0"}, row, {**ROW, "id": "C2"}]}
+    )
     assert [one.id for one in page.cards] == ["C0", "C2"]
     ((bad, said),) = page.unreadable
     assert bad == id
@@ -111,7 +116,16 @@ def test_the_next_page(envelope, token):
     assert parse.read_card_page({"data": [], **envelope}).next_token == token
 
 
-@pytest.mark.parametrize("value", [{}, {"data": None}, {"data": "none"}, {"data": {"id": "C1"}}, {"error": [{"code": "required"}]}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"data": None},
+        {"data": "none"},
+        {"data": {"id": "C1"}},
+        {"error": [{"code": "required"}]},
+    ],
+)
 def test_a_page_without_a_list_is_for_later(value, sansan, vendor):
     vendor.says(Reply(200, value))
     with pytest.raises(RetryLater) as caught:
@@ -124,17 +138,35 @@ def test_what_a_page_is_asked_with(sansan, vendor):
     assert [one.id for one in sansan.cards(WINDOW, "n2").cards] == ["C1"]
     (asked,) = vendor.asked
     assert asked.path == "/v6.0/bizCards"
-    expected = {"updatedFrom": "2026-04-01T00:00:00+00:00", "updatedTo": "2026-04-02T00:00:00+00:00", "nextPageToken": "n2", "limit": "300"}
-    assert asked.query == {**asked.query, **expected, "range": "all", "orderBy": "updatedAt", "orderDirection": "asc", "includeTags": "true"}
+    expected = {
+        "updatedFrom": "2026-04-01T00:00:00+00:00",
+        "updatedTo": "2026-04-02T00:00:00+00:00",
+        "nextPageToken": "n2",
+        "limit": "300",
+    }
+    assert asked.query == {
+        **asked.query,
+        **expected,
+        "range": "all",
+        "orderBy": "updatedAt",
+        "orderDirection": "asc",
+        "includeTags": "true",
+    }
 
 
-@pytest.mark.parametrize("wrapped", [ROW, {"item": ROW}, {"data": ROW}], ids=["bare", "item", "data"])
+@pytest.mark.parametrize(
+    "wrapped", [ROW, {"item": ROW}, {"data": ROW}], ids=["bare", "item", "data"]
+)
 def test_one_card_in_any_wrapper(wrapped, sansan, vendor):
     vendor.says(Reply(200, wrapped))
     assert sansan.card("C1") == parse.read_card(ROW)
 
 
-@pytest.mark.parametrize("wrapped", [{"id": "P1", "headBizCard": ROW}, {"item": {"id": "P1", "headBizCard": ROW}}], ids=["bare", "item"])
+@pytest.mark.parametrize(
+    "wrapped",
+    [{"id": "P1", "headBizCard": ROW}, {"item": {"id": "P1", "headBizCard": ROW}}],
+    ids=["bare", "item"],
+)
 def test_the_card_of_a_person(wrapped, sansan, vendor):
     vendor.says(Reply(200, wrapped))
     assert sansan.person_card("P1").id == "C1"
@@ -148,7 +180,11 @@ def test_a_person_without_a_card_is_for_later(sansan, vendor):
 
 def test_tags_are_read_to_the_last_page(sansan, vendor):
     pages = (
-        {"hasMore": True, "nextPageToken": "n2", "data": [{"id": "t1", "name": "展示会", "type": "public"}]},
+        {
+            "hasMore": True,
+            "nextPageToken": "n2",
+            "data": [{"id": "t1", "name": "展示会", "type": "public"}],
+        },
         {"data": [None, {"id": "t2", "name": "VIP"}]},
     )
     vendor.says(*(Reply(200, page) for page in pages))

@@ -18,7 +18,9 @@ def account(slug: str = "acme", **values: Any) -> Account:
     return Account.objects.create(slug=slug, name=f"{slug.title()} KK", **values)
 
 
-def connection(owner: Account, system: str = "hubspot", secret: str = "pat-invented-0001", **values: Any) -> Connection:
+def connection(
+    owner: Account, system: str = "hubspot", secret: str = "pat-invented-0001", **values: Any
+) -> Connection:
     with in_account(owner):
         one = Connection(account=owner, slug=values.pop("slug", system), system=system, **values)
         one.set_secret(secret)
@@ -29,21 +31,32 @@ def connection(owner: Account, system: str = "hubspot", secret: str = "pat-inven
 def rule(owner: Account, slug: str = "cards", **values: Any) -> SyncRule:
     with in_account(owner):
         there = {one.system: one for one in Connection.objects.select_related("account")}
-    ends = {system: there.get(system) or connection(owner, system) for system in ("sansan", "hubspot")}
+    ends = {
+        system: there.get(system) or connection(owner, system) for system in ("sansan", "hubspot")
+    }
     with in_account(owner):
         return SyncRule.objects.create(account=owner, slug=slug, **ends, **values)
 
 
 def run(of: SyncRule, **values: Any) -> SyncRun:
     with in_account(of.account):
-        return SyncRun.objects.create(account=of.account, rule=of, **{"kind": "incremental", "trigger": "schedule", **values})
+        return SyncRun.objects.create(
+            account=of.account, rule=of, **{"kind": "incremental", "trigger": "schedule", **values}
+        )
 
 
 def record(of: SyncRule, card: str, **values: Any) -> Record:
     now = timezone.now()
     with in_account(of.account):
         return Record.objects.create(
-            account=of.account, rule=of, connection=of.sansan, external_id=card, digest="d", changed_at=now, read_at=now, **values
+            account=of.account,
+            rule=of,
+            connection=of.sansan,
+            external_id=card,
+            digest="d",
+            changed_at=now,
+            read_at=now,
+            **values,
         )
 
 

@@ -1,4 +1,6 @@
-"""What is refused at the start: settings that would lose or double work, and secrets that are not there."""
+"""What is refused at the start: settings that would lose or double work, and secrets that are not
+there.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ from core import checks
 from integration.checks import check_vendor_urls
 from tests.process import ROOT, Product
 
-GOOD = {"SECRET_KEY": "secret-0123456789" * 4, "FERNET_KEYS": "f" * 44, "ALLOWED_HOSTS": "example.com", "DEBUG": "0"}
+GOOD = {
+    "SECRET_KEY": "secret-0123456789" * 4,
+    "FERNET_KEYS": "f" * 44,
+    "ALLOWED_HOSTS": "example.com",
+    "DEBUG": "0",
+}
 
 
 def told() -> list[str]:
@@ -31,13 +38,19 @@ WRONG = {
     "retry below a task": ({"retry": 60}, "retry must be over 240"),
     "a queue so long that retry falls short": ({"queue_limit": 40}, "retry must be over"),
     "a bulk so large that retry falls short": ({"bulk": 40}, "retry must be over"),
-    "so few workers that retry falls short": ({"workers": 1, "queue_limit": 4}, "retry must be over"),
+    "so few workers that retry falls short": (
+        {"workers": 1, "queue_limit": 4},
+        "retry must be over",
+    ),
     "no workers": ({"workers": 0}, "workers"),
     "attempts without end": ({"max_attempts": 0}, "max_attempts must be 1"),
     "many attempts": ({"max_attempts": 5}, "max_attempts must be 1"),
     "failures that come back": ({"ack_failures": False}, "ack_failures must be on"),
     "missed ticks all at once": ({"catch_up": True}, "catch_up must be off"),
-    "a task cut off in its slice": ({"timeout": 39}, "SYNC_SLICE_SECONDS must be at most half of the task timeout"),
+    "a task cut off in its slice": (
+        {"timeout": 39},
+        "SYNC_SLICE_SECONDS must be at most half of the task timeout",
+    ),
 }
 
 
@@ -49,7 +62,11 @@ def test_a_wrong_value_of_the_queue_is_refused(settings, values, message):
         call_command("check")
 
 
-@pytest.mark.parametrize("values", [{"retry": 241}, {"workers": 1}, {"timeout": 40, "retry": 81}, {"workers": 32}], ids=str)
+@pytest.mark.parametrize(
+    "values",
+    [{"retry": 241}, {"workers": 1}, {"timeout": 40, "retry": 81}, {"workers": 32}],
+    ids=str,
+)
 def test_a_value_just_within_is_taken(settings, values):
     settings.Q_CLUSTER = {**settings.Q_CLUSTER, **values}
     assert told() == []
@@ -72,11 +89,19 @@ def test_a_wrong_length_of_a_slice_or_a_lease_is_refused(settings, name, value, 
 @pytest.mark.parametrize("name", ["SANSAN_API_URL", "HUBSPOT_API_URL"])
 def test_a_vendors_address_needs_its_scheme(settings, name):
     setattr(settings, name, "api.example.com")
-    assert [error.msg for error in check_vendor_urls(None)] == [f"{name} must begin with http:// or https://."]
+    assert [error.msg for error in check_vendor_urls(None)] == [
+        f"{name} must begin with http:// or https://."
+    ]
 
 
 @pytest.mark.parametrize(
-    ("debug", "keys", "refused"), [(False, ["short"], True), (False, ["f" * 44, "short"], True), (False, ["f" * 32], False), (True, ["short"], False)]
+    ("debug", "keys", "refused"),
+    [
+        (False, ["short"], True),
+        (False, ["f" * 44, "short"], True),
+        (False, ["f" * 32], False),
+        (True, ["short"], False),
+    ],
 )
 def test_a_short_key_is_refused_outside_development(settings, debug, keys, refused):
     settings.DEBUG, settings.FERNET_KEYS = debug, keys
@@ -86,21 +111,38 @@ def test_a_short_key_is_refused_outside_development(settings, debug, keys, refus
 # As it starts
 
 
-def start(tmp_path, command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def start(
+    tmp_path, command: list[str], environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     inherited = Product(tmp_path, empty=True).environment
     kept = {name: value for name, value in inherited.items() if name not in GOOD}
-    return subprocess.run([sys.executable, *command], cwd=ROOT, env={**kept, **environment}, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "FERNET_KEYS"])
 @pytest.mark.parametrize(
-    "command", [["manage.py", "check"], ["manage.py", "qcluster"], ["-c", "import core.wsgi"]], ids=["check", "qcluster", "wsgi"]
+    "command",
+    [["manage.py", "check"], ["manage.py", "qcluster"], ["-c", "import core.wsgi"]],
+    ids=["check", "qcluster", "wsgi"],
 )
 def test_a_missing_secret_stops_the_start_with_one_line(tmp_path, missing, command):
-    done = start(tmp_path, command, {name: value for name, value in GOOD.items() if name != missing})
+    done = start(
+        tmp_path, command, {name: value for name, value in GOOD.items() if name != missing}
+    )
     assert done.returncode and done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"Meishi Bridge cannot start: {missing} is not set") and GOOD["SECRET_KEY"] not in line
+    assert (
+        line.startswith(f"Meishi Bridge cannot start: {missing} is not set")
+        and GOOD["SECRET_KEY"] not in line
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,16 +161,25 @@ def test_a_secret_that_is_none_stops_the_start(tmp_path, values, named):
 
 
 NONSENSE = {
-    "SYNC_WORKERS": "many", "SYNC_SLICE_SECONDS": "-1", "AUDIT_RETENTION_DAYS": "3", "Q_WORKERS": "9" * 20,
-    "DATABASE_URL": "mongo://user:hunter2@host/name", "BROKER_URL": "amqp://user:hunter2@host", "TIME_ZONE": "Mars",
-}  # fmt: skip
+    "SYNC_WORKERS": "many",
+    "SYNC_SLICE_SECONDS": "-1",
+    "AUDIT_RETENTION_DAYS": "3",
+    "Q_WORKERS": "9" * 20,
+    "DATABASE_URL": "mongo://user:hunter2@host/name",
+    "BROKER_URL": "amqp://user:hunter2@host",
+    "TIME_ZONE": "Mars",
+}
 
 
 @pytest.mark.parametrize("name", NONSENSE)
 def test_nonsense_is_told_by_its_name_and_not_quoted(tmp_path, name):
     done = start(tmp_path, ["manage.py", "check"], {**GOOD, name: NONSENSE[name]})
     (line,) = done.stderr.splitlines()
-    assert done.returncode and line.startswith(f"Meishi Bridge cannot start: {name} must be") and "hunter2" not in line
+    assert (
+        done.returncode
+        and line.startswith(f"Meishi Bridge cannot start: {name} must be")
+        and "hunter2" not in line
+    )
 
 
 def test_what_is_left_blank_has_its_default(tmp_path):

@@ -19,7 +19,11 @@ from tests.core import rows
 from tests.core.rows import fernet_keys
 
 pytestmark = pytest.mark.django_db
-OLD, NEW, OTHER = "the-old-key-of-32-characters-or-more", "the-new-key-of-32-characters-or-more", "another-key-of-32-characters-or-more"
+OLD, NEW, OTHER = (
+    "the-old-key-of-32-characters-or-more",
+    "the-new-key-of-32-characters-or-more",
+    "another-key-of-32-characters-or-more",
+)
 
 
 def tokens() -> list[bytes]:
@@ -59,7 +63,9 @@ def test_the_same_secret_is_never_the_same_token(acme, one):
 
 
 @pytest.mark.parametrize(
-    "value", [{}, {"api_key": ""}, {"api_key": "x" * 5000}, {"a": {"b": [1, None, "漢"]}}], ids=["nothing", "blank", "long", "nested"]
+    "value",
+    [{}, {"api_key": ""}, {"api_key": "x" * 5000}, {"a": {"b": [1, None, "漢"]}}],
+    ids=["nothing", "blank", "long", "nested"],
 )
 def test_a_value_comes_back_as_it_went(acme, one, value):
     with in_account(acme):
@@ -70,18 +76,32 @@ def test_a_value_comes_back_as_it_went(acme, one, value):
 
 def test_many_rows_are_encrypted_too(acme, one):
     with in_account(acme):
-        second = Connection(account=acme, slug="second", system="hubspot", credentials={"access_token": "second-secret"})
+        second = Connection(
+            account=acme,
+            slug="second",
+            system="hubspot",
+            credentials={"access_token": "second-secret"},
+        )
         Connection.objects.bulk_create([second])
-        one.credentials, second.credentials = {"access_token": "first-changed"}, {"access_token": "second-changed"}
+        one.credentials, second.credentials = (
+            {"access_token": "first-changed"},
+            {"access_token": "second-changed"},
+        )
         Connection.objects.bulk_update([one, second], ["credentials"])
-    assert secrets() == ["first-changed", "second-changed"] and all(token.startswith(b"gAAAA") for token in tokens())
+    assert secrets() == ["first-changed", "second-changed"] and all(
+        token.startswith(b"gAAAA") for token in tokens()
+    )
 
 
-@pytest.mark.parametrize("expression", [Lower(Value("PLAIN")), Value("plain")], ids=["a function", "a plain value"])
+@pytest.mark.parametrize(
+    "expression", [Lower(Value("PLAIN")), Value("plain")], ids=["a function", "a plain value"]
+)
 def test_the_database_never_computes_one(acme, one, expression):
     """It would be stored as it is."""
     with in_account(acme), pytest.raises(TypeError):
-        Connection.objects.create(account=acme, slug="second", system="hubspot", credentials=expression)
+        Connection.objects.create(
+            account=acme, slug="second", system="hubspot", credentials=expression
+        )
 
 
 @pytest.mark.parametrize("lookup", ["exact", "startswith", "contains", "in", "gt"])
@@ -97,7 +117,11 @@ def test_under_a_lost_key_rows_are_read_and_their_secret_is_not(acme, one):
     with fernet_keys(OTHER), in_account(acme):
         found = Connection.objects.get()
         assert (found.slug, found.hint) == ("hubspot", "****0001")
-        for use in (lambda: found.secret, lambda: found.credentials["access_token"], found.credentials.items):
+        for use in (
+            lambda: found.secret,
+            lambda: found.credentials["access_token"],
+            found.credentials.items,
+        ):
             with pytest.raises(InvalidToken):
                 use()
 
@@ -147,7 +171,9 @@ def test_with_one_key_that_is_not_the_one_rotation_says_so(one):
 
 
 def test_rotation_keeps_what_was_written_meanwhile(acme, one, monkeypatch):
-    """A worker, or a person with a new key, stores another secret between the reading and the writing."""
+    """A worker, or a person with a new key, stores another secret between the reading and the
+    writing.
+    """
     with fernet_keys(NEW, OLD):
         fernet = Connection._meta.get_field("credentials").fernet
         rotated = type(fernet).rotate
@@ -176,7 +202,14 @@ def test_rotation_stops_at_a_token_of_an_unknown_key_and_says_so(acme, one):
 
 
 @pytest.mark.parametrize(
-    ("secret", "shown"), [("pat-invented-0001", "****0001"), ("123456789012", "****9012"), ("12345678901", "****"), ("key", "****"), ("", "****")]
+    ("secret", "shown"),
+    [
+        ("pat-invented-0001", "****0001"),
+        ("123456789012", "****9012"),
+        ("12345678901", "****"),
+        ("key", "****"),
+        ("", "****"),
+    ],
 )
 def test_a_mask_shows_the_end_of_a_long_secret_and_nothing_of_a_short_one(secret, shown):
     assert mask_secret(secret) == shown

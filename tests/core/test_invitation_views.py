@@ -1,4 +1,6 @@
-"""The page behind the link: what it tells whom, who gets in by it, and that looking changes nothing."""
+"""The page behind the link: what it tells whom, who gets in by it, and that looking changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,11 @@ from tests.core import rows
 
 pytestmark = pytest.mark.django_db
 GUEST = "guest@example.jp"
-TYPED = {"username": "guest", "password1": "three blind carps swim", "password2": "three blind carps swim"}
+TYPED = {
+    "username": "guest",
+    "password1": "three blind carps swim",
+    "password2": "three blind carps swim",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +83,9 @@ def field(response, name: str) -> str:
 
 
 def memberships(account) -> dict[str, str]:
-    return dict(account.memberships.exclude(user__username="aiko").values_list("user__username", "role"))
+    return dict(
+        account.memberships.exclude(user__username="aiko").values_list("user__username", "role")
+    )
 
 
 def told(response) -> list[str]:
@@ -89,14 +97,23 @@ def told(response) -> list[str]:
 
 def test_the_page_says_who_invites_where_and_as_what(url):
     response = Client().get(url)
-    assert response.status_code == 200 and "aiko invites you to become a member of Acme KK in Meishi Bridge. Your role: Editor." in words(response)
+    assert (
+        response.status_code == 200
+        and "aiko invites you to become a member of Acme KK in Meishi Bridge. Your role: Editor."
+        in words(response)
+    )
 
 
 def test_looking_changes_nothing(acme, url, guest):
     before = list(Invitation.objects.values())
     for client in (Client(), signed_in(guest)):
         assert client.get(url).status_code == client.head(url).status_code == 200
-        assert client.put(url).status_code == client.delete(url).status_code == client.options(url).status_code == 405
+        assert (
+            client.put(url).status_code
+            == client.delete(url).status_code
+            == client.options(url).status_code
+            == 405
+        )
     assert list(Invitation.objects.values()) == before and memberships(acme) == {}
 
 
@@ -116,7 +133,9 @@ PAGES = {
     "somebody else": lambda url, guest: signed_in(User.objects.create_user("ben")).get(url),
     "a member": lambda url, guest: signed_in(User.objects.get(username="aiko")).get(url),
     "unknown": lambda url, guest: Client().get("/invitation/none/"),
-    "expired": lambda url, guest: (Invitation.objects.update(expires_at=timezone.now()), Client())[1].get(url),
+    "expired": lambda url, guest: (Invitation.objects.update(expires_at=timezone.now()), Client())[
+        1
+    ].get(url),
     "joined": lambda url, guest: Client().post(url, TYPED),
 }
 
@@ -124,11 +143,22 @@ PAGES = {
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_keeps_its_address_to_itself_and_can_be_read_by_all(url, name):
     response = PAGES[name](url, lambda: User.objects.create_user("guest", GUEST))
-    assert (response["Cache-Control"], response["Referrer-Policy"], response["X-Frame-Options"]) == ("no-store", "same-origin", "DENY")
+    assert (
+        response["Cache-Control"],
+        response["Referrer-Policy"],
+        response["X-Frame-Options"],
+    ) == ("no-store", "same-origin", "DENY")
     if name != "joined":
         page = text(response)
-        assert page.count("<h1>") == 1 and '<html lang="en"' in page and 'name="viewport"' in page and "prefers-color-scheme: dark" in page
-        assert set(re.findall(r'<input type="(?!hidden)[^>]* id="(\w+)"', page)) == set(re.findall(r'<label for="(\w+)"', page))
+        assert (
+            page.count("<h1>") == 1
+            and '<html lang="en"' in page
+            and 'name="viewport"' in page
+            and "prefers-color-scheme: dark" in page
+        )
+        assert set(re.findall(r'<input type="(?!hidden)[^>]* id="(\w+)"', page)) == set(
+            re.findall(r'<label for="(\w+)"', page)
+        )
         assert not re.search(r'(src|href)="(https?:)?//', page), "nothing from elsewhere"
         assert len(re.findall(r"<title>[^<]+ – Meishi Bridge</title>", page)) == 1
 
@@ -139,7 +169,11 @@ def test_every_page_keeps_its_address_to_itself_and_can_be_read_by_all(url, name
 def test_an_unknown_token_says_nothing_and_what_to_do(url):
     for wrong in ("none", "x" * 3000, "%00", "鍵", Invitation.objects.get().token_digest):
         response = Client().get(f"/invitation/{wrong}/")
-        assert response.status_code == 404 and "ask whoever invited you" in words(response) and "Acme" not in words(response)
+        assert (
+            response.status_code == 404
+            and "ask whoever invited you" in words(response)
+            and "Acme" not in words(response)
+        )
 
 
 def used(token):
@@ -205,11 +239,21 @@ def test_the_answer_costs_the_same_whatever_the_token(url, django_assert_num_que
 
 def test_somebody_new_makes_a_user_and_is_in(acme, url):
     client = Client()
-    response = client.post(url, TYPED | {"email": "other@example.jp", "is_superuser": "on", "next": "https://example.com/"})
+    response = client.post(
+        url,
+        TYPED | {"email": "other@example.jp", "is_superuser": "on", "next": "https://example.com/"},
+    )
     user = User.objects.get(username="guest")
     assert (response.status_code, response.url) == (302, "/admin/")
-    assert (user.email, user.is_staff, user.is_superuser, user.is_active) == (GUEST, True, False, True) and user.check_password(TYPED["password1"])
-    assert memberships(acme) == {"guest": "editor"} and client.session["_auth_user_id"] == str(user.pk)
+    assert (user.email, user.is_staff, user.is_superuser, user.is_active) == (
+        GUEST,
+        True,
+        False,
+        True,
+    ) and user.check_password(TYPED["password1"])
+    assert memberships(acme) == {"guest": "editor"} and client.session["_auth_user_id"] == str(
+        user.pk
+    )
     assert told(response) == ["Welcome: you are now a member of Acme KK, as Editor."]
     assert client.get("/admin/").status_code == 200
 
@@ -220,13 +264,19 @@ def test_the_history_says_who_came(acme, url):
 
 
 WRONG = {
-    "nothing": ({"username": "", "password1": "", "password2": ""}, {"username", "password1", "password2"}),
+    "nothing": (
+        {"username": "", "password1": "", "password2": ""},
+        {"username", "password1", "password2"},
+    ),
     "a name that is taken": ({"username": "AIKO"}, {"username"}),
     "a name with blanks": ({"username": "a guest"}, {"username"}),
     "somebody's address for a name": ({"username": "ceo@example.jp"}, {"username"}),
     "the same in wide letters": ({"username": "ceo＠example.jp"}, {"username"}),
     "a short password": ({"password1": "short", "password2": "short"}, {"password2"}),
-    "a common password": ({"password1": "1qaz2wsx3edc", "password2": "1qaz2wsx3edc"}, {"password2"}),
+    "a common password": (
+        {"password1": "1qaz2wsx3edc", "password2": "1qaz2wsx3edc"},
+        {"password2"},
+    ),
     "two passwords": ({"password2": "four blind carps swim"}, {"password2"}),
 }
 
@@ -236,11 +286,17 @@ def test_what_is_wrong_is_marked_and_what_was_typed_stays(acme, url, typed, fiel
     client, sent = Client(), {**TYPED, **typed}
     response = client.post(url, sent)
     assert response.status_code == 200 and response.context["form"].errors.keys() == fields
-    assert 'role="alert"' in text(response) and all('aria-invalid="true"' in field(response, name) for name in fields)
+    assert 'role="alert"' in text(response) and all(
+        'aria-invalid="true"' in field(response, name) for name in fields
+    )
     for name in ("password1", "password2"):
         assert "value=" not in field(response, name)
     assert not sent["username"] or 'value="' in field(response, "username")
-    assert memberships(acme) == {} and User.objects.count() == 1 and "_auth_user_id" not in client.session
+    assert (
+        memberships(acme) == {}
+        and User.objects.count() == 1
+        and "_auth_user_id" not in client.session
+    )
     assert Invitation.objects.get().is_open
 
 
@@ -262,7 +318,11 @@ def test_a_form_sent_twice_makes_one_user(acme, url, monkeypatch):
     monkeypatch.setattr(invitation_views, "enrol_user", enrol)
     client = Client()
     second = client.post(url, TYPED)
-    assert first[1].status_code == 302 and second.status_code == 410 and "If that was you, sign in" in words(second)
+    assert (
+        first[1].status_code == 302
+        and second.status_code == 410
+        and "If that was you, sign in" in words(second)
+    )
     assert memberships(acme) == {"guest": "editor"} and "_auth_user_id" not in client.session
 
 
@@ -291,7 +351,9 @@ def test_another_site_s_page_accepts_nothing(acme, url, guest):
 def test_passwords_are_kept_out_of_error_reports(url, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        invitation_views.InvitationView, "sign_up", lambda self, request: seen.append(request.sensitive_post_parameters) or self.closed()
+        invitation_views.InvitationView,
+        "sign_up",
+        lambda self, request: seen.append(request.sensitive_post_parameters) or self.closed(),
     )
     Client().post(url, TYPED)
     assert seen == [("password1", "password2")]
@@ -320,15 +382,25 @@ def test_who_signs_in_comes_back_and_joins(acme, aiko, staff):
     back = client.post(login, {"username": "guest", "password": PASSWORD, "next": url})
     assert back.url == url and "You are signed in as guest." in words(client.get(url))
     response = client.post(url, {"as": "guest"})
-    assert response.url == "/admin/" and memberships(acme) == {"guest": "editor"} and client.get("/admin/").status_code == 200
+    assert (
+        response.url == "/admin/"
+        and memberships(acme) == {"guest": "editor"}
+        and client.get("/admin/").status_code == 200
+    )
 
 
 def test_joining_is_one_press(acme, url, guest):
     client = signed_in(guest)
     page = client.get(url)
-    assert text(page).count("<form") == 1 and "Join Acme KK" in words(page) and "sent to" not in words(page)
+    assert (
+        text(page).count("<form") == 1
+        and "Join Acme KK" in words(page)
+        and "sent to" not in words(page)
+    )
     response = client.post(url, {"as": "guest", "next": "https://example.com/", "role": "owner"})
-    assert response.url == "/admin/" and told(response) == ["Welcome: you are now a member of Acme KK, as Editor."]
+    assert response.url == "/admin/" and told(response) == [
+        "Welcome: you are now a member of Acme KK, as Editor."
+    ]
     assert memberships(acme) == {"guest": "editor"}
 
 
@@ -353,13 +425,18 @@ def test_somebody_else_is_told_so_and_may_accept(acme, url, email):
 def test_who_was_not_told_accepts_nothing(acme, url, sent):
     """In another tab somebody else signed in while the page was open."""
     response = signed_in(User.objects.create_user("ben", is_staff=True)).post(url, sent)
-    assert response.status_code == 200 and "You are signed in as ben; the invitation was sent to" in words(response)
+    assert (
+        response.status_code == 200
+        and "You are signed in as ben; the invitation was sent to" in words(response)
+    )
     assert memberships(acme) == {} and not User.objects.filter(username="guest").exists()
 
 
 def test_somebody_else_may_sign_out_and_comes_back(acme, url, guest):
     client = signed_in(User.objects.create_user("ben", is_staff=True))
-    action, back = re.findall(r'action="([^"]+)">.*?name="next" value="([^"]+)"', text(client.get(url)), re.DOTALL)[0]
+    action, back = re.findall(
+        r'action="([^"]+)">.*?name="next" value="([^"]+)"', text(client.get(url)), re.DOTALL
+    )[0]
     response = client.post(action, {"next": back})
     assert response.url == url and "sign in" in words(client.get(url))
 
@@ -367,14 +444,20 @@ def test_somebody_else_may_sign_out_and_comes_back(acme, url, guest):
 def test_a_member_is_told_so_and_leaves_it_open(acme, url, aiko):
     client = signed_in(aiko)
     for response in (client.get(url), client.post(url, {"as": "aiko"})):
-        assert response.status_code == 200 and "You are signed in as aiko, who is a member of Acme KK already, as Owner." in words(response)
+        assert (
+            response.status_code == 200
+            and "You are signed in as aiko, who is a member of Acme KK already, as Owner."
+            in words(response)
+        )
         assert 'name="as"' not in text(response)
     assert Invitation.objects.get().is_open and Membership.objects.get(user=aiko).role == "owner"
 
 
 def test_a_token_accepted_meanwhile_is_told(acme, url, token, guest, monkeypatch):
     """Between the page's look and the press of its button."""
-    monkeypatch.setattr(invitation_views, "accept_invitation", lambda *args: (used(token), accept_invitation(*args)))
+    monkeypatch.setattr(
+        invitation_views, "accept_invitation", lambda *args: (used(token), accept_invitation(*args))
+    )
     response = signed_in(guest).post(url, {"as": "guest"})
     assert response.status_code == 410 and memberships(acme) == {"first": "editor"}
 
@@ -398,4 +481,6 @@ def test_no_log_names_an_open_token(url, token, caplog):
 
 def test_a_week_is_said_in_a_time_zone(url):
     until = timezone.localtime(timezone.now() + timedelta(days=7))
-    assert f"open until {until:%Y-%m-%d}" in words(Client().get(url)) and "JST" in words(Client().get(url))
+    assert f"open until {until:%Y-%m-%d}" in words(Client().get(url)) and "JST" in words(
+        Client().get(url)
+    )

@@ -1,4 +1,6 @@
-"""Invitations: one open one an address, a token that is stored nowhere, and one membership whoever comes how often."""
+"""Invitations: one open one an address, a token that is stored nowhere, and one membership whoever
+comes how often.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,12 @@ def everything() -> str:
 
 def test_an_invitation_is_open_for_a_week(acme, aiko):
     invitation, token = make_invitation(acme, GUEST, Role.EDITOR, aiko)
-    assert (invitation.account, invitation.email, invitation.role, invitation.invited_by) == (acme, GUEST, "editor", "aiko")
+    assert (invitation.account, invitation.email, invitation.role, invitation.invited_by) == (
+        acme,
+        GUEST,
+        "editor",
+        "aiko",
+    )
     assert invitation.is_open and invitation.token_digest == digest_token(token)
     assert timedelta(days=6) < invitation.expires_at - timezone.now() < timedelta(days=8)
 
@@ -77,10 +84,15 @@ def test_an_address_is_the_same_however_it_is_typed(acme, aiko):
 
 def test_a_second_invitation_takes_the_place_of_the_first(acme, aiko, dan):
     first, old = make_invitation(acme, GUEST, Role.OWNER, aiko)
-    Invitation.objects.update(expires_at=timezone.now(), created_at=timezone.now() - timedelta(days=9))
+    Invitation.objects.update(
+        expires_at=timezone.now(), created_at=timezone.now() - timedelta(days=9)
+    )
     second, new = make_invitation(acme, GUEST, Role.VIEWER, member("emi", acme))
     assert Invitation.objects.count() == 1 and second.pk == first.pk and second.is_open
-    assert (second.role, second.invited_by) == ("viewer", "emi") and second.created_at > first.created_at - timedelta(minutes=1)
+    assert (second.role, second.invited_by) == (
+        "viewer",
+        "emi",
+    ) and second.created_at > first.created_at - timedelta(minutes=1)
     with pytest.raises(InvitationClosed):
         accept_invitation(old, dan)
     assert accept_invitation(new, dan).role == "viewer"
@@ -109,7 +121,10 @@ def test_a_member_of_another_account_is(acme, aiko):
 
 def test_who_has_a_user_can_sign_in_to_accept(acme, aiko, dan):
     gone = User.objects.create_user("gone", "gone@example.jp", is_active=False)
-    make_invitation(acme, GUEST.upper(), Role.VIEWER, aiko), make_invitation(acme, gone.email, Role.VIEWER, aiko)
+    (
+        make_invitation(acme, GUEST.upper(), Role.VIEWER, aiko),
+        make_invitation(acme, gone.email, Role.VIEWER, aiko),
+    )
     dan.refresh_from_db(), gone.refresh_from_db()
     assert dan.is_staff and not gone.is_staff
 
@@ -143,12 +158,26 @@ def test_the_mail_says_who_invites_where_and_gives_the_link(acme, aiko):
     invitation, token = make_invitation(acme, GUEST, Role.AUDITOR, aiko)
     assert send_invitation(invitation, f"https://bridge.example.com/invitation/{token}/")
     (sent,) = mail.outbox
-    assert sent.to == [GUEST] and sent.subject == "aiko invites you to R&D <Acme> Bcc: all@example.jp"
+    assert (
+        sent.to == [GUEST] and sent.subject == "aiko invites you to R&D <Acme> Bcc: all@example.jp"
+    )
     assert f"\n\nhttps://bridge.example.com/invitation/{token}/\n\n" in sent.body
-    assert "aiko invites you to R&D <Acme> Bcc: all@example.jp in Meishi Bridge, as Auditor." in sent.body and sent.message()["Bcc"] is None
+    assert (
+        "aiko invites you to R&D <Acme> Bcc: all@example.jp in Meishi Bridge, as Auditor."
+        in sent.body
+        and sent.message()["Bcc"] is None
+    )
 
 
-@pytest.mark.parametrize("error", [smtplib.SMTPRecipientsRefused({GUEST: (550, b"no")}), ConnectionRefusedError(), TimeoutError(), ValueError("?")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        smtplib.SMTPRecipientsRefused({GUEST: (550, b"no")}),
+        ConnectionRefusedError(),
+        TimeoutError(),
+        ValueError("?"),
+    ],
+)
 def test_a_mail_host_that_fails_is_no_failure_of_ours(acme, aiko, monkeypatch, caplog, error):
     invitation, token = make_invitation(acme, GUEST, Role.VIEWER, aiko)
 
@@ -158,8 +187,12 @@ def test_a_mail_host_that_fails_is_no_failure_of_ours(acme, aiko, monkeypatch, c
 
     monkeypatch.setattr(invitations, "send_mail", fail)
     with capture_logs() as said:
-        assert send_invitation(invitation, f"https://bridge.example.com/invitation/{token}/") is False
-    assert [(line["event"], line["error"]) for line in said] == [("invitation_not_sent", type(error).__name__)]
+        assert (
+            send_invitation(invitation, f"https://bridge.example.com/invitation/{token}/") is False
+        )
+    assert [(line["event"], line["error"]) for line in said] == [
+        ("invitation_not_sent", type(error).__name__)
+    ]
     assert token not in str(said) + caplog.text
 
 
@@ -180,9 +213,16 @@ def test_without_a_mail_host_no_mail_is_said_to_be_sent(acme, aiko, settings):
 
 def test_who_accepts_is_a_member(acme, aiko, dan):
     invitation, token = make_invitation(acme, GUEST, Role.OPERATOR, aiko)
-    assert accept_invitation(token, dan) == Membership.objects.get(user=dan, account=acme, role="operator")
+    assert accept_invitation(token, dan) == Membership.objects.get(
+        user=dan, account=acme, role="operator"
+    )
     invitation.refresh_from_db(), dan.refresh_from_db()
-    assert invitation.accepted_by == "dan" and invitation.accepted_at and not invitation.is_open and dan.is_staff
+    assert (
+        invitation.accepted_by == "dan"
+        and invitation.accepted_at
+        and not invitation.is_open
+        and dan.is_staff
+    )
 
 
 def test_the_history_says_who_came_in_and_who_asked_them(acme, aiko, dan):
@@ -253,12 +293,16 @@ def test_an_owner_who_goes_has_no_way_back(acme, aiko, dan, how):
     with pytest.raises(InvitationClosed):
         accept_invitation(token, dan)
     assert not dan.memberships.exists()
-    assert accept_invitation(renew_invitation(invitation, aiko), dan).role == "owner", "sent again it is the invitation of who sends it"
+    assert accept_invitation(renew_invitation(invitation, aiko), dan).role == "owner", (
+        "sent again it is the invitation of who sends it"
+    )
     assert Membership.history.get(user_id=dan.pk).history_change_reason == "Invited by aiko."
 
 
 def test_the_platform_s_people_may_invite(acme, dan):
-    assert accept_invitation(make_invitation(acme, GUEST, Role.VIEWER, User.objects.create_superuser("root"))[1], dan)
+    assert accept_invitation(
+        make_invitation(acme, GUEST, Role.VIEWER, User.objects.create_superuser("root"))[1], dan
+    )
 
 
 def test_who_came_in_by_one_link_has_no_other(acme, aiko, dan):
@@ -271,29 +315,32 @@ def test_who_came_in_by_one_link_has_no_other(acme, aiko, dan):
 
 RACE = """
 import json, sys, threading
-from core.invitations import Closed, accept, invite
+from core.invitations import InvitationClosed, accept_invitation, make_invitation
 from core.models import Account, Invitation, Membership, User
 from django.db import connections
 account = Account.objects.create(slug="acme", name="Acme")
 aiko = User.objects.create_superuser("aiko")
 users = [User.objects.create_user(f"u{n}") for n in range(4)]
 how, done, start = sys.argv[1], [], threading.Barrier(4)
-tokens = [invite(account, f"{n if how == 'one user' else 0}@example.jp", "viewer", aiko)[1] for n in range(4 if how == 'one user' else 1)] * 4
+one_user = how == "one user"
+addresses = [f"{n if one_user else 0}@example.jp" for n in range(4 if one_user else 1)]
+tokens = [make_invitation(account, address, "viewer", aiko)[1] for address in addresses] * 4
 def race(n):
     start.wait()
     try:
         if how == "inviting":
-            invite(account, "new@example.jp", "viewer", aiko)
+            make_invitation(account, "new@example.jp", "viewer", aiko)
         else:
-            accept(tokens[n], users[0] if how == "one user" else users[n])
+            accept_invitation(tokens[n], users[0] if how == "one user" else users[n])
         done.append("done")
-    except Closed:
+    except InvitationClosed:
         done.append("closed")
     connections.close_all()
 threads = [threading.Thread(target=race, args=[n]) for n in range(4)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
-print(json.dumps([sorted(done), Membership.objects.count(), Invitation.objects.filter(email="new@example.jp").count()]))
+invited = Invitation.objects.filter(email="new@example.jp").count()
+print(json.dumps([sorted(done), Membership.objects.count(), invited]))
 """
 
 
@@ -306,7 +353,15 @@ print(json.dumps([sorted(done), Membership.objects.count(), Invitation.objects.f
     ],
 )
 def test_of_many_at_once_one_counts(product, how, came):
-    done = subprocess.run([*product.script(RACE), how], cwd=ROOT, env=product.environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*product.script(RACE), how],
+        cwd=ROOT,
+        env=product.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == came, done.stderr
 
@@ -315,7 +370,10 @@ def test_of_many_at_once_one_counts(product, how, came):
 
 SHOWN = """
 from django.conf import settings
-names = ("EMAIL_BACKEND", "EMAIL_HOST", "EMAIL_PORT", "EMAIL_HOST_PASSWORD", "EMAIL_USE_TLS", "DEFAULT_FROM_EMAIL")
+names = (
+    "EMAIL_BACKEND", "EMAIL_HOST", "EMAIL_PORT", "EMAIL_HOST_PASSWORD", "EMAIL_USE_TLS",
+    "DEFAULT_FROM_EMAIL",
+)
 print([getattr(settings, name) for name in names])
 """
 BACKENDS = "django.core.mail.backends"
@@ -327,11 +385,21 @@ URL = "smtp+tls://bridge:p%40ss@mail.example.com:587"
     ("environment", "shown"),
     [
         ({}, [f"{BACKENDS}.dummy.EmailBackend", None, None, None, False, FROM]),
-        ({"EMAIL_URL": "", "DEFAULT_FROM_EMAIL": ""}, [f"{BACKENDS}.dummy.EmailBackend", None, None, None, False, FROM]),
+        (
+            {"EMAIL_URL": "", "DEFAULT_FROM_EMAIL": ""},
+            [f"{BACKENDS}.dummy.EmailBackend", None, None, None, False, FROM],
+        ),
         ({"DEBUG": "1"}, [f"{BACKENDS}.console.EmailBackend", None, None, None, False, FROM]),
         (
             {"EMAIL_URL": URL, "DEFAULT_FROM_EMAIL": "us@example.com"},
-            [f"{BACKENDS}.smtp.EmailBackend", "mail.example.com", 587, "p@ss", True, "us@example.com"],
+            [
+                f"{BACKENDS}.smtp.EmailBackend",
+                "mail.example.com",
+                587,
+                "p@ss",
+                True,
+                "us@example.com",
+            ],
         ),
     ],
     ids=["unset", "blank", "development", "a host"],
@@ -339,13 +407,35 @@ URL = "smtp+tls://bridge:p%40ss@mail.example.com:587"
 def test_the_mail_host_comes_from_the_environment(tmp_path, environment, shown):
     product = Product(tmp_path, empty=True)
     environment = {**product.environment, **GOOD, **environment}
-    done = subprocess.run(product.script(SHOWN), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        product.script(SHOWN),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     assert done.stdout.strip() == str(shown), done.stderr
 
 
-@pytest.mark.parametrize("url", ["gopher://user:hunter2@host", "hunter2", "smtp://user:hunter2@host:port"])
+@pytest.mark.parametrize(
+    "url", ["gopher://user:hunter2@host", "hunter2", "smtp://user:hunter2@host:port"]
+)
 def test_a_mail_host_that_is_none_is_told_and_not_quoted(tmp_path, url):
     environment = {**Product(tmp_path, empty=True).environment, **GOOD, "EMAIL_URL": url}
-    done = subprocess.run([sys.executable, "manage.py", "check"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     (line,) = done.stderr.splitlines()
-    assert done.returncode and line.startswith("Meishi Bridge cannot start: EMAIL_URL must be") and "hunter2" not in line
+    assert (
+        done.returncode
+        and line.startswith("Meishi Bridge cannot start: EMAIL_URL must be")
+        and "hunter2" not in line
+    )

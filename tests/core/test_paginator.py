@@ -1,4 +1,6 @@
-"""Pages of long lists: counted so far only, and put together from the accounts' own indexes without losing a row."""
+"""Pages of long lists: counted so far only, and put together from the accounts' own indexes without
+losing a row.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def tags(account: Account, n: int, slug: str = "sansan", **values: object) -> No
 
 @pytest.fixture
 def platform():
-    """Three accounts, one of them without a tag; Acme has two connections, of which the second is the first by name."""
+    """Three accounts, one of them without a tag; Acme has two connections, of which the second is
+    the first by name.
+    """
     acme, birch, _ = rows.account("acme"), rows.account("birch"), rows.account("cedar")
     tags(acme, 25, "zeta"), tags(birch, 14), tags(acme, 12, "alpha")
     with all_accounts():
@@ -77,12 +81,16 @@ def test_so_they_are_for_one_account(platform, order):
     acme, _ = platform
     with in_account(acme):
         whole = Tag.objects.order_by(*order)
-        assert [pk for page in pages(CappedPaginator(whole, 7)) for pk in page] == [tag.pk for tag in whole]
+        assert [pk for page in pages(CappedPaginator(whole, 7)) for pk in page] == [
+            tag.pk for tag in whole
+        ]
 
 
 def test_a_filter_holds_on_every_page(platform):
     some = Tag.objects.filter(type="public").order_by("-id")
-    assert sorted(pk for page in pages(CappedPaginator(some, 4)) for pk in page) == sorted(some.values_list("pk", flat=True))
+    assert sorted(pk for page in pages(CappedPaginator(some, 4)) for pk in page) == sorted(
+        some.values_list("pk", flat=True)
+    )
 
 
 def test_the_accounts_that_a_filter_names_are_the_only_ones_read(platform):
@@ -92,7 +100,9 @@ def test_the_accounts_that_a_filter_names_are_the_only_ones_read(platform):
 
 
 def test_what_a_row_needs_from_elsewhere_comes_with_the_page(platform):
-    page = CappedPaginator(Tag.objects.order_by("-id").select_related("account", "connection"), 10).page(1)
+    page = CappedPaginator(
+        Tag.objects.order_by("-id").select_related("account", "connection"), 10
+    ).page(1)
     found = list(page.object_list)
     with CaptureQueriesContext(database) as queries:
         assert all(tag.account.slug and tag.connection.slug for tag in found)
@@ -118,10 +128,17 @@ def test_a_list_of_just_as_many_is_whole(platform, monkeypatch, cap, capped):
 
 def test_an_empty_list_has_one_empty_page(platform):
     found = CappedPaginator(Tag.objects.filter(name="nobody").order_by("-id"), 10)
-    assert (found.count, found.num_pages, found.capped, list(found.page(1).object_list)) == (0, 1, False, [])
+    assert (found.count, found.num_pages, found.capped, list(found.page(1).object_list)) == (
+        0,
+        1,
+        False,
+        [],
+    )
 
 
-@pytest.mark.parametrize(("number", "error"), [(0, EmptyPage), (-1, EmptyPage), (7, EmptyPage), ("x", PageNotAnInteger)])
+@pytest.mark.parametrize(
+    ("number", "error"), [(0, EmptyPage), (-1, EmptyPage), (7, EmptyPage), ("x", PageNotAnInteger)]
+)
 def test_a_page_that_is_not_there_is_none(platform, number, error):
     with pytest.raises(error):
         CappedPaginator(Tag.objects.order_by("-id"), 10).page(number)
@@ -129,7 +146,9 @@ def test_a_page_that_is_not_there_is_none(platform, number, error):
 
 def test_what_is_not_of_an_account_is_paged_too(platform):
     whole = Account.objects.order_by("-slug")
-    assert [pk for page in pages(CappedPaginator(whole, 2)) for pk in page] == [one.pk for one in whole]
+    assert [pk for page in pages(CappedPaginator(whole, 2)) for pk in page] == [
+        one.pk for one in whole
+    ]
 
 
 # Which accounts
@@ -137,7 +156,9 @@ def test_what_is_not_of_an_account_is_paged_too(platform):
 
 def test_the_scope_says_which_accounts(platform):
     acme, _ = platform
-    assert sorted(list_accounts_in_scope(Tag.objects.all())) == sorted(Account.objects.values_list("pk", flat=True))
+    assert sorted(list_accounts_in_scope(Tag.objects.all())) == sorted(
+        Account.objects.values_list("pk", flat=True)
+    )
     assert list_accounts_in_scope(Account.objects.all()) == list_accounts_in_scope([1, 2]) == []
     with in_account(acme):
         assert list_accounts_in_scope(Tag.objects.all()) == [acme.pk]
@@ -147,4 +168,6 @@ def test_of_very_many_accounts_the_list_is_read_as_one(platform, monkeypatch):
     monkeypatch.setattr(paginator, "MOST_ACCOUNTS_APART", 2)
     assert list_accounts_in_scope(Tag.objects.all()) == []
     whole = Tag.objects.order_by("-id")
-    assert [pk for page in pages(CappedPaginator(whole, 7)) for pk in page] == [tag.pk for tag in whole]
+    assert [pk for page in pages(CappedPaginator(whole, 7)) for pk in page] == [
+        tag.pk for tag in whole
+    ]

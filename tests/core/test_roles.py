@@ -112,10 +112,15 @@ def test_an_action_that_is_none_is_nobody_s(acme):
 def test_roles_are_read_once_a_request(acme, django_assert_num_queries):
     aiko = User.objects.get(pk=member("aiko", acme).pk)
     with django_assert_num_queries(1):
-        assert read_roles(aiko) == {acme.pk: "owner"} and may(aiko, acme.pk, OWN) and may(aiko, None, VIEW)
+        assert (
+            read_roles(aiko) == {acme.pk: "owner"}
+            and may(aiko, acme.pk, OWN)
+            and may(aiko, None, VIEW)
+        )
 
 
-# Which right each page and each action asks for. Everything below is asked by every role, and by the platform's staff.
+# Which right each page and each action asks for. Everything below is asked by every role, and by
+# the platform's staff.
 
 STAFF = "the platform's staff"
 
@@ -141,7 +146,9 @@ def on(row: str, button: str) -> Any:
 
 
 def named(name: str, row: str = "", **query: Any) -> Any:
-    return lambda own: reverse(f"admin:{name}", args=[getattr(own, row).pk] if row else [], query=query or None)
+    return lambda own: reverse(
+        f"admin:{name}", args=[getattr(own, row).pk] if row else [], query=query or None
+    )
 
 
 READS = {
@@ -150,10 +157,16 @@ READS = {
         f"list of {model._meta.verbose_name_plural}": (VIEW, lists(model))
         for model in (Account, AuditEntry, Connection, Link, Record, SyncRule, SyncRun, Tag)
     },
-    **{f"a {row}": (VIEW, of(row, "change")) for row in ("account", "sansan", "rule", "run", "record", "link", "entry")},
+    **{
+        f"a {row}": (VIEW, of(row, "change"))
+        for row in ("account", "sansan", "rule", "run", "record", "link", "entry")
+    },
     "progress of a run": (VIEW, of("run", "progress")),
     "health of a rule": (VIEW, named("integration_health", "rule")),
-    "health of a rule by reason": (VIEW, named("integration_health", "rule", stand="failing", reason="email_taken")),
+    "health of a rule by reason": (
+        VIEW,
+        named("integration_health", "rule", stand="failing", reason="email_taken"),
+    ),
     "audit log as a file": (EXPORT, named("integration_auditentry_export")),
     "history of the configuration": (HISTORY_RIGHT, named("integration_history")),
     "history of one rule": (HISTORY_RIGHT, named("integration_history", kind="rule", id=1)),
@@ -161,8 +174,22 @@ READS = {
     "who did what to a connection": (HISTORY_RIGHT, of("sansan", "history")),
     "who did what to an account": (HISTORY_RIGHT, of("account", "history")),
     "set-up": (EDIT, named("integration_setup")),
-    **{f"set-up: {step}": (EDIT, setup(step)) for step in ("connect", "tags", "tags_count", "configure", "limit", "review", "review_state")},
-    "set-up: a connection's test": (EDIT, lambda own: reverse("admin:integration_setup_connection", args=[own.sansan.pk])),
+    **{
+        f"set-up: {step}": (EDIT, setup(step))
+        for step in (
+            "connect",
+            "tags",
+            "tags_count",
+            "configure",
+            "limit",
+            "review",
+            "review_state",
+        )
+    },
+    "set-up: a connection's test": (
+        EDIT,
+        lambda own: reverse("admin:integration_setup_connection", args=[own.sansan.pk]),
+    ),
     "form of a connection": (EDIT, adds(Connection)),
     "form of a rule": (EDIT, adds(SyncRule)),
     "deleting a connection": (EDIT, of("spare", "delete")),
@@ -187,13 +214,27 @@ PRESSES = {
     "test a connection": (OPERATE, on("sansan", "test_connection"), {}),
     "sign in to HubSpot": (EDIT, on("hubspot", "sign_in"), {}),
     "read the tags again": (OPERATE, on("sansan", "refresh_tags"), {}),
-    **{f"{name} a rule": (OPERATE, on("rule", name), {}) for name in ("switch_on", "resume", "sync_now", "preview", "check_everything", "pause")},
+    **{
+        f"{name} a rule": (OPERATE, on("rule", name), {})
+        for name in ("switch_on", "resume", "sync_now", "preview", "check_everything", "pause")
+    },
     "try a card again": (OPERATE, on("failing", "retry"), {}),
     "sync a card again": (OPERATE, on("barred", "sync_again"), {}),
     "never sync a card": (OPERATE, of("record", "never"), {"why": "because"}),
-    "try a reason again": (OPERATE, named("integration_health", "rule"), {"action": "retry_reason", "stand": "failing", "reason": "email_taken"}),
-    "try cards again": (OPERATE, named("integration_health", "rule"), {"action": "retry", "record": "1"}),
-    **{f"set-up: {step}": (EDIT, setup(step), {}) for step in ("connect", "tags", "configure", "limit", "review")},
+    "try a reason again": (
+        OPERATE,
+        named("integration_health", "rule"),
+        {"action": "retry_reason", "stand": "failing", "reason": "email_taken"},
+    ),
+    "try cards again": (
+        OPERATE,
+        named("integration_health", "rule"),
+        {"action": "retry", "record": "1"},
+    ),
+    **{
+        f"set-up: {step}": (EDIT, setup(step), {})
+        for step in ("connect", "tags", "configure", "limit", "review")
+    },
     "set-up": (EDIT, named("integration_setup"), {}),
     "set-up: live results": (EDIT, setup("try"), {}),
     "change a rule": (EDIT, of("rule", "change"), {}),
@@ -207,7 +248,7 @@ PRESSES = {
     "resume the account": (STAFF, on("account", "resume"), {}),
     "delete the account": (STAFF, of("account", "leave"), {"slug": "acme", "reason": "because"}),
     "change a user": (STAFF, of("owner", "change"), {}),
-}  # fmt: skip
+}
 CLOSED = {403, 404}
 
 
@@ -221,7 +262,9 @@ def own(settings):
 @pytest.fixture
 def everybody(own):
     """Role -> browser; None -> that of the platform's staff."""
-    people = {role: member(f"ben-{role}", own.account, role) for role in Role.values} | {None: User.objects.create_superuser("root")}
+    people = {role: member(f"ben-{role}", own.account, role) for role in Role.values} | {
+        None: User.objects.create_superuser("root")
+    }
     return {role: browser(user) for role, user in people.items()}
 
 
@@ -249,9 +292,25 @@ def test_an_action_is_taken_by_whoever_has_its_right(own, everybody, what):
 def test_a_role_that_may_not_edit_has_no_part_in_a_set_up(own, everybody, role):
     """Not even in a fragment or in JSON, and where another account would let it."""
     other = rows.account("other")
-    Membership.objects.create(user=User.objects.get(username=f"ben-{role}"), account=other, role="editor")
-    steps = [setup(step)(own) for step in ("connect", "tags", "tags_count", "configure", "limit", "review", "review_state")]
-    assert {everybody[role].get(url).status_code for url in (*steps, READS["set-up: a connection's test"][1](own))} <= CLOSED
+    Membership.objects.create(
+        user=User.objects.get(username=f"ben-{role}"), account=other, role="editor"
+    )
+    steps = [
+        setup(step)(own)
+        for step in (
+            "connect",
+            "tags",
+            "tags_count",
+            "configure",
+            "limit",
+            "review",
+            "review_state",
+        )
+    ]
+    assert {
+        everybody[role].get(url).status_code
+        for url in (*steps, READS["set-up: a connection's test"][1](own))
+    } <= CLOSED
     assert everybody[role].post(setup("try")(own), {}).status_code in CLOSED
     with in_account(own.account):
         assert SyncRule.objects.get(pk=own.rule.pk).state == "active"
@@ -259,5 +318,9 @@ def test_a_role_that_may_not_edit_has_no_part_in_a_set_up(own, everybody, role):
 
 def test_a_link_to_the_history_is_shown_to_whoever_may_follow_it(own, everybody):
     url = f"{reverse('admin:integration_history')}?kind=rule&amp;id={own.rule.pk}"
-    shown = {role for role, client in everybody.items() if url in client.get(page(own.rule)).content.decode()}
+    shown = {
+        role
+        for role, client in everybody.items()
+        if url in client.get(page(own.rule)).content.decode()
+    }
     assert shown == {role for role in Role.values if HISTORY_RIGHT in MAY[role]} | {None}

@@ -1,4 +1,6 @@
-"""The watchdog: a child that ends or is stuck is started again, and none outlives its supervisor."""
+"""The watchdog: a child that ends or is stuck is started again, and none outlives its
+supervisor.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ def ends(number, frame):
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, signal.SIG_IGN if kind == "stubborn" else ends)
 if kind == "parent":
-    (home / "grandchild").write_text(str(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid))
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+    (home / "grandchild").write_text(str(subprocess.Popen(sleeper).pid))
 with (home / "pids").open("a") as pids:
     pids.write(f"{os.getpid()} {time.monotonic()}\\n")
 time.sleep(0 if kind == "short" else 60)
@@ -35,14 +38,16 @@ time.sleep(0 if kind == "short" else 60)
 SUPERVISOR = """
 import pathlib, sys
 from core import supervisor
-home, kind, settle, grace = pathlib.Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
-supervisor.LOOK_EVERY, supervisor.GRACE = 0.05, grace
+home, kind = pathlib.Path(sys.argv[1]), sys.argv[2]
+settle, grace = float(sys.argv[3]), float(sys.argv[4])
+supervisor.LOOK_EVERY_SECONDS, supervisor.STOP_GRACE_SECONDS = 0.05, grace
 def stuck():
     if (home / "blind").exists():
         (home / "asked").touch()
         raise RuntimeError("the database is away")
     return (home / "stuck").exists()
-sys.exit(supervisor.supervise([sys.executable, "-c", sys.argv[5], str(home), kind], stuck, settle))
+command = [sys.executable, "-c", sys.argv[5], str(home), kind]
+sys.exit(supervisor.supervise_command(command, stuck, settle))
 """
 
 
@@ -58,7 +63,9 @@ class Watched:
         return [(int(pid), float(began)) for pid, began in (line.split() for line in lines)]
 
     def child(self, number: int = 1, seconds: float = 10) -> int:
-        return wait_for(lambda: len(self.children) >= number and self.children[number - 1][0], seconds)
+        return wait_for(
+            lambda: len(self.children) >= number and self.children[number - 1][0], seconds
+        )
 
     def ends(self, seconds: float = 5) -> str:
         """Waits for the end; what was logged."""
@@ -72,7 +79,16 @@ def watch(tmp_path):
     sessions = []
 
     def start(kind: str = "good", settle: float = 0.1, grace: float = 10.0) -> Watched:
-        command = [sys.executable, "-c", SUPERVISOR, str(tmp_path), kind, str(settle), str(grace), CHILD]
+        command = [
+            sys.executable,
+            "-c",
+            SUPERVISOR,
+            str(tmp_path),
+            kind,
+            str(settle),
+            str(grace),
+            CHILD,
+        ]
         one = session(command)
         watched = Watched(tmp_path, one.__enter__())
         sessions.append((watched, one))
@@ -128,7 +144,9 @@ def test_a_child_that_is_stuck_is_killed_and_started_again(watch, kind):
     wait_for(lambda: not alive(first), 5)
     (watched.home / "stuck").unlink()
     second = watched.child(2)
-    assert alive(second) and not (watched.home / "clean").exists()  # a stuck one is not asked to stop cleanly
+    assert (
+        alive(second) and not (watched.home / "clean").exists()
+    )  # a stuck one is not asked to stop cleanly
 
 
 def test_what_it_left_running_goes_with_it(watch):
@@ -167,7 +185,11 @@ def test_a_signal_ends_both_and_waits_for_the_child(watch, number, kind):
     pid = watched.child()
     watched.process.send_signal(number)
     watched.ends()
-    assert not alive(pid) and (watched.home / "clean").read_text() == "SIGTERM" and len(watched.children) == 1
+    assert (
+        not alive(pid)
+        and (watched.home / "clean").read_text() == "SIGTERM"
+        and len(watched.children) == 1
+    )
 
 
 def test_ctrl_c_on_the_terminal_reaches_the_child_once_and_as_a_clean_stop(watch):
@@ -195,7 +217,9 @@ def test_a_signal_between_two_children_ends_it(watch):
     assert len(watched.children) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has died")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a child that its parent has died"
+)
 def test_a_supervisor_that_is_killed_takes_its_child_along(watch):
     watched = watch()
     pid = watched.child()

@@ -1,4 +1,6 @@
-"""The account switcher: who is in several accounts looks at one of them alone, on every page, and at no other."""
+"""The account switcher: who is in several accounts looks at one of them alone, on every page, and
+at no other.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def aiko(acme, birch):
 
 
 def choose(client, account="", next=""):
-    return client.post(reverse("admin:switch"), {"account": getattr(account, "pk", account), "next": next})
+    return client.post(
+        reverse("admin:switch"), {"account": getattr(account, "pk", account), "next": next}
+    )
 
 
 def chosen(client):
@@ -71,7 +75,9 @@ def chosen(client):
 
 
 def accounts_in(client, model):
-    return {row.pk if model is Account else row.account_id for row in rows_on(client.get(listed(model)))}
+    return {
+        row.pk if model is Account else row.account_id for row in rows_on(client.get(listed(model)))
+    }
 
 
 def both(acme, birch):
@@ -95,17 +101,45 @@ def test_a_choice_narrows_every_list(acme, birch, who, model):
 def test_a_choice_narrows_every_page_that_names_no_row(acme, birch, who):
     """But for the choice itself, which names all."""
     choose(who, birch.account)
-    pages = [reverse(f"admin:{name}") for name in ("index", "integration_setup", "integration_history", "integration_auditentry_export")]
+    pages = [
+        reverse(f"admin:{name}")
+        for name in (
+            "index",
+            "integration_setup",
+            "integration_history",
+            "integration_auditentry_export",
+        )
+    ]
     for url in (*pages, *map(listed, (*HERS, *OF_OWNERS))):
-        seen = re.sub(r'<form method="post" action="/admin/switch/".*?</form>', "", body(who.get(url)), flags=re.DOTALL)
+        seen = re.sub(
+            r'<form method="post" action="/admin/switch/".*?</form>',
+            "",
+            body(who.get(url)),
+            flags=re.DOTALL,
+        )
         assert not marks(acme).search(seen), (url, marks(acme).search(seen))
         assert marks(birch).search(seen), url
 
 
 @pytest.mark.parametrize("who", PEOPLE, indirect=True)
 def test_the_other_account_s_rows_are_absent_then(acme, birch, who):
-    pages = [page(row) for row in (acme.rule, acme.sansan, acme.record, acme.entry, acme.run, acme.link, acme.membership, acme.invitation)]
-    pages += [reverse(f"admin:integration_{name}", args=[acme.rule.pk]) for name in ("health", "setup_tags", "setup_review")]
+    pages = [
+        page(row)
+        for row in (
+            acme.rule,
+            acme.sansan,
+            acme.record,
+            acme.entry,
+            acme.run,
+            acme.link,
+            acme.membership,
+            acme.invitation,
+        )
+    ]
+    pages += [
+        reverse(f"admin:integration_{name}", args=[acme.rule.pk])
+        for name in ("health", "setup_tags", "setup_review")
+    ]
     pages += [reverse("admin:integration_setup_connection", args=[acme.sansan.pk])]
     assert {who.get(url).status_code for url in pages} == {200}
     choose(who, birch.account)
@@ -113,7 +147,9 @@ def test_the_other_account_s_rows_are_absent_then(acme, birch, who):
 
 
 @pytest.mark.parametrize("who", PEOPLE, indirect=True)
-@pytest.mark.parametrize("model", [Connection, SyncRule, Membership, Invitation], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [Connection, SyncRule, Membership, Invitation], ids=lambda model: model.__name__
+)
 def test_the_form_of_a_new_row_asks_for_no_account_then(birch, who, model):
     choose(who, birch.account)
     form = who.get(address(model, "add")).context["adminform"].form
@@ -126,10 +162,18 @@ def test_the_form_of_a_new_row_asks_for_no_account_then(birch, who, model):
 def test_a_new_row_is_the_chosen_account_s(acme, birch, who):
     choose(who, birch.account)
     send(who, address(Connection, "add"), slug="new", system="sansan", secret="another-key-0001")
-    send(who, address(SyncRule, "add"), slug="new", sansan=birch.sansan.pk, hubspot=birch.hubspot.pk)
-    who.post(reverse("admin:integration_setup"), {"slug": "guided", "sansan": birch.sansan.pk, "hubspot": birch.hubspot.pk})
+    send(
+        who, address(SyncRule, "add"), slug="new", sansan=birch.sansan.pk, hubspot=birch.hubspot.pk
+    )
+    who.post(
+        reverse("admin:integration_setup"),
+        {"slug": "guided", "sansan": birch.sansan.pk, "hubspot": birch.hubspot.pk},
+    )
     with all_accounts():
-        made = [*Connection.objects.filter(slug="new"), *SyncRule.objects.filter(slug__in=("new", "guided"))]
+        made = [
+            *Connection.objects.filter(slug="new"),
+            *SyncRule.objects.filter(slug__in=("new", "guided")),
+        ]
         assert [one.account_id for one in made] == [birch.account.pk] * 3
 
 
@@ -138,8 +182,12 @@ def test_choices_of_connections_are_the_chosen_account_s(acme, birch, who):
     choose(who, birch.account)
     form = who.get(address(SyncRule, "add")).context["adminform"].form
     with all_accounts():
-        assert {one.account_id for name in ("sansan", "hubspot") for one in form.fields[name].queryset} == {birch.account.pk}
-    wrong = send(who, address(SyncRule, "add"), slug="new", sansan=acme.sansan.pk, hubspot=birch.hubspot.pk)
+        assert {
+            one.account_id for name in ("sansan", "hubspot") for one in form.fields[name].queryset
+        } == {birch.account.pk}
+    wrong = send(
+        who, address(SyncRule, "add"), slug="new", sansan=acme.sansan.pk, hubspot=birch.hubspot.pk
+    )
     assert "sansan" in errors(wrong)
 
 
@@ -148,18 +196,33 @@ def test_filters_offer_the_chosen_account_only(acme, birch, who):
     choose(who, birch.account)
     for model in HERS:
         response = who.get(listed(model))
-        offered = " ".join(str(choice) for spec in response.context["cl"].filter_specs for choice in spec.choices(response.context["cl"]))
+        offered = " ".join(
+            str(choice)
+            for spec in response.context["cl"].filter_specs
+            for choice in spec.choices(response.context["cl"])
+        )
         assert "acme" not in offered.lower(), model
-    assert rows_on(who.get(listed(Record, rule=acme.rule.pk))) == rows_on(who.get(listed(AuditEntry, account=acme.account.pk))) == []
+    assert (
+        rows_on(who.get(listed(Record, rule=acme.rule.pk)))
+        == rows_on(who.get(listed(AuditEntry, account=acme.account.pk)))
+        == []
+    )
 
 
 @pytest.mark.parametrize("who", PEOPLE, indirect=True)
 def test_a_search_ends_at_the_chosen_account(acme, birch, who):
-    terms = [(Record, acme.record.email_key), (Record, acme.record.external_id), (Link, acme.link.contact_id), (AuditEntry, acme.entry.card_id)]
+    terms = [
+        (Record, acme.record.email_key),
+        (Record, acme.record.external_id),
+        (Link, acme.link.contact_id),
+        (AuditEntry, acme.entry.card_id),
+    ]
     assert all(rows_on(who.get(listed(model, q=term))) for model, term in terms)
     choose(who, birch.account)
     assert not any(rows_on(who.get(listed(model, q=term))) for model, term in terms)
-    health = reverse("admin:integration_health", args=[birch.rule.pk], query={"q": acme.record.email_key})
+    health = reverse(
+        "admin:integration_health", args=[birch.rule.pk], query={"q": acme.record.email_key}
+    )
     assert who.get(health).context["records"] == []
 
 
@@ -167,9 +230,14 @@ def test_a_role_stays_what_it_is(acme, birch, emi):
     """Choosing is looking: at birch Emi may no more than before."""
     Membership.objects.filter(user__username="emi", account=birch.account).update(role=Role.VIEWER)
     choose(emi, birch.account)
-    assert emi.post(page(birch.rule), {}).status_code == 403 and emi.get(reverse("admin:integration_health", args=[birch.rule.pk])).status_code == 200
+    assert (
+        emi.post(page(birch.rule), {}).status_code == 403
+        and emi.get(reverse("admin:integration_health", args=[birch.rule.pk])).status_code == 200
+    )
     members = emi.get(listed(Membership))
-    assert (members.status_code == 403 or not rows_on(members)) and emi.get(page(birch.membership)).status_code in (403, 404)
+    assert (members.status_code == 403 or not rows_on(members)) and emi.get(
+        page(birch.membership)
+    ).status_code in (403, 404)
 
 
 @pytest.mark.parametrize("model", [Connection, SyncRule], ids=lambda model: model.__name__)
@@ -187,14 +255,24 @@ def test_where_one_may_only_look_there_is_nothing_to_add(birch, emi, model):
 @pytest.mark.parametrize("who", PEOPLE, indirect=True)
 def test_every_page_shows_what_is_chosen_and_what_can_be(acme, birch, who):
     choose(who, birch.account)
-    for url in (reverse("admin:index"), listed(Tag), page(birch.rule), reverse("admin:integration_setup"), reverse("admin:integration_history")):
+    for url in (
+        reverse("admin:index"),
+        listed(Tag),
+        page(birch.rule),
+        reverse("admin:integration_setup"),
+        reverse("admin:integration_history"),
+    ):
         seen = who.get(url)
         assert {pk for pk, _name in seen.context["switcher"]["accounts"]} == both(acme, birch), url
-        assert f'<option value="{birch.account.pk}" selected>' in body(seen) and f'<option value="{acme.account.pk}">' in body(seen), url
+        assert f'<option value="{birch.account.pk}" selected>' in body(
+            seen
+        ) and f'<option value="{acme.account.pk}">' in body(seen), url
 
 
 def test_who_is_in_one_account_has_nothing_to_choose(acme, birch, aiko):
-    assert aiko.get("/admin/").context["switcher"] == {} and "/admin/switch/" not in body(aiko.get("/admin/"))
+    assert aiko.get("/admin/").context["switcher"] == {} and "/admin/switch/" not in body(
+        aiko.get("/admin/")
+    )
 
 
 def test_only_a_post_of_our_own_page_chooses(acme, birch, emi):
@@ -207,7 +285,10 @@ def test_only_a_post_of_our_own_page_chooses(acme, birch, emi):
 
 def test_nobody_who_is_not_signed_in_chooses(birch):
     client = Client()
-    assert choose(client, birch.account).url.startswith(reverse("admin:login")) and chosen(client) is None
+    assert (
+        choose(client, birch.account).url.startswith(reverse("admin:login"))
+        and chosen(client) is None
+    )
 
 
 FORGED = ["", "0", "-1", "x", "1 OR 1=1", "9" * 19, "9" * 40, "٣", "\0", "1.0", " ", "None"]
@@ -239,7 +320,9 @@ def test_a_membership_that_is_gone_is_no_choice_any_more(acme, birch, emi):
     choose(emi, birch.account)
     Membership.objects.filter(user__username="emi", account=birch.account).delete()
     assert accounts_in(emi, SyncRule) == {acme.account.pk}
-    assert emi.get(page(birch.rule)).status_code == 404 and not marks(birch).search(body(emi.get("/admin/")))
+    assert emi.get(page(birch.rule)).status_code == 404 and not marks(birch).search(
+        body(emi.get("/admin/"))
+    )
 
 
 def test_an_account_that_is_gone_is_no_choice_any_more(acme, root):
@@ -261,7 +344,9 @@ def test_a_choice_is_one_person_s(acme, birch, emi, root):
 def test_what_is_the_platform_s_stays_in_sight_of_its_staff(acme, birch, root):
     choose(root, birch.account)
     assert root.get(listed(User)).context["cl"].result_count >= 5
-    assert root.get(page(acme.owner)).status_code == root.get(page(acme.departure)).status_code == 200
+    assert (
+        root.get(page(acme.owner)).status_code == root.get(page(acme.departure)).status_code == 200
+    )
 
 
 # Going on
@@ -273,20 +358,39 @@ def test_it_comes_back_to_where_it_was_chosen(birch, emi, next):
 
 
 ELSEWHERE = [
-    "https://evil.example.com/", "//evil.example.com/", "///evil.example.com", "/\\evil.example.com", "\\\\evil.example.com", "http:///evil.example.com",
-    "javascript:alert(1)", " //evil.example.com", "/\t/evil.example.com", "https:evil.example.com", "//testserver@evil.example.com/", "\0", "",
-]  # fmt: skip
+    "https://evil.example.com/",
+    "//evil.example.com/",
+    "///evil.example.com",
+    "/\\evil.example.com",
+    "\\\\evil.example.com",
+    "http:///evil.example.com",
+    "javascript:alert(1)",
+    " //evil.example.com",
+    "/\t/evil.example.com",
+    "https:evil.example.com",
+    "//testserver@evil.example.com/",
+    "\0",
+    "",
+]
 
 
 @pytest.mark.parametrize("next", ELSEWHERE)
 def test_it_leads_to_no_other_site(birch, emi, next):
     assert choose(emi, birch.account, next).url == reverse("admin:index")
-    answer = emi.post(reverse("set_language"), {"language": "ja", "next": next}, headers={"referer": "https://evil.example.com/"})
+    answer = emi.post(
+        reverse("set_language"),
+        {"language": "ja", "next": next},
+        headers={"referer": "https://evil.example.com/"},
+    )
     assert "evil" not in answer.url and answer.url.startswith("/")
 
 
 @pytest.mark.parametrize("row", ["rule", "sansan", "record", "membership"])
 def test_a_page_of_one_row_goes_on_to_the_first_page(acme, birch, emi, row):
     """Which may not be there in the account that is chosen."""
-    seen = body(emi.get(page(getattr(acme, row)))).split('action="/admin/switch/"')[1].split("</form>")[0]
+    seen = (
+        body(emi.get(page(getattr(acme, row))))
+        .split('action="/admin/switch/"')[1]
+        .split("</form>")[0]
+    )
     assert 'name="next" value="/admin/"' in seen

@@ -1,4 +1,6 @@
-"""Invariant 8: no account reads or writes another's rows, and without a scope nobody does anything."""
+"""Invariant 8: no account reads or writes another's rows, and without a scope nobody does
+anything.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,25 @@ from tests.cast import member
 from tests.core import rows
 
 pytestmark = pytest.mark.django_db
-# Everything that belongs to the platform and not to an account. Whatever is added here is a decision.
+# Everything that belongs to the platform and not to an account. Whatever is added here is a
+# decision.
 PLATFORM = {
-    "core.User", "core.User_groups", "core.User_user_permissions", "core.Account", "core.Membership", "core.Invitation", "core.Departure",
-    "core.HistoricalAccount", "core.HistoricalMembership", "integration.Heartbeat",
-}  # fmt: skip
-PRODUCT = [model for model in apps.get_models(include_auto_created=True) if model.__module__.split(".")[0] in ("core", "integration")]
+    "core.User",
+    "core.User_groups",
+    "core.User_user_permissions",
+    "core.Account",
+    "core.Membership",
+    "core.Invitation",
+    "core.Departure",
+    "core.HistoricalAccount",
+    "core.HistoricalMembership",
+    "integration.Heartbeat",
+}
+PRODUCT = [
+    model
+    for model in apps.get_models(include_auto_created=True)
+    if model.__module__.split(".")[0] in ("core", "integration")
+]
 OWNED = [model for model in PRODUCT if issubclass(model, AccountOwned)]
 # What an owned row was: read in the scope, written beside the row and by nobody else.
 PAST = [model for model in PRODUCT if issubclass(model, OwnedHistory)]
@@ -54,7 +69,12 @@ def tag(account: Account, connection: Connection, id: str = "T1") -> Tag:
 
 def test_every_model_is_owned_or_of_the_platform():
     assert {model._meta.label for model in PRODUCT if model not in (*OWNED, *PAST)} == PLATFORM
-    assert len(OWNED) >= 11 and {model.instance_type for model in PAST} == {Connection, FieldMapping, SyncRule, Tag}
+    assert len(OWNED) >= 11 and {model.instance_type for model in PAST} == {
+        Connection,
+        FieldMapping,
+        SyncRule,
+        Tag,
+    }
 
 
 @pytest.mark.parametrize("model", OWNED, ids=lambda model: model.__name__)
@@ -63,7 +83,11 @@ def test_every_owned_model_is_guarded(model, acme, chies):
     assert model.save in (AccountOwned.save, Tracked.save) and model.delete is AccountOwned.delete
     with pytest.raises(ScopeError):
         model.objects.count()
-    guarded = {"save": lambda one: one.save(), "some columns": lambda one: one.save(update_fields=["account"]), "delete": lambda one: one.delete()}
+    guarded = {
+        "save": lambda one: one.save(),
+        "some columns": lambda one: one.save(update_fields=["account"]),
+        "delete": lambda one: one.delete(),
+    }
     for write in guarded.values():
         with pytest.raises(ScopeError, match="needs the scope"):
             write(model(pk=1, account=acme))
@@ -76,7 +100,12 @@ def test_every_owned_model_is_guarded(model, acme, chies):
 @pytest.mark.parametrize("model", PAST, ids=lambda model: model.__name__)
 def test_the_past_of_every_owned_model_is_read_in_its_scope(model, acme, chies):
     assert model._default_manager is model.objects
-    for read in (model.objects.count, model.objects.exists, lambda: list(model.objects.all()), lambda: model.objects.update(who="x")):
+    for read in (
+        model.objects.count,
+        model.objects.exists,
+        lambda: list(model.objects.all()),
+        lambda: model.objects.update(who="x"),
+    ):
         with pytest.raises(ScopeError):
             read()
     rule = rows.rule(acme)
@@ -163,11 +192,17 @@ def test_a_thread_has_no_scope(acme):
 # Writes, each on a row of Acme
 
 WRITES = {
-    "create": lambda acme, one: Connection.objects.create(account=acme, slug="new", system="hubspot", credentials={}),
+    "create": lambda acme, one: Connection.objects.create(
+        account=acme, slug="new", system="hubspot", credentials={}
+    ),
     "save": lambda acme, one: one.save(),
     "delete": lambda acme, one: one.delete(),
-    "bulk_create": lambda acme, one: Connection.objects.bulk_create([Connection(account=acme, slug="new", system="hubspot", credentials={})]),
-    "bulk_update": lambda acme, one: Connection.objects.bulk_update([Connection(pk=one.pk, account=acme, hint="changed")], ["hint"]),
+    "bulk_create": lambda acme, one: Connection.objects.bulk_create(
+        [Connection(account=acme, slug="new", system="hubspot", credentials={})]
+    ),
+    "bulk_update": lambda acme, one: Connection.objects.bulk_update(
+        [Connection(pk=one.pk, account=acme, hint="changed")], ["hint"]
+    ),
 }
 QUERIES = {
     "update": lambda acme, one: Connection.objects.filter(pk=one.pk).update(hint="changed"),
@@ -226,14 +261,28 @@ def changed(ours: Connection, theirs: Connection) -> Tag:
 
 CROSSINGS = {
     "save": lambda ours, theirs: tag(ours.account, theirs).save(),
-    "create": lambda ours, theirs: Tag.objects.create(account=ours.account, connection=theirs, external_id="T9", name="T9", type="public"),
-    "by id": lambda ours, theirs: Tag(account=ours.account, connection_id=theirs.pk, external_id="T9", name="T9", type="public").save(),
-    "change": lambda ours, theirs: (tag(ours.account, ours).save(), Tag.objects.update(connection=theirs)),
-    "change by id": lambda ours, theirs: (tag(ours.account, ours).save(), Tag.objects.update(connection_id=theirs.pk)),
+    "create": lambda ours, theirs: Tag.objects.create(
+        account=ours.account, connection=theirs, external_id="T9", name="T9", type="public"
+    ),
+    "by id": lambda ours, theirs: Tag(
+        account=ours.account, connection_id=theirs.pk, external_id="T9", name="T9", type="public"
+    ).save(),
+    "change": lambda ours, theirs: (
+        tag(ours.account, ours).save(),
+        Tag.objects.update(connection=theirs),
+    ),
+    "change by id": lambda ours, theirs: (
+        tag(ours.account, ours).save(),
+        Tag.objects.update(connection_id=theirs.pk),
+    ),
     "bulk_create": lambda ours, theirs: Tag.objects.bulk_create([tag(ours.account, theirs)]),
-    "bulk_update": lambda ours, theirs: Tag.objects.bulk_update([changed(ours, theirs)], ["connection"]),
+    "bulk_update": lambda ours, theirs: Tag.objects.bulk_update(
+        [changed(ours, theirs)], ["connection"]
+    ),
     "insert_rows": lambda ours, theirs: insert_rows([tag(ours.account, theirs)]),
-    "update_rows": lambda ours, theirs: update_rows(Tag, ("connection",), [(changed(ours, theirs).pk, theirs.pk)], ours.account_id),
+    "update_rows": lambda ours, theirs: update_rows(
+        Tag, ("connection",), [(changed(ours, theirs).pk, theirs.pk)], ours.account_id
+    ),
 }
 
 
@@ -260,7 +309,9 @@ def seen_by(rf, acme, chies):
     def look(user: object) -> list[str]:
         request = rf.get("/")
         request.user = user
-        found = AccountScopeMiddleware(lambda request: sorted(SyncRule.objects.values_list("account__slug", flat=True)))(request)
+        found = AccountScopeMiddleware(
+            lambda request: sorted(SyncRule.objects.values_list("account__slug", flat=True))
+        )(request)
         with pytest.raises(ScopeError):
             SyncRule.objects.count()  # the scope ends with the request
         return found

@@ -1,4 +1,7 @@
-"""What HubSpot should hold, worked out the slow way from the sandbox's cards. Shares only the normal forms with the product."""
+"""What HubSpot should hold, worked out the slow way from the sandbox's cards.
+
+Shares only the normal forms with the product.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,22 @@ from integration.planning.normalize import (
 
 ADDRESS = ("countryCode", "postalCode", "prefecture", "city", "street", "building")
 PROPERTIES = {
-    "lastname": ("lastName",), "firstname": ("firstName",), "company": ("companyName",), "jobtitle": ("title",), "sansan_department": ("departmentName",),
-    "phone": ("tel",), "mobilephone": ("mobile",), "fax": ("fax",), "zip": ("postalCode",), "state": ("prefecture",), "city": ("city",),
-    "address": ("street", "building"), "country": ("countryCode",), "website": ("url",), "sansan_exchange_date": ("exchangeDate",),
-}  # fmt: skip
+    "lastname": ("lastName",),
+    "firstname": ("firstName",),
+    "company": ("companyName",),
+    "jobtitle": ("title",),
+    "sansan_department": ("departmentName",),
+    "phone": ("tel",),
+    "mobilephone": ("mobile",),
+    "fax": ("fax",),
+    "zip": ("postalCode",),
+    "state": ("prefecture",),
+    "city": ("city",),
+    "address": ("street", "building"),
+    "country": ("countryCode",),
+    "website": ("url",),
+    "sansan_exchange_date": ("exchangeDate",),
+}
 
 
 def expected(cards: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
@@ -26,7 +41,14 @@ def expected(cards: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
     people = grouped(cards)
     contacts = {}
     for person in people:
-        address = next((email(card) for card in person if email(card) and newest_with(email(card), cards) in person), "")
+        address = next(
+            (
+                email(card)
+                for card in person
+                if email(card) and newest_with(email(card), cards) in person
+            ),
+            "",
+        )
         if address:
             contacts[address] = {"email": address, **survivor(person)}
     return contacts
@@ -48,7 +70,9 @@ def newest_with(address: str, cards: list[dict[str, Any]]) -> dict[str, Any]:
 def same_person(one: dict[str, Any], other: dict[str, Any]) -> bool:
     if one["personId"] and one["personId"] == other["personId"]:
         return True
-    names = [normalize_name(card["lastName"] or "", card["firstName"] or "") for card in (one, other)]
+    names = [
+        normalize_name(card["lastName"] or "", card["firstName"] or "") for card in (one, other)
+    ]
     return bool(email(one)) and email(one) == email(other) and names[0] == names[1]
 
 
@@ -73,24 +97,38 @@ def survivor(person: list[dict[str, Any]]) -> dict[str, str]:
     head, *older = person
     values = {name: head[name] for names in PROPERTIES.values() for name in names if head[name]}
     for card in older:
-        same = normalize_company(head["companyName"] or "") == normalize_company(card["companyName"] or "") != ""
+        same = (
+            normalize_company(head["companyName"] or "")
+            == normalize_company(card["companyName"] or "")
+            != ""
+        )
         whole_address = any(values.get(name) for name in ADDRESS)
         for name in (name for names in PROPERTIES.values() for name in names) if same else ():
             if card[name] and not values.get(name) and not (whole_address and name in ADDRESS):
                 values[name] = card[name]
-    found = {prop: " ".join(values[name] for name in names if values.get(name)) for prop, names in PROPERTIES.items()}
+    found = {
+        prop: " ".join(values[name] for name in names if values.get(name))
+        for prop, names in PROPERTIES.items()
+    }
     tags = {tag["id"] for card in person for tag in card["tags"] if tag["type"] != "private"}
     found["sansan_tags"] = ";".join(sorted(tags))
     return {name: value for name, value in found.items() if value}
 
 
 def contacts_of(sandbox: Any, token: str) -> dict[str, dict[str, str]]:
-    """Address -> what HubSpot has, of the properties that the oracle knows. Fails where two contacts share an address."""
+    """Address -> what HubSpot has, of the properties that the oracle knows.
+
+    Fails where two contacts share an address.
+    """
     found: dict[str, dict[str, str]] = {}
     for contact in sandbox.hubspot.portal(token).contacts.values():
         address = contact.get("email", "")
         assert address not in found, f"two contacts with {address}"
-        found[address] = {name: value for name, value in contact.items() if name in (*PROPERTIES, "email", "sansan_tags")}
+        found[address] = {
+            name: value
+            for name, value in contact.items()
+            if name in (*PROPERTIES, "email", "sansan_tags")
+        }
         if "sansan_tags" in contact:
             found[address]["sansan_tags"] = ";".join(sorted(contact["sansan_tags"].split(";")))
     return found

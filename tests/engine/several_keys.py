@@ -11,7 +11,14 @@ from integration.models import Record, SyncRule
 from tests.cast import TOKEN, sync
 
 TITLE = {"sansan": "title", "hubspot": "jobtitle"}
-ANA = {"lastName": "森", "firstName": "愛", "email": "ana@acme.example.jp", "companyName": "森商店", "title": "課長", "exchangeDate": "2025-01-01"}
+ANA = {
+    "lastName": "森",
+    "firstName": "愛",
+    "email": "ana@acme.example.jp",
+    "companyName": "森商店",
+    "title": "課長",
+    "exchangeDate": "2025-01-01",
+}
 
 
 @pytest.fixture
@@ -62,4 +69,7 @@ def stands(rule: SyncRule, card: str) -> tuple[str, str]:
 
 
 def edited(sandbox: Any, **properties: str) -> None:
-    sandbox.hubspot.control("edit", {"token": TOKEN, "id": contacts(sandbox)[0]["hs_object_id"], "properties": properties})
+    sandbox.hubspot.control(
+        "edit",
+        {"token": TOKEN, "id": contacts(sandbox)[0]["hs_object_id"], "properties": properties},
+    )

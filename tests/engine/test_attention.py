@@ -1,4 +1,7 @@
-"""What people do with single records: try them again, never sync them, sync them again. Nothing that they ask for is lost."""
+"""What people do with single records: try them again, never sync them, sync them again.
+
+Nothing that they ask for is lost.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +35,20 @@ def stands(rule, card):
 
 
 def contact(sandbox, address):
-    return next(one for one in sandbox.hubspot.portal(TOKEN).contacts.values() if one.get("email") == address)
+    return next(
+        one
+        for one in sandbox.hubspot.portal(TOKEN).contacts.values()
+        if one.get("email") == address
+    )
 
 
 def due(rule):
     with in_account(rule.account):
-        return set(Record.objects.filter(rule=rule, due_at__isnull=False).values_list("external_id", flat=True))
+        return set(
+            Record.objects.filter(rule=rule, due_at__isnull=False).values_list(
+                "external_id", flat=True
+            )
+        )
 
 
 def asked(rule, action, *records, **more):
@@ -58,7 +69,12 @@ def adds_up(run):
 
 def refused(sandbox, call="batch/upsert"):
     sandbox.faults.arm(
-        "hubspot", "status", match=call, times=0, status=400, body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"}
+        "hubspot",
+        "status",
+        match=call,
+        times=0,
+        status=400,
+        body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"},
     )
 
 
@@ -69,9 +85,26 @@ def aiko_and_ben(sandbox_of):
     # Changed long ago, so that the overlap of two windows does not show them again.
     add = lambda values: sandbox.sansan.add({**values, "updatedTime": "2026-01-05T09:00:00+09:00"})  # noqa: E731
     aiko = {"lastName": "森", "companyName": "アクメ", "personId": "P-aiko"}
-    newest = add({**aiko, "email": "aiko@acme.example.jp", "title": "部長", "exchangeDate": "2026-02-01"})
-    older = add({**aiko, "email": "mori@acme.example.jp", "title": "課長", "mobile": "090-1111-2222", "exchangeDate": "2025-02-01"})
-    ben = add({"lastName": "原", "email": "ben@acme.example.jp", "title": "係長", "exchangeDate": "2026-01-01"})
+    newest = add(
+        {**aiko, "email": "aiko@acme.example.jp", "title": "部長", "exchangeDate": "2026-02-01"}
+    )
+    older = add(
+        {
+            **aiko,
+            "email": "mori@acme.example.jp",
+            "title": "課長",
+            "mobile": "090-1111-2222",
+            "exchangeDate": "2025-02-01",
+        }
+    )
+    ben = add(
+        {
+            "lastName": "原",
+            "email": "ben@acme.example.jp",
+            "title": "係長",
+            "exchangeDate": "2026-01-01",
+        }
+    )
     rule = configured(file())
     assert adds_up(sync(rule))["created"] == 2
     return sandbox, rule, newest, older, ben
@@ -121,14 +154,20 @@ def test_all_of_a_reason_are_tried_and_nobody_else(db):
         rows.record(of_rule, f"C{n}", bucket=bucket, reason=reason, due_at=hour)
     with in_account(account):
         assert retry_reason(rule, "card", "failing", "rejected") == 2
-        assert set(Record.objects.filter(due_at__lt=hour).values_list("external_id", flat=True)) == {"C0", "C1"}
+        assert set(
+            Record.objects.filter(due_at__lt=hour).values_list("external_id", flat=True)
+        ) == {"C0", "C1"}
 
 
 def test_of_a_reason_that_nobody_has_nobody_is_tried(db):
     rule = rows.rule(rows.account())
     rows.record(rule, "C1", bucket="failing", reason="rejected")
     with in_account(rule.account):
-        assert retry_reason(rule, "card", "failing", "no_such") == retry_reason(rule, "card", "nowhere", "rejected") == 0
+        assert (
+            retry_reason(rule, "card", "failing", "no_such")
+            == retry_reason(rule, "card", "nowhere", "rejected")
+            == 0
+        )
         assert retry_reason(rule, "card", "unseen", "unseen") == 0
 
 
@@ -147,18 +186,24 @@ def test_a_held_card_is_looked_at_again(aiko_and_ben):
 def test_a_card_in_sync_is_read_back_and_found_to_be_so(aiko_and_ben):
     sandbox, rule, _, _, ben = aiko_and_ben
     sync(rule)  # our own write is met
-    contact(sandbox, "ben@acme.example.jp")["jobtitle"] = "社長"  # an edit that HubSpot does not tell of
+    contact(sandbox, "ben@acme.example.jp")["jobtitle"] = (
+        "社長"  # an edit that HubSpot does not tell of
+    )
     assert adds_up(sync(rule))["updated"] == 0
     asked(rule, retry_records, of(rule, ben))
     counts = adds_up(sync(rule))
-    assert (counts["read"], counts["updated"]) == (1, 1) and contact(sandbox, "ben@acme.example.jp")["jobtitle"] == "係長"
+    assert (counts["read"], counts["updated"]) == (1, 1) and contact(
+        sandbox, "ben@acme.example.jp"
+    )["jobtitle"] == "係長"
 
 
 # Asked while something is under way
 
 
 def at_first(monkeypatch, name, do):
-    """Does something right before the first call of a function of the engine: what a person does on a page meanwhile."""
+    """Does something right before the first call of a function of the engine: what a person does on
+    a page meanwhile.
+    """
     plain, done = getattr(integration.sync, name), []
 
     def meanwhile(*args, **kwargs):
@@ -177,7 +222,10 @@ def test_a_retry_during_the_write_is_not_lost(aiko_and_ben, monkeypatch):
     sandbox.sansan.change(ben["id"], {"title": "次長"})
     done = at_first(monkeypatch, "send_writes", lambda: asked(rule, retry_records, of(rule, ben)))
     plain, reads = read_contacts, []
-    monkeypatch.setattr("integration.sync.read_contacts", lambda desk, batch: (reads.append(set(batch.rows)), plain(desk, batch))[1])
+    monkeypatch.setattr(
+        "integration.sync.read_contacts",
+        lambda desk, batch: (reads.append(set(batch.rows)), plain(desk, batch))[1],
+    )
     sync(rule)
     sync(rule)
     assert done and sum(of(rule, ben).pk in ids for ids in reads) >= 2
@@ -193,7 +241,9 @@ def test_a_retry_during_the_write_does_not_upset_the_counters(aiko_and_ben, monk
     assert done
 
 
-def test_a_retry_of_a_card_that_this_run_has_settled_does_not_upset_the_counters(sandbox_of, monkeypatch):
+def test_a_retry_of_a_card_that_this_run_has_settled_does_not_upset_the_counters(
+    sandbox_of, monkeypatch
+):
     """A first sync of a million runs for an hour, and people look at what it did."""
     sandbox = sandbox_of(250, **PLAIN)
     rule = configured(file())
@@ -208,7 +258,10 @@ def test_a_retry_of_a_card_that_this_run_has_settled_does_not_upset_the_counters
 
     monkeypatch.setattr("integration.sync.send_writes", send)
     counts = adds_up(sync(rule))
-    assert counts["created"] == 250 == len(sandbox.hubspot.portal(TOKEN).contacts) and due(rule) == set()
+    assert (
+        counts["created"] == 250 == len(sandbox.hubspot.portal(TOKEN).contacts)
+        and due(rule) == set()
+    )
 
 
 WHILE = {"it is being written": "send_writes", "its contact is being read": "read_contacts"}
@@ -229,16 +282,22 @@ def test_never_sync_of_a_new_person_is_not_lost_while(sandbox_of, monkeypatch, n
     sandbox = sandbox_of(0)
     card = sandbox.sansan.add({"lastName": "新", "email": "new@acme.example.jp"})
     rule = configured(file())
-    sandbox.hubspot.control("create", {"token": TOKEN, "contacts": [{"email": "new@acme.example.jp"}]})
+    sandbox.hubspot.control(
+        "create", {"token": TOKEN, "contacts": [{"email": "new@acme.example.jp"}]}
+    )
     with in_account(rule.account):
-        type(rule).objects.update(known_share=1.0)  # so that contacts are looked up before any is made
+        type(rule).objects.update(
+            known_share=1.0
+        )  # so that contacts are looked up before any is made
     done = at_first(monkeypatch, name, lambda: barred(rule, card))
     sync(rule)
     sync(rule)
     assert done and stands(rule, card) == ("excluded", "never_sync") and due(rule) == set()
 
 
-def test_never_sync_of_a_card_that_needs_no_write_is_not_lost_while_its_contact_is_read(aiko_and_ben, monkeypatch):
+def test_never_sync_of_a_card_that_needs_no_write_is_not_lost_while_its_contact_is_read(
+    aiko_and_ben, monkeypatch
+):
     _, rule, _, _, ben = aiko_and_ben
     asked(rule, retry_records, of(rule, ben))
     done = at_first(monkeypatch, "read_contacts", lambda: barred(rule, ben))
@@ -258,7 +317,9 @@ def test_never_sync_of_an_older_card_is_not_lost_while_the_person(aiko_and_ben, 
     assert stands(rule, newest) == ("linked", "in_sync")
 
 
-def test_never_sync_is_not_lost_when_the_write_that_was_under_way_fails(aiko_and_ben, monkeypatch, time_machine_later):
+def test_never_sync_is_not_lost_when_the_write_that_was_under_way_fails(
+    aiko_and_ben, monkeypatch, time_machine_later
+):
     sandbox, rule, _, _, ben = aiko_and_ben
     sandbox.sansan.change(ben["id"], {"title": "次長"})
     refused(sandbox, "batch/update")
@@ -299,7 +360,12 @@ def test_never_sync_leaves_the_contact_as_it_is_and_says_why(aiko_and_ben):
     assert contact(sandbox, "ben@acme.example.jp") == before and sandbox.hubspot.changes == changes
     with in_account(rule.account):
         entry = AuditEntry.objects.filter(card_id=ben["id"]).latest("pk")
-    assert (entry.decision, entry.reason, entry.detail, entry.outcome) == ("skip", "never_sync", WHY, "none")
+    assert (entry.decision, entry.reason, entry.detail, entry.outcome) == (
+        "skip",
+        "never_sync",
+        WHY,
+        "none",
+    )
 
 
 def test_it_survives_a_change_of_the_card_and_a_full_check(aiko_and_ben):
@@ -310,7 +376,10 @@ def test_it_survives_a_change_of_the_card_and_a_full_check(aiko_and_ben):
     sandbox.sansan.change(ben["id"], {"title": "社長", "companyName": "ベータ"})
     for how in ({}, {"full": True}, {}):
         adds_up(sync(rule, **how))
-        assert stands(rule, ben) == ("excluded", "never_sync") and of(rule, ben).values["title"] == "社長"
+        assert (
+            stands(rule, ben) == ("excluded", "never_sync")
+            and of(rule, ben).values["title"] == "社長"
+        )
     assert contact(sandbox, "ben@acme.example.jp") == before and sandbox.hubspot.changes == changes
 
 
@@ -327,7 +396,10 @@ def test_the_other_cards_of_the_person_still_stand(aiko_and_ben):
     link = of(rule, newest).link_id
     barred(rule, newest)
     adds_up(sync(rule))
-    assert stands(rule, newest) == ("excluded", "never_sync") and stands(rule, older) == ("linked", "in_sync")
+    assert stands(rule, newest) == ("excluded", "never_sync") and stands(rule, older) == (
+        "linked",
+        "in_sync",
+    )
     assert of(rule, older).link_id == link and len(sandbox.hubspot.portal(TOKEN).contacts) == 2
     kept = contact(sandbox, "mori@acme.example.jp")
     assert (kept["jobtitle"], kept["mobilephone"]) == ("課長", "090-1111-2222")
@@ -338,10 +410,15 @@ def test_an_older_card_that_is_never_synced_fills_no_blank(aiko_and_ben):
     assert contact(sandbox, "aiko@acme.example.jp")["mobilephone"]
     barred(rule, older)
     adds_up(sync(rule))
-    assert stands(rule, older) == ("excluded", "never_sync") and stands(rule, newest) == ("linked", "in_sync")
+    assert stands(rule, older) == ("excluded", "never_sync") and stands(rule, newest) == (
+        "linked",
+        "in_sync",
+    )
     sandbox.sansan.change(older["id"], {"mobile": "090-9999-9999", "fax": "03-9"})
     adds_up(sync(rule))
-    assert "9999" not in contact(sandbox, "aiko@acme.example.jp").get("mobilephone", "") and not contact(sandbox, "aiko@acme.example.jp").get("fax")
+    assert "9999" not in contact(sandbox, "aiko@acme.example.jp").get(
+        "mobilephone", ""
+    ) and not contact(sandbox, "aiko@acme.example.jp").get("fax")
 
 
 def test_a_new_person_who_is_never_synced_gets_no_contact(sandbox_of):
@@ -352,7 +429,10 @@ def test_a_new_person_who_is_never_synced_gets_no_contact(sandbox_of):
     barred(rule, card)
     sandbox.sansan.change(card["id"], {"email": "new@acme.example.jp"})
     adds_up(sync(rule))
-    assert stands(rule, card) == ("excluded", "never_sync") and not sandbox.hubspot.portal(TOKEN).contacts
+    assert (
+        stands(rule, card) == ("excluded", "never_sync")
+        and not sandbox.hubspot.portal(TOKEN).contacts
+    )
 
 
 def test_sync_again_puts_it_back(aiko_and_ben):
@@ -366,8 +446,16 @@ def test_sync_again_puts_it_back(aiko_and_ben):
         assert unbar_cards([of(rule, ben)]) == 1
     counts = adds_up(sync(rule))
     one = of(rule, ben)
-    assert counts["updated"] == 1 and (one.bucket, one.reason, one.detail, one.barred) == ("linked", "in_sync", "", None)
-    assert one.link.contact_id == contact_id and contact(sandbox, "ben@acme.example.jp")["jobtitle"] == "社長"
+    assert counts["updated"] == 1 and (one.bucket, one.reason, one.detail, one.barred) == (
+        "linked",
+        "in_sync",
+        "",
+        None,
+    )
+    assert (
+        one.link.contact_id == contact_id
+        and contact(sandbox, "ben@acme.example.jp")["jobtitle"] == "社長"
+    )
     with in_account(rule.account):
         assert not Record.objects.filter(barred__isnull=False).exists()
 
@@ -379,15 +467,24 @@ def test_sync_again_gives_the_person_their_newest_card_back(aiko_and_ben):
     with in_account(rule.account):
         unbar_cards([of(rule, newest)])
     adds_up(sync(rule))
-    assert stands(rule, newest) == ("linked", "in_sync") and stands(rule, older) == ("merged", "older_card")
-    assert contact(sandbox, "aiko@acme.example.jp")["jobtitle"] == "部長" and len(sandbox.hubspot.portal(TOKEN).contacts) == 2
+    assert stands(rule, newest) == ("linked", "in_sync") and stands(rule, older) == (
+        "merged",
+        "older_card",
+    )
+    assert (
+        contact(sandbox, "aiko@acme.example.jp")["jobtitle"] == "部長"
+        and len(sandbox.hubspot.portal(TOKEN).contacts) == 2
+    )
 
 
 def test_a_reason_longer_than_anybody_reads_is_cut(aiko_and_ben):
     _, rule, _, _, ben = aiko_and_ben
     barred(rule, ben, why=" " + "あ" * 1000)
     adds_up(sync(rule))
-    assert stands(rule, ben) == ("excluded", "never_sync") and of(rule, ben).detail == of(rule, ben).barred["why"] == "あ" * 300
+    assert (
+        stands(rule, ben) == ("excluded", "never_sync")
+        and of(rule, ben).detail == of(rule, ben).barred["why"] == "あ" * 300
+    )
 
 
 def test_without_a_reason_the_card_is_left_out_all_the_same(aiko_and_ben):
@@ -405,13 +502,19 @@ def test_records_of_other_accounts_are_left_as_they_are(db):
     mine, theirs = rows.rule(rows.account()), rows.rule(rows.account("birch"))
     one = rows.record(theirs, "C1", bucket="failing", reason="rejected")
     with in_account(mine.account):
-        assert retry_records(Record.objects.filter(pk=one.pk)) == retry_reason(theirs, "card", "failing", "rejected") == 0
+        assert (
+            retry_records(Record.objects.filter(pk=one.pk))
+            == retry_reason(theirs, "card", "failing", "rejected")
+            == 0
+        )
         assert bar_cards([one], WHY, "ben") == unbar_cards([one]) == 0
     left = of(theirs, {"id": "C1"})
     assert (left.due_at, left.barred) == (None, None)
 
 
-@pytest.mark.parametrize("action", [retry_records, bar_cards, unbar_cards], ids=["retry", "never sync", "sync again"])
+@pytest.mark.parametrize(
+    "action", [retry_records, bar_cards, unbar_cards], ids=["retry", "never sync", "sync again"]
+)
 def test_nothing_chosen_changes_nothing(db, action):
     rule = rows.rule(rows.account())
     rows.record(rule, "C1", bucket="failing")

@@ -1,4 +1,6 @@
-"""Both directions at once: cards drive contacts, contacts without a card become cards, and nothing goes round in circles."""
+"""Both directions at once: cards drive contacts, contacts without a card become cards, and nothing
+goes round in circles.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,14 @@ from tests.engine.oracle import contacts_of, expected
 
 pytestmark = pytest.mark.django_db
 PLAIN = {"shared_email_percent": 0, "no_email_percent": 0}
-DAN = {"email": "dan@delta.example.jp", "firstname": "Dan", "lastname": "Delta", "company": "Delta KK", "jobtitle": "Chief", "country": "Japan"}
+DAN = {
+    "email": "dan@delta.example.jp",
+    "firstname": "Dan",
+    "lastname": "Delta",
+    "company": "Delta KK",
+    "jobtitle": "Chief",
+    "country": "Japan",
+}
 
 
 @pytest.fixture
@@ -65,9 +74,17 @@ def test_a_new_contact_becomes_a_card_once(sandbox):
     run = sync(rule)
     (card,) = cards_with(sandbox, DAN["email"])
     assert (run.created, len(sandbox.sansan.cards)) == (1, cards + 1)
-    assert (card["lastName"], card["title"], card["countryCode"], [tag["id"] for tag in card["tags"]]) == ("Delta", "Chief", "AUTO", ["T0001"])
+    assert (
+        card["lastName"],
+        card["title"],
+        card["countryCode"],
+        [tag["id"] for tag in card["tags"]],
+    ) == ("Delta", "Chief", "AUTO", ["T0001"])
     assert quiet(rule, sandbox) <= 2
-    assert len(cards_with(sandbox, DAN["email"])) == 1 and contact(sandbox, id)["sansan_card_id"] == card["id"]
+    assert (
+        len(cards_with(sandbox, DAN["email"])) == 1
+        and contact(sandbox, id)["sansan_card_id"] == card["id"]
+    )
     with in_account(rule.account):
         assert Link.objects.get(contact_id=id).records.count() == 2
 
@@ -92,10 +109,16 @@ def test_an_edit_in_hubspot_is_overwritten_by_the_card_that_wins(sandbox):
         link = Link.objects.first()
     person(sandbox, "edit", id=link.contact_id, properties={"jobtitle": "edited"})
     run = sync(rule)
-    assert run.updated == 1 and contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
+    assert run.updated == 1 and contacts_of(sandbox, TOKEN) == expected(
+        list(sandbox.sansan.cards.values())
+    )
     with in_account(rule.account):
         entry = AuditEntry.objects.filter(run=run).get()
-        assert entry.reason == "contact_differs" and entry.clashes["jobtitle"][1:] == ["edited", "sansan", "rule"]
+        assert entry.reason == "contact_differs" and entry.clashes["jobtitle"][1:] == [
+            "edited",
+            "sansan",
+            "rule",
+        ]
     assert quiet(rule, sandbox) <= 1
 
 
@@ -149,7 +172,12 @@ def test_a_person_chooses_and_the_choice_holds_while_both_values_stay(sandbox):
     with in_account(rule.account):
         link = Link.objects.filter(written__has_key="phone").first()
         card = Record.objects.get(link=link)
-    person(sandbox, "edit", id=link.contact_id, properties={"phone": "03-9999-9999", "company": "Edited KK"})
+    person(
+        sandbox,
+        "edit",
+        id=link.contact_id,
+        properties={"phone": "03-9999-9999", "company": "Edited KK"},
+    )
     sandbox.sansan.change(card.external_id, {"title": "新しい肩書"})
     sync(rule)
     (one,) = held(rule)
@@ -162,10 +190,14 @@ def test_a_person_chooses_and_the_choice_holds_while_both_values_stay(sandbox):
         choose_side(one.link, ["company"], "hubspot", "aiko")
     sync(rule)
     kept = contact(sandbox, link.contact_id)
-    assert kept["phone"] == card.values["tel"] and kept["company"] == "Edited KK" and held(rule) == []
+    assert (
+        kept["phone"] == card.values["tel"] and kept["company"] == "Edited KK" and held(rule) == []
+    )
     sandbox.sansan.change(card.external_id, {"companyName": "別の会社"})
     sync(rule)
-    assert [one.link.clashes["company"][2] for one in held(rule)] == ["hold"], "the card says something else now: the choice is void"
+    assert [one.link.clashes["company"][2] for one in held(rule)] == ["hold"], (
+        "the card says something else now: the choice is void"
+    )
 
 
 def test_newest_goes_by_the_property_and_not_by_the_contact(sandbox, time_machine_later):
@@ -180,14 +212,18 @@ def test_newest_goes_by_the_property_and_not_by_the_contact(sandbox, time_machin
     time_machine_later(seconds=30)
     person(sandbox, "edit", id=link.contact_id, properties={"lifecyclestage": "customer"})
     sync(rule)
-    assert contact(sandbox, link.contact_id)["phone"] == "03-2222-2222", "the edit is older than the card, whatever moved the contact since"
+    assert contact(sandbox, link.contact_id)["phone"] == "03-2222-2222", (
+        "the edit is older than the card, whatever moved the contact since"
+    )
     time_machine_later(seconds=30)
     person(sandbox, "edit", id=link.contact_id, properties={"phone": "03-3333-3333"})
     sync(rule)
     assert contact(sandbox, link.contact_id)["phone"] == "03-3333-3333"
 
 
-def test_what_hubspot_refuses_to_read_stops_nobody_and_leaves_after_an_hour(sandbox, time_machine_later):
+def test_what_hubspot_refuses_to_read_stops_nobody_and_leaves_after_an_hour(
+    sandbox, time_machine_later
+):
     rule = both()
     sync(rule)
     with in_account(rule.account):
@@ -209,10 +245,15 @@ def test_one_way_only_reads_no_card_and_looks_at_what_changed(sandbox):
     create(sandbox)
     rule = configured(file(direction="to_sansan"))
     first = sync(rule)
-    assert (first.kind, first.created) == ("initial", 1) and len(cards_with(sandbox, DAN["email"])) == 1
+    assert (first.kind, first.created) == ("initial", 1) and len(
+        cards_with(sandbox, DAN["email"])
+    ) == 1
     sandbox.reset_calls()
     create(sandbox, email="second@delta.example.jp")
     second = sync(rule)
     assert (second.kind, second.created) == ("incremental", 1)
-    assert not any("bizCards 200" in call and "GET" in call and "search" not in call for call in sandbox.calls["by_call"])
+    assert not any(
+        "bizCards 200" in call and "GET" in call and "search" not in call
+        for call in sandbox.calls["by_call"]
+    )
     assert "sansan_link_id" not in contact(sandbox, "9001"), "nothing is written to HubSpot"

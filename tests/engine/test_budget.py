@@ -33,7 +33,11 @@ def test_a_budget_that_just_suffices(sandbox_of):
     sandbox = sandbox_of(50, **PLAIN)
     rule = configured(file(limits={"creates": 50, "updates": 0}))
     run = sync(rule)
-    assert (run.state, run.counts["created"], len(contacts_of(sandbox, TOKEN))) == ("succeeded", 50, 50)
+    assert (run.state, run.counts["created"], len(contacts_of(sandbox, TOKEN))) == (
+        "succeeded",
+        50,
+        50,
+    )
 
 
 def test_one_too_many(sandbox_of):
@@ -46,7 +50,9 @@ def test_one_too_many(sandbox_of):
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-@pytest.mark.parametrize(("cards", "allowed"), [(600, 100), (600, 250), (300, 150), (300, 250), (300, 299), (500, 450)])
+@pytest.mark.parametrize(
+    ("cards", "allowed"), [(600, 100), (600, 250), (300, 150), (300, 250), (300, 299), (500, 450)]
+)
 def test_over_many_batches_it_is_never_passed(sandbox_of, settings, cards, allowed, workers):
     sandbox = sandbox_of(cards, **PLAIN)
     settings.SYNC_WORKERS = workers
@@ -67,11 +73,22 @@ def test_a_run_that_is_held_leaves_no_entry_open(sandbox_of):
 
 def test_links_count_as_updates(sandbox_of):
     sandbox = sandbox_of(30, **PLAIN)
-    sandbox.hubspot.control("create", {"token": TOKEN, "contacts": [{"email": card["email"]} for card in sandbox.sansan.cards.values()]})
+    sandbox.hubspot.control(
+        "create",
+        {
+            "token": TOKEN,
+            "contacts": [{"email": card["email"]} for card in sandbox.sansan.cards.values()],
+        },
+    )
     rule = configured(file(limits={"creates": 30, "updates": 29}))
     run = sync(rule)
-    assert (run.state, run.detail) == ("held", "At least 30 updates in this run, and the change budget allows 29.")
-    assert {contact.get("sansan_link_id") for contact in sandbox.hubspot.portal(TOKEN).contacts.values()} == {None}
+    assert (run.state, run.detail) == (
+        "held",
+        "At least 30 updates in this run, and the change budget allows 29.",
+    )
+    assert {
+        contact.get("sansan_link_id") for contact in sandbox.hubspot.portal(TOKEN).contacts.values()
+    } == {None}
 
 
 def test_what_needs_no_write_costs_nothing(sandbox_of):

@@ -1,4 +1,6 @@
-"""Companies: found by domain, then by name, made once, and HubSpot's own association is not doubled."""
+"""Companies: found by domain, then by name, made once, and HubSpot's own association is not
+doubled.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def test_every_contact_gets_its_company_once(sandbox, time_machine_later):
     with in_account(rule.account):
         links = list(Link.objects.all())
         assert links and all(of(sandbox, link.contact_id) == [link.company_id] for link in links)
-    domains = Counter(company["domain"] for company in companies(sandbox).values() if company.get("domain"))
+    domains = Counter(
+        company["domain"] for company in companies(sandbox).values() if company.get("domain")
+    )
     assert set(domains.values()) == {1}
     before = len(companies(sandbox)), sandbox.hubspot.changes
     time_machine_later(minutes=2)
@@ -62,8 +66,12 @@ def test_every_contact_gets_its_company_once(sandbox, time_machine_later):
 
 def test_a_company_that_is_there_is_found_by_domain_and_else_by_name(sandbox, time_machine_later):
     cards = [card for card in sandbox.sansan.cards.values() if card["email"]][:2]
-    by_domain = portal(sandbox).companies.create({"domain": domain(cards[0]["email"]), "name": "Another name"})
-    sandbox.sansan.change(cards[1]["id"], {"email": "somebody@gmail.com", "url": None, "companyName": "名前株式会社"})
+    by_domain = portal(sandbox).companies.create(
+        {"domain": domain(cards[0]["email"]), "name": "Another name"}
+    )
+    sandbox.sansan.change(
+        cards[1]["id"], {"email": "somebody@gmail.com", "url": None, "companyName": "名前株式会社"}
+    )
     by_name = portal(sandbox).companies.create({"name": "名前株式会社"})
     rule = configured(file(companies="find"))
     settle(rule, time_machine_later)
@@ -90,11 +98,15 @@ def test_who_moves_to_another_company_gets_the_new_one_too(sandbox, time_machine
     rule = configured(file(companies="make"))
     settle(rule, time_machine_later)
     card = next(card for card in sandbox.sansan.cards.values() if card["email"])
-    sandbox.sansan.change(card["id"], {"email": "new@moved.example.jp", "companyName": "移動株式会社"})
+    sandbox.sansan.change(
+        card["id"], {"email": "new@moved.example.jp", "companyName": "移動株式会社"}
+    )
     settle(rule, time_machine_later)
     with in_account(rule.account):
         link = Link.objects.get(written__email="new@moved.example.jp")
-    assert companies(sandbox)[link.company_id]["domain"] == "moved.example.jp" and link.company_id in of(sandbox, link.contact_id)
+    assert companies(sandbox)[link.company_id][
+        "domain"
+    ] == "moved.example.jp" and link.company_id in of(sandbox, link.contact_id)
 
 
 def test_without_the_right_contacts_go_on(sandbox, time_machine_later):
@@ -107,8 +119,12 @@ def test_without_the_right_contacts_go_on(sandbox, time_machine_later):
 
 
 @pytest.mark.parametrize("kind", ["html", "wrong_type", "truncated"])
-@pytest.mark.parametrize("match", ["companies/search", "companies/batch/upsert", "batch/read$", "associate/default"])
-def test_an_answer_that_cannot_be_read_ends_in_a_reason_and_the_next_run_goes_on(sandbox, time_machine_later, match, kind):
+@pytest.mark.parametrize(
+    "match", ["companies/search", "companies/batch/upsert", "batch/read$", "associate/default"]
+)
+def test_an_answer_that_cannot_be_read_ends_in_a_reason_and_the_next_run_goes_on(
+    sandbox, time_machine_later, match, kind
+):
     rule = configured(file(companies="make"))
     sync(rule)
     time_machine_later(minutes=2)
@@ -126,7 +142,18 @@ def test_an_answer_of_an_unknown_shape_is_no_traceback(sandbox, verb, monkeypatc
     rule = configured(file(companies="make"))
     with in_account(rule.account):
         calls = make_target(rule.hubspot).companies
-    monkeypatch.setattr(Http, "_call", lambda *args, **kwargs: Answer(200, {"results": [{"from": 7, "properties": "no", "id": []}]}, {}))
-    asked = {"find": ("domain", ["a.example.jp"]), "make": ({"a": {"name": "A"}},), "of": (["1"],), "associate": ([("1", "2")],)}
+    monkeypatch.setattr(
+        Http,
+        "_call",
+        lambda *args, **kwargs: Answer(
+            200, {"results": [{"from": 7, "properties": "no", "id": []}]}, {}
+        ),
+    )
+    asked = {
+        "find": ("domain", ["a.example.jp"]),
+        "make": ({"a": {"name": "A"}},),
+        "of": (["1"],),
+        "associate": ([("1", "2")],),
+    }
     with pytest.raises((RetryLater, Unanswered)):
         getattr(calls, verb)(*asked[verb])

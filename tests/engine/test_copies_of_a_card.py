@@ -1,4 +1,6 @@
-"""One card through two keys: a copy that is not true any more, what was left open, and what is out of scope."""
+"""One card through two keys: a copy that is not true any more, what was left open, and what is out
+of scope.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def test_a_rule_that_reads_fewer_fields_takes_no_address_from_the_other(sandbox,
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["wide first", "narrow first"])
-def test_an_address_that_changes_arrives_beside_a_rule_that_reads_less(empty, time_machine_later, order):
+def test_an_address_that_changes_arrives_beside_a_rule_that_reads_less(
+    empty, time_machine_later, order
+):
     ana = empty.sansan.add({**ANA, "city": "千代田区"})
     rules = two(other={"mappings": [EMAIL, NAME]})
     settle(*rules)
@@ -55,7 +59,9 @@ def go_on(rules: list[SyncRule], state: str) -> None:
 
 
 @STATES
-def test_a_date_that_is_corrected_does_not_leave_the_old_copy_standing(empty, time_machine_later, state):
+def test_a_date_that_is_corrected_does_not_leave_the_old_copy_standing(
+    empty, time_machine_later, state
+):
     ana = empty.sansan.add({**ANA, "exchangeDate": "2026-06-01"})["id"]
     rules = two()
     settle(*rules)
@@ -67,7 +73,9 @@ def test_a_date_that_is_corrected_does_not_leave_the_old_copy_standing(empty, ti
 
 
 @STATES
-def test_an_address_that_was_given_up_is_free_whatever_an_old_copy_says(empty, time_machine_later, state):
+def test_an_address_that_was_given_up_is_free_whatever_an_old_copy_says(
+    empty, time_machine_later, state
+):
     ana = empty.sansan.add({**ANA, "exchangeDate": "2026-06-01"})["id"]
     rules = two()
     settle(*rules)
@@ -77,7 +85,10 @@ def test_an_address_that_was_given_up_is_free_whatever_an_old_copy_says(empty, t
     time_machine_later(seconds=5)
     empty.sansan.add({**ANA, "lastName": "原", "exchangeDate": "2026-02-02"})
     go_on(rules, state)
-    assert {name: one["email"] for name, one in by_name(empty).items()} == {"森": "mori@acme.example.jp", "原": "ana@acme.example.jp"}
+    assert {name: one["email"] for name, one in by_name(empty).items()} == {
+        "森": "mori@acme.example.jp",
+        "原": "ana@acme.example.jp",
+    }
 
 
 @STATES
@@ -110,7 +121,10 @@ class Killed(BaseException):
 
 
 def test_what_a_stopped_rule_left_open_stops_nobody_else(empty, time_machine_later, monkeypatch):
-    """Killed between the intent and the call, then paused. The card that stands is the other rule's record."""
+    """Killed between the intent and the call, then paused.
+
+    The card that stands is the other rule's record.
+    """
     empty.sansan.add(ANA)
     rules = two()
     settle(*rules)
@@ -161,9 +175,19 @@ def reselect(rule: SyncRule, **chosen: bool) -> None:
 
 @pytest.mark.parametrize("state", ["active", "paused"])
 def test_a_card_that_may_come_back_blanks_nothing_before_it_is_read_again(empty, only, state):
-    """Of a card out of scope nothing is kept; its tag is selected again, and the other key's rule is the first to run."""
+    """Of a card out of scope nothing is kept; its tag is selected again, and the other key's rule
+    is the first to run.
+    """
     add(empty, only, KEY)
-    add(empty, only, OTHER_KEY, title="部長", companyName="原商店", exchangeDate="2026-01-01", tags=["T0002"])
+    add(
+        empty,
+        only,
+        OTHER_KEY,
+        title="部長",
+        companyName="原商店",
+        exchangeDate="2026-01-01",
+        tags=["T0002"],
+    )
     rules = two(tags=([], ["T0001", "T0002"]))
     settle(*rules)
     assert contacts(empty)[0]["jobtitle"] == "部長"
@@ -174,7 +198,12 @@ def test_a_card_that_may_come_back_blanks_nothing_before_it_is_read_again(empty,
     reselect(rules[1], T0002=True)
     sync(rules[0], full=True)
     (contact,) = contacts(empty)
-    assert [contact.get(name, "") for name in ("lastname", "firstname", "jobtitle", "company")] == ["森", "愛", "課長", "森商店"]
+    assert [contact.get(name, "") for name in ("lastname", "firstname", "jobtitle", "company")] == [
+        "森",
+        "愛",
+        "課長",
+        "森商店",
+    ]
     if state == "active":
         settle(*rules)
         assert contacts(empty)[0]["jobtitle"] == "部長"
@@ -183,7 +212,9 @@ def test_a_card_that_may_come_back_blanks_nothing_before_it_is_read_again(empty,
 
 @pytest.mark.parametrize("state", ["active", "paused"])
 def test_the_tag_of_the_other_keys_card_goes_with_it(empty, only, state):
-    """The second key's card loses its tag: the contact keeps the first's, whether that rule runs or not."""
+    """The second key's card loses its tag: the contact keeps the first's, whether that rule runs or
+    not.
+    """
     add(empty, only, KEY, tags=["T0001"])
     newer = add(empty, only, OTHER_KEY, exchangeDate="2026-01-01", tags=["T0002"])
     rules = two(tags=(["T0001"], ["T0002"]))
@@ -192,6 +223,8 @@ def test_the_tag_of_the_other_keys_card_goes_with_it(empty, only, state):
     turn(rules[0], state)
     empty.sansan.change(newer, {"tags": [], "memo": "x"})
     said = sync(rules[1], preview=True)
-    assert (said.updated, said.excluded) == (1, 0), "the reading of the card that left is what the write settles"
+    assert (said.updated, said.excluded) == (1, 0), (
+        "the reading of the card that left is what the write settles"
+    )
     settle(*rules[1 if state == "paused" else 0 :][::-1])
     assert contacts(empty)[0]["sansan_tags"] == "T0001"

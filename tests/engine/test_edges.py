@@ -1,4 +1,6 @@
-"""What goes wrong with credentials, properties and single cards: each ends in a clear reason, and the rest goes on."""
+"""What goes wrong with credentials, properties and single cards: each ends in a clear reason, and
+the rest goes on.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,14 @@ def record(rule, id):
 
 
 def contact(sandbox, address):
-    return next((one for one in sandbox.hubspot.portal(TOKEN).contacts.values() if one.get("email") == address), None)
+    return next(
+        (
+            one
+            for one in sandbox.hubspot.portal(TOKEN).contacts.values()
+            if one.get("email") == address
+        ),
+        None,
+    )
 
 
 @pytest.mark.parametrize("system", ["sansan", "hubspot"])
@@ -61,13 +70,18 @@ def test_a_property_that_vanished_in_mid_run_fails_with_its_name(sandbox):
     run = sync(rule)
     assert run.state == "partial" and set(run.reasons) & {"unknown_property"}
     with in_account(rule.account):
-        assert "sansan_department" in AuditEntry.objects.filter(reason="unknown_property").first().detail
+        assert (
+            "sansan_department"
+            in AuditEntry.objects.filter(reason="unknown_property").first().detail
+        )
 
 
 def test_a_property_of_another_type(sandbox):
     rule = configured(file())
     props = sandbox.hubspot.portal(TOKEN).properties
-    sandbox.hubspot.portal(TOKEN).set_property({**props["jobtitle"], "type": "number", "fieldType": "number"})
+    sandbox.hubspot.portal(TOKEN).set_property(
+        {**props["jobtitle"], "type": "number", "fieldType": "number"}
+    )
     run = sync(rule)
     assert run.state == "partial" and "wrong_type" in run.reasons
     titled = [card for card in sandbox.sansan.cards.values() if card["email"] and card["title"]]
@@ -77,19 +91,49 @@ def test_a_property_of_another_type(sandbox):
 
 
 CARDS = {
-    "a full-width address": ({"lastName": "全角", "email": "Ｔａｒｏ＠ｅｘａｍｐｌｅ．ｊｐ"}, "linked", "in_sync", "taro@example.jp"),
-    "a bad address": ({"lastName": "悪", "email": "not-an-address"}, "excluded", "invalid_email", None),
+    "a full-width address": (
+        {"lastName": "全角", "email": "Ｔａｒｏ＠ｅｘａｍｐｌｅ．ｊｐ"},
+        "linked",
+        "in_sync",
+        "taro@example.jp",
+    ),
+    "a bad address": (
+        {"lastName": "悪", "email": "not-an-address"},
+        "excluded",
+        "invalid_email",
+        None,
+    ),
     "no address": ({"lastName": "無", "email": ""}, "excluded", "no_email", None),
     "no name": ({"email": "noname@example.jp"}, "linked", "in_sync", "noname@example.jp"),
-    "a long memo": ({"lastName": "長", "email": "long@example.jp", "memo": "あ" * 65_536}, "linked", "in_sync", "long@example.jp"),
-    "a memo too long": ({"lastName": "過", "email": "toolong@example.jp", "memo": "あ" * 65_537}, "held", "value_too_long", None),
+    "a long memo": (
+        {"lastName": "長", "email": "long@example.jp", "memo": "あ" * 65_536},
+        "linked",
+        "in_sync",
+        "long@example.jp",
+    ),
+    "a memo too long": (
+        {"lastName": "過", "email": "toolong@example.jp", "memo": "あ" * 65_537},
+        "held",
+        "value_too_long",
+        None,
+    ),
     "a foreign telephone": (
-        {"lastName": "外", "email": "abroad@example.jp", "tel": "+1 212-555-0100", "countryCode": "US"},
+        {
+            "lastName": "外",
+            "email": "abroad@example.jp",
+            "tel": "+1 212-555-0100",
+            "countryCode": "US",
+        },
         "linked",
         "in_sync",
         "abroad@example.jp",
     ),
-    "odd characters": ({"lastName": "髙﨑🀄", "email": "odd@example.jp", "title": "=cmd|' /C calc'!A0"}, "linked", "in_sync", "odd@example.jp"),
+    "odd characters": (
+        {"lastName": "髙﨑🀄", "email": "odd@example.jp", "title": "=cmd|' /C calc'!A0"},
+        "linked",
+        "in_sync",
+        "odd@example.jp",
+    ),
 }
 
 
@@ -98,9 +142,17 @@ def test_single_cards(sandbox_of, what):
     values, bucket, reason, address = CARDS[what]
     sandbox = sandbox_of(20)
     rows = [
-        {"sansan": name, "hubspot": prop} for name, prop in (("lastName", "lastname"), ("tel", "phone"), ("memo", "message"), ("title", "jobtitle"))
+        {"sansan": name, "hubspot": prop}
+        for name, prop in (
+            ("lastName", "lastname"),
+            ("tel", "phone"),
+            ("memo", "message"),
+            ("title", "jobtitle"),
+        )
     ]
-    rule = configured(file(mappings=[*rows, {"sansan": "email", "hubspot": "email", "transform": "email"}]))
+    rule = configured(
+        file(mappings=[*rows, {"sansan": "email", "hubspot": "email", "transform": "email"}])
+    )
     card = sandbox.sansan.add(values)
     run = sync(rule)
     stands = record(rule, card["id"])
@@ -108,13 +160,18 @@ def test_single_cards(sandbox_of, what):
     assert run.counts["created"] >= 10 and run.counts["failed"] == run.counts["waiting"] == 0
     if address:
         made = contact(sandbox, address)
-        assert {made.get(prop, "") for prop in ("phone", "message", "jobtitle")} >= {values.get("tel", ""), values.get("title", "")}
+        assert {made.get(prop, "") for prop in ("phone", "message", "jobtitle")} >= {
+            values.get("tel", ""),
+            values.get("title", ""),
+        }
         assert made.get("message", "") == values.get("memo", "")
 
 
 def test_a_card_that_cannot_be_read_is_set_aside_once(sandbox):
     rule = configured(file())
-    card = sandbox.sansan.add({"lastName": "型", "email": "type@example.jp", "title": {"not": "a text"}})
+    card = sandbox.sansan.add(
+        {"lastName": "型", "email": "type@example.jp", "title": {"not": "a text"}}
+    )
     run = sync(rule)
     stands = record(rule, card["id"])
     assert (run.state, stands.bucket, stands.reason) == ("partial", "failing", "unreadable")
@@ -149,7 +206,9 @@ def test_a_passing_fault_changes_nothing_in_the_end(sandbox_of, system, what):
     rule = configured(file())
     sandbox.faults.arm(system, times=2, match="bizCards|batch", **FAULTS[what])
     run = sync(rule)
-    assert (run.state, run.counts["failed"], run.counts["waiting"]) == ("succeeded", 0, 0), run.detail
+    assert (run.state, run.counts["failed"], run.counts["waiting"]) == ("succeeded", 0, 0), (
+        run.detail
+    )
     with in_account(rule.account):
         assert not AuditEntry.objects.filter(closed_at=None).exists()
         addresses = Record.objects.filter(bucket="linked").values_list("email_key", flat=True)

@@ -1,4 +1,6 @@
-"""HubSpot's events in any order, doubled, late or never: the same final state of both vendors and of our own books."""
+"""HubSpot's events in any order, doubled, late or never: the same final state of both vendors and
+of our own books.
+"""
 
 from __future__ import annotations
 
@@ -36,21 +38,33 @@ def heard(event: dict[str, Any]) -> list[HeardChange]:
     """As the webhook reads an event: whom it is about, when, and whether for privacy."""
     at = datetime.fromtimestamp(event["occurredAt"] / 1000, UTC)
     ids = {event["objectId"], event.get("newObjectId"), *event.get("mergedObjectIds", ())} - {None}
-    return [HeardChange(str(id), at, event["subscriptionType"].endswith("privacyDeletion")) for id in sorted(ids)]
+    return [
+        HeardChange(str(id), at, event["subscriptionType"].endswith("privacyDeletion"))
+        for id in sorted(ids)
+    ]
 
 
 class Telling:
     """Passes events on to a rule, in an order of its own."""
 
     def __init__(self, rule: SyncRule, sandbox: Any, order: Told) -> None:
-        self.rule, self.sandbox, self.order, self.taken = rule, sandbox, order, len(sandbox.hubspot.hooks.events(TOKEN))
+        self.rule, self.sandbox, self.order, self.taken = (
+            rule,
+            sandbox,
+            order,
+            len(sandbox.hubspot.hooks.events(TOKEN)),
+        )
 
     def tell(self, batch: int = 10) -> None:
         events = self.sandbox.hubspot.hooks.events(TOKEN)
         news, self.taken = self.order(events[self.taken :]), len(events)
         for i in range(0, len(news), batch):
             with in_account(self.rule.account):
-                put_changes(self.rule.hubspot, [one for event in news[i : i + batch] for one in heard(event)], timezone.now())
+                put_changes(
+                    self.rule.hubspot,
+                    [one for event in news[i : i + batch] for one in heard(event)],
+                    timezone.now(),
+                )
             if i % 3 == 0:
                 sync(self.rule)
         sync(self.rule)
@@ -58,55 +72,113 @@ class Telling:
 
 def linked(rule: SyncRule) -> list[str]:
     with in_account(rule.account):
-        return list(Link.objects.filter(gone="").exclude(contact_id="").order_by("pk").values_list("contact_id", flat=True))
+        return list(
+            Link.objects.filter(gone="")
+            .exclude(contact_id="")
+            .order_by("pk")
+            .values_list("contact_id", flat=True)
+        )
 
 
 def afternoon(sandbox: Any, rule: SyncRule) -> None:
-    """What people do in HubSpot, in short: all kinds of things, some of them to the same contacts."""
+    """What people do in HubSpot, in short: all kinds of things, some of them to the same
+    contacts.
+    """
     ids = linked(rule)
     for i, id in enumerate(ids[:8]):
-        person(sandbox, "edit", id=id, properties={"jobtitle": f"edited {i}", "lifecyclestage": "customer"})
+        person(
+            sandbox,
+            "edit",
+            id=id,
+            properties={"jobtitle": f"edited {i}", "lifecyclestage": "customer"},
+        )
     person(sandbox, "edit", id=ids[0], properties={"jobtitle": "edited twice"})
     person(sandbox, "edit", id=ids[1], properties={"email": "moved@contact.example.jp"})
     for i in range(4):
-        person(sandbox, "create", properties={"email": f"new{i}@contact.example.jp", "lastname": f"New{i}", "company": "New KK"})
-    (short,) = person(sandbox, "create", properties={"email": "short@contact.example.jp", "lastname": "Short"})
+        person(
+            sandbox,
+            "create",
+            properties={
+                "email": f"new{i}@contact.example.jp",
+                "lastname": f"New{i}",
+                "company": "New KK",
+            },
+        )
+    (short,) = person(
+        sandbox, "create", properties={"email": "short@contact.example.jp", "lastname": "Short"}
+    )
     person(sandbox, "delete", id=short)
     person(sandbox, "delete", id=ids[8])
     person(sandbox, "delete", id=ids[9])
     person(sandbox, "restore", id=ids[9])
     person(sandbox, "edit", id=ids[9], properties={"jobtitle": "restored"})
     person(sandbox, "merge", primary=ids[10], other=ids[11])
-    (stray,) = person(sandbox, "create", properties={"email": "stray@contact.example.jp", "lastname": "Stray"})
+    (stray,) = person(
+        sandbox, "create", properties={"email": "stray@contact.example.jp", "lastname": "Stray"}
+    )
     person(sandbox, "merge", primary=ids[12], other=stray)
     person(sandbox, "purge", id=ids[13])
-    (forgotten,) = person(sandbox, "create", properties={"email": "forgotten@contact.example.jp", "lastname": "Forgotten"})
+    (forgotten,) = person(
+        sandbox,
+        "create",
+        properties={"email": "forgotten@contact.example.jp", "lastname": "Forgotten"},
+    )
     person(sandbox, "purge", id=forgotten)
 
 
 def state(sandbox: Any, rule: SyncRule) -> dict[str, Any]:
-    """What must not depend on how it was told. Ids given out at random are left out, and dates that the sandbox counts from today."""
+    """What must not depend on how it was told.
+
+    Ids given out at random are left out, and dates that the sandbox counts from today.
+    """
     portal = sandbox.hubspot.portal(TOKEN)
-    ours = ("sansan_link_id", "sansan_card_id", "sansan_exchange_date", "lastmodifieddate", "createdate", "hs_object_id")
+    ours = (
+        "sansan_link_id",
+        "sansan_card_id",
+        "sansan_exchange_date",
+        "lastmodifieddate",
+        "createdate",
+        "hs_object_id",
+    )
     names = {id: (card["lastName"], card["email"]) for id, card in sandbox.sansan.cards.items()}
     with in_account(rule.account):
         rows = Record.objects.filter(rule=rule).select_related("link")
         books = {
             (row.side, names.get(row.external_id, row.external_id)): (
-                row.bucket, row.reason, row.link.contact_id if row.link else "", row.link.gone if row.link else "", row.due_at,
+                row.bucket,
+                row.reason,
+                row.link.contact_id if row.link else "",
+                row.link.gone if row.link else "",
+                row.due_at,
             )
             for row in rows
             if row.bucket != "excluded" or row.side == Side.CARD
-        }  # fmt: skip
-        assert not AuditEntry.objects.filter(closed_at__isnull=True).exists() and not ContactChange.objects.exists()
+        }
+        assert (
+            not AuditEntry.objects.filter(closed_at__isnull=True).exists()
+            and not ContactChange.objects.exists()
+        )
     return {
-        "contacts": {id: {name: value for name, value in one.items() if name not in ours} for id, one in portal.contacts.items()},
-        "cards": sorted((card["lastName"], normalize_email(card["email"] or ""), card["title"] or "") for card in sandbox.sansan.cards.values()),
+        "contacts": {
+            id: {name: value for name, value in one.items() if name not in ours}
+            for id, one in portal.contacts.items()
+        },
+        "cards": sorted(
+            (card["lastName"], normalize_email(card["email"] or ""), card["title"] or "")
+            for card in sandbox.sansan.cards.values()
+        ),
         "books": books,
     }
 
 
-def told(sandbox_of: Any, later: Callable[..., None], order: Told, slug: str = "acme", hours: float = 0, **rule: Any) -> dict[str, Any]:
+def told(
+    sandbox_of: Any,
+    later: Callable[..., None],
+    order: Told,
+    slug: str = "acme",
+    hours: float = 0,
+    **rule: Any,
+) -> dict[str, Any]:
     sandbox = sandbox_of(30, no_email_percent=0, shared_email_percent=0)
     configured_rule = configured(file(slug, direction="both", **rule))
     sync(configured_rule)
@@ -117,7 +189,8 @@ def told(sandbox_of: Any, later: Callable[..., None], order: Told, slug: str = "
         sync(configured_rule)
         later(hours=hours)
     telling.tell()
-    # Polling finds out the rest: the recycle bin is looked into every few minutes, everything once a day; who is missing for a day is forgotten.
+    # Polling finds out the rest: the recycle bin is looked into every few minutes, everything once
+    # a day; who is missing for a day is forgotten.
     for amount, full in ((6, False), (6, True), (25 * 60, True), (6, False)):
         later(minutes=amount)
         sync(configured_rule, full=full)
@@ -157,7 +230,11 @@ def test_an_event_heard_twice_costs_no_entry(sandbox_of):
     before = sandbox.hubspot.changes
     with in_account(rule.account):
         entries = AuditEntry.objects.count()
-        put_changes(rule.hubspot, [one for event in sandbox.hubspot.hooks.events(TOKEN) for one in heard(event)], timezone.now())
+        put_changes(
+            rule.hubspot,
+            [one for event in sandbox.hubspot.hooks.events(TOKEN) for one in heard(event)],
+            timezone.now(),
+        )
     sync(rule)
     with in_account(rule.account):
         assert AuditEntry.objects.count() == entries and sandbox.hubspot.changes == before

@@ -44,12 +44,16 @@ def arrived(rule):
     """How many changes have a time, and the slowest."""
     with in_account(rule.account):
         days = list(DayFigures.objects.filter(rule=rule))
-    return sum(unite_days(day.latency for day in days)), max((day.slowest for day in days), default=0)
+    return sum(unite_days(day.latency for day in days)), max(
+        (day.slowest for day in days), default=0
+    )
 
 
 def days(rule):
     with in_account(rule.account):
-        return list(DayFigures.objects.filter(rule=rule).order_by("day").values_list("day", flat=True))
+        return list(
+            DayFigures.objects.filter(rule=rule).order_by("day").values_list("day", flat=True)
+        )
 
 
 def live_in(rule, zone):
@@ -58,7 +62,12 @@ def live_in(rule, zone):
 
 def refused(sandbox, call):
     sandbox.faults.arm(
-        "hubspot", "status", match=call, times=0, status=400, body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"}
+        "hubspot",
+        "status",
+        match=call,
+        times=0,
+        status=400,
+        body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"},
     )
 
 
@@ -69,13 +78,22 @@ def test_a_first_run_is_in_the_figures_as_it_was(sandbox):
     rule = configured(file())
     run = sync(rule)
     assert kept(rule) == counted(rule) and kept(rule)["created"] == run.created > 0
-    assert kept(rule)["calls_hubspot"] == run.calls_hubspot > 0 and kept(rule)["calls_sansan"] == run.calls_sansan > 0
+    assert (
+        kept(rule)["calls_hubspot"] == run.calls_hubspot > 0
+        and kept(rule)["calls_sansan"] == run.calls_sansan > 0
+    )
 
 
 def test_people_who_were_there_already_are_counted_as_linked(sandbox_of):
     sandbox = sandbox_of(10, **PLAIN)
     token = "pat-test-0001"
-    sandbox.hubspot.control("create", {"token": token, "contacts": [{"email": card["email"]} for card in sandbox.sansan.cards.values()]})
+    sandbox.hubspot.control(
+        "create",
+        {
+            "token": token,
+            "contacts": [{"email": card["email"]} for card in sandbox.sansan.cards.values()],
+        },
+    )
     rule = configured(file())
     sync(rule)
     assert (kept(rule)["linked"], kept(rule)["created"]) == (10, 0) and kept(rule) == counted(rule)
@@ -90,7 +108,9 @@ def test_runs_of_every_sort_add_up(sandbox_of, settings, workers):
         sync(rule, **how)
         assert kept(rule) == counted(rule), how
         sandbox.sansan.churn(10)
-        sandbox.sansan.add({"lastName": "新", "email": f"new{len(sandbox.sansan.cards)}@new.example.jp"})
+        sandbox.sansan.add(
+            {"lastName": "新", "email": f"new{len(sandbox.sansan.cards)}@new.example.jp"}
+        )
     assert kept(rule)["updated"] > 0 and kept(rule)["created"] > 150 / 2
 
 
@@ -196,7 +216,9 @@ def test_midnight_begins_a_new_day_and_leaves_the_old_one_as_it_was(sandbox_of, 
     sandbox.sansan.churn(10)
     sync(rule)
     with in_account(rule.account):
-        found = {str(day.day): (day.created, day.updated) for day in DayFigures.objects.filter(rule=rule)}
+        found = {
+            str(day.day): (day.created, day.updated) for day in DayFigures.objects.filter(rule=rule)
+        }
     assert found == {"2026-03-01": (20, 0), "2026-03-02": (0, 2)} and kept(rule) == counted(rule)
 
 
@@ -218,7 +240,9 @@ def test_only_changes_tell_how_fast_they_arrive(sandbox_of, time_machine_later):
     assert sync(rule, full=True).updated > 0 and arrived(rule) == (n, slowest)
 
 
-def test_a_new_person_tells_too_and_one_that_needs_no_write_does_not(sandbox_of, time_machine_later):
+def test_a_new_person_tells_too_and_one_that_needs_no_write_does_not(
+    sandbox_of, time_machine_later
+):
     sandbox = sandbox_of(5, **PLAIN)
     rule = configured(file())
     sync(rule)
@@ -230,7 +254,9 @@ def test_a_new_person_tells_too_and_one_that_needs_no_write_does_not(sandbox_of,
     assert n == 1 and 40 <= slowest < 60
 
 
-def test_what_failed_has_not_arrived_and_counts_from_its_change_when_it_does(sandbox_of, time_machine_later):
+def test_what_failed_has_not_arrived_and_counts_from_its_change_when_it_does(
+    sandbox_of, time_machine_later
+):
     sandbox = sandbox_of(5, **PLAIN)
     rule = configured(file())
     sync(rule)
@@ -283,7 +309,9 @@ def crash_at(monkeypatch, n):
 
 
 @pytest.mark.parametrize("n", range(1, 5))
-def test_a_transaction_that_fails_takes_figures_and_counters_back_together(sandbox_of, monkeypatch, n):
+def test_a_transaction_that_fails_takes_figures_and_counters_back_together(
+    sandbox_of, monkeypatch, n
+):
     sandbox_of(250, **PLAIN)
     rule = configured(file())
     seen = crash_at(monkeypatch, n)
@@ -292,10 +320,14 @@ def test_a_transaction_that_fails_takes_figures_and_counters_back_together(sandb
     assert len(seen) >= n
     run = sync(rule)
     assert (run.state, run.created, run.counts["waiting"]) == ("succeeded", 250, 0), run.counts
-    assert {name: kept(rule)[name] for name in FIGURE_COUNTERS} == {name: counted(rule)[name] for name in FIGURE_COUNTERS}
+    assert {name: kept(rule)[name] for name in FIGURE_COUNTERS} == {
+        name: counted(rule)[name] for name in FIGURE_COUNTERS
+    }
 
 
-def test_a_slice_that_lost_its_lease_changes_no_counter_of_the_one_that_took_over(sandbox_of, monkeypatch):
+def test_a_slice_that_lost_its_lease_changes_no_counter_of_the_one_that_took_over(
+    sandbox_of, monkeypatch
+):
     sandbox_of(30, **PLAIN)
     rule = configured(file())
     plain, taken = send_writes, []
@@ -314,12 +346,18 @@ def test_a_slice_that_lost_its_lease_changes_no_counter_of_the_one_that_took_ove
         run = start_run(rule, SyncRun.Trigger.COMMAND)
         work_slice(run.pk, 60)
         run.refresh_from_db()
-    assert taken and (run.state, run.created, run.counts["waiting"]) == ("succeeded", 30, 0), run.counts
-    assert {name: kept(rule)[name] for name in FIGURE_COUNTERS} == {name: counted(rule)[name] for name in FIGURE_COUNTERS}
+    assert taken and (run.state, run.created, run.counts["waiting"]) == ("succeeded", 30, 0), (
+        run.counts
+    )
+    assert {name: kept(rule)[name] for name in FIGURE_COUNTERS} == {
+        name: counted(rule)[name] for name in FIGURE_COUNTERS
+    }
 
 
 def test_figures_and_counters_move_in_one_transaction(sandbox, monkeypatch):
-    """Whatever is written for a run's counters is written for its day in the same savepoint or transaction."""
+    """Whatever is written for a run's counters is written for its day in the same savepoint or
+    transaction.
+    """
     rule = configured(file())
     plain, seen = add_figures, []
 

@@ -19,5 +19,8 @@ def test_the_scope_is_closed_again_before_anybody_is_answered():
         link = Link.objects.create(account=rule.account, hubspot=rule.hubspot)
         rows.record(rule, "C1", email_key="aiko@acme.example.jp", person_key="P1", link=link)
         asked = [Row(*row) for row in Record.objects.values_list(*Row._fields)]
-        seen = [(list_covered_accounts(), [record.external_id for record in found]) for found in find_related_records(asked)]
+        seen = [
+            (list_covered_accounts(), [record.external_id for record in found])
+            for found in find_related_records(asked)
+        ]
     assert seen == [([rule.account_id], ["C1"])] * 3

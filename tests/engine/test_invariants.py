@@ -1,4 +1,7 @@
-"""The invariants of the design that one process can show. Killing one is in test_kill.py, secrets in test_secrets.py."""
+"""The invariants of the design that one process can show.
+
+Killing one is in test_kill.py, secrets in test_secrets.py.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(params=["to_hubspot", "both"], autouse=True)
 def direction(request, monkeypatch):
-    """Each invariant holds with cards driving contacts, and again with contacts becoming cards besides."""
+    """Each invariant holds with cards driving contacts, and again with contacts becoming cards
+    besides.
+    """
     monkeypatch.setattr(sys.modules[__name__], "file", partial(cast.file, direction=request.param))
 
 
@@ -33,7 +38,9 @@ def steps(sandbox, rule, seed):
         ids = sorted(sandbox.sansan.cards)
         sandbox.sansan.churn(10, rng.randrange(1000))
         one, other = rng.sample(ids, 2)
-        sandbox.sansan.change(one, {"email": rng.choice([None, "x@", sandbox.sansan.cards[other]["email"]])})
+        sandbox.sansan.change(
+            one, {"email": rng.choice([None, "x@", sandbox.sansan.cards[other]["email"]])}
+        )
         sandbox.sansan.add({"lastName": "新", "email": f"new{rng.randrange(9999)}@new.example.jp"})
         yield sync(rule, **rng.choice([{}, {"full": True}, {"preview": True}]))
 
@@ -49,9 +56,12 @@ def test_1_counters_add_up_in_every_run(sandbox_of, seed):
     sync(rule)
     have, wanted = contacts_of(sandbox, TOKEN), expected(list(sandbox.sansan.cards.values()))
     with in_account(rule.account):
-        # An address that passes from one person to another who has a contact already: a person must merge the two.
+        # An address that passes from one person to another who has a contact already: a person must
+        # merge the two.
         taken = set(Record.objects.filter(reason="email_taken").values_list("email_key", flat=True))
-    assert {address: have.get(address) for address in wanted if address not in taken} == {a: w for a, w in wanted.items() if a not in taken}
+    assert {address: have.get(address) for address in wanted if address not in taken} == {
+        a: w for a, w in wanted.items() if a not in taken
+    }
 
 
 def test_2_no_card_is_passed_without_an_outcome(sandbox_of):
@@ -63,7 +73,9 @@ def test_2_no_card_is_passed_without_an_outcome(sandbox_of):
     rule.refresh_from_db()
     with in_account(rule.account):
         stored = set(Record.objects.values_list("external_id", flat=True))
-    passed = {card["id"] for card in sandbox.sansan.cards.values() if card["updatedTime"] < rule.cursor}
+    passed = {
+        card["id"] for card in sandbox.sansan.cards.values() if card["updatedTime"] < rule.cursor
+    }
     assert passed <= stored and len(stored) == 300
     sandbox.faults.clear()
     assert sync(rule).state == "succeeded"
@@ -73,13 +85,20 @@ def test_2_no_card_is_passed_without_an_outcome(sandbox_of):
 def test_2_a_failed_record_is_tried_again_by_itself(sandbox, time_machine_later):
     rule = configured(file())
     sandbox.faults.arm(
-        "hubspot", "status", match="batch/upsert", times=0, status=400, body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"}
+        "hubspot",
+        "status",
+        match="batch/upsert",
+        times=0,
+        status=400,
+        body={"status": "error", "category": "VALIDATION_ERROR", "message": "no"},
     )
     first = sync(rule)
     assert (first.state, first.counts["created"]) == ("partial", 0)
     assert first.counts["failed"] > 0
     sandbox.faults.clear()
-    assert sync(rule).counts["created"] == 0  # not yet due: a failing record does not cost a call a minute
+    assert (
+        sync(rule).counts["created"] == 0
+    )  # not yet due: a failing record does not cost a call a minute
     time_machine_later(minutes=2)
     assert sync(rule).counts["created"] == first.counts["failed"]
     assert contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
@@ -91,7 +110,10 @@ def test_4_any_order_any_page_size_any_number_of_runs(sandbox_of, monkeypatch, s
     sandbox = sandbox_of(150, seed=7, shared_email_percent=40, no_email_percent=5)
     wanted = expected(list(sandbox.sansan.cards.values()))
     rng = random.Random(seed)
-    dealt = [{**card, "tags": [tag["id"] for tag in card["tags"]]} for card in sandbox.sansan.cards.values()]
+    dealt = [
+        {**card, "tags": [tag["id"] for tag in card["tags"]]}
+        for card in sandbox.sansan.cards.values()
+    ]
     rng.shuffle(dealt)
     other = sandbox_of(0)
     monkeypatch.setattr(client, "CARDS_A_PAGE", rng.choice([1, 7, 50, 300]))
@@ -112,7 +134,9 @@ def test_5_calls_of_a_quiet_run_do_not_grow(sandbox_of):
         sync(rule)
         run = sync(rule)
         quiet[cards] = (run.calls_sansan, run.calls_hubspot)
-    assert quiet[50] == quiet[900] == (1, 2)  # what changed in HubSpot, and a page of what was written before
+    assert (
+        quiet[50] == quiet[900] == (1, 2)
+    )  # what changed in HubSpot, and a page of what was written before
 
 
 def test_5_a_full_check_over_unchanged_cards_writes_nothing(sandbox):

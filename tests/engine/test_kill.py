@@ -1,6 +1,7 @@
 """Invariant 3: a process killed at any moment leaves nothing that the next one does not put right.
 
-The product runs as a command that kills itself without warning after its nth call to a vendor or its nth statement to the database,
+The product runs as a command that kills itself without warning after its nth call to a vendor or
+its nth statement to the database,
 and is started again until a run comes to its end.
 """
 
@@ -29,7 +30,14 @@ def test_3_killed_at_any_moment(tmp_path, own_database, kind, seed):
         product.configured()
         kills = 0
         for _ in range(40):
-            done = product.run("sync", "acme/cards", "--format", "json", kill_at=rng.randint(1, 6 if kind != "statement" else 90), kind=kind)
+            done = product.run(
+                "sync",
+                "acme/cards",
+                "--format",
+                "json",
+                kill_at=rng.randint(1, 6 if kind != "statement" else 90),
+                kind=kind,
+            )
             if done.returncode == 0:
                 break
             assert done.returncode == -9, done.stderr
@@ -39,7 +47,9 @@ def test_3_killed_at_any_moment(tmp_path, own_database, kind, seed):
         assert done.returncode == 0 and kills >= 1
         result = orjson.loads(done.stdout)
         assert contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
-        assert product.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [(0,)]
+        assert product.rows(
+            "SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL"
+        ) == [(0,)]
         counts = result["counts"]
         assert counts.pop("read") == sum(counts.values()) and counts["waiting"] == 0
         again = orjson.loads(product.run("sync", "acme/cards", "--format", "json").stdout)

@@ -1,4 +1,6 @@
-"""The lease on a HubSpot connection: one holder at a time, and a fence against the one who came too late."""
+"""The lease on a HubSpot connection: one holder at a time, and a fence against the one who came too
+late.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +116,8 @@ from integration.models import Connection
 account, _ = Account.objects.get_or_create(slug="acme", defaults={"name": "Acme"})
 with in_account(account):
     for i in range(10):
-        Connection.objects.get_or_create(account=account, slug=str(i), defaults={"system": "hubspot", "credentials": {}})
+        ends = {"system": "hubspot", "credentials": {}}
+        Connection.objects.get_or_create(account=account, slug=str(i), defaults=ends)
 got, start = [], threading.Barrier(8)
 def race():
     with in_account(account):
@@ -131,6 +134,14 @@ print(json.dumps(got))
 
 
 def test_of_many_who_ask_at_once_one_gets_it(product):
-    done = subprocess.run(product.script(RACE), cwd=ROOT, env=product.environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        product.script(RACE),
+        cwd=ROOT,
+        env=product.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert sorted(json.loads(done.stdout)) == [str(i) for i in range(10)]

@@ -1,4 +1,6 @@
-"""A vendor's rate limit, kept ahead of time: never more than the limit in any window, and hardly less."""
+"""A vendor's rate limit, kept ahead of time: never more than the limit in any window, and hardly
+less.
+"""
 
 from __future__ import annotations
 
@@ -46,10 +48,20 @@ def clock(monkeypatch):
 def limited(db):
     """A limiter over a stored connection."""
 
-    def make(calls: int | None = None, seconds: float | None = None, system: str = "hubspot", **values) -> SharedLimiter:
+    def make(
+        calls: int | None = None, seconds: float | None = None, system: str = "hubspot", **values
+    ) -> SharedLimiter:
         slug = f"c{Connection._base_manager.count()}"
-        account = Connection._base_manager.first().account if Connection._base_manager.exists() else rows.account()
-        return make_limiter(rows.connection(account, system, slug=slug, rate_calls=calls, rate_seconds=seconds, **values))
+        account = (
+            Connection._base_manager.first().account
+            if Connection._base_manager.exists()
+            else rows.account()
+        )
+        return make_limiter(
+            rows.connection(
+                account, system, slug=slug, rate_calls=calls, rate_seconds=seconds, **values
+            )
+        )
 
     return make
 
@@ -61,7 +73,9 @@ def again(one: SharedLimiter) -> SharedLimiter:
 
 
 def most_in_a_window(moments: Iterable[float], seconds: float) -> int:
-    """The most calls that any window of this length holds, its end left out, as the vendors count."""
+    """The most calls that any window of this length holds, its end left out, as the vendors
+    count.
+    """
     moments = sorted(moments)
     return max(bisect_left(moments, start + seconds) - i for i, start in enumerate(moments))
 
@@ -206,9 +220,20 @@ def test_a_persons_own_limit_stands(limited):
         ("hubspot", {"learnt_calls": 190, "learnt_seconds": 10.0}, (190, 10.0)),
         ("hubspot", {"calls": 50}, (50, 10.0)),
         ("sansan", {"calls": 2}, (2, 1.0)),
-        ("hubspot", {"calls": 50, "seconds": 5.0, "learnt_calls": 190, "learnt_seconds": 10.0}, (50, 5.0)),
+        (
+            "hubspot",
+            {"calls": 50, "seconds": 5.0, "learnt_calls": 190, "learnt_seconds": 10.0},
+            (50, 5.0),
+        ),
     ],
-    ids=["Sansan's", "HubSpot's", "what was learnt", "a person's calls", "a person's calls to Sansan", "a person's before what was learnt"],
+    ids=[
+        "Sansan's",
+        "HubSpot's",
+        "what was learnt",
+        "a person's calls",
+        "a person's calls to Sansan",
+        "a person's before what was learnt",
+    ],
 )
 def test_which_limit_holds(limited, system, values, limit):
     assert limited(system=system, **values).limit == limit
@@ -230,7 +255,9 @@ def test_sansans_limits_a_minute_are_kept_too(limited, clock):
 def test_the_wait_is_outside_any_transaction(limited, monkeypatch):
     one, inside = limited(1, 5.0), []
     depth = len(database.savepoint_ids)
-    monkeypatch.setattr(limiter.time, "sleep", lambda seconds: inside.append(len(database.savepoint_ids) - depth))
+    monkeypatch.setattr(
+        limiter.time, "sleep", lambda seconds: inside.append(len(database.savepoint_ids) - depth)
+    )
     one.wait()
     one.wait()
     assert inside == [0]
@@ -275,7 +302,8 @@ from integration.models import Connection
 import sys
 account = Account.objects.create(slug="acme", name="Acme")
 with in_account(account):
-    Connection.objects.create(account=account, slug="h", system="hubspot", credentials={}, rate_calls=sys.argv[1], rate_seconds=sys.argv[2])
+    rate = {"rate_calls": sys.argv[1], "rate_seconds": sys.argv[2]}
+    Connection.objects.create(account=account, slug="h", system="hubspot", credentials={}, **rate)
 """
 
 
@@ -283,13 +311,17 @@ def test_threads_of_two_processes_keep_to_one_limit(product):
     with session(product.script(STORED, CALLS, SECONDS), env=product.environment) as stored:
         assert stored.wait(30) == 0
     command = product.script(REAL, THREADS, EACH)
-    with session(command, env=product.environment) as one, session(command, env=product.environment) as other:
+    with (
+        session(command, env=product.environment) as one,
+        session(command, env=product.environment) as other,
+    ):
         outputs = [process.communicate(timeout=60) for process in (one, other)]
     assert (one.returncode, other.returncode) == (0, 0), outputs
     each = [json.loads(out) for out, _ in outputs]
     sent = sorted([*each[0], *each[1]])
     assert len(sent) == 2 * THREADS * EACH
-    # One more than the limit at the most: a thread that the machine woke late comes close before those of the next moment.
+    # One more than the limit at the most: a thread that the machine woke late comes close before
+    # those of the next moment.
     assert most_in_a_window(sent, SECONDS) <= CALLS + 1
     assert len(sent) / (sent[-1] - sent[0]) > 0.6 * CALLS / SECONDS
     # Both had their share: neither waited for the other to end.

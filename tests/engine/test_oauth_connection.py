@@ -1,4 +1,6 @@
-"""A HubSpot account that a person signed in to: the code becomes tokens in a worker, tokens are renewed in time, and none of them is shown."""
+"""A HubSpot account that a person signed in to: the code becomes tokens in a worker, tokens are
+renewed in time, and none of them is shown.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,11 @@ PORTAL = f"pat-oauth-{APP}"
 
 @pytest.fixture(autouse=True)
 def app(settings, sandbox, queue):  # noqa: F811
-    settings.HUBSPOT_CLIENT_ID, settings.HUBSPOT_CLIENT_SECRET, settings.HUBSPOT_APP_URL = APP, SECRET, sandbox.url
+    settings.HUBSPOT_CLIENT_ID, settings.HUBSPOT_CLIENT_SECRET, settings.HUBSPOT_APP_URL = (
+        APP,
+        SECRET,
+        sandbox.url,
+    )
 
 
 @pytest.fixture
@@ -51,7 +57,10 @@ def aiko(account):
 
 def signed_in(browser: Client, account, **press: str) -> tuple[str, str]:
     """From our page to HubSpot's, and back: (the code, where we led then)."""
-    begun = browser.post(reverse("admin:integration_setup"), {"account": account.pk, "slug": "cards", "action": "oauth"})
+    begun = browser.post(
+        reverse("admin:integration_setup"),
+        {"account": account.pk, "slug": "cards", "action": "oauth"},
+    )
     answer = requests.post(begun["Location"], data=press, allow_redirects=False, timeout=5)
     back = urlsplit(answer.headers["Location"])
     led = browser.get(back.path, {name: value[0] for name, value in parse_qs(back.query).items()})
@@ -76,8 +85,13 @@ def rule(account, connection):
     rows.connection(account, "sansan", KEY, rate_calls=0)
     made = rows.rule(account, state="active")
     with in_account(account):
-        FieldMapping.objects.bulk_create(FieldMapping(account=account, rule=made, position=i, **row) for i, row in enumerate(make_default_mappings()))
-        made = SyncRule.objects.select_related("account", "sansan__account", "hubspot__account").get(pk=made.pk)
+        FieldMapping.objects.bulk_create(
+            FieldMapping(account=account, rule=made, position=i, **row)
+            for i, row in enumerate(make_default_mappings())
+        )
+        made = SyncRule.objects.select_related(
+            "account", "sansan__account", "hubspot__account"
+        ).get(pk=made.pk)
         ensure_own_properties(made)
         return made
 
@@ -93,13 +107,23 @@ def test_the_code_is_exchanged_by_a_worker(sandbox, aiko, account, queue):  # no
     code, led = signed_in(aiko, account)
     waiting = stored(account)
     assert f"hubspot={waiting.pk}" in led and "slug=cards" in led and code not in led
-    assert (waiting.health, waiting.credentials["code"], waiting.hint) == ("untested", code, "OAuth")
+    assert (waiting.health, waiting.credentials["code"], waiting.hint) == (
+        "untested",
+        code,
+        "OAuth",
+    )
     assert token_calls(sandbox) == 0 and queue() == [("check", (account.pk, waiting.pk))]
     work_off()
     done = stored(account)
-    assert done.credentials.keys() == {"access_token", "refresh_token", "expires_at"} and token_calls(sandbox) == 1
+    assert (
+        done.credentials.keys() == {"access_token", "refresh_token", "expires_at"}
+        and token_calls(sandbox) == 1
+    )
     assert 1500 < done.credentials["expires_at"] - time.time() <= 1800
-    assert (done.health, done.remote_id) == ("ok", str(sandbox.hubspot.portal(PORTAL).id)) and done.schema
+    assert (done.health, done.remote_id) == (
+        "ok",
+        str(sandbox.hubspot.portal(PORTAL).id),
+    ) and done.schema
 
 
 def test_a_code_that_was_spent_is_told(aiko, account, connection):
@@ -141,7 +165,9 @@ def test_a_token_that_lasts_is_not_renewed(sandbox, connection):
     assert token_calls(sandbox) == 0
 
 
-def test_a_token_that_ends_soon_is_renewed_before_it_is_used(sandbox, connection, time_machine_later):
+def test_a_token_that_ends_soon_is_renewed_before_it_is_used(
+    sandbox, connection, time_machine_later
+):
     old = connection.credentials
     time_machine_later(seconds=1800 - 119)
     with in_account(connection.account):
@@ -155,21 +181,36 @@ def test_a_run_that_outlives_its_token_goes_on(sandbox, rule):
     """Each slice, and each look at the portal, begins with a token that lasts."""
     sandbox.hubspot.switches["oauth_seconds"] = 100
     run = sync(rule)
-    assert (run.state, contacts_of(sandbox, PORTAL)) == ("succeeded", expected(list(sandbox.sansan.cards.values())))
+    assert (run.state, contacts_of(sandbox, PORTAL)) == (
+        "succeeded",
+        expected(list(sandbox.sansan.cards.values())),
+    )
 
 
 def test_a_sync_by_oauth(sandbox, rule):
     run = sync(rule)
-    assert (run.state, contacts_of(sandbox, PORTAL)) == ("succeeded", expected(list(sandbox.sansan.cards.values())))
+    assert (run.state, contacts_of(sandbox, PORTAL)) == (
+        "succeeded",
+        expected(list(sandbox.sansan.cards.values())),
+    )
     assert sync(rule, full=True).counts["updated"] == 0
 
 
-def test_a_new_refresh_token_replaces_the_old_one(sandbox, connection, monkeypatch, time_machine_later):
-    monkeypatch.setattr(credentials.HubSpotOAuth, "refresh", lambda self, old: OAuthTokens("access-2", "refresh-2", 1800, ""))
+def test_a_new_refresh_token_replaces_the_old_one(
+    sandbox, connection, monkeypatch, time_machine_later
+):
+    monkeypatch.setattr(
+        credentials.HubSpotOAuth,
+        "refresh",
+        lambda self, old: OAuthTokens("access-2", "refresh-2", 1800, ""),
+    )
     time_machine_later(seconds=1800)
     with in_account(connection.account):
         make_connector(stored(connection.account))
-    assert (stored(connection.account).credentials["refresh_token"], stored(connection.account).secret) == ("refresh-2", "access-2")
+    assert (
+        stored(connection.account).credentials["refresh_token"],
+        stored(connection.account).secret,
+    ) == ("refresh-2", "access-2")
 
 
 # The end of a connection
@@ -196,7 +237,9 @@ def test_a_token_that_stopped_working_before_its_time_holds_the_rule_too(sandbox
     assert sync(rule).reason == "hubspot_reconnect"
 
 
-def test_a_vendor_that_is_down_while_a_token_is_renewed_holds_nothing(sandbox, rule, time_machine_later):
+def test_a_vendor_that_is_down_while_a_token_is_renewed_holds_nothing(
+    sandbox, rule, time_machine_later
+):
     sync(rule)
     time_machine_later(seconds=1800)
     sandbox.faults.arm("hubspot", "status", match="token", status=503)
@@ -222,24 +265,45 @@ def test_no_token_leaves_encryption(sandbox, aiko, rule, time_machine_later, cap
     sync(rule)
     time_machine_later(seconds=1700)
     tasks.enqueue_check(rule.hubspot)
-    sandbox.faults.arm("hubspot", "status", match="batch", times=1, status=400, body={"message": f"bad {first['access_token']}", "category": "X"})
+    sandbox.faults.arm(
+        "hubspot",
+        "status",
+        match="batch",
+        times=1,
+        status=400,
+        body={"message": f"bad {first['access_token']}", "category": "X"},
+    )
     sandbox.sansan.churn(50)
     sync(rule)
     work_off()
     sandbox.hubspot.revoked.add(PORTAL)
     time_machine_later(seconds=1800)
     sync(rule)
-    secret = {SECRET, first["access_token"], first["refresh_token"], *stored(rule.account).credentials.values()}
+    secret = {
+        SECRET,
+        first["access_token"],
+        first["refresh_token"],
+        *stored(rule.account).credentials.values(),
+    }
     secret = {str(one) for one in secret if isinstance(one, str)}
     assert len(secret) == 4
     pages = [
-        reverse("admin:integration_setup"), reverse("admin:integration_connection_changelist"), reverse("admin:index"),
-        reverse("admin:integration_connection_change", args=[rule.hubspot_id]), reverse("admin:integration_setup_connect", args=[rule.pk]),
-        reverse("admin:integration_syncrule_change", args=[rule.pk]), reverse("admin:integration_syncrun_changelist"),
+        reverse("admin:integration_setup"),
+        reverse("admin:integration_connection_changelist"),
+        reverse("admin:index"),
+        reverse("admin:integration_connection_change", args=[rule.hubspot_id]),
+        reverse("admin:integration_setup_connect", args=[rule.pk]),
+        reverse("admin:integration_syncrule_change", args=[rule.pk]),
+        reverse("admin:integration_syncrun_changelist"),
         reverse("admin:integration_setup_connection", args=[rule.hubspot_id]),
-    ]  # fmt: skip
+    ]
     seen = capfd.readouterr()
-    for text in (everything_stored(), seen.out, seen.err, *(aiko.get(url).content.decode() for url in pages)):
+    for text in (
+        everything_stored(),
+        seen.out,
+        seen.err,
+        *(aiko.get(url).content.decode() for url in pages),
+    ):
         assert not [one for one in secret if one in text]
 
 

@@ -34,7 +34,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["first, second", "second, first"])
-def test_the_older_card_stands_once_the_newest_is_gone_and_the_newest_when_it_is_back(empty, only, order):
+def test_the_older_card_stands_once_the_newest_is_gone_and_the_newest_when_it_is_back(
+    empty, only, order
+):
     add(empty, only, KEY, exchangeDate="2024-01-01", title="係長")
     newest = add(empty, only, OTHER_KEY, exchangeDate="2026-01-01", title="部長")
     add(empty, only, KEY)
@@ -59,7 +61,9 @@ def test_a_card_that_one_key_no_longer_sees_changes_nothing_while_the_other_does
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["giver first", "taker first"])
-def test_an_address_passes_from_one_tenants_person_to_the_others(empty, only, time_machine_later, order):
+def test_an_address_passes_from_one_tenants_person_to_the_others(
+    empty, only, time_machine_later, order
+):
     ana = add(empty, only, KEY, exchangeDate="2026-01-01")
     ben = add(empty, only, OTHER_KEY, lastName="原", email="ben@acme.example.jp")
     rules = two()
@@ -71,7 +75,10 @@ def test_an_address_passes_from_one_tenants_person_to_the_others(empty, only, ti
         for i in order:
             sync(rules[i], full=True)
         time_machine_later(minutes=10)
-    assert {name: one["email"] for name, one in by_name(empty).items()} == {"森": "mori@acme.example.jp", "原": "ana@acme.example.jp"}
+    assert {name: one["email"] for name, one in by_name(empty).items()} == {
+        "森": "mori@acme.example.jp",
+        "原": "ana@acme.example.jp",
+    }
     assert stands(rules[0], ana)[0] == stands(rules[1], ben)[0] == "linked"
     rests(empty, *rules)
 
@@ -79,7 +86,14 @@ def test_an_address_passes_from_one_tenants_person_to_the_others(empty, only, ti
 def test_one_person_in_sansan_with_two_addresses_is_one_contact(empty, only):
     person = "A" * 32
     add(empty, only, KEY, personId=person)
-    add(empty, only, OTHER_KEY, personId=person, email="ana@home.example.jp", exchangeDate="2026-01-01")
+    add(
+        empty,
+        only,
+        OTHER_KEY,
+        personId=person,
+        email="ana@home.example.jp",
+        exchangeDate="2026-01-01",
+    )
     rules = two()
     settle(*rules)
     assert [one["email"] for one in contacts(empty)] == ["ana@home.example.jp"]
@@ -90,7 +104,9 @@ def test_one_person_in_sansan_with_two_addresses_is_one_contact(empty, only):
 def test_two_contacts_whose_cards_turn_out_to_be_one_person(empty, only, time_machine_later, order):
     """Each tenant's person has a contact of their own; then a card says that they are one."""
     ana = add(empty, only, KEY)
-    add(empty, only, OTHER_KEY, email="ana@home.example.jp", title="部長", exchangeDate="2026-01-01")
+    add(
+        empty, only, OTHER_KEY, email="ana@home.example.jp", title="部長", exchangeDate="2026-01-01"
+    )
     rules = two()
     settle(*rules)
     assert len(contacts(empty)) == 2
@@ -100,13 +116,24 @@ def test_two_contacts_whose_cards_turn_out_to_be_one_person(empty, only, time_ma
         for i in order:
             sync(rules[i], full=True)
         time_machine_later(minutes=10)
-    assert next(one for one in contacts(empty) if one["email"] == "ana@home.example.jp")["jobtitle"] == "部長"
+    assert (
+        next(one for one in contacts(empty) if one["email"] == "ana@home.example.jp")["jobtitle"]
+        == "部長"
+    )
     rests(empty, *rules)
 
 
 def test_contacts_of_two_tenants_that_are_merged_in_hubspot(empty, only, time_machine_later):
     add(empty, only, KEY)
-    add(empty, only, OTHER_KEY, lastName="森", email="ana@home.example.jp", title="部長", exchangeDate="2026-01-01")
+    add(
+        empty,
+        only,
+        OTHER_KEY,
+        lastName="森",
+        email="ana@home.example.jp",
+        title="部長",
+        exchangeDate="2026-01-01",
+    )
     rules = two()
     settle(*rules)
     one, other = (one["hs_object_id"] for one in contacts(empty))
@@ -121,7 +148,9 @@ def test_contacts_of_two_tenants_that_are_merged_in_hubspot(empty, only, time_ma
 
 @pytest.mark.parametrize("state", ["active", "paused"])
 def test_a_mailbox_that_passes_to_a_card_of_the_other_rule_makes_nobody_one_person(empty, state):
-    """The first rule sees only the older card at the address, and its contact; the second sees both."""
+    """The first rule sees only the older card at the address, and its contact; the second sees
+    both.
+    """
     older = empty.sansan.add({**ANA, "tags": ["T0001"]})["id"]
     newer = empty.sansan.add({**ANA, "lastName": "原", "exchangeDate": "2026-01-01"})["id"]
     rules = two(tags=(["T0001"], []))
@@ -132,7 +161,10 @@ def test_a_mailbox_that_passes_to_a_card_of_the_other_rule_makes_nobody_one_pers
     settle(*running)
     rests(empty, *running)
     assert list(by_name(empty)) == ["原"] and by_name(empty)["原"].get("sansan_tags", "") == ""
-    assert stands(rules[1], newer)[0] == "linked" and stands(rules[1], older) == ("merged", "shared_mailbox")
+    assert stands(rules[1], newer)[0] == "linked" and stands(rules[1], older) == (
+        "merged",
+        "shared_mailbox",
+    )
     with in_account(rules[0].account):
         assert not Record.objects.filter(external_id=older, link__isnull=False).exists()
 
@@ -145,7 +177,9 @@ def test_a_preview_of_the_second_rule_has_nothing_to_say_of_the_firsts_contacts(
     settle(rules[0])
     before = sandbox.hubspot.changes
     said = sync(rules[1], preview=True)
-    assert [said.counts[name] for name in ("created", "updated", "linked", "held", "failed")] == [0] * 5 and sandbox.hubspot.changes == before
+    assert [said.counts[name] for name in ("created", "updated", "linked", "held", "failed")] == [
+        0
+    ] * 5 and sandbox.hubspot.changes == before
     assert sum(sync(rules[1]).counts[name] for name in ("created", "updated", "linked")) == 0
     assert sandbox.hubspot.changes == before
 
@@ -169,12 +203,20 @@ def test_two_rules_whose_slices_alternate(sandbox, seed):
     settle(*rules)
     assert contacts_of(sandbox, TOKEN) == everybody(sandbox)
     with in_account(rules[0].account):
-        assert Link.objects.filter(records__isnull=False).distinct().count() == len(everybody(sandbox))
+        assert Link.objects.filter(records__isnull=False).distinct().count() == len(
+            everybody(sandbox)
+        )
 
 
 # Both ways
 
-DAN = {"email": "dan@delta.example.jp", "firstname": "Dan", "lastname": "Delta", "company": "Delta KK", "jobtitle": "Chief"}
+DAN = {
+    "email": "dan@delta.example.jp",
+    "firstname": "Dan",
+    "lastname": "Delta",
+    "company": "Delta KK",
+    "jobtitle": "Chief",
+}
 
 
 def cards_of(sandbox: Any, email: str = DAN["email"]) -> list[dict[str, Any]]:
@@ -211,8 +253,12 @@ def test_a_contact_that_becomes_a_card_in_one_tenant_becomes_none_in_the_other(e
 
 
 @pytest.mark.parametrize("tenants", [1, 2])
-def test_a_card_in_doubt_is_not_made_by_the_other_rule_meanwhile(empty, only, time_machine_later, monkeypatch, tenants):
-    """Sansan makes the card and does not answer, and shows it a little later; before that, the other rule runs."""
+def test_a_card_in_doubt_is_not_made_by_the_other_rule_meanwhile(
+    empty, only, time_machine_later, monkeypatch, tenants
+):
+    """Sansan makes the card and does not answer, and shows it a little later; before that, the
+    other rule runs.
+    """
     rules = two({"direction": "both"}, {"direction": "both"})
     settle(*rules)
     make(empty)
@@ -249,14 +295,18 @@ def test_one_key_and_two_hubspot_accounts_both_ways(empty, time_machine_later):
     rests(empty, *rules)
 
 
-def test_a_contact_of_one_hubspot_account_comes_to_the_other_through_its_card(empty, time_machine_later):
+def test_a_contact_of_one_hubspot_account_comes_to_the_other_through_its_card(
+    empty, time_machine_later
+):
     rules = two({"direction": "both"}, portals=2)
     settle(*rules)
     make(empty)
     for rule in rules * 2:
         sync(rule)
         time_machine_later(seconds=30)
-    assert [one["lastname"] for one in contacts(empty, OTHER_TOKEN)] == ["Delta"] and len(cards_of(empty)) == 1
+    assert [one["lastname"] for one in contacts(empty, OTHER_TOKEN)] == ["Delta"] and len(
+        cards_of(empty)
+    ) == 1
     rests(empty, *rules)
 
 

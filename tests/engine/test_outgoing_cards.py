@@ -1,4 +1,6 @@
-"""Contacts become cards: at most so many a day, never two for one contact, and whatever Sansan answers."""
+"""Contacts become cards: at most so many a day, never two for one contact, and whatever Sansan
+answers.
+"""
 
 from __future__ import annotations
 
@@ -46,12 +48,19 @@ def rule(sandbox: Any) -> SyncRule:
 
 
 def people(sandbox: Any, n: int, start: int = 0) -> list[str]:
-    return [create(sandbox, email=f"dan{i}@delta.example.jp", lastname=f"Delta{i}") for i in range(start, start + n)]
+    return [
+        create(sandbox, email=f"dan{i}@delta.example.jp", lastname=f"Delta{i}")
+        for i in range(start, start + n)
+    ]
 
 
 def stands(rule: SyncRule, **of: Any) -> list[tuple[str, str]]:
     with in_account(rule.account):
-        return list(Record.objects.filter(rule=rule, side=Side.CONTACT, **of).order_by("pk").values_list("bucket", "reason"))
+        return list(
+            Record.objects.filter(rule=rule, side=Side.CONTACT, **of)
+            .order_by("pk")
+            .values_list("bucket", "reason")
+        )
 
 
 def of(rule: SyncRule, id: str) -> Record:
@@ -66,7 +75,11 @@ def none_open(rule: SyncRule) -> bool:
 
 def outcomes(rule: SyncRule) -> list[str]:
     with in_account(rule.account):
-        return list(AuditEntry.objects.filter(record_id__in=contact_rows(rule), decision="create").order_by("pk").values_list("outcome", flat=True))
+        return list(
+            AuditEntry.objects.filter(record_id__in=contact_rows(rule), decision="create")
+            .order_by("pk")
+            .values_list("outcome", flat=True)
+        )
 
 
 def contact_rows(rule: SyncRule) -> list[int]:
@@ -77,17 +90,25 @@ def one_person(rule: SyncRule, sandbox: Any, id: str, email: str = DAN["email"])
     """One contact, one card, one link, and nothing left to do."""
     quiet(rule, sandbox)
     assert len(cards_with(sandbox, email)) == 1
-    assert [one["hs_object_id"] for one in sandbox.hubspot.portal(TOKEN).contacts.values() if one.get("email") == email] == [id]
+    assert [
+        one["hs_object_id"]
+        for one in sandbox.hubspot.portal(TOKEN).contacts.values()
+        if one.get("email") == email
+    ] == [id]
     with in_account(rule.account):
         cards = Record.objects.filter(link__contact_id=id, side=Side.CARD)
-        assert [(card.bucket, card.external_id) for card in cards] == [("linked", cards_with(sandbox, email)[0]["id"])]
+        assert [(card.bucket, card.external_id) for card in cards] == [
+            ("linked", cards_with(sandbox, email)[0]["id"])
+        ]
     assert none_open(rule)
 
 
 # The day's cap
 
 
-def test_what_is_over_the_cap_waits_in_sight_and_comes_after_midnight_in_tokyo(sandbox, time_machine, time_machine_later):
+def test_what_is_over_the_cap_waits_in_sight_and_comes_after_midnight_in_tokyo(
+    sandbox, time_machine, time_machine_later
+):
     time_machine.move_to(datetime(2026, 11, 24, 14, 30, tzinfo=UTC), tick=True)  # 23:30 in Tokyo
     rule = both(cards_a_day=2)
     sync(rule)
@@ -119,23 +140,51 @@ def test_a_cap_of_none_makes_none(rule, sandbox, time_machine_later):
     for _ in range(3):
         sync(rule)
         time_machine_later(days=1)
-    assert len(sandbox.sansan.cards) == 3 and stands(rule, reason="daily_cap") == [("waiting", "daily_cap")] * 2
+    assert (
+        len(sandbox.sansan.cards) == 3
+        and stands(rule, reason="daily_cap") == [("waiting", "daily_cap")] * 2
+    )
 
 
 def test_each_rule_has_a_cap_of_its_own(sandbox):
     content = file(direction="both", cards_a_day=2)
-    content["connections"].append({**content["connections"][1], "slug": "hubspot-b", "credentials": {"access_token": "pat-test-0002"}})
-    content["rules"].append({"slug": "more", "sansan": "sansan", "hubspot": "hubspot-b", "active": True, "direction": "to_sansan", "cards_a_day": 3})
+    content["connections"].append(
+        {
+            **content["connections"][1],
+            "slug": "hubspot-b",
+            "credentials": {"access_token": "pat-test-0002"},
+        }
+    )
+    content["rules"].append(
+        {
+            "slug": "more",
+            "sansan": "sansan",
+            "hubspot": "hubspot-b",
+            "active": True,
+            "direction": "to_sansan",
+            "cards_a_day": 3,
+        }
+    )
     read = read_configuration(content, os.environ)
     store_configuration(read, ask_vendors(read))
     make_properties(read)
     with in_account(Account.objects.get(slug="acme")):
-        rules = list(SyncRule.objects.select_related("account", "sansan__account", "hubspot__account").order_by("slug"))
+        rules = list(
+            SyncRule.objects.select_related(
+                "account", "sansan__account", "hubspot__account"
+            ).order_by("slug")
+        )
     for one in rules:
         sync(one)
     people(sandbox, 4)
     for i in range(4):
-        sandbox.hubspot.control("create", {"token": "pat-test-0002", "properties": {"email": f"eve{i}@echo.example.jp", "lastname": "Echo"}})
+        sandbox.hubspot.control(
+            "create",
+            {
+                "token": "pat-test-0002",
+                "properties": {"email": f"eve{i}@echo.example.jp", "lastname": "Echo"},
+            },
+        )
     assert [sync(one).reasons.get("new_card") for one in rules] == [2, 3]
 
 
@@ -151,7 +200,10 @@ def test_a_failed_attempt_does_not_count_against_the_cap(rule, sandbox):
 
 
 @pytest.mark.parametrize("email", [DAN["email"], ""], ids=["with an address", "without one"])
-@pytest.mark.parametrize("point", ["before the intent", "before the call", "after the call", "before the answer is noted"])
+@pytest.mark.parametrize(
+    "point",
+    ["before the intent", "before the call", "after the call", "before the answer is noted"],
+)
 def test_killed_while_a_card_is_made(sandbox, monkeypatch, time_machine_later, point, email):
     rule = both(require_email=False)
     sync(rule)
@@ -164,7 +216,11 @@ def test_killed_while_a_card_is_made(sandbox, monkeypatch, time_machine_later, p
         time_machine_later(seconds=45)
         sync(rule)
     cards = [card for card in sandbox.sansan.cards.values() if card["lastName"] == "Delta"]
-    contacts = [one["hs_object_id"] for one in sandbox.hubspot.portal(TOKEN).contacts.values() if one.get("lastname") == "Delta"]
+    contacts = [
+        one["hs_object_id"]
+        for one in sandbox.hubspot.portal(TOKEN).contacts.values()
+        if one.get("lastname") == "Delta"
+    ]
     assert (len(cards), contacts) == (1, [id])
     assert none_open(rule) and contact(sandbox, id)["sansan_card_id"] == cards[0]["id"]
     assert quiet(rule, sandbox) == 0
@@ -202,15 +258,25 @@ def test_a_card_whose_answer_does_not_come(sandbox, time_machine_later, kind, em
         sync(rule)
         time_machine_later(seconds=45)
     cards = [card for card in sandbox.sansan.cards.values() if card["lastName"] == "Delta"]
-    contacts = [one["hs_object_id"] for one in sandbox.hubspot.portal(TOKEN).contacts.values() if one.get("lastname") == "Delta"]
+    contacts = [
+        one["hs_object_id"]
+        for one in sandbox.hubspot.portal(TOKEN).contacts.values()
+        if one.get("lastname") == "Delta"
+    ]
     assert (len(cards), contacts) == (1, [id]) and none_open(rule)
     done = kind in ("reset_after", "truncated")
-    assert outcomes(rule) == ([Outcome.SUCCEEDED] if done else [Outcome.NOT_WRITTEN, Outcome.SUCCEEDED])
+    assert outcomes(rule) == (
+        [Outcome.SUCCEEDED] if done else [Outcome.NOT_WRITTEN, Outcome.SUCCEEDED]
+    )
 
 
 @pytest.mark.parametrize("email", [DAN["email"], ""], ids=["with an address", "without one"])
-def test_a_search_that_is_behind_when_the_answer_did_not_come(sandbox, monkeypatch, time_machine_later, email):
-    """The card is among the changed ones before the search finds it: it must not become a contact of its own."""
+def test_a_search_that_is_behind_when_the_answer_did_not_come(
+    sandbox, monkeypatch, time_machine_later, email
+):
+    """The card is among the changed ones before the search finds it: it must not become a contact
+    of its own.
+    """
     rule = both(require_email=False)
     sync(rule)
     sandbox.faults.arm("sansan", "reset_after", match=POST)
@@ -222,17 +288,26 @@ def test_a_search_that_is_behind_when_the_answer_did_not_come(sandbox, monkeypat
         sync(rule)
         time_machine_later(minutes=10)
     cards = [card for card in sandbox.sansan.cards.values() if card["lastName"] == "Delta"]
-    contacts = [one["hs_object_id"] for one in sandbox.hubspot.portal(TOKEN).contacts.values() if one.get("lastname") == "Delta"]
+    contacts = [
+        one["hs_object_id"]
+        for one in sandbox.hubspot.portal(TOKEN).contacts.values()
+        if one.get("lastname") == "Delta"
+    ]
     assert (len(cards), contacts) == (1, [id]) and none_open(rule)
 
 
 def test_sansan_that_fails_at_every_card_is_not_asked_again_and_again(rule, sandbox):
-    """One look at Sansan for each card, and one more for each whose answer did not come; not one for each pair of them."""
+    """One look at Sansan for each card, and one more for each whose answer did not come; not one
+    for each pair of them.
+    """
     people(sandbox, 30)
     sandbox.faults.arm("sansan", "status", match=POST, status=500, times=0)
     sandbox.reset_calls()
     sync(rule)
-    assert sum(n for call, n in sandbox.calls["by_call"].items() if "bizCards/search" in call) <= 3 * 30
+    assert (
+        sum(n for call, n in sandbox.calls["by_call"].items() if "bizCards/search" in call)
+        <= 3 * 30
+    )
 
 
 def test_more_cards_in_doubt_than_one_look_takes(rule, sandbox, monkeypatch, time_machine_later):
@@ -252,7 +327,11 @@ def test_more_cards_in_doubt_than_one_look_takes(rule, sandbox, monkeypatch, tim
 
 def test_an_answer_without_an_id(rule, sandbox, monkeypatch):
     answer = sansan.make_json_response
-    monkeypatch.setattr(sansan, "json_response", lambda status, value: answer(status, {} if status == 201 else value))
+    monkeypatch.setattr(
+        sansan,
+        "json_response",
+        lambda status, value: answer(status, {} if status == 201 else value),
+    )
     id = create(sandbox)
     sync(rule)
     one_person(rule, sandbox, id)
@@ -262,12 +341,20 @@ def test_an_answer_without_an_id(rule, sandbox, monkeypatch):
 # What Sansan refuses
 
 
-def test_a_refused_card_backs_off_and_is_tried_again_once_the_contact_was_edited(rule, sandbox, time_machine_later):
-    sandbox.faults.arm("sansan", "status", match=POST, status=400, times=2, body={"error": [{"code": "invalid"}]})
+def test_a_refused_card_backs_off_and_is_tried_again_once_the_contact_was_edited(
+    rule, sandbox, time_machine_later
+):
+    sandbox.faults.arm(
+        "sansan", "status", match=POST, status=400, times=2, body={"error": [{"code": "invalid"}]}
+    )
     id = create(sandbox)
     other = create(sandbox, email="eve@delta.example.jp", lastname="Eve")
     run = sync(rule)
-    assert (run.state, run.failed) == ("partial", 2) and stands(rule) == [("failing", "card_refused")] * 2 and none_open(rule)
+    assert (
+        (run.state, run.failed) == ("partial", 2)
+        and stands(rule) == [("failing", "card_refused")] * 2
+        and none_open(rule)
+    )
     assert sync(rule).counts["failed"] == 0
     time_machine_later(seconds=5)
     person(sandbox, "edit", id=id, properties={"jobtitle": "Chair"})
@@ -288,7 +375,9 @@ def test_a_person_has_a_failing_one_tried_again_at_once(rule, sandbox):
     one_person(rule, sandbox, id)
 
 
-def test_a_search_that_is_refused_costs_no_other_contact_its_turn(rule, sandbox, monkeypatch, time_machine_later):
+def test_a_search_that_is_refused_costs_no_other_contact_its_turn(
+    rule, sandbox, monkeypatch, time_machine_later
+):
     find = Sansan.find
 
     def picky(self: Sansan, email: str = "", **more: str) -> Any:
@@ -327,7 +416,9 @@ def test_sansans_own_daily_limit_lets_the_other_direction_go_on(rule, sandbox, t
     sandbox.sansan.change(card["id"], {"title": "社長"})
     run = sync(rule)
     assert (run.state, run.created, run.updated, run.counts["waiting"]) == ("succeeded", 1, 1, 2)
-    assert stands(rule, bucket="waiting") == [("waiting", "sansan_unavailable")] * 2 and none_open(rule)
+    assert stands(rule, bucket="waiting") == [("waiting", "sansan_unavailable")] * 2 and none_open(
+        rule
+    )
     sandbox.sansan.switches["post_cap"] = 500
     assert sync(rule).counts["failed"] == 0
     time_machine_later(hours=1, minutes=1)
@@ -344,14 +435,21 @@ def test_an_address_that_sansan_has_already_gets_no_second_card(sandbox, how):
     rule = configured(file(direction="both", tags=["T0001"]))
     sync(rule)
     card = sandbox.sansan.add(
-        {"lastName": "Delta", "email": DAN["email"], "tags": ["T0002" if how == "other tags" else "T0001"], "past": how == "past"}
+        {
+            "lastName": "Delta",
+            "email": DAN["email"],
+            "tags": ["T0002" if how == "other tags" else "T0001"],
+            "past": how == "past",
+        }
     )
     id = create(sandbox)
     sync(rule)
     quiet(rule, sandbox)
     assert len(cards_with(sandbox, DAN["email"])) == 1
     assert stands(rule, external_id=id)[0] in ((("linked", "card_exists")), ("linked", "has_card"))
-    assert contact(sandbox, id).get("sansan_card_id", "") == (card["id"] if how == "in scope" else "")
+    assert contact(sandbox, id).get("sansan_card_id", "") == (
+        card["id"] if how == "in scope" else ""
+    )
 
 
 def test_a_hidden_card_cannot_be_known(rule, sandbox):
@@ -404,7 +502,9 @@ def test_deleted_while_it_waits(waiting, sandbox, time_machine_later):
         assert Record.objects.get(side=Side.CONTACT).name == ""
 
 
-def test_a_contact_that_is_gone_is_not_looked_at_again_every_few_minutes(waiting, sandbox, time_machine_later):
+def test_a_contact_that_is_gone_is_not_looked_at_again_every_few_minutes(
+    waiting, sandbox, time_machine_later
+):
     rule, id = waiting
     person(sandbox, "delete", id=id)
     for expected in (1, 0, 0):
@@ -431,7 +531,12 @@ def test_deleted_and_restored_while_it_waits(waiting, sandbox, time_machine_late
 def test_edited_while_it_waits(waiting, sandbox, time_machine_later):
     rule, id = waiting
     allow(rule, 5)
-    person(sandbox, "edit", id=id, properties={"jobtitle": "Chair", "email": "dan.new@delta.example.jp"})
+    person(
+        sandbox,
+        "edit",
+        id=id,
+        properties={"jobtitle": "Chair", "email": "dan.new@delta.example.jp"},
+    )
     time_machine_later(days=1)
     sync(rule)
     one_person(rule, sandbox, id, "dan.new@delta.example.jp")
@@ -447,7 +552,9 @@ def test_merged_while_it_waits_into_a_contact_that_has_a_card(waiting, sandbox, 
     time_machine_later(days=1)
     sync(rule)
     quiet(rule, sandbox)
-    assert len(sandbox.sansan.cards) == 3 and stands(rule, external_id=id) == [("linked", "has_card")]
+    assert len(sandbox.sansan.cards) == 3 and stands(rule, external_id=id) == [
+        ("linked", "has_card")
+    ]
 
 
 def test_merged_while_both_wait(waiting, sandbox, time_machine_later):
@@ -484,7 +591,9 @@ def test_people_without_an_address_and_companies_alone(sandbox):
     rule = both(require_email=False)
     sync(rule)
     nameless = person(sandbox, "create", properties={"email": "nobody@delta.example.jp"})[0]
-    company = person(sandbox, "create", properties={"email": "info@delta.example.jp", "company": "Delta KK"})[0]
+    company = person(
+        sandbox, "create", properties={"email": "info@delta.example.jp", "company": "Delta KK"}
+    )[0]
     no_address = create(sandbox, email="")
     namesake = create(sandbox, email="", company="Gamma KK")
     run = sync(rule)
@@ -492,12 +601,16 @@ def test_people_without_an_address_and_companies_alone(sandbox):
     assert of(rule, nameless).bucket == "held"
     quiet(rule, sandbox)
     assert len(sandbox.sansan.cards) == 6
-    assert {contact(sandbox, id)["sansan_card_id"] for id in (company, no_address, namesake)} <= set(sandbox.sansan.cards)
+    assert {
+        contact(sandbox, id)["sansan_card_id"] for id in (company, no_address, namesake)
+    } <= set(sandbox.sansan.cards)
     assert len(sandbox.hubspot.portal(TOKEN).contacts) == 3 + 4
 
 
 def test_two_without_an_address_who_are_called_the_same_share_a_card(sandbox):
-    """Sansan has a person of this name at this company already: nothing else tells the two apart."""
+    """Sansan has a person of this name at this company already: nothing else tells the two
+    apart.
+    """
     rule = both(require_email=False)
     sync(rule)
     create(sandbox, email=""), create(sandbox, email="")
@@ -598,7 +711,11 @@ def test_a_preview_says_what_the_first_run_does_and_writes_nothing(sandbox_of, d
     sandbox = sandbox_of(12, no_email_percent=20)
     people(sandbox, 4)
     person(sandbox, "create", properties={"lastname": "Nobody"})
-    create(sandbox, email=next(card["email"] for card in sandbox.sansan.cards.values() if card["email"]), lastname="Known")
+    create(
+        sandbox,
+        email=next(card["email"] for card in sandbox.sansan.cards.values() if card["email"]),
+        lastname="Known",
+    )
     rule = configured(file(direction=direction))
     before = sandbox.hubspot.changes, sandbox.sansan.changes
     said = sync(rule, preview=True)
@@ -614,12 +731,21 @@ def test_a_previews_cap_is_of_cards_not_of_contacts(sandbox_of):
     rule = both(cards_a_day=3)
     said = sync(rule, preview=True)
     run = sync(rule)
-    assert (said.reasons.get("new_card"), said.reasons.get("daily_cap")) == (3, 1) == (run.reasons.get("new_card"), run.reasons.get("daily_cap"))
+    assert (
+        (said.reasons.get("new_card"), said.reasons.get("daily_cap"))
+        == (3, 1)
+        == (run.reasons.get("new_card"), run.reasons.get("daily_cap"))
+    )
 
 
 def test_a_preview_knows_what_was_made_today(rule, sandbox, time_machine_later):
     zone = ZoneInfo(rule.account.timezone)
-    time_machine_later(seconds=(datetime.combine(datetime.now(zone), time(12), zone) + timedelta(days=1)).timestamp() - datetime.now(UTC).timestamp())
+    time_machine_later(
+        seconds=(
+            datetime.combine(datetime.now(zone), time(12), zone) + timedelta(days=1)
+        ).timestamp()
+        - datetime.now(UTC).timestamp()
+    )
     allow(rule, 3)
     people(sandbox, 2)
     sync(rule)
@@ -635,7 +761,11 @@ def test_a_preview_of_the_whole_repeats_what_the_full_check_does(rule, sandbox):
     quiet(rule, sandbox)
     people(sandbox, 2, start=2)
     said, run = sync(rule, preview=True, full=True), sync(rule, full=True)
-    assert (said.created, said.reasons.get("new_card")) == (run.created, run.reasons.get("new_card")) == (2, 2)
+    assert (
+        (said.created, said.reasons.get("new_card"))
+        == (run.created, run.reasons.get("new_card"))
+        == (2, 2)
+    )
 
 
 def test_a_full_check_does_not_miss_the_cards_it_made_itself(rule, sandbox):
@@ -646,7 +776,10 @@ def test_a_full_check_does_not_miss_the_cards_it_made_itself(rule, sandbox):
     with in_account(rule.account):
         assert not Record.objects.filter(bucket="unseen").exists()
     quiet(rule, sandbox)
-    assert sync(rule, full=True).reasons.get("new_card") is None and len(sandbox.sansan.cards) == 3 + 20
+    assert (
+        sync(rule, full=True).reasons.get("new_card") is None
+        and len(sandbox.sansan.cards) == 3 + 20
+    )
 
 
 def test_who_may_become_a_card_is_asked_again_after_the_rule_was_changed(rule, sandbox):
@@ -680,19 +813,35 @@ def test_a_card_that_does_not_come_back_into_the_sync_is_made_once(sandbox, time
     assert len(cards_with(sandbox, DAN["email"])) == 1
     person(sandbox, "edit", id=id, properties={"jobtitle": "Chair"})
     sync(rule)
-    assert len(cards_with(sandbox, DAN["email"])) == 1 and contact(sandbox, id)["jobtitle"] == "Chair"
+    assert (
+        len(cards_with(sandbox, DAN["email"])) == 1 and contact(sandbox, id)["jobtitle"] == "Chair"
+    )
 
 
 def test_a_keys_other_name_for_the_same_account(sandbox):
     """Two rules see a contact; each has its Sansan account, and makes a card there."""
     content = file(direction="both")
-    content["connections"].append({**content["connections"][0], "slug": "sansan-b", "credentials": {"api_key": KEY[::-1]}})
-    content["rules"].append({"slug": "more", "sansan": "sansan-b", "hubspot": "hubspot", "active": True, "direction": "both"})
+    content["connections"].append(
+        {**content["connections"][0], "slug": "sansan-b", "credentials": {"api_key": KEY[::-1]}}
+    )
+    content["rules"].append(
+        {
+            "slug": "more",
+            "sansan": "sansan-b",
+            "hubspot": "hubspot",
+            "active": True,
+            "direction": "both",
+        }
+    )
     read = read_configuration(content, os.environ)
     store_configuration(read, ask_vendors(read))
     make_properties(read)
     with in_account(Account.objects.get(slug="acme")):
-        rules = list(SyncRule.objects.select_related("account", "sansan__account", "hubspot__account").order_by("slug"))
+        rules = list(
+            SyncRule.objects.select_related(
+                "account", "sansan__account", "hubspot__account"
+            ).order_by("slug")
+        )
     for one in rules:
         sync(one)
     create(sandbox)

@@ -25,12 +25,19 @@ def sandbox(sandbox_of: Any) -> Any:
 
 def owners(sandbox: Any) -> dict[str, str]:
     """Folded address -> id, of the portal's users."""
-    return {one["email"].lower(): one["id"] for one in sandbox.hubspot.control("owners", {"token": TOKEN})}
+    return {
+        one["email"].lower(): one["id"]
+        for one in sandbox.hubspot.control("owners", {"token": TOKEN})
+    }
 
 
 def expected(sandbox: Any) -> dict[str, str]:
     there = owners(sandbox)
-    return {card["email"]: there.get(card["owner"]["email"].lower(), "") for card in sandbox.sansan.cards.values() if card["email"]}
+    return {
+        card["email"]: there.get(card["owner"]["email"].lower(), "")
+        for card in sandbox.sansan.cards.values()
+        if card["email"]
+    }
 
 
 def found(sandbox: Any) -> dict[str, str]:
@@ -40,15 +47,26 @@ def found(sandbox: Any) -> dict[str, str]:
 
 def test_the_user_with_the_address_becomes_the_owner(sandbox):
     sync(configured(file(mappings=ROWS)))
-    assert found(sandbox) == expected(sandbox) and any(found(sandbox).values()) and not all(found(sandbox).values())
+    assert (
+        found(sandbox) == expected(sandbox)
+        and any(found(sandbox).values())
+        and not all(found(sandbox).values())
+    )
 
 
 def test_an_owner_who_is_nobody_overwrites_nobody(sandbox):
     rule = configured(file(mappings=ROWS))
     sync(rule)
     owner = owners(sandbox)["sato@acme.example.jp"]
-    contact = next(one for one in sandbox.hubspot.portal(TOKEN).contacts.values() if not one.get("hubspot_owner_id"))
-    sandbox.hubspot.control("edit", {"token": TOKEN, "id": contact["hs_object_id"], "properties": {"hubspot_owner_id": owner}})
+    contact = next(
+        one
+        for one in sandbox.hubspot.portal(TOKEN).contacts.values()
+        if not one.get("hubspot_owner_id")
+    )
+    sandbox.hubspot.control(
+        "edit",
+        {"token": TOKEN, "id": contact["hs_object_id"], "properties": {"hubspot_owner_id": owner}},
+    )
     sync(rule)
     assert found(sandbox)[contact["email"]] == owner
 
@@ -58,15 +76,23 @@ def test_without_the_right_to_read_users_everything_else_goes_on(sandbox):
     run = sync(configured(file(mappings=ROWS)))
     assert run.created > 10 and run.failed == 0 and not any(found(sandbox).values())
     asked = [call for call in sandbox.calls["by_call"] if "owners" in call]
-    assert len(asked) == 1 and sandbox.calls["by_call"][asked[0]] == 1, "asked once, not with every slice"
+    assert len(asked) == 1 and sandbox.calls["by_call"][asked[0]] == 1, (
+        "asked once, not with every slice"
+    )
 
 
 def test_users_who_come_later_are_met_with_the_properties(sandbox, time_machine_later):
     rule = configured(file(mappings=ROWS))
     sync(rule)
     there = sandbox.hubspot.control("owners", {"token": TOKEN})
-    stranger = next(card["owner"]["email"] for card in sandbox.sansan.cards.values() if card["owner"]["email"].lower() not in owners(sandbox))
-    sandbox.hubspot.control("owners", {"token": TOKEN, "owners": [*there, {"id": "777", "email": stranger}]})
+    stranger = next(
+        card["owner"]["email"]
+        for card in sandbox.sansan.cards.values()
+        if card["owner"]["email"].lower() not in owners(sandbox)
+    )
+    sandbox.hubspot.control(
+        "owners", {"token": TOKEN, "owners": [*there, {"id": "777", "email": stranger}]}
+    )
     time_machine_later(hours=2)
     sync(rule, full=True)
     assert "777" in found(sandbox).values() and found(sandbox) == expected(sandbox)

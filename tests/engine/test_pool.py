@@ -1,4 +1,6 @@
-"""The pool: vendor calls in threads, everything else in this one; with one worker, calls in turn."""
+"""The pool: vendor calls in threads, everything else in this one; with one worker, calls in
+turn.
+"""
 
 from __future__ import annotations
 

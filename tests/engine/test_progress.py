@@ -1,4 +1,6 @@
-"""A run that gets on is not given up, though no counter of records moves; one that stands still is."""
+"""A run that gets on is not given up, though no counter of records moves; one that stands still
+is.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,11 @@ PLAIN = {"shared_email_percent": 0, "no_email_percent": 0}
 def strangers(sandbox: Any, count: int) -> list[str]:
     """Contacts of the portal that have no card."""
     people = ({"email": f"stranger{n}@delta.example.jp"} for n in range(count))
-    return [id for one in people for id in sandbox.hubspot.control("create", {"token": TOKEN, "properties": one})]
+    return [
+        id
+        for one in people
+        for id in sandbox.hubspot.control("create", {"token": TOKEN, "properties": one})
+    ]
 
 
 def in_short_slices(rule: SyncRule, sandbox: Any, **how: bool) -> SyncRun:
@@ -43,7 +49,9 @@ def get(rule: SyncRule) -> SyncRule:
 def test_a_walk_through_a_large_portal(sandbox_of):
     sandbox = sandbox_of(5, **PLAIN)
     strangers(sandbox, 900)
-    rule = configured(file(direction="both", filters={"contacts": [{"field": "firstname", "op": "not_blank"}]}))
+    rule = configured(
+        file(direction="both", filters={"contacts": [{"field": "firstname", "op": "not_blank"}]})
+    )
     run = in_short_slices(rule, sandbox)
     assert (run.state, run.attempts > 9) == ("succeeded", True)
     with in_account(rule.account):
@@ -58,7 +66,10 @@ def test_companies_of_many_people(sandbox_of, time_machine_later):
     run = in_short_slices(rule, sandbox)
     assert run.state == "succeeded"
     with in_account(rule.account):
-        assert not Link.objects.exclude(company_due_at=None).exists() and Link.objects.exclude(company_id="").count() > 800
+        assert (
+            not Link.objects.exclude(company_due_at=None).exists()
+            and Link.objects.exclude(company_id="").count() > 800
+        )
 
 
 def test_many_changes_of_contacts_without_a_card(sandbox_of):
@@ -77,7 +88,11 @@ def test_much_in_the_inbox(sandbox_of):
     rule = configured(file())
     sync(rule)
     with in_account(rule.account):
-        put_changes(rule.hubspot, [HeardChange(id, timezone.now()) for id in strangers(sandbox, 900)], timezone.now())
+        put_changes(
+            rule.hubspot,
+            [HeardChange(id, timezone.now()) for id in strangers(sandbox, 900)],
+            timezone.now(),
+        )
     run = in_short_slices(rule, sandbox)
     assert run.state == "succeeded"
     with in_account(rule.account):
@@ -105,7 +120,9 @@ def test_a_preview_of_many_cards_that_were_read_before(sandbox_of):
     assert (run.state, run.read) == ("succeeded", 2000)
 
 
-def test_a_vendor_that_stays_away_ends_the_run_whatever_else_goes_on(sandbox_of, time_machine_later):
+def test_a_vendor_that_stays_away_ends_the_run_whatever_else_goes_on(
+    sandbox_of, time_machine_later
+):
     sandbox = sandbox_of(5, **PLAIN)
     rule = configured(file())
     sync(rule)
@@ -113,8 +130,12 @@ def test_a_vendor_that_stays_away_ends_the_run_whatever_else_goes_on(sandbox_of,
     with in_account(rule.account):
         run, ended = start_run(rule, SyncRun.Trigger.COMMAND, "test"), []
         for _ in range(MOST_IDLE_SLICES):
-            # Each slice hears of a contact, and asks for changes: neither brings the run any nearer to its end.
+            # Each slice hears of a contact, and asks for changes: neither brings the run any nearer
+            # to its end.
             put_changes(rule.hubspot, [HeardChange("901", timezone.now())], timezone.now())
             time_machine_later(seconds=40)
             ended.append(work_slice(run.pk, 60.0).done)
-        assert (ended, SyncRun.objects.get(pk=run.pk).state) == ([False, False, False, True], "failed")
+        assert (ended, SyncRun.objects.get(pk=run.pk).state) == (
+            [False, False, False, True],
+            "failed",
+        )

@@ -1,4 +1,6 @@
-"""How the database finds what a sync asks for: by an index that leads to few rows, never through a whole account or table."""
+"""How the database finds what a sync asks for: by an index that leads to few rows, never through a
+whole account or table.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from tests.cast import configured, file, sync
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL plans by the statistics that it keeps"),
+    pytest.mark.skipif(
+        connection.vendor != "sqlite", reason="PostgreSQL plans by the statistics that it keeps"
+    ),
 ]
 LARGE = ("integration_record", "integration_link", "integration_auditentry")
 # Indexes over the few rows that are at work: all of them may be read.
@@ -28,9 +32,13 @@ def plans(queries: list[str]) -> dict[str, list[str]]:
     found = {}
     with connection.cursor() as cursor:
         for query in queries:
-            if query.startswith(("SELECT", "UPDATE", "DELETE")) and any(table in query for table in LARGE):
+            if query.startswith(("SELECT", "UPDATE", "DELETE")) and any(
+                table in query for table in LARGE
+            ):
                 cursor.execute(f"EXPLAIN QUERY PLAN {query.replace('%', '%%')}", [])
-                found[query] = [row[3] for row in cursor.fetchall() if any(table in row[3] for table in LARGE)]
+                found[query] = [
+                    row[3] for row in cursor.fetchall() if any(table in row[3] for table in LARGE)
+                ]
     return found
 
 
@@ -45,6 +53,15 @@ def test_no_batch_reads_more_than_it_needs(sandbox_of, kind):
         sync(rule, **({kind: True} if kind in ("full", "preview") else {}))
     found = plans([query["sql"] for query in seen.captured_queries])
     assert len(found) > 10
-    lines = [(line, query) for query, plan in found.items() for line in plan if not (kind == "full" and ONCE in query)]
-    wide = {query[:300]: line for line, query in lines if TOO_MANY.search(line) and not any(index in line for index in FEW)}
+    lines = [
+        (line, query)
+        for query, plan in found.items()
+        for line in plan
+        if not (kind == "full" and ONCE in query)
+    ]
+    wide = {
+        query[:300]: line
+        for line, query in lines
+        if TOO_MANY.search(line) and not any(index in line for index in FEW)
+    }
     assert not wide, "\n".join(f"{line}\n  {query}" for query, line in wide.items())

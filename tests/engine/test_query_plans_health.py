@@ -1,4 +1,6 @@
-"""How the database finds what a page of sync health asks for: never through all records of an account or of the platform."""
+"""How the database finds what a page of sync health asks for: never through all records of an
+account or of the platform.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,15 @@ from tests.core import rows
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL plans by the statistics that it keeps"),
+    pytest.mark.skipif(
+        connection.vendor != "sqlite", reason="PostgreSQL plans by the statistics that it keeps"
+    ),
 ]
 TABLES = ("integration_record", "integration_dayfigures", "integration_link")
 # A whole table, or all rows of an account or of a rule.
-TOO_MANY = re.compile(r"SCAN integration_|SCAN .*record|\((account_id|rule_id|hubspot_id|connection_id)=\?\)")
+TOO_MANY = re.compile(
+    r"SCAN integration_|SCAN .*record|\((account_id|rule_id|hubspot_id|connection_id)=\?\)"
+)
 SORTED = "USE TEMP B-TREE FOR ORDER BY"
 
 
@@ -38,24 +44,49 @@ def rule(db):
     for of in (one, rows.rule(account, "other"), rows.rule(rows.account("birch"))):
         now = timezone.now()
         with in_account(of.account):
-            link = Link.objects.create(account=of.account, hubspot=of.hubspot, contact_id=f"501-{of.pk}")
+            link = Link.objects.create(
+                account=of.account, hubspot=of.hubspot, contact_id=f"501-{of.pk}"
+            )
             Record.objects.bulk_create(
                 Record(
-                    account=of.account, rule=of, connection=of.sansan, external_id=f"C{n}", name=f"森 {n}", email_key=f"m{n}@example.jp", person_key=f"P{n}",
-                    digest="d", changed_at=now, read_at=now, bucket=("failing", "linked")[n % 2], reason=f"r{n % 7}", link=link if n < 3 else None,
+                    account=of.account,
+                    rule=of,
+                    connection=of.sansan,
+                    external_id=f"C{n}",
+                    name=f"森 {n}",
+                    email_key=f"m{n}@example.jp",
+                    person_key=f"P{n}",
+                    digest="d",
+                    changed_at=now,
+                    read_at=now,
+                    bucket=("failing", "linked")[n % 2],
+                    reason=f"r{n % 7}",
+                    link=link if n < 3 else None,
                 )
                 for n in range(60)
-            )  # fmt: skip
-            DayFigures.objects.bulk_create(DayFigures(account=of.account, rule=of, day=timezone.localdate() - timedelta(days=n)) for n in range(50))
+            )
+            DayFigures.objects.bulk_create(
+                DayFigures(
+                    account=of.account, rule=of, day=timezone.localdate() - timedelta(days=n)
+                )
+                for n in range(50)
+            )
     return one
 
 
 def page(rule, **query):
-    """The view, as the page that it makes; as the superuser, who has no account's condition to help."""
+    """The view, as the page that it makes; as the superuser, who has no account's condition to
+    help.
+    """
     one = HealthView()
     one.request = RequestFactory().get("/", query)
     one.request.user = User(is_superuser=True)
-    one.rule, one.bucket, one.reason, one.term = rule, query.get("stand", ""), query.get("reason", ""), query.get("q", "")
+    one.rule, one.bucket, one.reason, one.term = (
+        rule,
+        query.get("stand", ""),
+        query.get("reason", ""),
+        query.get("q", ""),
+    )
     return one
 
 
@@ -66,21 +97,30 @@ def plans(do):
     found = {}
     with connection.cursor() as cursor:
         for query in (query["sql"] for query in seen.captured_queries):
-            if query.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")) and any(table in query for table in TABLES):
+            if query.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")) and any(
+                table in query for table in TABLES
+            ):
                 cursor.execute(f"EXPLAIN QUERY PLAN {query.replace('%', '%%')}", [])
                 found[query] = [row[3] for row in cursor.fetchall()]
     return found
 
 
 def wide(found):
-    return {query[:300]: line for query, lines in found.items() for line in lines if TOO_MANY.search(line)}
+    return {
+        query[:300]: line
+        for query, lines in found.items()
+        for line in lines
+        if TOO_MANY.search(line)
+    }
 
 
 ASKED = {
     "cards": lambda rule: page(rule).records("failing"),
     "cards of a reason": lambda rule: page(rule, reason="r2").records("failing"),
     "the next cards": lambda rule: page(rule, after="r2|5").records("failing"),
-    "the next cards of a reason": lambda rule: page(rule, reason="r2", after="r2|5").records("failing"),
+    "the next cards of a reason": lambda rule: page(rule, reason="r2", after="r2|5").records(
+        "failing"
+    ),
     "reasons": lambda rule: page(rule).reasons("failing"),
     "reasons of what is in sync": lambda rule: page(rule).reasons("linked"),
     "days": lambda rule: page(rule).days(),
@@ -101,7 +141,11 @@ def test_the_cards_of_a_person_are_found_by_their_link(rule):
     assert found and not wide(found), wide(found)
 
 
-@pytest.mark.parametrize("ask", [ASKED["cards"], ASKED["cards of a reason"], ASKED["the next cards"]], ids=["cards", "of a reason", "next"])
+@pytest.mark.parametrize(
+    "ask",
+    [ASKED["cards"], ASKED["cards of a reason"], ASKED["the next cards"]],
+    ids=["cards", "of a reason", "next"],
+)
 def test_the_cards_come_in_the_order_of_the_index(rule, ask):
     """Sorted, a page of 25 would cost all cards that stand so."""
     with in_account(rule.account):

@@ -49,7 +49,9 @@ def test_two_rules_that_map_a_property_differently_come_to_rest(empty, other):
 def test_the_names_of_the_other_tenants_tags(empty, only):
     add(empty, only, KEY, tags=["T0001"])
     add(empty, only, OTHER_KEY, exchangeDate="2026-01-01", tags=["T0002"])
-    rules = two(*[{"mappings": [EMAIL, NAME, {"expression": "{{ tags }}", "hubspot": "jobtitle"}]}] * 2)
+    rules = two(
+        *[{"mappings": [EMAIL, NAME, {"expression": "{{ tags }}", "hubspot": "jobtitle"}]}] * 2
+    )
     with in_account(rules[0].account):  # each tenant knows its own tags only
         Tag.objects.filter(connection=rules[0].sansan).exclude(external_id="T0001").delete()
         Tag.objects.filter(connection=rules[1].sansan).exclude(external_id="T0002").delete()
@@ -60,7 +62,9 @@ def test_the_names_of_the_other_tenants_tags(empty, only):
 
 
 def test_two_connections_to_one_portal_are_refused(sandbox):
-    """Another token of the same HubSpot account, entered as a connection of its own: each contact would be two people."""
+    """Another token of the same HubSpot account, entered as a connection of its own: each contact
+    would be two people.
+    """
     sandbox.hubspot.portals[OTHER_TOKEN] = sandbox.hubspot.portal(TOKEN)
     with pytest.raises(FileRefused, match="same HubSpot account as “hubspot”"):
         two(portals=2)
@@ -69,7 +73,9 @@ def test_two_connections_to_one_portal_are_refused(sandbox):
 def test_a_rule_that_comes_to_a_portal_in_use_all_the_same_is_held(sandbox):
     rules = two(portals=2)
     with in_account(rules[0].account):
-        Connection.objects.filter(pk=rules[1].hubspot_id).update(remote_id=Connection.objects.get(pk=rules[0].hubspot_id).remote_id)
+        Connection.objects.filter(pk=rules[1].hubspot_id).update(
+            remote_id=Connection.objects.get(pk=rules[0].hubspot_id).remote_id
+        )
         rules[1].hubspot.refresh_from_db()
     assert sync(rules[0]).state == "succeeded"
     run = sync(rules[1])
@@ -77,7 +83,9 @@ def test_a_rule_that_comes_to_a_portal_in_use_all_the_same_is_held(sandbox):
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["hold first", "keep first"])
-def test_what_one_rule_holds_for_a_person_can_be_chosen_whatever_the_other_says(empty, time_machine_later, order):
+def test_what_one_rule_holds_for_a_person_can_be_chosen_whatever_the_other_says(
+    empty, time_machine_later, order
+):
     ana = empty.sansan.add(ANA)["id"]
     rules = two({"conflict": "hold"}, {"conflict": "hubspot"})
     settle(*rules)
@@ -93,8 +101,12 @@ def test_what_one_rule_holds_for_a_person_can_be_chosen_whatever_the_other_says(
     rests(empty, *rules)
 
 
-def test_what_the_rule_whose_card_stands_leaves_to_a_person_the_other_leaves_alone(empty, time_machine_later):
-    """The same card by two keys: the rule that had it first decides, whatever the other one would do."""
+def test_what_the_rule_whose_card_stands_leaves_to_a_person_the_other_leaves_alone(
+    empty, time_machine_later
+):
+    """The same card by two keys: the rule that had it first decides, whatever the other one would
+    do.
+    """
     ana = empty.sansan.add(ANA)["id"]
     rules = two({"conflict": "hold"}, {"conflict": "sansan"})
     settle(*rules)
@@ -102,7 +114,10 @@ def test_what_the_rule_whose_card_stands_leaves_to_a_person_the_other_leaves_alo
     time_machine_later(seconds=5)
     for rule in rules * 2:
         sync(rule, full=True)
-    assert contacts(empty)[0]["jobtitle"] == "edited" and stands(rules[0], ana) == ("held", "conflict")
+    assert contacts(empty)[0]["jobtitle"] == "edited" and stands(rules[0], ana) == (
+        "held",
+        "conflict",
+    )
     turn(rules[0], "paused")
     sync(rules[1], full=True)
     assert contacts(empty)[0]["jobtitle"] == "課長", "a rule that stands still decides nothing"
@@ -110,7 +125,9 @@ def test_what_the_rule_whose_card_stands_leaves_to_a_person_the_other_leaves_alo
 
 @pytest.mark.parametrize("barred", [0, 1], ids=["first", "second"])
 def test_never_synced_in_one_rule_is_never_synced(empty, time_machine_later, barred):
-    """The same card, seen by both keys: a person said that it is left out and that its contact stays as it is."""
+    """The same card, seen by both keys: a person said that it is left out and that its contact
+    stays as it is.
+    """
     ana = empty.sansan.add(ANA)["id"]
     rules = two()
     settle(*rules)
@@ -123,7 +140,9 @@ def test_never_synced_in_one_rule_is_never_synced(empty, time_machine_later, bar
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["tell first", "make first"])
-def test_a_deleted_contact_is_made_again_once_where_one_rule_says_so(empty, only, time_machine_later, order):
+def test_a_deleted_contact_is_made_again_once_where_one_rule_says_so(
+    empty, only, time_machine_later, order
+):
     add(empty, only, KEY)
     add(empty, only, OTHER_KEY, exchangeDate="2026-01-01", title="部長")
     rules = two({"when_gone": "tell"}, {"when_gone": "make"})
@@ -151,7 +170,9 @@ def test_a_budget_of_one_rule_is_not_the_others(empty, only):
 
 
 def test_what_the_other_rule_will_write_is_not_counted_against_a_budget(empty, only):
-    """The second rule is held before its person is made, who has the first's mailbox; the first makes one contact, and may make one."""
+    """The second rule is held before its person is made, who has the first's mailbox; the first
+    makes one contact, and may make one.
+    """
     add(empty, only, KEY)
     add(empty, only, KEY, lastName="林", email="hayashi@acme.example.jp")
     add(empty, only, OTHER_KEY, lastName="原", exchangeDate="2026-01-01")
@@ -181,7 +202,9 @@ def test_companies_of_one_rule_are_not_forgotten_by_the_other(empty, time_machin
     assert empty.hubspot.portal(TOKEN).links.pairs.get(contacts(empty)[0]["hs_object_id"])
 
 
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["with an address only, first", "without, first"])
+@pytest.mark.parametrize(
+    "order", [(0, 1), (1, 0)], ids=["with an address only, first", "without, first"]
+)
 def test_who_has_no_address_is_one_contact_of_the_rule_that_takes_them(empty, order):
     empty.sansan.add({**ANA, "email": None})
     rules = two({"require_email": True}, {"require_email": False})
@@ -194,5 +217,7 @@ def test_without_our_own_properties_there_is_one_contact_all_the_same(sandbox):
     sandbox.hubspot.portal(TOKEN).scopes_missing.add("crm.schemas.contacts.write")
     rules = two()
     settle(*rules)
-    assert {one["email"] for one in contacts(sandbox)} == everybody(sandbox).keys() and len(contacts(sandbox)) == len(everybody(sandbox))
+    assert {one["email"] for one in contacts(sandbox)} == everybody(sandbox).keys() and len(
+        contacts(sandbox)
+    ) == len(everybody(sandbox))
     rests(sandbox, *rules)

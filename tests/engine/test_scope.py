@@ -26,14 +26,24 @@ def linked(rule):
 def test_only_cards_with_a_selected_tag(sandbox):
     rule = configured(file(tags=["VIP", "T0003"]))
     run = sync(rule)
-    chosen = [card for card in sandbox.sansan.cards.values() if {tag["id"] for tag in card["tags"]} & {"T0001", "T0003"}]
+    chosen = [
+        card
+        for card in sandbox.sansan.cards.values()
+        if {tag["id"] for tag in card["tags"]} & {"T0001", "T0003"}
+    ]
     assert run.counts["excluded"] >= len(sandbox.sansan.cards) - len(chosen)
     assert run.counts["created"] <= len(chosen)
-    tags = {tag for contact in contacts_of(sandbox, TOKEN).values() for tag in contact["sansan_tags"].split(";")}
+    tags = {
+        tag
+        for contact in contacts_of(sandbox, TOKEN).values()
+        for tag in contact["sansan_tags"].split(";")
+    }
     assert tags <= {"T0001", "T0003"}
     with in_account(rule.account):
         outside = Record.objects.filter(reason="no_selected_tag")
-        assert outside and all(record.values == {} and record.name == record.email_key == "" for record in outside)
+        assert outside and all(
+            record.values == {} and record.name == record.email_key == "" for record in outside
+        )
 
 
 @pytest.mark.parametrize("bumps", [True, False])
@@ -48,7 +58,10 @@ def test_a_card_that_loses_its_last_selected_tag_leaves_and_its_contact_stays(sa
     assert stands(rule, record.external_id) == ("excluded", "no_selected_tag")
     left = contacts_of(sandbox, TOKEN)
     assert "sansan_tags" not in left[record.email_key]  # the removal is carried, and nothing else
-    assert {address: {**one, "sansan_tags": contacts[address]["sansan_tags"]} for address, one in left.items()} == contacts
+    assert {
+        address: {**one, "sansan_tags": contacts[address]["sansan_tags"]}
+        for address, one in left.items()
+    } == contacts
     sandbox.sansan.change(record.external_id, {"tags": ["T0001"], "title": "戻った"})
     sync(rule, full=not bumps)
     assert stands(rule, record.external_id) == ("linked", "in_sync")
@@ -58,7 +71,9 @@ def test_a_card_that_loses_its_last_selected_tag_leaves_and_its_contact_stays(sa
 def test_private_tags_are_never_stored(sandbox):
     rule = configured(file())
     private = [id for id in sandbox.sansan.tags if id.startswith("P")]
-    card = sandbox.sansan.add({"lastName": "私", "email": "p@example.jp", "tags": [private[0], "T0001"]})
+    card = sandbox.sansan.add(
+        {"lastName": "私", "email": "p@example.jp", "tags": [private[0], "T0001"]}
+    )
     sync(rule)
     with in_account(rule.account):
         assert Record.objects.get(external_id=card["id"]).tags == ["T0001"]
@@ -69,15 +84,29 @@ def test_filters_on_cards_and_on_contacts(sandbox):
         "cards": [{"field": "prefecture", "op": "equals", "value": "東京都"}],
         "contacts": [{"field": "lifecyclestage", "op": "not_equals", "value": "customer"}],
     }
-    tokyo = [card for card in sandbox.sansan.cards.values() if card["prefecture"] == "東京都" and card["email"]]
-    sandbox.hubspot.control("create", {"token": TOKEN, "contacts": [{"email": tokyo[0]["email"], "lifecyclestage": "customer"}]})
+    tokyo = [
+        card
+        for card in sandbox.sansan.cards.values()
+        if card["prefecture"] == "東京都" and card["email"]
+    ]
+    sandbox.hubspot.control(
+        "create",
+        {"token": TOKEN, "contacts": [{"email": tokyo[0]["email"], "lifecyclestage": "customer"}]},
+    )
     rule = configured(file(filters=filters))
     sync(rule)
-    assert {contact.get("state") for contact in contacts_of(sandbox, TOKEN).values()} <= {"東京都", None}
+    assert {contact.get("state") for contact in contacts_of(sandbox, TOKEN).values()} <= {
+        "東京都",
+        None,
+    }
     with in_account(rule.account):
         assert Record.objects.filter(reason="filtered").exists()
     assert stands(rule, tokyo[0]["id"]) == ("excluded", "contact_filtered")
-    assert "company" not in next(c for c in sandbox.hubspot.portal(TOKEN).contacts.values() if c["email"] == tokyo[0]["email"])
+    assert "company" not in next(
+        c
+        for c in sandbox.hubspot.portal(TOKEN).contacts.values()
+        if c["email"] == tokyo[0]["email"]
+    )
 
 
 def test_a_deleted_card_is_told_and_its_contact_stays(sandbox):
@@ -131,8 +160,12 @@ def test_a_merge_in_hubspot_is_followed(sandbox):
     rule = configured(file())
     sync(rule)
     with in_account(rule.account):
-        first, second = Record.objects.filter(bucket="linked").select_related("link").order_by("pk")[:2]
-    sandbox.hubspot.control("merge", {"token": TOKEN, "primary": first.link.contact_id, "other": second.link.contact_id})
+        first, second = (
+            Record.objects.filter(bucket="linked").select_related("link").order_by("pk")[:2]
+        )
+    sandbox.hubspot.control(
+        "merge", {"token": TOKEN, "primary": first.link.contact_id, "other": second.link.contact_id}
+    )
     before = len(sandbox.hubspot.portal(TOKEN).contacts)
     for record in (first, second):
         sandbox.sansan.change(record.external_id, {"title": "合併後"})
@@ -151,7 +184,14 @@ def test_a_preview_writes_nothing_and_says_what_the_run_will_do(sandbox):
 
 def test_without_the_right_to_make_properties_the_address_is_the_key(sandbox):
     sandbox.hubspot.control("scopes", {"token": TOKEN, "missing": ["crm.schemas.contacts.write"]})
-    rule = configured(file(mappings=[{"sansan": "email", "hubspot": "email"}, {"sansan": "title", "hubspot": "jobtitle"}]))
+    rule = configured(
+        file(
+            mappings=[
+                {"sansan": "email", "hubspot": "email"},
+                {"sansan": "title", "hubspot": "jobtitle"},
+            ]
+        )
+    )
     assert not rule.hubspot.link_property
     run = sync(rule)
     assert run.counts["created"] == len(contacts_of(sandbox, TOKEN)) > 0

@@ -1,4 +1,6 @@
-"""Invariant 9: no secret leaves encryption, whatever is logged, stored, queued, exported or raised."""
+"""Invariant 9: no secret leaves encryption, whatever is logged, stored, queued, exported or
+raised.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,11 @@ def everything_stored() -> str:
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names():
             cursor.execute(f'SELECT * FROM "{table}"')
-            found += [repr(bytes(value) if isinstance(value, memoryview) else value) for row in cursor.fetchall() for value in row]
+            found += [
+                repr(bytes(value) if isinstance(value, memoryview) else value)
+                for row in cursor.fetchall()
+                for value in row
+            ]
     return "\n".join(found)
 
 
@@ -41,9 +47,16 @@ def clean(text: str) -> bool:
 def test_no_table_holds_one(rule, sandbox, django_capture_on_commit_callbacks):
     sync(rule)
     sandbox.faults.arm(
-        "hubspot", "status", match="batch", times=0, status=400, body={"message": f"bad token {TOKEN}", "category": "VALIDATION_ERROR"}
+        "hubspot",
+        "status",
+        match="batch",
+        times=0,
+        status=400,
+        body={"message": f"bad token {TOKEN}", "category": "VALIDATION_ERROR"},
     )
-    sandbox.faults.arm("sansan", "status", match="bizCards", skip=1, status=401, body={"error": KEY})
+    sandbox.faults.arm(
+        "sansan", "status", match="bizCards", skip=1, status=401, body={"error": KEY}
+    )
     sandbox.sansan.churn(20)
     sync(rule)
     sync(rule)
@@ -69,7 +82,13 @@ def test_no_repr_serialisation_or_traceback_holds_one(rule):
         one = Connection.objects.get(system="hubspot")
     assert clean(f"{one!r} {one} {one.hint}") and one.hint == "****77f3"
     with all_accounts():
-        assert clean(serializers.serialize("json", Connection.objects.defer("credentials").all(), fields=["slug", "hint", "health_detail"]))
+        assert clean(
+            serializers.serialize(
+                "json",
+                Connection.objects.defer("credentials").all(),
+                fields=["slug", "hint", "health_detail"],
+            )
+        )
     try:
         from integration.connections.credentials import make_target
 

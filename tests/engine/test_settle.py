@@ -20,9 +20,15 @@ def test_a_create_without_an_answer_makes_one_contact(sandbox, kind):
     assert run.state == "succeeded"
     assert contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
     with in_account(rule.account):
-        outcomes = set(AuditEntry.objects.filter(decision="create").values_list("outcome", flat=True))
+        outcomes = set(
+            AuditEntry.objects.filter(decision="create").values_list("outcome", flat=True)
+        )
     # "timeout" and "reset" cut the line before the vendor did anything; the others after it did.
-    assert outcomes == ({Outcome.SUCCEEDED, Outcome.NOT_WRITTEN} if kind in ("reset", "timeout", "html") else {Outcome.SUCCEEDED})
+    assert outcomes == (
+        {Outcome.SUCCEEDED, Outcome.NOT_WRITTEN}
+        if kind in ("reset", "timeout", "html")
+        else {Outcome.SUCCEEDED}
+    )
 
 
 @pytest.mark.parametrize("kind", ["reset", "reset_after"])
@@ -36,7 +42,9 @@ def test_an_update_without_an_answer(sandbox, kind):
 
 
 def test_an_edit_of_a_person_after_the_unanswered_write_is_not_undone_by_the_settling(sandbox):
-    """The contact says something else by now: what we intended is not what stands there, so it is planned afresh."""
+    """The contact says something else by now: what we intended is not what stands there, so it is
+    planned afresh.
+    """
     rule = configured(file(conflict="hubspot"))
     sync(rule)
     with in_account(rule.account):
@@ -45,10 +53,16 @@ def test_an_edit_of_a_person_after_the_unanswered_write_is_not_undone_by_the_set
     sandbox.faults.arm("hubspot", "reset_after", match="batch/update")
     sandbox.faults.arm("hubspot", "status", status=500, match="batch/read", skip=1, times=5)
     sync(rule, slices=60)
-    sandbox.hubspot.control("edit", {"token": TOKEN, "id": one.contact_id, "properties": {"jobtitle": "edited by a person"}})
+    sandbox.hubspot.control(
+        "edit",
+        {"token": TOKEN, "id": one.contact_id, "properties": {"jobtitle": "edited by a person"}},
+    )
     run = sync(rule)
     assert run.state == "succeeded"
-    assert sandbox.hubspot.portal(TOKEN).contacts[one.contact_id]["jobtitle"] in ("edited by a person", "新任部長")
+    assert sandbox.hubspot.portal(TOKEN).contacts[one.contact_id]["jobtitle"] in (
+        "edited by a person",
+        "新任部長",
+    )
 
 
 def test_one_bad_row_never_costs_another_its_turn(sandbox_of):
@@ -67,7 +81,9 @@ def test_one_bad_row_never_costs_another_its_turn(sandbox_of):
         sandbox.sansan.change(id, {"title": "15"})
     sandbox.sansan.change(ids[7], {"title": "many"})
     portal = sandbox.hubspot.portal(TOKEN)
-    portal.set_property({**portal.properties["jobtitle"], "type": "number", "fieldType": "number"})  # after the set-up had looked
+    portal.set_property(
+        {**portal.properties["jobtitle"], "type": "number", "fieldType": "number"}
+    )  # after the set-up had looked
     run = sync(rule)
     assert (run.counts["created"], run.counts["failed"], run.state) == (149, 1, "partial")
     with in_account(rule.account):
@@ -82,4 +98,6 @@ def test_shuffled_answers_are_matched_by_key(sandbox_of):
     sync(rule)
     with in_account(rule.account):
         for entry in AuditEntry.objects.filter(outcome=Outcome.SUCCEEDED):
-            assert sandbox.hubspot.portal(TOKEN).contacts[entry.contact_id]["sansan_link_id"] == str(entry.link_key)
+            assert sandbox.hubspot.portal(TOKEN).contacts[entry.contact_id][
+                "sansan_link_id"
+            ] == str(entry.link_key)

@@ -64,7 +64,9 @@ def counted(connection: Connection, seconds: float = 60.0, most: int = 20) -> Co
 
 @pytest.fixture
 def hurried(monkeypatch):
-    """Each look at the clock takes a second, so that a slice of a second and a half reads one page."""
+    """Each look at the clock takes a second, so that a slice of a second and a half reads one
+    page.
+    """
     clock = iter(range(10_000))
     monkeypatch.setattr(survey, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
 
@@ -72,8 +74,18 @@ def hurried(monkeypatch):
 def told(connection: Connection) -> tuple[object, ...]:
     with in_account(connection.account):
         tags = dict(Tag.objects.filter(connection=connection).values_list("external_id", "cards"))
-        samples = list(Sample.objects.filter(connection=connection).order_by("external_id").values_list("external_id", "tags"))
-    return connection.cards, tags, connection.survey["own_only"], sorted(connection.survey["owners"]), samples
+        samples = list(
+            Sample.objects.filter(connection=connection)
+            .order_by("external_id")
+            .values_list("external_id", "tags")
+        )
+    return (
+        connection.cards,
+        tags,
+        connection.survey["own_only"],
+        sorted(connection.survey["owners"]),
+        samples,
+    )
 
 
 def test_every_card_is_counted_and_every_tag(company, connection):
@@ -81,8 +93,12 @@ def test_every_card_is_counted_and_every_tag(company, connection):
     want = Counter(tag["id"] for card in company.sansan.cards.values() for tag in card["tags"])
     assert (done.cards, done.survey["state"], done.surveyed_at is not None) == (700, "done", True)
     with in_account(done.account):
-        assert {tag.external_id: tag.cards for tag in Tag.objects.all()} == {id: want.get(id, 0) for id in company.sansan.tags}
-    assert set(done.survey["owners"]) == {card["owner"]["name"] for card in company.sansan.cards.values()}
+        assert {tag.external_id: tag.cards for tag in Tag.objects.all()} == {
+            id: want.get(id, 0) for id in company.sansan.tags
+        }
+    assert set(done.survey["owners"]) == {
+        card["owner"]["name"] for card in company.sansan.cards.values()
+    }
 
 
 def test_slices_end_in_the_same(company, connection, hurried):
@@ -108,7 +124,9 @@ def test_a_slice_that_begins_late_still_reads_a_page(connection):
         assert connection.survey["cards"] == 300
 
 
-def test_what_changes_meanwhile_does_not_count_twice(company, connection, hurried, time_machine_later):
+def test_what_changes_meanwhile_does_not_count_twice(
+    company, connection, hurried, time_machine_later
+):
     with in_account(connection.account):
         begin_survey(connection)
         work_survey_slice(connection, 1.5)
@@ -135,7 +153,9 @@ def test_a_key_that_sees_its_own_cards_only_is_told(company, connection, own):
     done = counted(connection)
     assert done.remote_name == ME and done.survey["own_only"] is own
     assert (done.survey["owners"] == [ME]) is own
-    assert done.cards == sum(1 for card in company.sansan.cards.values() if not own or card["owner"]["id"] == "1000")
+    assert done.cards == sum(
+        1 for card in company.sansan.cards.values() if not own or card["owner"]["id"] == "1000"
+    )
 
 
 # Samples
@@ -148,13 +168,28 @@ def test_the_samples_are_the_fullest_and_two_without_an_address(company, connect
     assert len(samples) == 12 and sum(not one.values.get("email") for one in samples) == 2
     for one in samples:
         card = company.sansan.cards[one.external_id]
-        assert {name: value for name, value in one.values.items() if card.get(name) == value} and one.values["lastName"] == card["lastName"]
-    filled = [sum(bool(card[name]) for name in ("mobile", "fax", "building", "memo", "title", "departmentName")) for card in
-              (company.sansan.cards[one.external_id] for one in samples if one.values.get("email"))]  # fmt: skip
+        assert {
+            name: value for name, value in one.values.items() if card.get(name) == value
+        } and one.values["lastName"] == card["lastName"]
+    filled = [
+        sum(
+            bool(card[name])
+            for name in ("mobile", "fax", "building", "memo", "title", "departmentName")
+        )
+        for card in (
+            company.sansan.cards[one.external_id] for one in samples if one.values.get("email")
+        )
+    ]
     assert min(filled) >= 4
 
 
-@pytest.mark.parametrize(("options", "n", "bare"), [({"no_email_percent": 100, "shared_email_percent": 0}, 2, 2), ({"no_email_percent": 0}, 12, 0)])
+@pytest.mark.parametrize(
+    ("options", "n", "bare"),
+    [
+        ({"no_email_percent": 100, "shared_email_percent": 0}, 2, 2),
+        ({"no_email_percent": 0}, 12, 0),
+    ],
+)
 def test_there_are_no_more_samples_than_there_are_cards_of_a_kind(sandbox_of, options, n, bare):
     sandbox_of(cards=60, **options)
     connection = connected()
@@ -172,7 +207,9 @@ def test_a_sample_is_read_again_with_the_next_count(company, connection):
         company.sansan.change(id, {"title": "改めて部長"})
     counted(connection)
     with in_account(connection.account):
-        assert {one.values["title"] for one in Sample.objects.filter(external_id__in=kept)} == {"改めて部長"}
+        assert {one.values["title"] for one in Sample.objects.filter(external_id__in=kept)} == {
+            "改めて部長"
+        }
 
 
 def test_no_sample_holds_a_private_tag(company, connection):
@@ -197,7 +234,10 @@ def test_a_card_that_nobody_has_is_noted_until_it_is_asked_for_again(company, co
         with pytest.raises(ConnectorError):
             take_sample(connection, "99999999")
         connection = Connection.objects.get(pk=connection.pk)
-        assert "404" in find_sample_refusal(connection, "99999999") and find_sample_refusal(connection, "another") == ""
+        assert (
+            "404" in find_sample_refusal(connection, "99999999")
+            and find_sample_refusal(connection, "another") == ""
+        )
         forget_sample_refusal(connection)
         assert find_sample_refusal(Connection.objects.get(pk=connection.pk), "99999999") == ""
 
@@ -213,7 +253,10 @@ def test_a_key_that_is_revoked_midway_is_told(company, connection, hurried):
         assert work_survey_slice(connection, 1.5) is None
         connection.refresh_from_db()
         assert (connection.survey["state"], connection.health) == ("failed", "reconnect")
-        assert connection.survey["why"] == connection.health_detail != "" and KEY not in connection.health_detail
+        assert (
+            connection.survey["why"] == connection.health_detail != ""
+            and KEY not in connection.health_detail
+        )
         assert connection.cards is None
         assert work_survey_slice(connection, 1.5) is None  # and it is not asked again
     company.sansan.revoked.clear()
@@ -269,7 +312,9 @@ def test_a_key_that_works_is_counted_by_itself(company, queue):  # noqa: F811
 
 
 def test_no_page_sees_a_working_key_whose_count_has_not_begun(company, queue, monkeypatch):  # noqa: F811
-    """A page stops to follow a test once the key works and nothing is being counted: between the two it would stop too early."""
+    """A page stops to follow a test once the key works and nothing is being counted: between the
+    two it would stop too early.
+    """
     one = rows.connection(rows.account(), "sansan", KEY)
     monkeypatch.setattr(survey, "begin_survey", lambda connection: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -304,7 +349,9 @@ def test_a_sample_of_a_card_that_nobody_has_is_no_failure(company, connection, q
 
 
 def test_a_key_whose_samples_are_gone_is_counted_again(connection):
-    """They are kept for a week, and what a mapping makes of a card is to be seen after a year, too."""
+    """They are kept for a week, and what a mapping makes of a card is to be seen after a year,
+    too.
+    """
     connection = counted(connection)
     with in_account(connection.account):
         assert not is_survey_wanted(connection)

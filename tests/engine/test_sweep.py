@@ -54,7 +54,14 @@ def selected(*tags: str, **more: Any) -> SyncRule:
 
 
 def tags_of(sandbox: Any, card: dict[str, Any]) -> str | None:
-    one = next((one for one in sandbox.hubspot.portal(TOKEN).contacts.values() if one.get("email") == card["email"]), None)
+    one = next(
+        (
+            one
+            for one in sandbox.hubspot.portal(TOKEN).contacts.values()
+            if one.get("email") == card["email"]
+        ),
+        None,
+    )
     return one and one.get("sansan_tags", "")
 
 
@@ -95,7 +102,15 @@ def test_a_tag_that_comes_back(sandbox, time_machine_later):
         swept(rule, time_machine_later)
         assert tags_of(sandbox, card) == said
     with in_account(rule.account):
-        assert len({entry.contact_id for entry in AuditEntry.objects.filter(card_id=card["id"], outcome="succeeded")}) == 1
+        assert (
+            len(
+                {
+                    entry.contact_id
+                    for entry in AuditEntry.objects.filter(card_id=card["id"], outcome="succeeded")
+                }
+            )
+            == 1
+        )
 
 
 def test_without_selected_tags_every_card_is_looked_at(sandbox, time_machine_later):
@@ -104,14 +119,18 @@ def test_without_selected_tags_every_card_is_looked_at(sandbox, time_machine_lat
         tag(sandbox, card, "T0004")
     tag(sandbox, cards(sandbox)[3])
     run = swept(rule, time_machine_later)
-    assert run.read == 4 and [tags_of(sandbox, card) for card in cards(sandbox)[:3]] == ["T0004"] * 3
+    assert (
+        run.read == 4 and [tags_of(sandbox, card) for card in cards(sandbox)[:3]] == ["T0004"] * 3
+    )
     assert place(rule, cards(sandbox)[3])[0] == "linked"
 
 
 def test_the_last_selected_tag_of_a_person_with_two_cards(sandbox, time_machine_later):
     """As long as one of them carries a selected tag the contact says so."""
     first = cards(sandbox)[0]
-    same = {name: first[name] for name in ("lastName", "firstName", "email", "companyName", "personId")}
+    same = {
+        name: first[name] for name in ("lastName", "firstName", "email", "companyName", "personId")
+    }
     second = sandbox.sansan.add({**same, "exchangeDate": "2001-01-01", "tags": ["T0002"]})
     rule = selected("T0001", "T0002")
     assert tags_of(sandbox, first) == "T0001;T0002"
@@ -130,14 +149,19 @@ def test_a_renamed_tag_renames_its_option_and_removes_none(sandbox, time_machine
     del sandbox.sansan.tags["T0009"]
     swept(rule, time_machine_later)
     assert options(sandbox) == {**before, "T0001": "展示会2027"}
-    assert len(sandbox.hubspot.hooks.events(TOKEN)) == wrote  # it goes by the tag's id: no contact is touched
+    assert (
+        len(sandbox.hubspot.hooks.events(TOKEN)) == wrote
+    )  # it goes by the tag's id: no contact is touched
     calls = sandbox.calls["hubspot"]
     swept(rule, time_machine_later)
     assert options(sandbox)["T0001"] == "展示会2027" and sandbox.calls["hubspot"] - calls <= 3
 
 
 def options(sandbox: Any) -> dict[str, str]:
-    return {option["value"]: option["label"] for option in sandbox.hubspot.portal(TOKEN).properties["sansan_tags"]["options"]}
+    return {
+        option["value"]: option["label"]
+        for option in sandbox.hubspot.portal(TOKEN).properties["sansan_tags"]["options"]
+    }
 
 
 @pytest.mark.parametrize("status", [400, 403])
@@ -228,7 +252,10 @@ def test_killed_in_the_middle(sandbox, time_machine_later, monkeypatch, after):
         with pytest.raises(Killed):
             sync(rule)
     sync(rule)
-    assert (tags_of(sandbox, cards(sandbox)[0]), tags_of(sandbox, cards(sandbox)[1])) == ("", "T0002")
+    assert (tags_of(sandbox, cards(sandbox)[0]), tags_of(sandbox, cards(sandbox)[1])) == (
+        "",
+        "T0002",
+    )
     rule.refresh_from_db()
     assert rule.sweep == {} and rule.swept_at
 
@@ -239,20 +266,26 @@ def refusing(patch: pytest.MonkeyPatch, error: type[Exception], tag: str, token:
 
     def refuse(self: Sansan, which: str, where: str = "") -> Any:
         if which == tag and bool(where) is token:
-            raise error(*(("rejected", "no", 400) if error is Rejected else ("sansan_unavailable", "no")))
+            raise error(
+                *(("rejected", "no", 400) if error is Rejected else ("sansan_unavailable", "no"))
+            )
         return tagged(self, which, where)
 
     patch.setattr(Sansan, "tagged", refuse)
 
 
 def test_a_place_in_the_sweep_that_sansan_no_longer_knows(sandbox, time_machine_later, monkeypatch):
-    """How long a page's token lives is not known: the tag is begun anew, and nothing else stands still."""
+    """How long a page's token lives is not known: the tag is begun anew, and nothing else stands
+    still.
+    """
     rule = selected("T0001", "T0002")
     tag(sandbox, cards(sandbox)[1])
     time_machine_later(minutes=11)
     with in_account(rule.account):
         began = timezone.now().isoformat()
-        SyncRule.objects.filter(pk=rule.pk).update(sweep={"began": began, "tags": ["T0001", "T0002"], "token": "ended"})
+        SyncRule.objects.filter(pk=rule.pk).update(
+            sweep={"began": began, "tags": ["T0001", "T0002"], "token": "ended"}
+        )
     sandbox.sansan.change(cards(sandbox)[0]["id"], {"title": "社長"})
     refusing(monkeypatch, Rejected, "T0001", token=True)
     run = sync(rule)
@@ -328,8 +361,12 @@ def test_never_where_the_rule_says_so(sandbox, time_machine_later):
     assert sync(rule, full=True).created == 1
 
 
-def test_a_sweep_that_waited_for_its_next_slice_for_days_does_not_make_sweeps_rare(sandbox, time_machine_later):
-    """The pause follows the work that a sweep was, not the time for which its rule was paused meanwhile."""
+def test_a_sweep_that_waited_for_its_next_slice_for_days_does_not_make_sweeps_rare(
+    sandbox, time_machine_later
+):
+    """The pause follows the work that a sweep was, not the time for which its rule was paused
+    meanwhile.
+    """
     rule = selected("T0001")
     time_machine_later(minutes=11)
     with in_account(rule.account):
@@ -351,9 +388,18 @@ def test_a_card_that_is_gone_is_asked_for_once_in_a_sweep(sandbox, time_machine_
     sandbox.reset_calls()
     swept(rule, time_machine_later)
     sync(rule)
-    assert sum(n for call, n in sandbox.calls["by_call"].items() if call.startswith("sansan GET") and "bizCards/{id}" in call) == 2
+    assert (
+        sum(
+            n
+            for call, n in sandbox.calls["by_call"].items()
+            if call.startswith("sansan GET") and "bizCards/{id}" in call
+        )
+        == 2
+    )
     with in_account(rule.account):
-        assert not Record.objects.filter(bucket="unseen").exists()  # that is the full check's to say
+        assert not Record.objects.filter(
+            bucket="unseen"
+        ).exists()  # that is the full check's to say
 
 
 def test_a_quiet_sweep_writes_nothing_and_counts_nothing(sandbox, time_machine_later):

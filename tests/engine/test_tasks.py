@@ -1,4 +1,6 @@
-"""The tick and the tasks: what is due starts once, what was lost is picked up, and nobody waits for nothing."""
+"""The tick and the tasks: what is due starts once, what was lost is picked up, and nobody waits for
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,10 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def queue(monkeypatch):
-    """The database's own queue. A test's transaction never commits, so that what is enqueued goes there at once."""
+    """The database's own queue.
+
+    A test's transaction never commits, so that what is enqueued goes there at once.
+    """
     monkeypatch.setattr(tasks.transaction, "on_commit", lambda call: call())
     return waiting
 
@@ -48,7 +53,9 @@ def queue(monkeypatch):
 @pytest.fixture
 def short_slices(monkeypatch):
     """Slices that end by what they have done: a slow machine does as much in one as a fast one."""
-    monkeypatch.setattr(Desk, "spent", property(lambda desk: measure_progress(desk.run) - desk.run.mark >= 200))
+    monkeypatch.setattr(
+        Desk, "spent", property(lambda desk: measure_progress(desk.run) - desk.run.mark >= 200)
+    )
 
 
 def waiting() -> list[tuple[str, tuple[int, ...]]]:
@@ -90,7 +97,12 @@ def test_a_due_rule_starts(queue):
     rule = active()
     tasks.tick()
     (run,) = open_runs()
-    assert (run.rule_id, run.kind, run.trigger, run.state) == (rule.pk, "initial", "schedule", "queued")
+    assert (run.rule_id, run.kind, run.trigger, run.state) == (
+        rule.pk,
+        "initial",
+        "schedule",
+        "queued",
+    )
     assert queue() == [("work", (rule.account_id, run.pk))]
     rule.refresh_from_db()
     assert timezone.now() < rule.due_at <= timezone.now() + timedelta(seconds=rule.interval)
@@ -130,7 +142,10 @@ from integration.models import Connection, SyncRule
 for i in range(12):
     account = Account.objects.create(slug=f"a{i}", name=f"A{i}")
     with in_account(account):
-        ends = {system: Connection.objects.create(account=account, slug=system, system=system, credentials={}) for system in ("sansan", "hubspot")}
+        ends = {}
+        for system in ("sansan", "hubspot"):
+            own = {"account": account, "slug": system, "system": system, "credentials": {}}
+            ends[system] = Connection.objects.create(**own)
         SyncRule.objects.create(account=account, slug="cards", state="active", **ends)
 started, claimed, together, now = [], [], threading.Barrier(6), timezone.now()
 def tick():
@@ -153,7 +168,15 @@ print(json.dumps([started, claimed]))
 
 
 def test_ticks_of_many_hosts_start_and_claim_each_run_once(product):
-    done = subprocess.run(product.script(TICKS), cwd=ROOT, env=product.environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        product.script(TICKS),
+        cwd=ROOT,
+        env=product.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     started, claimed = json.loads(done.stdout)
     assert sorted(started) == sorted(claimed) == list(range(1, 13))
@@ -196,11 +219,19 @@ def test_a_full_check_comes_once_a_day(queue):
     recent = active("birch", cursor=yesterday, full_at=timezone.now() - timedelta(hours=23))
     never = active("cedar", cursor=yesterday, full_at=yesterday, full_every=0)
     tasks.tick()
-    assert {run.rule_id: run.kind for run in open_runs()} == {rule.pk: "full", recent.pk: "incremental", never.pk: "incremental"}
+    assert {run.rule_id: run.kind for run in open_runs()} == {
+        rule.pk: "full",
+        recent.pk: "incremental",
+        never.pk: "incremental",
+    }
 
 
 def test_a_lost_run_is_picked_up_once_a_minute(queue, time_machine_later):
-    run = rows.run(active(due_at=timezone.now() + timedelta(hours=1)), state="running", next_at=timezone.now() - timedelta(seconds=1))
+    run = rows.run(
+        active(due_at=timezone.now() + timedelta(hours=1)),
+        state="running",
+        next_at=timezone.now() - timedelta(seconds=1),
+    )
     tasks.tick()
     tasks.tick()
     assert queue() == [("work", (run.account_id, run.pk))]
@@ -211,13 +242,21 @@ def test_a_lost_run_is_picked_up_once_a_minute(queue, time_machine_later):
 
 
 def test_a_run_that_waits_for_its_time_is_left_alone(queue):
-    rows.run(active(due_at=timezone.now() + timedelta(hours=1)), state="running", next_at=timezone.now() + timedelta(seconds=30))
+    rows.run(
+        active(due_at=timezone.now() + timedelta(hours=1)),
+        state="running",
+        next_at=timezone.now() + timedelta(seconds=30),
+    )
     tasks.tick()
     assert queue() == []
 
 
 def test_a_run_that_has_ended_is_left_alone(queue):
-    rows.run(active(due_at=timezone.now() + timedelta(hours=1)), state="succeeded", next_at=timezone.now() - timedelta(hours=1))
+    rows.run(
+        active(due_at=timezone.now() + timedelta(hours=1)),
+        state="succeeded",
+        next_at=timezone.now() - timedelta(hours=1),
+    )
     tasks.tick()
     assert queue() == []
 
@@ -229,7 +268,10 @@ def test_the_tick_and_the_workers_bring_the_cards_over(sandbox):
     configured(file())
     tasks.tick()
     assert work_off() == ["work"]
-    assert contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values())) and open_runs() == []
+    assert (
+        contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
+        and open_runs() == []
+    )
 
 
 def test_a_slice_that_hands_over_enqueues_the_next(sandbox_of, short_slices, queue):
@@ -241,13 +283,18 @@ def test_a_slice_that_hands_over_enqueues_the_next(sandbox_of, short_slices, que
     tasks.work(*task[1])
     assert queue() == [task, task] and get(run).state == "running" and get(run).attempts == 1
     assert len(work_off()) >= 3
-    assert (get(run).state, get(run).counts["read"]) == ("succeeded", 700) and get(run).attempts >= 3
+    assert (get(run).state, get(run).counts["read"]) == ("succeeded", 700) and get(
+        run
+    ).attempts >= 3
     assert contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
 
 
 def test_a_long_run_lets_a_short_one_through(sandbox_of, short_slices, queue):
     sandbox_of(700)
-    long, short = configured(file()), configured(file("birch", token="pat-birch-0001", tags=["VIP"]))
+    long, short = (
+        configured(file()),
+        configured(file("birch", token="pat-birch-0001", tags=["VIP"])),
+    )
     for rule in (long, short):
         with in_account(rule.account):
             tasks.enqueue_sync(rule, "aiko")
@@ -277,7 +324,13 @@ def test_a_busy_connection_is_left_to_whoever_holds_it(sandbox, queue):
 def two_rules(sandbox) -> tuple[SyncRule, SyncRule]:
     """Two rules that write to one HubSpot connection."""
     content = file(tags=["VIP"])
-    content["connections"].append({**content["connections"][0], "slug": "osaka", "credentials": {"api_key": "OsakaKey0123456789abcdefABCDEF01"}})
+    content["connections"].append(
+        {
+            **content["connections"][0],
+            "slug": "osaka",
+            "credentials": {"api_key": "OsakaKey0123456789abcdefABCDEF01"},
+        }
+    )
     content["rules"].append({**content["rules"][0], "slug": "osaka", "sansan": "osaka"})
     first = configured(content)
     with in_account(first.account):
@@ -288,7 +341,8 @@ def test_the_next_run_on_the_connection_gets_its_turn(sandbox, queue):
     first, second = two_rules(sandbox)
     with in_account(first.account):
         one, other = tasks.enqueue_sync(first, "aiko"), tasks.enqueue_sync(second, "ben")
-    OrmQ.objects.all().delete()  # the other's task came while the first was at work, found the connection busy and went
+    # The other's task came while the first was at work, found the connection busy and went.
+    OrmQ.objects.all().delete()
     tasks.work(one.account_id, one.pk)
     assert get(one).state == "succeeded"
     assert queue() == [("work", (other.account_id, other.pk))]
@@ -337,7 +391,9 @@ def test_a_run_whose_vendor_is_away_is_left_to_the_tick(sandbox, queue, time_mac
     assert get(run).state == "succeeded"
 
 
-def test_a_worker_killed_in_mid_slice_is_replaced_when_its_lease_ends(sandbox, queue, settings, time_machine_later):
+def test_a_worker_killed_in_mid_slice_is_replaced_when_its_lease_ends(
+    sandbox, queue, settings, time_machine_later
+):
     rule = configured(file())
     tasks.tick()
     (run,) = open_runs()
@@ -352,10 +408,14 @@ def test_a_worker_killed_in_mid_slice_is_replaced_when_its_lease_ends(sandbox, q
     time_machine_later(seconds=settings.SYNC_SLICE_SECONDS + 2)
     tasks.tick()
     assert work_off()
-    assert get(run).state == "succeeded" and contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
+    assert get(run).state == "succeeded" and contacts_of(sandbox, TOKEN) == expected(
+        list(sandbox.sansan.cards.values())
+    )
 
 
-def test_a_slice_that_kills_its_worker_every_time_comes_to_an_end(queue, settings, time_machine_later):
+def test_a_slice_that_kills_its_worker_every_time_comes_to_an_end(
+    queue, settings, time_machine_later
+):
     rule = active(due_at=timezone.now() + timedelta(days=9))
     run = rows.run(rule)
     for _ in range(MOST_IDLE_SLICES):
@@ -380,14 +440,21 @@ def test_a_quiet_poll_leaves_no_row(sandbox, time_machine_later):
         work_off()
     with all_accounts():
         # The first poll met the echoes of what the first run wrote; the others were quiet.
-        assert [(run.kind, bool(run.echoes)) for run in SyncRun.objects.order_by("pk")] == [("initial", False), ("incremental", True)]
+        assert [(run.kind, bool(run.echoes)) for run in SyncRun.objects.order_by("pk")] == [
+            ("initial", False),
+            ("incremental", True),
+        ]
         assert SyncRule.objects.get().checked_at >= asked
     sandbox.sansan.churn(5)
     time_machine_later(seconds=30)
     tasks.tick()
     work_off()
     with all_accounts():
-        assert [run.kind for run in SyncRun.objects.order_by("pk")] == ["initial", "incremental", "incremental"]
+        assert [run.kind for run in SyncRun.objects.order_by("pk")] == [
+            "initial",
+            "incremental",
+            "incremental",
+        ]
     rule.refresh_from_db()
     assert contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
 
@@ -398,7 +465,11 @@ def test_a_poll_that_a_person_asked_for_leaves_its_row(sandbox):
     with in_account(rule.account):
         run = tasks.enqueue_sync(rule, "aiko")
     work_off()
-    assert (get(run).state, get(run).started_by, get(run).counts["read"]) == ("succeeded", "aiko", 0)
+    assert (get(run).state, get(run).started_by, get(run).counts["read"]) == (
+        "succeeded",
+        "aiko",
+        0,
+    )
 
 
 def test_an_account_that_is_switched_off_in_the_middle_stops(sandbox_of, short_slices, queue):
@@ -482,7 +553,9 @@ def test_arguments_are_ids(sandbox, queue):
         ("tick", ()),
     ]
     packages = [SignedPackage.loads(row.payload) for row in OrmQ.objects.all()]
-    assert all(type(arg) is int for package in packages for arg in package["args"]) and not any(package["kwargs"] for package in packages)
+    assert all(type(arg) is int for package in packages for arg in package["args"]) and not any(
+        package["kwargs"] for package in packages
+    )
 
 
 def test_a_check_that_was_asked_for_is_stored(sandbox):
@@ -491,7 +564,11 @@ def test_a_check_that_was_asked_for_is_stored(sandbox):
         Connection.objects.update(health="untested")
         tasks.enqueue_check(rule.hubspot)
         tasks.enqueue_tags(rule.sansan)
-        sandbox.sansan.tags["T0042"] = {**sandbox.sansan.tags["T0001"], "id": "T0042", "name": "新しい"}
+        sandbox.sansan.tags["T0042"] = {
+            **sandbox.sansan.tags["T0001"],
+            "id": "T0042",
+            "name": "新しい",
+        }
         work_off()
         assert set(Connection.objects.values_list("health", flat=True)) == {"ok"}
         assert Connection.objects.get(system="sansan").tags.filter(name="新しい").exists()
@@ -536,8 +613,14 @@ def test_a_schedule_that_somebody_spoilt_is_mended(queue):
 
 def test_two_hosts_that_start_together_leave_one_schedule(queue):
     tasks.ensure_tick()
-    # PostgreSQL lets two hosts insert at once: no constraint of the queue's own table keeps the name unique.
-    Schedule.objects.create(name="tick", func="integration.tasks.tick", schedule_type=Schedule.CRON, cron=tasks.EVERY_SWEEP)
+    # PostgreSQL lets two hosts insert at once: no constraint of the queue's own table keeps the
+    # name unique.
+    Schedule.objects.create(
+        name="tick",
+        func="integration.tasks.tick",
+        schedule_type=Schedule.CRON,
+        cron=tasks.EVERY_SWEEP,
+    )
     tasks.ensure_tick()
     assert len(schedules()) == 1
 
@@ -556,7 +639,11 @@ def test_every_task_moves_the_heartbeat(sandbox, time_machine_later):
     rule = configured(file())
     with in_account(rule.account):
         run = start_run(rule, "person")
-    for call in (lambda: tasks.work(rule.account_id, run.pk), lambda: tasks.check(rule.account_id, rule.hubspot_id), tasks.tick):
+    for call in (
+        lambda: tasks.work(rule.account_id, run.pk),
+        lambda: tasks.check(rule.account_id, rule.hubspot_id),
+        tasks.tick,
+    ):
         time_machine_later(minutes=10)
         called = timezone.now()
         call()
@@ -599,8 +686,17 @@ def cards_left() -> list[str]:
 
 
 def test_only_what_has_expired_goes(queue):
-    acme, birch = (rows.run(rows.rule(rows.account(slug, retention_days=days)), state="succeeded") for slug, days in (("acme", 400), ("birch", 30)))
-    closed(acme, 401, 1), closed(acme, 399, 2), closed(birch, 399, 3), closed(birch, 31, 4), closed(birch, 29, 5)
+    acme, birch = (
+        rows.run(rows.rule(rows.account(slug, retention_days=days)), state="succeeded")
+        for slug, days in (("acme", 400), ("birch", 30))
+    )
+    (
+        closed(acme, 401, 1),
+        closed(acme, 399, 2),
+        closed(birch, 399, 3),
+        closed(birch, 31, 4),
+        closed(birch, 29, 5),
+    )
     old = timezone.now() - timedelta(days=900)
     rows.entry(acme, "still open", planned_at=old)
     with all_accounts():
@@ -638,7 +734,14 @@ def test_the_tick_sweeps(queue):
 def test_results_of_old_tasks_do_not_pile_up(queue):
     for number, (days, success) in enumerate(((2, False), (4, False), (800, True))):
         moment = timezone.now() - timedelta(days=days)
-        Task.objects.create(id=f"{number:032d}", name=str(days), func="integration.tasks.tick", started=moment, stopped=moment, success=success)
+        Task.objects.create(
+            id=f"{number:032d}",
+            name=str(days),
+            func="integration.tasks.tick",
+            started=moment,
+            stopped=moment,
+            success=success,
+        )
     tasks.tick()
     # The queue keeps them for ever; successes are of versions that stored them.
     assert list(Task.objects.values_list("name", flat=True)) == ["2"]

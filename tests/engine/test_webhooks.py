@@ -33,7 +33,11 @@ from tests.engine.test_tasks import waiting
 pytestmark = pytest.mark.django_db
 PATH = "/webhooks/hubspot/"
 URL = f"http://testserver{PATH}"
-APP, OWN, OTHER = "app-client-secret-0001", "own-client-secret-of-acme", "own-client-secret-of-birch"
+APP, OWN, OTHER = (
+    "app-client-secret-0001",
+    "own-client-secret-of-acme",
+    "own-client-secret-of-birch",
+)
 PORTAL = "12345678"
 AT = 1_790_000_000_000
 
@@ -47,7 +51,11 @@ def queue(monkeypatch: Any) -> Callable[[], list[Any]]:
 
 @pytest.fixture(autouse=True)
 def installation(settings: Any) -> Any:
-    settings.HUBSPOT_CLIENT_SECRET, settings.PUBLIC_URL, settings.HUBSPOT_WEBHOOK_V1 = APP, "", False
+    settings.HUBSPOT_CLIENT_SECRET, settings.PUBLIC_URL, settings.HUBSPOT_WEBHOOK_V1 = (
+        APP,
+        "",
+        False,
+    )
     return settings
 
 
@@ -61,7 +69,13 @@ def connected(slug: str = "acme", own: str = "", portal: str = PORTAL, **values:
     return rule
 
 
-def event(id: Any = 301, kind: str = "contact.propertyChange", at: int = AT, portal: Any = int(PORTAL), **more: Any) -> dict[str, Any]:
+def event(
+    id: Any = 301,
+    kind: str = "contact.propertyChange",
+    at: int = AT,
+    portal: Any = int(PORTAL),
+    **more: Any,
+) -> dict[str, Any]:
     return {
         "eventId": 1,
         "subscriptionId": 7,
@@ -88,14 +102,17 @@ def send(
     body = json.dumps(events).encode() if body is None else body
     stamp = str(int((timezone.now().timestamp() - age) * 1000))
     headers = delivery.make_signed_headers(versions, secret, signed, body, stamp)
-    return (client or Client(enforce_csrf_checks=True)).post(path, body, content_type="application/json", headers=headers, **more)
+    return (client or Client(enforce_csrf_checks=True)).post(
+        path, body, content_type="application/json", headers=headers, **more
+    )
 
 
 def noted() -> list[tuple[str, str, int, bool]]:
     """(account, contact, version, forgotten) of everything in the inbox."""
     with all_accounts():
         return [
-            (one.account.slug, one.contact_id, one.version, one.forgotten) for one in ContactChange.objects.order_by("pk").select_related("account")
+            (one.account.slug, one.contact_id, one.version, one.forgotten)
+            for one in ContactChange.objects.order_by("pk").select_related("account")
         ]
 
 
@@ -150,13 +167,17 @@ def test_version_1_only_where_it_is_allowed(queue, installation, allowed, status
     assert len(noted()) == allowed
 
 
-@pytest.mark.parametrize(("secret", "spoken_to"), [(APP, ["acme", "birch"]), (OWN, ["acme"]), (OTHER, ["birch"])])
+@pytest.mark.parametrize(
+    ("secret", "spoken_to"), [(APP, ["acme", "birch"]), (OWN, ["acme"]), (OTHER, ["birch"])]
+)
 def test_a_connections_own_secret_speaks_for_it_alone(queue, secret, spoken_to):
     one, other = connected(own=OWN), connected("birch", own=OTHER)
     assert send(event(), secret=secret).status_code == 204
     assert sorted(slug for slug, *_ in noted()) == spoken_to
     assert sorted(args for _, args in queue()) == sorted(
-        (rule.account_id, rule.hubspot_id) for rule in (one, other) if rule.account.slug in spoken_to
+        (rule.account_id, rule.hubspot_id)
+        for rule in (one, other)
+        if rule.account.slug in spoken_to
     )
 
 
@@ -208,7 +229,9 @@ def test_a_secret_that_cannot_be_decrypted_is_nobodys(queue):
 @pytest.mark.parametrize("kind", ["company.creation", "deal.propertyChange", "object.creation"])
 @pytest.mark.parametrize("secret", [APP, OWN])
 def test_what_is_of_no_contact_is_taken_so_that_it_does_not_come_again(queue, kind, secret):
-    """HubSpot sends what was refused ten times more: an app may have subscribed to companies, too."""
+    """HubSpot sends what was refused ten times more: an app may have subscribed to companies,
+    too.
+    """
     connected(own=OWN)
     assert send(event(kind=kind), secret=secret).status_code == 204
     assert noted() == queue() == []
@@ -219,7 +242,10 @@ def test_a_new_secret_takes_the_place_of_the_old_one(queue):
     with in_account(rule.account):
         rule.hubspot.set_webhook_secret("another-secret-0001")
         rule.hubspot.save()
-    assert (send(event(), secret=OWN).status_code, send(event(), secret="another-secret-0001").status_code) == (401, 204)
+    assert (
+        send(event(), secret=OWN).status_code,
+        send(event(), secret="another-secret-0001").status_code,
+    ) == (401, 204)
     with in_account(rule.account):
         rule.hubspot.set_webhook_secret("")
         rule.hubspot.save()
@@ -267,7 +293,12 @@ def test_a_question_in_the_address_is_signed_too(queue, installation, question):
 
 def test_a_name_that_is_not_ours_is_refused(queue):
     connected()
-    assert send(event(), signed=f"http://evil.example.test{PATH}", HTTP_HOST="evil.example.test").status_code == 400
+    assert (
+        send(
+            event(), signed=f"http://evil.example.test{PATH}", HTTP_HOST="evil.example.test"
+        ).status_code
+        == 400
+    )
     assert noted() == []
 
 
@@ -281,7 +312,9 @@ def test_only_a_post_is_answered(queue, method):
     assert noted() == []
 
 
-@pytest.mark.parametrize("body", [b"", b"not JSON", b"{}", b"null", b"[1]", b"[null]", b"\xff\xfe", b"<html>"], ids=repr)
+@pytest.mark.parametrize(
+    "body", [b"", b"not JSON", b"{}", b"null", b"[1]", b"[null]", b"\xff\xfe", b"<html>"], ids=repr
+)
 @pytest.mark.parametrize("secret", [APP, "wrong"])
 def test_a_body_that_is_none(queue, body, secret):
     connected()
@@ -404,11 +437,17 @@ def test_that_webhooks_come_in_is_noted_now_and_then(queue, time_machine_later):
 def test_settling_an_older_look_drops_nothing_newer():
     rule = connected()
     with in_account(rule.account):
-        put_changes(rule.hubspot, [HeardChange("1", timezone.now()), HeardChange("2", timezone.now())], timezone.now())
+        put_changes(
+            rule.hubspot,
+            [HeardChange("1", timezone.now()), HeardChange("2", timezone.now())],
+            timezone.now(),
+        )
         taken = take_changes(rule.hubspot_id)
         put_changes(rule.hubspot, [HeardChange("2", timezone.now(), True)], timezone.now())
         settle_changes(taken)
-        assert [(one.contact_id, one.version, one.forgotten) for one in take_changes(rule.hubspot_id)] == [("2", 2, True)]
+        assert [
+            (one.contact_id, one.version, one.forgotten) for one in take_changes(rule.hubspot_id)
+        ] == [("2", 2, True)]
         assert has_changes(rule.hubspot_id)
         settle_changes(take_changes(rule.hubspot_id))
         assert not has_changes(rule.hubspot_id)
@@ -417,7 +456,14 @@ def test_settling_an_older_look_drops_nothing_newer():
 def test_a_hundred_at_a_time_oldest_first():
     rule = connected()
     with in_account(rule.account):
-        assert put_changes(rule.hubspot, [HeardChange(str(i), timezone.now()) for i in range(250)], timezone.now()) == 250
+        assert (
+            put_changes(
+                rule.hubspot,
+                [HeardChange(str(i), timezone.now()) for i in range(250)],
+                timezone.now(),
+            )
+            == 250
+        )
         assert len(take_changes(rule.hubspot_id)) == 100
         assert put_changes(rule.hubspot, [], timezone.now()) == 0
 
@@ -446,7 +492,9 @@ def runs_of(rule: SyncRule) -> list[SyncRun]:
         return list(SyncRun.objects.filter(rule=rule).order_by("pk"))
 
 
-@pytest.mark.parametrize(("state", "begun"), [("active", 1), ("paused", 0), ("draft", 0), ("held", 0)])
+@pytest.mark.parametrize(
+    ("state", "begun"), [("active", 1), ("paused", 0), ("draft", 0), ("held", 0)]
+)
 def test_the_rules_that_are_active_look_at_once(queue, state, begun):
     rule = connected(state=state)
     tasks.heard(rule.account_id, rule.hubspot_id)
@@ -457,7 +505,13 @@ def test_the_rules_that_are_active_look_at_once(queue, state, begun):
 def test_each_rule_of_the_connection_and_no_other(queue):
     rule = connected()
     with in_account(rule.account):
-        SyncRule.objects.create(account=rule.account, slug="second", state="active", sansan=rule.sansan, hubspot=rule.hubspot)
+        SyncRule.objects.create(
+            account=rule.account,
+            slug="second",
+            state="active",
+            sansan=rule.sansan,
+            hubspot=rule.hubspot,
+        )
     other = connected("birch", portal="99")
     tasks.heard(rule.account_id, rule.hubspot_id)
     assert len(queue()) == 2 and runs_of(other) == []

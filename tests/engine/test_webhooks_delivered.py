@@ -1,4 +1,6 @@
-"""Webhooks delivered: HubSpot's sandbox tells a running server, and workers do what is to be done."""
+"""Webhooks delivered: HubSpot's sandbox tells a running server, and workers do what is to be
+done.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,13 @@ class World:
         self.rule = configured(file(**{"direction": "both", **rule}))
         sync(self.rule)
         sync(self.rule)
-        self.act("webhooks", url=f"{self.url}{PATH}", secret=APP, retry_seconds=0.05, **(subscribed or {}))
+        self.act(
+            "webhooks",
+            url=f"{self.url}{PATH}",
+            secret=APP,
+            retry_seconds=0.05,
+            **(subscribed or {}),
+        )
         return self
 
     def act(self, verb: str, **args: Any) -> Any:
@@ -83,7 +91,11 @@ class World:
 
     def titled(self) -> Link:
         """One whose card has a title and a company."""
-        return next(link for link in self.links() if link.written.get("jobtitle") and link.written.get("company"))
+        return next(
+            link
+            for link in self.links()
+            if link.written.get("jobtitle") and link.written.get("company")
+        )
 
     def link(self, pk: int) -> Link:
         with in_account(self.rule.account):
@@ -112,7 +124,9 @@ def world(live_server: Any, sandbox_of: Any, monkeypatch: Any, settings: Any) ->
     world, post = World(sandbox_of(12, **PLAIN), live_server.url), delivery.post_events
 
     def in_turn(*request: Any) -> int:
-        """Server and workers share a connection to SQLite's memory here, so that nothing is delivered while a task is worked off."""
+        """Server and workers share a connection to SQLite's memory here, so that nothing is
+        delivered while a task is worked off.
+        """
         with world.working:
             return post(*request)
 
@@ -128,7 +142,10 @@ def forget_entries() -> None:
     if connection.vendor != "sqlite":
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'integration_auditentry'")
+        cursor.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = "
+            "'integration_auditentry'"
+        )
         triggers = cursor.fetchall()
         for name, _ in triggers:
             cursor.execute(f'DROP TRIGGER "{name}"')
@@ -141,7 +158,9 @@ def forget_entries() -> None:
 def test_an_edit_is_put_right(world):
     world.begin()
     link = world.titled()
-    world.act("edit", id=link.contact_id, properties={"jobtitle": "edited", "company": "edited, too"})
+    world.act(
+        "edit", id=link.contact_id, properties={"jobtitle": "edited", "company": "edited, too"}
+    )
     assert not world.true
     world.settle()
     assert world.true
@@ -189,16 +208,25 @@ def test_doubled_shuffled_and_refused_at_first(world, settings):
 
 
 @REAL
-@pytest.mark.parametrize(("how", "kept", "bucket"), [("hubspot", "edited", "linked"), ("hold", "edited", "held"), ("newest", "edited", "linked")])
+@pytest.mark.parametrize(
+    ("how", "kept", "bucket"),
+    [("hubspot", "edited", "linked"), ("hold", "edited", "held"), ("newest", "edited", "linked")],
+)
 def test_an_edit_that_the_rule_keeps(world, how, kept, bucket):
     world.begin(conflict=how)
     link = world.titled()
     world.act("edit", id=link.contact_id, properties={"jobtitle": "edited"})
     before = world.sandbox.hubspot.changes
     world.settle()
-    assert (world.contact(link.contact_id)["jobtitle"], world.sandbox.hubspot.changes) == (kept, before)
+    assert (world.contact(link.contact_id)["jobtitle"], world.sandbox.hubspot.changes) == (
+        kept,
+        before,
+    )
     assert [record.bucket for record in world.cards_of(link)] == [bucket]
-    assert world.link(link.pk).clashes["jobtitle"][1:3] == ["edited", "hold" if how == "hold" else "hubspot"]
+    assert world.link(link.pk).clashes["jobtitle"][1:3] == [
+        "edited",
+        "hold" if how == "hold" else "hubspot",
+    ]
 
 
 @REAL
@@ -210,7 +238,17 @@ def test_a_person_chooses_and_the_contact_follows(world):
     link = world.link(link.pk)
     card, theirs = link.clashes["jobtitle"][:2]
     with in_account(world.rule.account):
-        Link.objects.filter(pk=link.pk).update(choices={"jobtitle": {"side": "sansan", "card": card, "contact": theirs, "by": "aiko", "at": ""}})
+        Link.objects.filter(pk=link.pk).update(
+            choices={
+                "jobtitle": {
+                    "side": "sansan",
+                    "card": card,
+                    "contact": theirs,
+                    "by": "aiko",
+                    "at": "",
+                }
+            }
+        )
         Record.objects.filter(link=link).update(due_at=timezone.now())
     world.sync()
     assert world.true and [record.bucket for record in world.cards_of(link)] == ["linked"]
@@ -230,13 +268,23 @@ def test_a_property_that_nobody_maps_concerns_nobody(world):
     world.settle()
     assert noted() == []
     reads = {call: n for call, n in world.sandbox.calls["by_call"].items() if "batch" in call}
-    assert sum(reads.values()) == 1, "the contact is looked at, and its people are not planned again"
+    assert sum(reads.values()) == 1, (
+        "the contact is looked at, and its people are not planned again"
+    )
 
 
 @REAL
 def test_a_contact_that_is_made_becomes_a_card(world):
     world.begin()
-    (id,) = world.act("create", properties={"email": "dan@delta.example.jp", "firstname": "Dan", "lastname": "Delta", "company": "Delta KK"})
+    (id,) = world.act(
+        "create",
+        properties={
+            "email": "dan@delta.example.jp",
+            "firstname": "Dan",
+            "lastname": "Delta",
+            "company": "Delta KK",
+        },
+    )
     world.settle()
     (card,) = [card for card in world.cards() if card["email"] == "dan@delta.example.jp"]
     assert (card["lastName"], card["companyName"]) == ("Delta", "Delta KK")
@@ -250,11 +298,15 @@ def test_a_deletion_is_told_and_a_restore_takes_it_back(world):
     link = world.links()[0]
     world.act("delete", id=link.contact_id)
     world.settle()
-    assert [(record.bucket, record.reason) for record in world.cards_of(link)] == [("held", "contact_gone")]
+    assert [(record.bucket, record.reason) for record in world.cards_of(link)] == [
+        ("held", "contact_gone")
+    ]
     assert world.link(link.pk).gone == "deleted" and world.link(link.pk).written
     world.act("restore", id=link.contact_id)
     world.settle()
-    assert [(record.bucket, record.reason) for record in world.cards_of(link)] == [("linked", "in_sync")]
+    assert [(record.bucket, record.reason) for record in world.cards_of(link)] == [
+        ("linked", "in_sync")
+    ]
     assert world.link(link.pk).gone == "" and world.true
 
 
@@ -297,15 +349,25 @@ def test_a_deletion_for_privacy_is_for_ever(world, when, binned):
     world.act("purge", id=link.contact_id)
     world.settle()
     gone = world.link(link.pk)
-    assert (gone.gone, gone.written, gone.answered, gone.clashes, gone.choices) == ("forgotten", {}, {}, {}, {})
-    assert [(record.bucket, record.reason) for record in world.cards_of(link)] == [("held", "contact_forgotten")]
+    assert (gone.gone, gone.written, gone.answered, gone.clashes, gone.choices) == (
+        "forgotten",
+        {},
+        {},
+        {},
+        {},
+    )
+    assert [(record.bucket, record.reason) for record in world.cards_of(link)] == [
+        ("held", "contact_forgotten")
+    ]
     (record,) = world.cards_of(link)
     world.sandbox.sansan.change(record.external_id, {"title": "new title"})
     world.sync()
     world.sync(full=True)
     assert len(world.portal.contacts) == count - 1, "never made again"
     assert world.link(link.pk).gone == "forgotten" and world.link(link.pk).written == {}
-    assert [(record.bucket, record.reason) for record in world.cards_of(link)] == [("held", "contact_forgotten")]
+    assert [(record.bucket, record.reason) for record in world.cards_of(link)] == [
+        ("held", "contact_forgotten")
+    ]
 
 
 @REAL
@@ -315,17 +377,26 @@ def test_a_deletion_for_privacy_that_is_told_too_early_is_not_forgotten(world):
     link, count = world.links()[0], len(world.portal.contacts)
     world.act("webhooks", url=None)
     with in_account(world.rule.account):
-        put_changes(world.rule.hubspot, [HeardChange(link.contact_id, timezone.now(), True)], timezone.now())
+        put_changes(
+            world.rule.hubspot, [HeardChange(link.contact_id, timezone.now(), True)], timezone.now()
+        )
     world.sync()
     world.act("purge", id=link.contact_id)
     world.sync(full=True)
     gone = world.link(link.pk)
-    assert (gone.gone, gone.written) == ("forgotten", {}) and len(world.portal.contacts) == count - 1
+    assert (gone.gone, gone.written) == ("forgotten", {}) and len(
+        world.portal.contacts
+    ) == count - 1
 
 
 @REAL
-def test_how_long_a_contact_took_that_is_made_again_is_told_from_its_deletion(world, time_machine_later):
-    """And not from when it had last been edited, which may be years ago. Without webhooks: the recycle bin is looked through."""
+def test_how_long_a_contact_took_that_is_made_again_is_told_from_its_deletion(
+    world, time_machine_later
+):
+    """And not from when it had last been edited, which may be years ago.
+
+    Without webhooks: the recycle bin is looked through.
+    """
     world.begin(when_gone="make")
     world.act("webhooks", url=None)
     link = world.links()[0]
@@ -356,7 +427,9 @@ def test_a_merge_makes_one_person_of_two(world, keeps, first):
     assert len(world.cards_of(left)) == 2
     assert {record.bucket for record in world.cards_of(left)} == {"linked", "merged"}
     assert world.contact(id)["sansan_link_id"] == str(left.key)
-    assert len(world.entries(reason="contact_merged")) == 1, "told once, however many ids the event names"
+    assert len(world.entries(reason="contact_merged")) == 1, (
+        "told once, however many ids the event names"
+    )
 
 
 @REAL
@@ -374,7 +447,9 @@ def test_after_a_merge_all_comes_to_rest(world, keeps):
     world.settle()
     world.sync()
     assert world.sandbox.hubspot.changes == before + 1
-    assert [entry.reason for entry in world.entries()[entries:]] == [], "nothing that is ours has changed"
+    assert [entry.reason for entry in world.entries()[entries:]] == [], (
+        "nothing that is ours has changed"
+    )
 
 
 @REAL
@@ -384,7 +459,9 @@ def test_a_merge_with_a_stranger_keeps_the_link(world, keeps):
     world.sandbox.hubspot.switches["merge_keeps_primary"] = keeps
     world.begin(direction="to_hubspot")
     link = world.links()[0]
-    (stranger,) = world.act("create", properties={"email": "stranger@delta.example.jp", "lastname": "Stranger"})
+    (stranger,) = world.act(
+        "create", properties={"email": "stranger@delta.example.jp", "lastname": "Stranger"}
+    )
     id = world.act("merge", primary=stranger, other=link.contact_id)
     world.settle()
     link = world.link(link.pk)
@@ -395,16 +472,25 @@ def test_a_merge_with_a_stranger_keeps_the_link(world, keeps):
 
 @REAL
 def test_a_secondary_address_is_the_same_person(world):
-    """A second address comes in by a merge in HubSpot; a card that carries it makes no second contact."""
+    """A second address comes in by a merge in HubSpot; a card that carries it makes no second
+    contact.
+    """
     world.begin(direction="to_hubspot")
     link = world.titled()
-    (stranger,) = world.act("create", properties={"email": "second@delta.example.jp", "lastname": "Stranger"})
+    (stranger,) = world.act(
+        "create", properties={"email": "second@delta.example.jp", "lastname": "Stranger"}
+    )
     world.act("merge", primary=link.contact_id, other=stranger)
     world.settle()
     count = len(world.portal.contacts)
     (mine,) = world.cards_of(link)
-    named = {name: world.sandbox.sansan.cards[mine.external_id][name] for name in ("lastName", "firstName", "companyName")}
-    card = world.sandbox.sansan.add({**named, "email": "second@delta.example.jp", "exchangeDate": "2020-01-01"})
+    named = {
+        name: world.sandbox.sansan.cards[mine.external_id][name]
+        for name in ("lastName", "firstName", "companyName")
+    }
+    card = world.sandbox.sansan.add(
+        {**named, "email": "second@delta.example.jp", "exchangeDate": "2020-01-01"}
+    )
     world.sync()
     world.sync()
     assert len(world.portal.contacts) == count
@@ -417,13 +503,19 @@ def test_a_secondary_address_is_the_same_person(world):
 
 @REAL
 def test_many_contacts_of_one_time_do_not_stop_a_small_slice(world):
-    """HubSpot's own jobs stamp thousands at once: slice after slice, the question gets through them all."""
+    """HubSpot's own jobs stamp thousands at once: slice after slice, the question gets through them
+    all.
+    """
     world.begin(direction="to_hubspot")
     world.act("webhooks", url=None)
     with in_account(world.rule.account):
         Connection.objects.filter(pk=world.rule.hubspot_id).update(heard_at=None)
     world.act("create", contacts=[{"lastname": f"n{i}"} for i in range(900)])
-    made = [id for id, one in world.portal.contacts.items() if one.get("lastname", "").startswith("n") and "sansan_link_id" not in one]
+    made = [
+        id
+        for id, one in world.portal.contacts.items()
+        if one.get("lastname", "").startswith("n") and "sansan_link_id" not in one
+    ]
     moment = timezone.now()
     world.act("stamp", at=moment.isoformat(), ids=made)
     link = world.titled()
@@ -431,7 +523,11 @@ def test_many_contacts_of_one_time_do_not_stop_a_small_slice(world):
     world.act("stamp", at=(moment + timedelta(milliseconds=5)).isoformat(), ids=[link.contact_id])
 
     def searches() -> int:
-        return sum(n for call, n in world.sandbox.calls["by_call"].items() if "search" in call and "hubspot" in call)
+        return sum(
+            n
+            for call, n in world.sandbox.calls["by_call"].items()
+            if "search" in call and "hubspot" in call
+        )
 
     def put_right() -> bool:
         return world.contact(link.contact_id)["jobtitle"] != "edited"
@@ -441,5 +537,7 @@ def test_many_contacts_of_one_time_do_not_stop_a_small_slice(world):
         while not put_right() and len(ended) < 12:
             run = start_run(world.rule, SyncRun.Trigger.COMMAND, "test")
             before = searches()
-            ended.append(work_slice(run.pk, 60.0, lambda before=before: searches() - before >= 3).done)
+            ended.append(
+                work_slice(run.pk, 60.0, lambda before=before: searches() - before >= 3).done
+            )
     assert put_right() and ended.count(False) >= 2, ended

@@ -1,4 +1,6 @@
-"""Real workers: ``qcluster`` as a process, with the database or Redis between its parts, over a sandbox."""
+"""Real workers: ``qcluster`` as a process, with the database or Redis between its parts, over a
+sandbox.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,12 @@ class Workers:
         self.log = product.home / "workers.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "qcluster"], cwd=ROOT, env=product.environment, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "manage.py", "qcluster"],
+                cwd=ROOT,
+                env=product.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     @property
@@ -71,7 +78,9 @@ def end(workers: Workers) -> None:
 
 @pytest.fixture
 def redis_url(worker_id):
-    """A database of Redis for each process of the tests: workers of two installations on one queue would take each other's tasks."""
+    """A database of Redis for each process of the tests: workers of two installations on one queue
+    would take each other's tasks.
+    """
     number = 0 if worker_id == "master" else int(worker_id.removeprefix("gw"))
     url = f"{REDIS}/{8 + number % 8}"
     client = redis.from_url(url, socket_connect_timeout=1)
@@ -98,7 +107,11 @@ def in_step(sandbox: Sandbox) -> bool:
 def somebody(sandbox: Sandbox) -> str:
     """The id of a card that stands for a contact of its own."""
     addresses = [card["email"] for card in sandbox.sansan.cards.values()]
-    return next(id for id, card in sandbox.sansan.cards.items() if card["email"] and addresses.count(card["email"]) == 1)
+    return next(
+        id
+        for id, card in sandbox.sansan.cards.items()
+        if card["email"] and addresses.count(card["email"]) == 1
+    )
 
 
 def test_a_change_arrives_by_itself(served):
@@ -107,15 +120,25 @@ def test_a_change_arrives_by_itself(served):
     sandbox.sansan.change(somebody(sandbox), {"title": "昇進しました"})
     wait_for(lambda: in_step(sandbox), SOON, told=workers.told)
     runs = "SELECT kind, started_by, updated FROM integration_syncrun ORDER BY id"
-    wait_for(lambda: product.rows(runs) == [("initial", "", 0), ("incremental", "", 1)], 5, told=lambda: product.rows(runs))
+    wait_for(
+        lambda: product.rows(runs) == [("initial", "", 0), ("incremental", "", 1)],
+        5,
+        told=lambda: product.rows(runs),
+    )
     assert product.rows("SELECT count(*) FROM django_q_task WHERE success = 0") == [(0,)]
-    assert product.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [(0,)]
+    assert product.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [
+        (0,)
+    ]
 
     below = workers.all
     assert len(below) >= 5  # the cluster, its guard, two workers, and who hands out and who stores
     workers.process.send_signal(signal.SIGTERM)
     assert workers.process.wait(20) == 0
-    assert not [process for process in below if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert not [
+        process
+        for process in below
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ]
     assert "Traceback" not in workers.told()
 
 
@@ -130,7 +153,11 @@ def test_with_redis_a_killed_cluster_comes_back_and_goes_on(served, redis_url):
     wait_for(lambda: (now := workers.cluster) and now.pid != first.pid, 20, told=workers.told)
     wait_for(lambda: in_step(sandbox), SOON, told=workers.told)
     # What a killed parent leaves behind would go on taking tasks.
-    assert not [process for process in below if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert not [
+        process
+        for process in below
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ]
     workers.process.send_signal(signal.SIGTERM)
     assert workers.process.wait(20) == 0
     assert "cluster_ended" in workers.told()
@@ -145,8 +172,17 @@ def test_two_hosts_on_postgresql_and_redis(served, postgresql, redis_url):
             sandbox.sansan.churn(30)
             wait_for(lambda: in_step(sandbox), SOON, told=workers.told)
         # The contacts are there before their entries are closed and counted.
-        wait_for(lambda: product.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL") == [(0,)], 10, told=workers.told)
-        assert product.rows("SELECT sum(created) FROM integration_syncrun") == [(len(contacts_of(sandbox, TOKEN)),)]
+        wait_for(
+            lambda: (
+                product.rows("SELECT count(*) FROM integration_auditentry WHERE closed_at IS NULL")
+                == [(0,)]
+            ),
+            10,
+            told=workers.told,
+        )
+        assert product.rows("SELECT sum(created) FROM integration_syncrun") == [
+            (len(contacts_of(sandbox, TOKEN)),)
+        ]
         for one in (workers, second):
             one.process.send_signal(signal.SIGTERM)
             assert one.process.wait(30) == 0 and "Traceback" not in one.told()

@@ -1,4 +1,6 @@
-"""Edited in HubSpot: who wins a property, what a person's choice is worth, and what is done when the contact is gone or the tags are."""
+"""Edited in HubSpot: who wins a property, what a person's choice is worth, and what is done when
+the contact is gone or the tags are.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,11 @@ quick = settings(max_examples=300, derandomize=True, deadline=None, database=Non
 OLD, NEW = at("2026-04-01"), at("2026-04-02")
 CARD_NEWER, CONTACT_NEWER = Times(NEW, OLD), Times(OLD, NEW)
 EDITED = Present("主任", written="課長")
-SEEN = Choice("sansan", "部長", "主任"), Choice("hubspot", "部長", "主任"), Choice("hold", "部長", "主任")
+SEEN = (
+    Choice("sansan", "部長", "主任"),
+    Choice("hubspot", "部長", "主任"),
+    Choice("hold", "部長", "主任"),
+)
 POLICIES = ("always", "if_empty", "on_create", "append")
 SIDES = ("sansan", "hubspot", "newest", "hold")
 
@@ -80,7 +86,10 @@ def test_a_field_of_its_own_mind_goes_before_the_rule(general, how, times, side)
 @pytest.mark.parametrize(("general", "own", "choice"), list(product(SIDES, ("", *SIDES), SEEN)))
 def test_a_person_goes_before_both(general, own, choice):
     judged = judge_property(title(conflict=own), "部長", EDITED, general, CARD_NEWER, choice)
-    assert judged == ("部長" if choice.side == "sansan" else None, Clash("部長", "主任", choice.side, "person"))
+    assert judged == (
+        "部長" if choice.side == "sansan" else None,
+        Clash("部長", "主任", choice.side, "person"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,16 +103,33 @@ def test_a_person_goes_before_both(general, own, choice):
         Choice("hubspot", "部長", ""),
         None,
     ],
-    ids=["another card's", "another contact's", "a space more", "the sides mixed up", "no card's", "no contact's", "no choice"],
+    ids=[
+        "another card's",
+        "another contact's",
+        "a space more",
+        "the sides mixed up",
+        "no card's",
+        "no contact's",
+        "no choice",
+    ],
 )
 def test_a_choice_is_worth_nothing_once_either_value_is_another(choice):
-    assert judge_property(title(), "部長", EDITED, "sansan", CARD_NEWER, choice) == ("部長", Clash("部長", "主任", "sansan", "rule"))
+    assert judge_property(title(), "部長", EDITED, "sansan", CARD_NEWER, choice) == (
+        "部長",
+        Clash("部長", "主任", "sansan", "rule"),
+    )
 
 
 def test_a_choice_for_a_blank_on_the_card_counts_where_the_field_lets_it_clear():
     clearing, chosen = title(clear=True), Choice("hubspot", "", "主任")
-    assert judge_property(clearing, "", EDITED, "sansan", CARD_NEWER) == ("", Clash("", "主任", "sansan", "rule"))
-    assert judge_property(clearing, "", EDITED, "sansan", CARD_NEWER, chosen) == (None, Clash("", "主任", "hubspot", "person"))
+    assert judge_property(clearing, "", EDITED, "sansan", CARD_NEWER) == (
+        "",
+        Clash("", "主任", "sansan", "rule"),
+    )
+    assert judge_property(clearing, "", EDITED, "sansan", CARD_NEWER, chosen) == (
+        None,
+        Clash("", "主任", "hubspot", "person"),
+    )
 
 
 # Where it was edited
@@ -111,7 +137,12 @@ def test_a_choice_for_a_blank_on_the_card_counts_where_the_field_lets_it_clear()
 EDITS = {
     "nowhere": ("課長", Present("課長", "課長"), None, False),
     "on the card only": ("部長", Present("課長", "課長"), "部長", False),
-    "on the card only, HubSpot spells it its own way": ("部長", Present("課長 ", "ｶﾁｮｳ", "課長 "), "部長", False),
+    "on the card only, HubSpot spells it its own way": (
+        "部長",
+        Present("課長 ", "ｶﾁｮｳ", "課長 "),
+        "部長",
+        False,
+    ),
     "in HubSpot only": ("課長", Present("主任", "課長"), "課長", True),
     "on both": ("部長", Present("主任", "課長"), "部長", True),
     "on both, to the same": ("主任", Present("主任", "課長"), None, False),
@@ -142,17 +173,39 @@ def test_the_other_policies_make_no_clash(name, how, present):
 
 
 @pytest.mark.parametrize(
-    ("key", "how", "name", "choice"), list(product(sorted(NEVER_BLANKED), SIDES, POLICIES, [None, Choice("sansan", "", "x@acme.example.jp")]))
+    ("key", "how", "name", "choice"),
+    list(
+        product(
+            sorted(NEVER_BLANKED),
+            SIDES,
+            POLICIES,
+            [None, Choice("sansan", "", "x@acme.example.jp")],
+        )
+    ),
 )
 def test_a_key_is_never_blanked_whatever_is_chosen(key, how, name, choice):
-    for present in (Present("x@acme.example.jp", "x@acme.example.jp"), Present("x@acme.example.jp", "y@acme.example.jp", orphaned=True)):
-        judged = judge_property(row("email", key, clear=True, policy=name, conflict=how, kind="email"), "", present, how, CARD_NEWER, choice)
+    for present in (
+        Present("x@acme.example.jp", "x@acme.example.jp"),
+        Present("x@acme.example.jp", "y@acme.example.jp", orphaned=True),
+    ):
+        judged = judge_property(
+            row("email", key, clear=True, policy=name, conflict=how, kind="email"),
+            "",
+            present,
+            how,
+            CARD_NEWER,
+            choice,
+        )
         assert judged == (None, None)
 
 
 def test_an_orphan_is_blanked_only_while_it_is_as_we_wrote_it():
-    assert judge_property(title(), "", Present("課長", "課長", orphaned=True), "hubspot", CARD_NEWER) == ("", None)
-    assert judge_property(title(), "", Present("主任", "課長", orphaned=True), "sansan", CARD_NEWER) == (None, None)
+    assert judge_property(
+        title(), "", Present("課長", "課長", orphaned=True), "hubspot", CARD_NEWER
+    ) == ("", None)
+    assert judge_property(
+        title(), "", Present("主任", "課長", orphaned=True), "sansan", CARD_NEWER
+    ) == (None, None)
 
 
 @pytest.mark.parametrize(("how", "times", "side"), RULES)
@@ -164,10 +217,34 @@ def test_winner_alone(how, times, side):
 
 TEXTS = st.sampled_from(
     [
-        "", "部長", "課長", "ｶﾁｮｳ", "カチョウ", "a\nb", "a\r\nb", "b", "a", "x\na\nb\ny", "t1;t2", "t2;t1", ";", "t1;", "1", "1.0", "１", " ",
-        "03-1234-5678", "０３－１２３４－５６７８", "A@x.jp", "a@x.jp", "a\x0bb", "a\u2028b", "a\x85b", "nan",
+        "",
+        "部長",
+        "課長",
+        "ｶﾁｮｳ",
+        "カチョウ",
+        "a\nb",
+        "a\r\nb",
+        "b",
+        "a",
+        "x\na\nb\ny",
+        "t1;t2",
+        "t2;t1",
+        ";",
+        "t1;",
+        "1",
+        "1.0",
+        "１",
+        " ",
+        "03-1234-5678",
+        "０３－１２３４－５６７８",
+        "A@x.jp",
+        "a@x.jp",
+        "a\x0bb",
+        "a\u2028b",
+        "a\x85b",
+        "nan",
     ]
-)  # fmt: skip
+)
 
 
 @quick
@@ -182,14 +259,20 @@ TEXTS = st.sampled_from(
     orphaned=st.booleans(),
     property=st.sampled_from(["jobtitle", "email"]),
 )
-def test_what_is_written_and_judged_again_is_left_alone(wanted, value, written, name, kind, how, clear, orphaned, property):
+def test_what_is_written_and_judged_again_is_left_alone(
+    wanted, value, written, name, kind, how, clear, orphaned, property
+):
     one = row("title", property, policy=name, kind=kind, clear=clear)
     first = judge_property(one, wanted, Present(value, written, orphaned=orphaned), how, CARD_NEWER)
     if first.value is not None:
-        assert judge_property(one, wanted, Present(first.value, first.value, orphaned=orphaned), how, CONTACT_NEWER) == (None, None)
+        assert judge_property(
+            one, wanted, Present(first.value, first.value, orphaned=orphaned), how, CONTACT_NEWER
+        ) == (None, None)
 
 
-@pytest.mark.parametrize("lines", ["一行目\n二行目", "一行目\r\n二行目", "一行目\x0b二行目", "一行目\u2028二行目"])
+@pytest.mark.parametrize(
+    "lines", ["一行目\n二行目", "一行目\r\n二行目", "一行目\x0b二行目", "一行目\u2028二行目"]
+)
 @pytest.mark.parametrize("before", ["", "前から"])
 def test_several_lines_are_appended_once(lines, before):
     one = row("memo", "notes", policy="append")
@@ -200,13 +283,24 @@ def test_several_lines_are_appended_once(lines, before):
 
 def test_a_part_of_a_line_is_no_line():
     one = row("memo", "notes", policy="append")
-    assert judge_property(one, "部長", Present("副部長"), "sansan", CARD_NEWER).value == "副部長\n部長"
-    assert judge_property(one, "a\nb", Present("xa\nb"), "sansan", CARD_NEWER).value == "xa\nb\na\nb"
+    assert (
+        judge_property(one, "部長", Present("副部長"), "sansan", CARD_NEWER).value == "副部長\n部長"
+    )
+    assert (
+        judge_property(one, "a\nb", Present("xa\nb"), "sansan", CARD_NEWER).value == "xa\nb\na\nb"
+    )
 
 
 # Whole people
 
-WRITTEN = {"lastname": "森", "firstname": "愛子", "email": AIKO["email"], "company": "アクメ株式会社", "jobtitle": "課長", "sansan_card_id": "C1"}
+WRITTEN = {
+    "lastname": "森",
+    "firstname": "愛子",
+    "email": AIKO["email"],
+    "company": "アクメ株式会社",
+    "jobtitle": "課長",
+    "sansan_card_id": "C1",
+}
 LINK = LinkView("L", "101", WRITTEN)
 
 
@@ -219,7 +313,9 @@ def hers(**values: str):
 
 
 def decided(one, theirs, link: LinkView = LINK, *rows: MappingRow, **members: object):
-    (decision,) = plan_people(snapshot(one, links=(link,), contacts=(theirs,)), rule(*rows, **members))
+    (decision,) = plan_people(
+        snapshot(one, links=(link,), contacts=(theirs,)), rule(*rows, **members)
+    )
     return decision
 
 
@@ -240,7 +336,13 @@ WHOLE = {
 def test_one_edit_and_nothing_else(how):
     kind, reason, after, bucket = WHOLE[how]
     one = decided(aikos(), hers(jobtitle="主任"), conflict=how)
-    assert (one.kind, one.reason, dict(one.after), one.link, one.contact_id) == (kind, reason, after, "L", "101")
+    assert (one.kind, one.reason, dict(one.after), one.link, one.contact_id) == (
+        kind,
+        reason,
+        after,
+        "L",
+        "101",
+    )
     assert [(verdict.bucket, verdict.reason) for verdict in one.verdicts] == [(bucket, reason)]
     side = {"newest": "hubspot"}.get(how, how)
     assert dict(one.clashes) == {"jobtitle": Clash("課長", "主任", side, "rule")}
@@ -263,7 +365,13 @@ def test_the_other_fields_are_written(how, kind, reason, after, detail):
 
 def test_each_field_by_its_own():
     rows = own("jobtitle", conflict="hold")
-    one = decided(aikos(), hers(jobtitle="主任", company="ベータ", lastname="盛"), LINK, *rows, conflict="hubspot")
+    one = decided(
+        aikos(),
+        hers(jobtitle="主任", company="ベータ", lastname="盛"),
+        LINK,
+        *rows,
+        conflict="hubspot",
+    )
     assert (one.kind, one.reason, one.detail) == ("hold", "conflict", "jobtitle")
     assert {name: (clash.winner, clash.by) for name, clash in one.clashes.items()} == {
         "jobtitle": ("hold", "field"),
@@ -280,27 +388,50 @@ def test_two_fields_that_wait_for_a_person_are_both_named():
 @pytest.mark.parametrize(
     ("choice", "kind", "reason", "after", "by"),
     [
-        (Choice("sansan", "課長", "主任"), "update", "contact_differs", {"jobtitle": "課長"}, "person"),
+        (
+            Choice("sansan", "課長", "主任"),
+            "update",
+            "contact_differs",
+            {"jobtitle": "課長"},
+            "person",
+        ),
         (Choice("hubspot", "課長", "主任"), "skip", "kept_hubspot", {}, "person"),
         (Choice("sansan", "課長", "係長"), "hold", "conflict", {}, "rule"),
         (Choice("sansan", "部長", "主任"), "hold", "conflict", {}, "rule"),
     ],
 )
 def test_a_persons_choice_ends_the_waiting(choice, kind, reason, after, by):
-    one = decided(aikos(), hers(jobtitle="主任"), replace(LINK, choices={"jobtitle": choice}), conflict="hold")
-    assert (one.kind, one.reason, dict(one.after), one.clashes["jobtitle"].by) == (kind, reason, after, by)
+    one = decided(
+        aikos(), hers(jobtitle="主任"), replace(LINK, choices={"jobtitle": choice}), conflict="hold"
+    )
+    assert (one.kind, one.reason, dict(one.after), one.clashes["jobtitle"].by) == (
+        kind,
+        reason,
+        after,
+        by,
+    )
 
 
 def test_a_choice_for_one_field_says_nothing_of_another():
     link = replace(LINK, choices={"jobtitle": Choice("sansan", "課長", "主任")})
     one = decided(aikos(), hers(jobtitle="主任", company="ベータ"), link, conflict="hold")
-    assert (one.reason, one.detail, dict(one.after)) == ("conflict", "company", {"jobtitle": "課長"})
+    assert (one.reason, one.detail, dict(one.after)) == (
+        "conflict",
+        "company",
+        {"jobtitle": "課長"},
+    )
 
 
-@pytest.mark.parametrize(("name", "after"), [("if_empty", {}), ("on_create", {}), ("append", {"jobtitle": "主任\n課長"})])
+@pytest.mark.parametrize(
+    ("name", "after"), [("if_empty", {}), ("on_create", {}), ("append", {"jobtitle": "主任\n課長"})]
+)
 def test_policies_that_never_fight(name, after):
     one = decided(aikos(), hers(jobtitle="主任"), LINK, *policy("jobtitle", name), conflict="hold")
-    assert (dict(one.after), dict(one.clashes), one.reason in ("in_sync", "contact_differs")) == (after, {}, True)
+    assert (dict(one.after), dict(one.clashes), one.reason in ("in_sync", "contact_differs")) == (
+        after,
+        {},
+        True,
+    )
 
 
 def test_a_contact_met_for_the_first_time_is_linked_and_waits():
@@ -313,9 +444,19 @@ def test_a_contact_met_for_the_first_time_is_linked_and_waits():
 def test_an_address_that_another_contact_has_is_no_clash():
     others = contact("102", email="new@acme.example.jp")
     (one,) = plan_people(
-        snapshot(aikos(email="new@acme.example.jp"), links=(LINK,), contacts=(hers(email="edited@acme.example.jp"), others)), rule(conflict="hold")
+        snapshot(
+            aikos(email="new@acme.example.jp"),
+            links=(LINK,),
+            contacts=(hers(email="edited@acme.example.jp"), others),
+        ),
+        rule(conflict="hold"),
     )
-    assert (one.kind, one.reason, one.detail, dict(one.clashes)) == ("hold", "email_taken", "102", {})
+    assert (one.kind, one.reason, one.detail, dict(one.clashes)) == (
+        "hold",
+        "email_taken",
+        "102",
+        {},
+    )
 
 
 def test_a_clash_that_is_over_is_told_no_more():
@@ -326,8 +467,15 @@ def test_hold_comes_to_rest():
     """What was written besides is not written again, and the person waits as before."""
     first = decided(aikos(tel="03-1234-5678"), hers(jobtitle="主任"), conflict="hold")
     link = replace(LINK, written={**WRITTEN, **first.after})
-    again = decided(aikos(tel="03-1234-5678"), hers(jobtitle="主任", **first.after), link, conflict="hold")
-    assert (again.kind, again.reason, dict(again.after), again.clashes) == ("hold", "conflict", {}, first.clashes)
+    again = decided(
+        aikos(tel="03-1234-5678"), hers(jobtitle="主任", **first.after), link, conflict="hold"
+    )
+    assert (again.kind, again.reason, dict(again.after), again.clashes) == (
+        "hold",
+        "conflict",
+        {},
+        first.clashes,
+    )
 
 
 # Contacts that are gone
@@ -336,7 +484,9 @@ GONE = replace(LINK, gone="deleted")
 
 
 def gone(how: str = "deleted", *contacts, **members: object):
-    (decision,) = plan_people(snapshot(aikos(), links=(replace(LINK, gone=how),), contacts=contacts), rule(**members))
+    (decision,) = plan_people(
+        snapshot(aikos(), links=(replace(LINK, gone=how),), contacts=contacts), rule(**members)
+    )
     return decision
 
 
@@ -376,7 +526,12 @@ def test_what_was_written_to_the_one_that_is_gone_makes_no_edit_of_the_other():
 
 def test_a_persons_choice_about_the_one_that_is_gone_is_not_about_the_other():
     link = replace(GONE, choices={"jobtitle": Choice("hubspot", "課長", "主任")})
-    (one,) = plan_people(snapshot(aikos(), links=(link,), contacts=(contact("202", email=AIKO["email"], jobtitle="主任"),)), rule())
+    (one,) = plan_people(
+        snapshot(
+            aikos(), links=(link,), contacts=(contact("202", email=AIKO["email"], jobtitle="主任"),)
+        ),
+        rule(),
+    )
     assert one.after["jobtitle"] == "課長" and one.clashes["jobtitle"].by == "rule"
 
 
@@ -384,7 +539,10 @@ def test_made_again_without_an_address_needs_our_key():
     link = replace(GONE, written={})
     nobody = {"lastName": "森", "firstName": "愛子"}
     for keyed, reason in ((True, "new_person"), (False, "needs_link_property")):
-        (one,) = plan_people(snapshot(card(1, nobody, link="L"), links=(link,)), rule(require_email=False, make_again=True, link_property=keyed))
+        (one,) = plan_people(
+            snapshot(card(1, nobody, link="L"), links=(link,)),
+            rule(require_email=False, make_again=True, link_property=keyed),
+        )
         assert one.reason == reason
 
 
@@ -403,7 +561,11 @@ def parted(
     contacts=None,
     **members: object,
 ):
-    links = links if links is not None else (replace(LINK, written=TAGGED if written is None else written),)
+    links = (
+        links
+        if links is not None
+        else (replace(LINK, written=TAGGED if written is None else written),)
+    )
     contacts = contacts if contacts is not None else (hers(sansan_tags=tags),)
     return plan_people(snapshot(*cards, links=links, contacts=contacts), rule(*rows, **members))
 
@@ -416,41 +578,64 @@ def test_the_last_write_says_that_the_tags_are_gone():
     (one,) = parted(out())
     assert (one.kind, one.reason, one.link, one.contact_id) == ("update", "tag_removed", "L", "101")
     assert (dict(one.before), dict(one.after)) == ({"sansan_tags": "t1;t2"}, {"sansan_tags": ""})
-    assert [(verdict.bucket, verdict.reason) for verdict in one.verdicts] == [("excluded", "no_selected_tag")]
+    assert [(verdict.bucket, verdict.reason) for verdict in one.verdicts] == [
+        ("excluded", "no_selected_tag")
+    ]
 
 
 STAYS = {
-    "another card keeps a tag": {"cards": (out(), card(2, link="L", tags=("t1",), day="2025-01-01"))},
-    "another rule's card keeps a tag": {"cards": (out(), card(2, link="L", tags=("t9",), foreign=True))},
+    "another card keeps a tag": {
+        "cards": (out(), card(2, link="L", tags=("t1",), day="2025-01-01"))
+    },
+    "another rule's card keeps a tag": {
+        "cards": (out(), card(2, link="L", tags=("t9",), foreign=True))
+    },
     "only another rule's card": {"cards": (out(foreign=True),)},
     "out of sight": {"cards": (out(visible=False),)},
-    "filtered, not untagged": {"cards": (card(link="L"),), "filters": only("companyName", "contains", "ベータ")},
+    "filtered, not untagged": {
+        "cards": (card(link="L"),),
+        "filters": only("companyName", "contains", "ベータ"),
+    },
     "never synced": {"cards": (card(link="L", barred="asked for it"),)},
     "never linked": {"cards": (out(link=""),)},
     "a blank may not clear": {"cards": (out(),), "rows": ROWS},
     "tags are only added": {"cards": (out(),), "rows": policy("sansan_tags", "append", clear=True)},
     "tags are not mapped": {"cards": (out(),), "rows": ROWS[:-1]},
     "we never wrote a tag": {"cards": (out(),), "written": WRITTEN, "tags": ""},
-    "we have taken leave already": {"cards": (out(),), "written": {**TAGGED, "sansan_tags": ""}, "tags": ""},
+    "we have taken leave already": {
+        "cards": (out(),),
+        "written": {**TAGGED, "sansan_tags": ""},
+        "tags": "",
+    },
     "blanked by HubSpot's people": {"cards": (out(),), "tags": ""},
     "edited, and HubSpot wins": {"cards": (out(),), "tags": "t2;mine", "conflict": "hubspot"},
     "edited, and nobody has chosen": {"cards": (out(),), "tags": "t2;mine", "conflict": "hold"},
     "edited later than the card": {"cards": (out(),), "tags": "t2;mine", "conflict": "newest"},
-    "the contact is gone": {"cards": (out(),), "links": (replace(LINK, written=TAGGED, gone="deleted"),), "contacts": ()},
+    "the contact is gone": {
+        "cards": (out(),),
+        "links": (replace(LINK, written=TAGGED, gone="deleted"),),
+        "contacts": (),
+    },
     "the contact was not found": {"cards": (out(),), "contacts": ()},
 }
 
 
 @pytest.mark.parametrize("known", STAYS.values(), ids=STAYS)
 def test_no_farewell(known):
-    decisions = parted(*known["cards"], **{name: value for name, value in known.items() if name != "cards"})
+    decisions = parted(
+        *known["cards"], **{name: value for name, value in known.items() if name != "cards"}
+    )
     assert "tag_removed" not in {one.reason for one in decisions}
 
 
 @pytest.mark.parametrize(("how", "changed"), [("sansan", "2026-04-02"), ("newest", "2026-06-01")])
 def test_edited_tags_go_too_where_the_card_wins(how, changed):
     (one,) = parted(out(changed=changed), tags="t2;mine", conflict=how)
-    assert (one.reason, dict(one.before), dict(one.after)) == ("tag_removed", {"sansan_tags": "t2;mine"}, {"sansan_tags": ""})
+    assert (one.reason, dict(one.before), dict(one.after)) == (
+        "tag_removed",
+        {"sansan_tags": "t2;mine"},
+        {"sansan_tags": ""},
+    )
 
 
 def test_the_same_tags_in_another_order_are_no_edit():
@@ -460,7 +645,10 @@ def test_the_same_tags_in_another_order_are_no_edit():
 
 def test_one_farewell_for_all_cards_of_a_person():
     decisions = parted(out(1), out(2, day="2025-01-01"))
-    assert sorted((one.reason, one.writes) for one in decisions) == [("no_selected_tag", False), ("tag_removed", True)]
+    assert sorted((one.reason, one.writes) for one in decisions) == [
+        ("no_selected_tag", False),
+        ("tag_removed", True),
+    ]
 
 
 def test_a_foreign_card_that_is_out_as_well_does_not_stop_it():
@@ -469,9 +657,17 @@ def test_a_foreign_card_that_is_out_as_well_does_not_stop_it():
 
 
 def test_two_people_take_leave_each():
-    links = (replace(LINK, written=TAGGED), LinkView("M", "102", {"email": BEN["email"], "sansan_tags": "t3"}))
-    contacts = (hers(sansan_tags="t1;t2"), contact("102", BEN, email=BEN["email"], sansan_tags="t3", sansan_link_id="M"))
-    decisions = parted(out(1), card(2, BEN, link="M", in_scope=False), links=links, contacts=contacts)
+    links = (
+        replace(LINK, written=TAGGED),
+        LinkView("M", "102", {"email": BEN["email"], "sansan_tags": "t3"}),
+    )
+    contacts = (
+        hers(sansan_tags="t1;t2"),
+        contact("102", BEN, email=BEN["email"], sansan_tags="t3", sansan_link_id="M"),
+    )
+    decisions = parted(
+        out(1), card(2, BEN, link="M", in_scope=False), links=links, contacts=contacts
+    )
     assert {one.card: (one.reason, one.contact_id, dict(one.after)) for one in decisions} == {
         1: ("tag_removed", "101", {"sansan_tags": ""}),
         2: ("tag_removed", "102", {"sansan_tags": ""}),
@@ -479,18 +675,34 @@ def test_two_people_take_leave_each():
 
 
 def test_one_person_takes_leave_while_another_stays():
-    links = (replace(LINK, written=TAGGED), LinkView("M", "102", {"email": BEN["email"], "sansan_tags": "t3"}))
-    contacts = (hers(sansan_tags="t1;t2"), contact("102", BEN, email=BEN["email"], sansan_tags="t3", sansan_link_id="M"))
+    links = (
+        replace(LINK, written=TAGGED),
+        LinkView("M", "102", {"email": BEN["email"], "sansan_tags": "t3"}),
+    )
+    contacts = (
+        hers(sansan_tags="t1;t2"),
+        contact("102", BEN, email=BEN["email"], sansan_tags="t3", sansan_link_id="M"),
+    )
     decisions = parted(out(1), card(2, BEN, link="M", tags=("t4",)), links=links, contacts=contacts)
-    assert {one.card: (one.reason, one.after.get("sansan_tags")) for one in decisions} == {1: ("tag_removed", ""), 2: ("card_changed", "t4")}
+    assert {one.card: (one.reason, one.after.get("sansan_tags")) for one in decisions} == {
+        1: ("tag_removed", ""),
+        2: ("card_changed", "t4"),
+    }
 
 
 def test_a_farewell_comes_to_rest():
     (first,) = parted(out())
     again = parted(out(), tags="", written={**TAGGED, **first.after})
-    assert [(one.kind, one.reason, dict(one.after)) for one in again] == [("skip", "no_selected_tag", {})]
+    assert [(one.kind, one.reason, dict(one.after)) for one in again] == [
+        ("skip", "no_selected_tag", {})
+    ]
 
 
 def test_a_card_that_comes_back_writes_its_tags_again():
-    (one,) = parted(card(link="L", title="課長", tags=("t1",)), tags="", written={**TAGGED, "sansan_tags": ""}, conflict="hubspot")
+    (one,) = parted(
+        card(link="L", title="課長", tags=("t1",)),
+        tags="",
+        written={**TAGGED, "sansan_tags": ""},
+        conflict="hubspot",
+    )
     assert (one.kind, dict(one.after), dict(one.clashes)) == ("update", {"sansan_tags": "t1"}, {})

@@ -1,4 +1,3 @@
-
 import pytest
 
 from integration.planning.judge import Present, Times, judge_property
@@ -41,12 +40,19 @@ THEIRS = Present("主任")
     ],
 )
 def test_what_a_new_title_does(policy, present, conflict, value):
-    assert judge_property(title(policy=policy), "部長", present, conflict, CARD_NEWER).value == value
+    assert (
+        judge_property(title(policy=policy), "部長", present, conflict, CARD_NEWER).value == value
+    )
 
 
 @pytest.mark.parametrize(
     ("times", "wins"),
-    [(CARD_NEWER, True), (CONTACT_NEWER, False), (Times(OLD, OLD), False), (Times(OLD, None), True)],
+    [
+        (CARD_NEWER, True),
+        (CONTACT_NEWER, False),
+        (Times(OLD, OLD), False),
+        (Times(OLD, None), True),
+    ],
 )
 def test_newest_compares_times(times, wins):
     assert (judge_property(title(), "部長", EDITED, "newest", times).value == "部長") is wins
@@ -85,20 +91,34 @@ def test_a_blank_never_overwrites(policy, present, conflict):
     ],
 )
 def test_a_blank_overwrites_where_the_field_says_so(policy, present, conflict, value):
-    assert judge_property(title(policy=policy, clear=True), "", present, conflict, CARD_NEWER).value == value
+    assert (
+        judge_property(title(policy=policy, clear=True), "", present, conflict, CARD_NEWER).value
+        == value
+    )
 
 
 @pytest.mark.parametrize("key", ["email", "sansan_link_id"])
 @pytest.mark.parametrize("policy", ["always", "append"])
 def test_a_key_is_never_blanked(key, policy):
     present = Present("aiko@acme.example.jp", written="aiko@acme.example.jp")
-    assert judge_property(row("email", key, clear=True, policy=policy), "", present, "sansan", CARD_NEWER).value is None
+    assert (
+        judge_property(
+            row("email", key, clear=True, policy=policy), "", present, "sansan", CARD_NEWER
+        ).value
+        is None
+    )
 
 
 def test_a_key_is_never_appended_to():
     present = Present("old@acme.example.jp", written="old@acme.example.jp")
     assert (
-        judge_property(row("email", "email", policy="append", kind="email"), "new@acme.example.jp", present, "sansan", CARD_NEWER).value
+        judge_property(
+            row("email", "email", policy="append", kind="email"),
+            "new@acme.example.jp",
+            present,
+            "sansan",
+            CARD_NEWER,
+        ).value
         == "new@acme.example.jp"
     )
 
@@ -118,12 +138,28 @@ def test_a_key_is_never_appended_to():
 )
 @pytest.mark.parametrize("conflict", ["sansan", "hubspot"])
 def test_append(kind, wanted, present, value, conflict):
-    assert judge_property(row("tags", "notes", policy="append", kind=kind), wanted, Present(present), conflict, CARD_NEWER).value == value
+    assert (
+        judge_property(
+            row("tags", "notes", policy="append", kind=kind),
+            wanted,
+            Present(present),
+            conflict,
+            CARD_NEWER,
+        ).value
+        == value
+    )
 
 
 @pytest.mark.parametrize(
     ("present", "ours"),
-    [(EMPTY, False), (OURS, True), (OURS_RESPELT, True), (EDITED, False), (THEIRS, False), (Present("", written=""), True)],
+    [
+        (EMPTY, False),
+        (OURS, True),
+        (OURS_RESPELT, True),
+        (EDITED, False),
+        (THEIRS, False),
+        (Present("", written=""), True),
+    ],
 )
 def test_ours_is_what_we_last_wrote(present, ours):
     assert present.ours is ours

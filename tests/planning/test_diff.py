@@ -1,4 +1,3 @@
-
 import pytest
 
 from integration.planning.diff import is_same_by_kind
@@ -7,7 +6,8 @@ from integration.planning.diff import is_same_by_kind
 @pytest.mark.parametrize(
     ("kind", "one", "other", "ours", "theirs"),
     [
-        # ours: the contact follows the card's very text; theirs: another spelling is nothing to fight over
+        # ours: the contact follows the card's very text; theirs: another spelling is nothing to
+        # fight over
         ("text", "部長", "部長", True, True),
         ("text", "部長", "課長", False, False),
         ("text", "ＣＴＯ", "CTO", False, True),

@@ -61,18 +61,25 @@ def test_what_a_change_is(moment, values, awaiting, said):
     assert judge_change(replace(LINK, awaiting=awaiting), read(moment, **values), WATCHED) == said
 
 
-@pytest.mark.parametrize(("moment", "awaiting"), [(THEN, True), (BEFORE, True), (AFTER, False), (None, True)])
+@pytest.mark.parametrize(
+    ("moment", "awaiting"), [(THEN, True), (BEFORE, True), (AFTER, False), (None, True)]
+)
 def test_under_another_id_it_was_merged(moment, awaiting):
     assert judge_change(replace(LINK, awaiting=awaiting), read(moment, id="202"), WATCHED) == EDITED
 
 
-@pytest.mark.parametrize(("moment", "values", "said"), [(BEFORE, {}, UNTOUCHED), (BEFORE, {"jobtitle": "部長"}, EDITED), (AFTER, {}, UNTOUCHED)])
+@pytest.mark.parametrize(
+    ("moment", "values", "said"),
+    [(BEFORE, {}, UNTOUCHED), (BEFORE, {"jobtitle": "部長"}, EDITED), (AFTER, {}, UNTOUCHED)],
+)
 def test_of_a_link_that_knows_no_time_the_values_decide(moment, values, said):
     assert judge_change(replace(LINK, modified_at=None), read(moment, **values), WATCHED) == said
 
 
 def test_a_property_that_was_not_asked_for_is_blank():
-    assert judge_change(replace(LINK, written={}), ContactRead("101", {}, AFTER), WATCHED) == UNTOUCHED
+    assert (
+        judge_change(replace(LINK, written={}), ContactRead("101", {}, AFTER), WATCHED) == UNTOUCHED
+    )
     assert judge_change(LINK, ContactRead("101", {}, AFTER), WATCHED) == EDITED
 
 
@@ -103,8 +110,13 @@ def test_a_property_as_we_left_it(name, value, said):
     awaiting=st.booleans(),
 )
 def test_a_second_telling_is_never_news(values, moment, awaiting):
-    """Once a change was met (its time is noted, and nothing is awaited any more), meeting it again says nothing new."""
-    link, contact = replace(LINK, awaiting=awaiting), ContactRead("101", {**WRITTEN, **values}, moment)
+    """Once a change was met (its time is noted, and nothing is awaited any more), meeting it again
+    says nothing new.
+    """
+    link, contact = (
+        replace(LINK, awaiting=awaiting),
+        ContactRead("101", {**WRITTEN, **values}, moment),
+    )
     first = judge_change(link, contact, WATCHED)
     met = link if first == OLD else replace(link, modified_at=moment, awaiting=False)
     again = judge_change(met, contact, WATCHED)
@@ -113,8 +125,13 @@ def test_a_second_telling_is_never_news(values, moment, awaiting):
         assert again == OLD
 
 
-@pytest.mark.parametrize(("awaiting", "moment"), list(product([True, False], [BEFORE, THEN, AFTER])))
+@pytest.mark.parametrize(
+    ("awaiting", "moment"), list(product([True, False], [BEFORE, THEN, AFTER]))
+)
 def test_disorder_brings_no_edit_back(awaiting, moment):
     """A version from before our write is never taken for an edit, whatever it says."""
     if moment < AFTER:
-        assert judge_change(replace(LINK, awaiting=awaiting), read(moment, jobtitle="部長"), WATCHED) != EDITED
+        assert (
+            judge_change(replace(LINK, awaiting=awaiting), read(moment, jobtitle="部長"), WATCHED)
+            != EDITED
+        )

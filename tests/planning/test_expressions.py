@@ -1,4 +1,6 @@
-"""Mapping expressions: what they give, what is wrong with them in a sentence, and that none runs long or reaches anything else."""
+"""Mapping expressions: what they give, what is wrong with them in a sentence, and that none runs
+long or reaches anything else.
+"""
 
 from __future__ import annotations
 
@@ -81,23 +83,52 @@ def test_a_date_is_the_cards_and_never_todays(expression, value):
     assert render_expression(expression, {}, ()) == value
 
 
-@pytest.mark.parametrize("expression", ["{{ lastName }}{{ tags }}{% if title == firstName %}{% endif %}{% for i in tags %}{{ i }}{% endfor %}"])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        (
+            "{{ lastName }}{{ tags }}{% if title == firstName %}{% endif %}{% for i in tags %}{{ i "
+            "}}{% endfor %}"
+        )
+    ],
+)
 def test_the_fields_that_an_expression_reads(expression):
     assert list_expression_fields(expression) == ("firstName", "lastName", "tags", "title")
 
 
 WRONG = {
-    "an unknown field": ("{{ surname }}", "“surname” is not a field of a card. A text stands in quotes."),
-    "a text without quotes": ("{% if title contains 部長 %}x{% endif %}", "“部長” is not a field of a card. A text stands in quotes."),
-    "an unknown field in a filter": ("{{ title | append: surname }}", "“surname” is not a field of a card. A text stands in quotes."),
+    "an unknown field": (
+        "{{ surname }}",
+        "“surname” is not a field of a card. A text stands in quotes.",
+    ),
+    "a text without quotes": (
+        "{% if title contains 部長 %}x{% endif %}",
+        "“部長” is not a field of a card. A text stands in quotes.",
+    ),
+    "an unknown field in a filter": (
+        "{{ title | append: surname }}",
+        "“surname” is not a field of a card. A text stands in quotes.",
+    ),
     "an unknown filter": ("{{ title | shout }}", "“shout” is not a filter."),
-    "an unknown filter where no card comes": ("{% if memo == 'x' %}{{ title | shout }}{% endif %}", "“shout” is not a filter."),
-    "a brace that is missing": ("{{ title", "The expression cannot be read: expected '}}', found end of file."),
+    "an unknown filter where no card comes": (
+        "{% if memo == 'x' %}{{ title | shout }}{% endif %}",
+        "“shout” is not a filter.",
+    ),
+    "a brace that is missing": (
+        "{{ title",
+        "The expression cannot be read: expected '}}', found end of file.",
+    ),
     "an end that is missing": ("{% if title %}x", ""),
     "an unknown tag": ("{% when %}", "The expression cannot be read: unexpected tag 'when'."),
-    "a division by zero": ("{{ 1 | divided_by: 0 }}", "The expression cannot be read: divided_by: can't divide by 0."),
+    "a division by zero": (
+        "{{ 1 | divided_by: 0 }}",
+        "The expression cannot be read: divided_by: can't divide by 0.",
+    ),
     "too many of a filter": ("{{ tel | phone: 'JP', 'US' }}", ""),
-    "a number beyond all": ("{{ 'inf' | ceil }}", "The expression fails for this card: cannot convert float infinity to integer"),
+    "a number beyond all": (
+        "{{ 'inf' | ceil }}",
+        "The expression fails for this card: cannot convert float infinity to integer",
+    ),
 }
 
 
@@ -116,7 +147,19 @@ def test_a_filter_that_cannot_take_a_text_apart_says_so():
         render_expression("{{ lastName | uniq: 3 }}", {"lastName": "森"}, ())
 
 
-@pytest.mark.parametrize("tag", ["include 'a'", "render 'a'", "extends 'a'", "increment n", "decrement n", "cycle 'a', 'b'", "macro a", "call a"])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "include 'a'",
+        "render 'a'",
+        "extends 'a'",
+        "increment n",
+        "decrement n",
+        "cycle 'a', 'b'",
+        "macro a",
+        "call a",
+    ],
+)
 def test_no_tag_reads_other_templates_or_remembers(tag):
     with pytest.raises(ExpressionError, match=f"unexpected tag '{tag.split()[0]}'"):
         check_expression(f"{{% {tag} %}}", FIELDS)
@@ -138,7 +181,9 @@ def test_nothing_but_the_text_is_reached(path):
     assert render_expression(f"{{{{ {path} }}}}", CARD, ("VIP",)) == ""
 
 
-@pytest.mark.parametrize("name", ["settings", "request", "self", "_", "__builtins__", "forloop", "context"])
+@pytest.mark.parametrize(
+    "name", ["settings", "request", "self", "_", "__builtins__", "forloop", "context"]
+)
 def test_nothing_but_the_card_is_known(name):
     with pytest.raises(ExpressionError):
         check_expression(f"{{{{ {name} }}}}", FIELDS)
@@ -153,7 +198,8 @@ def test_one_card_leaves_nothing_to_the_next():
     assert tags == ["VIP"]
 
 
-# Bounds: each in a process of its own, with a gigabyte at most, because what fails here takes the machine along.
+# Bounds: each in a process of its own, with a gigabyte at most, because what fails here takes the
+# machine along.
 
 SECONDS = 3  # of the processor, start included
 RUN = """
@@ -162,7 +208,9 @@ resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[2]), int(sys.argv[2])))
 from integration.planning.expressions import ExpressionError, check_expression, render_expression
 card = {"title": "部" * 2000, "memo": "長" * 2000}
-for do in (lambda: check_expression(sys.argv[1], ("title", "memo", "tags")), lambda: render_expression(sys.argv[1], card, ["VIP"] * 50)):
+checked = lambda: check_expression(sys.argv[1], ("title", "memo", "tags"))
+rendered = lambda: render_expression(sys.argv[1], card, ["VIP"] * 50)
+for do in (checked, rendered):
     try:
         do()
         print("given")
@@ -173,9 +221,13 @@ REFUSED = {
     "a loop of ten million": "{% for i in (1..10000000) %}{% endfor %}",
     "a table of ten million": "{% tablerow i in (1..10000000) %}{% endtablerow %}",
     "a loop beyond every number": "{% for i in (1..99999999999999999999999) %}x{% endfor %}",
-    "loops in loops": "{% for i in (1..900) %}{% for j in (1..900) %}{% for k in (1..900) %}x{% endfor %}{% endfor %}{% endfor %}",
+    "loops in loops": (
+        "{% for i in (1..900) %}{% for j in (1..900) %}{% for k in (1..900) %}x{% endfor %}{% "
+        "endfor %}{% endfor %}"
+    ),
     "a text that doubles": "{% assign a = 'aaaaaaaaaa' %}" + "{% assign a = a | append: a %}" * 32,
-    "a text that doubles in a loop": "{% assign a = 'aa' %}{% for i in (1..900) %}{% assign a = a | append: a %}{% endfor %}",
+    "a text that doubles in a loop": "{% assign a = 'aa' %}{% for i in (1..900) %}"
+    "{% assign a = a | append: a %}{% endfor %}",
     "a list that doubles": "{% assign a = tags %}" + "{% assign a = a | concat: a %}" * 28,
     "a number that doubles": "{% assign a = 9999999999 %}" + "{% assign a = a | times: a %}" * 28,
     "more than a property holds": "{% for i in (1..900) %}{{ title }}{% endfor %}",
@@ -183,15 +235,23 @@ REFUSED = {
 }
 QUICK = {
     "replaced over and over": "{{ 'a' " + "| replace: 'a', 'aaaaaaaaaaaaaaaaaaaa' " * 10 + "}}",
-    "replaced between all letters": "{{ 'a' " + "| replace: '', 'aaaaaaaaaaaaaaaaaaaa' " * 8 + "| size }}",
+    "replaced between all letters": "{{ 'a' "
+    + "| replace: '', 'aaaaaaaaaaaaaaaaaaaa' " * 8
+    + "| size }}",
     "a range as a list": "{{ (1..100000000) | reverse | first }}",
     "a range summed up": "{{ (1..100000000) | sum }}",
     "a range sorted": "{% assign a = (1..100000000) | sort %}",
     "a range joined": "{{ (1..10000000) | join: 'x' | size }}",
-    "a range joined at every turn": "{% for i in (1..1000) %}{{ (1..100000) | join: 'x' | size }}{% endfor %}",
+    "a range joined at every turn": "{% for i in (1..1000) %}"
+    "{{ (1..100000) | join: 'x' | size }}{% endfor %}",
     "each compared with each": "{{ (1..60000) | join: ',' | split: ',' | uniq | size }}",
-    "lists at every turn": "{% assign a = (1..1000) | join: ',' | split: ',' %}{% for i in a %}{% assign b = a | uniq | sort | join: ',' %}{% endfor %}",
-    "texts at every turn": "{% for i in (1..1000) %}{% assign b = title" + " | append: memo" * 50 + " | size %}{% endfor %}",
+    "lists at every turn": (
+        "{% assign a = (1..1000) | join: ',' | split: ',' %}{% for i in a %}{% assign b = a | uniq "
+        "| sort | join: ',' %}{% endfor %}"
+    ),
+    "texts at every turn": "{% for i in (1..1000) %}{% assign b = title"
+    + " | append: memo" * 50
+    + " | size %}{% endfor %}",
     "names in names": "{{ title" + "[title" * 122 + "]" * 122 + " }}",
     "names in names in names": "{{ a" + "[a" * 320 + "]" * 320 + " }}",
     "brackets": "{{ " + "(" * 480 + "1" + ")" * 480 + " }}",
@@ -206,8 +266,18 @@ def outcome(expression: str) -> tuple[str, str]:
     """What ``check`` and what ``render`` did: given, or refused and why."""
     assert len(expression) <= 1000
     here = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", RUN, expression, str(SECONDS)], cwd=here, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr[-300:] or f"ended by signal {-done.returncode} (24 is the limit of processor time)"
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, expression, str(SECONDS)],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, (
+        done.stderr[-300:]
+        or f"ended by signal {-done.returncode} (24 is the limit of processor time)"
+    )
     checked, rendered = done.stdout.splitlines()
     return checked, rendered
 
@@ -220,20 +290,86 @@ def test_a_runaway_is_refused(expression):
 
 @pytest.mark.parametrize("expression", QUICK.values(), ids=QUICK)
 def test_no_expression_takes_long_or_much(expression):
-    """Given or refused, but soon: a web page tries it as it is typed, and a run works it out for each of a million cards."""
+    """Given or refused, but soon: a web page tries it as it is typed, and a run works it out for
+    each of a million cards.
+    """
     assert all(said.startswith(("given", "refused")) for said in outcome(expression))
 
 
 PIECES = st.sampled_from(
-    ["{{", "}}", "{%", "%}", "{%-", "-%}", "|", ":", ",", ".", "..", "[", "]", "(", ")", "'", '"', "==", "if", "endif", "for", "in", "endfor", "assign",
-     "case", "when", "lastName", "tags", "title", "contains", "and", "raw", "liquid", "comment", "size", "first", "replace", "date", "phone", "slice",
-     "times", "divided_by", "split", "-1", "0", "9", "1.5", "nil", "true", "\n", " ", "部", "#", "=", "<", "tablerow", "capture"]
-)  # fmt: skip
+    [
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "{%-",
+        "-%}",
+        "|",
+        ":",
+        ",",
+        ".",
+        "..",
+        "[",
+        "]",
+        "(",
+        ")",
+        "'",
+        '"',
+        "==",
+        "if",
+        "endif",
+        "for",
+        "in",
+        "endfor",
+        "assign",
+        "case",
+        "when",
+        "lastName",
+        "tags",
+        "title",
+        "contains",
+        "and",
+        "raw",
+        "liquid",
+        "comment",
+        "size",
+        "first",
+        "replace",
+        "date",
+        "phone",
+        "slice",
+        "times",
+        "divided_by",
+        "split",
+        "-1",
+        "0",
+        "9",
+        "1.5",
+        "nil",
+        "true",
+        "\n",
+        " ",
+        "部",
+        "#",
+        "=",
+        "<",
+        "tablerow",
+        "capture",
+    ]
+)
 
 
-@given(st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=60).map(" ".join).map(lambda text: text[:200])))
+@given(
+    st.one_of(
+        st.text(max_size=200),
+        st.lists(PIECES, max_size=60).map(" ".join).map(lambda text: text[:200]),
+    )
+)
 def test_any_text_is_a_value_or_a_sentence(expression):
-    for do in (lambda: render_expression(expression, CARD, ("VIP",)), lambda: check_expression(expression, FIELDS)):
+    for do in (
+        lambda: render_expression(expression, CARD, ("VIP",)),
+        lambda: check_expression(expression, FIELDS),
+    ):
         try:
             assert isinstance(do(), str | None)
         except ExpressionError as wrong:
@@ -241,17 +377,49 @@ def test_any_text_is_a_value_or_a_sentence(expression):
 
 
 FILTERS = st.sampled_from(
-    "abs append at_least base64_decode base64_url_safe_decode capitals ceil compact company concat date default divided_by domain escape find first floor "
-    "has join katakana map minus modulo number phone plus reject remove_last replace_first reverse round slice sort sort_natural split squish sum times "
+    "abs append at_least base64_decode base64_url_safe_decode capitals ceil compact company "
+    "concat date default divided_by domain escape find first floor "
+    "has join katakana map minus modulo number phone plus reject remove_last replace_first "
+    "reverse round slice sort sort_natural split squish sum times "
     "truncate truncatewords uniq url_decode url_encode where yes_no".split()
 )
-ARGUMENTS = st.sampled_from(["", ": 'x'", ": 3", ": -1", ": lastName", ": tags", ": 'x', 'y'", ": 0", ": 1.5", ": nil", ": '', ''", ": true"])
-START = st.sampled_from(["lastName", "tags", "memo", "'-1e9'", "'12.5'", "nil", "true", "(1..3)", "tags.first", "'Ａ％'"])
+ARGUMENTS = st.sampled_from(
+    [
+        "",
+        ": 'x'",
+        ": 3",
+        ": -1",
+        ": lastName",
+        ": tags",
+        ": 'x', 'y'",
+        ": 0",
+        ": 1.5",
+        ": nil",
+        ": '', ''",
+        ": true",
+    ]
+)
+START = st.sampled_from(
+    [
+        "lastName",
+        "tags",
+        "memo",
+        "'-1e9'",
+        "'12.5'",
+        "nil",
+        "true",
+        "(1..3)",
+        "tags.first",
+        "'Ａ％'",
+    ]
+)
 
 
 @given(START, st.lists(st.tuples(FILTERS, ARGUMENTS), min_size=1, max_size=4))
 def test_any_filters_give_a_value_or_a_sentence(start, filters):
-    expression = "{{ " + start + "".join(f" | {name}{argument}" for name, argument in filters) + " }}"
+    expression = (
+        "{{ " + start + "".join(f" | {name}{argument}" for name, argument in filters) + " }}"
+    )
     try:
         assert isinstance(render_expression(expression, CARD, ("VIP",)), str)
     except ExpressionError as wrong:

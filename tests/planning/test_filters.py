@@ -1,4 +1,3 @@
-
 import pytest
 
 from integration.planning.filters import (
@@ -53,25 +52,50 @@ def test_an_operator_on_text(op, want, have, holds):
     ],
 )
 def test_an_operator_on_the_exchange_date(op, day, holds):
-    assert (find_unmet_card_filter(card(day=day), only("exchangeDate", op, "2026-04-01")) is None) is holds
+    assert (
+        find_unmet_card_filter(card(day=day), only("exchangeDate", op, "2026-04-01")) is None
+    ) is holds
 
 
-@pytest.mark.parametrize(("op", "fails"), [("blank", False), ("not_blank", True), ("equals", True), ("not_equals", False)])
+@pytest.mark.parametrize(
+    ("op", "fails"),
+    [("blank", False), ("not_blank", True), ("equals", True), ("not_equals", False)],
+)
 def test_a_field_that_the_card_does_not_have_is_blank(op, fails):
     assert (find_unmet_card_filter(card(), only("memo", op, "x")) is not None) is fails
 
 
 def test_all_filters_must_hold_and_the_first_that_fails_is_named():
-    filters = (Filter("title", "not_blank"), Filter("companyName", "contains", "ベータ"), Filter("title", "equals", "課長"))
+    filters = (
+        Filter("title", "not_blank"),
+        Filter("companyName", "contains", "ベータ"),
+        Filter("title", "equals", "課長"),
+    )
     assert find_unmet_card_filter(card(title="部長"), filters) == filters[1]
     assert find_unmet_card_filter(card(title="部長"), filters[:1]) is None
     assert find_unmet_card_filter(card(), ()) is None
 
 
-@pytest.mark.parametrize(("one", "text"), [(Filter("title", "equals", "部長"), "title equals 部長"), (Filter("title", "blank"), "title blank")])
+@pytest.mark.parametrize(
+    ("one", "text"),
+    [
+        (Filter("title", "equals", "部長"), "title equals 部長"),
+        (Filter("title", "blank"), "title blank"),
+    ],
+)
 def test_as_text(one, text):
     assert write_filter(one) == text
 
 
 def test_every_operator_is_tried_above():
-    assert set(OPERATORS) == {"equals", "not_equals", "contains", "not_contains", "starts_with", "blank", "not_blank", "on_or_after", "on_or_before"}
+    assert set(OPERATORS) == {
+        "equals",
+        "not_equals",
+        "contains",
+        "not_contains",
+        "starts_with",
+        "blank",
+        "not_blank",
+        "on_or_after",
+        "on_or_before",
+    }

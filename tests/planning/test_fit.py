@@ -12,9 +12,20 @@ from tests.planning.make import row
 
 
 def prop(
-    type: str = "string", field_type: str = "text", kind: str = "text", read_only: bool = False, options: tuple[str, ...] = ()
+    type: str = "string",
+    field_type: str = "text",
+    kind: str = "text",
+    read_only: bool = False,
+    options: tuple[str, ...] = (),
 ) -> dict[str, object]:
-    return {"type": type, "field_type": field_type, "kind": kind, "label": "", "read_only": read_only, "options": {one: one for one in options}}
+    return {
+        "type": type,
+        "field_type": field_type,
+        "kind": kind,
+        "label": "",
+        "read_only": read_only,
+        "options": {one: one for one in options},
+    }
 
 
 SCHEMA = {
@@ -82,7 +93,9 @@ def test_a_form_of_another_type_does_not_do(name, wrong):
     assert find_mapping_problem(replace(wrong, hubspot=name), SCHEMA)[0] == "wrong_type"
 
 
-@pytest.mark.parametrize(("name", "reason"), [("nonsense", "unknown_property"), ("createdate", "read_only")])
+@pytest.mark.parametrize(
+    ("name", "reason"), [("nonsense", "unknown_property"), ("createdate", "read_only")]
+)
 def test_a_property_that_cannot_be_written_is_named(name, reason):
     found, said = find_mapping_problem(replace(EXPRESSION, hubspot=name), SCHEMA)
     assert found == reason and said.startswith(name) and said.endswith(".")
@@ -92,10 +105,26 @@ def test_a_property_that_cannot_be_written_is_named(name, reason):
     ("name", "fitting", "wrong"),
     [
         ("jobtitle", ["部長", "x" * 70_000, "1"], []),
-        ("email", ["aiko@acme.example.jp", "Ａｉｋｏ@acme.example.jp"], ["aiko", "aiko@", "aiko@acme", "a@b.example.jp, c@d.example.jp"]),
-        ("score", ["1", "-1.5", "0", "1000000"], ["部長", "1,000", "12 cm", "nan", "inf", "1_000", "１２", "1e5", "0x10"]),
-        ("met_on", ["2026-04-01", "1775001600000"], ["2026/04/01", "April", "2026-02-30", "20260401", "１２３"]),
-        ("met_at", ["2026-04-01T09:00:00+09:00", "2026-04-01", "1775001600000"], ["yesterday", "2026-04-01T25:00:00"]),
+        (
+            "email",
+            ["aiko@acme.example.jp", "Ａｉｋｏ@acme.example.jp"],
+            ["aiko", "aiko@", "aiko@acme", "a@b.example.jp, c@d.example.jp"],
+        ),
+        (
+            "score",
+            ["1", "-1.5", "0", "1000000"],
+            ["部長", "1,000", "12 cm", "nan", "inf", "1_000", "１２", "1e5", "0x10"],
+        ),
+        (
+            "met_on",
+            ["2026-04-01", "1775001600000"],
+            ["2026/04/01", "April", "2026-02-30", "20260401", "１２３"],
+        ),
+        (
+            "met_at",
+            ["2026-04-01T09:00:00+09:00", "2026-04-01", "1775001600000"],
+            ["yesterday", "2026-04-01T25:00:00"],
+        ),
         ("is_key", ["true", "false"], ["yes", "True", "1", "×"]),
         ("rank", ["A", "B"], ["C", "a", "A;B", "Ａ"]),
         ("fairs", ["T1", "T2;T1", ";T1", "T1;"], ["T3", "T1;T3", "T1,T2"]),
@@ -103,9 +132,13 @@ def test_a_property_that_cannot_be_written_is_named(name, reason):
     ],
 )
 def test_a_value_fits_or_says_why_not(name, fitting, wrong):
-    """A value that passes here and that HubSpot refuses would be told after the sync instead of before it."""
+    """A value that passes here and that HubSpot refuses would be told after the sync instead of
+    before it.
+    """
     assert find_value_problem("", SCHEMA[name]) == ""
-    assert {value: find_value_problem(value, SCHEMA[name]) for value in fitting} == dict.fromkeys(fitting, "")
+    assert {value: find_value_problem(value, SCHEMA[name]) for value in fitting} == dict.fromkeys(
+        fitting, ""
+    )
     for value in wrong:
         said = find_value_problem(value, SCHEMA[name])
         assert said.startswith("“") and said.endswith("."), (value, said)

@@ -29,27 +29,43 @@ def exact(times: list[float], share: float) -> float:
 
 def width(seconds: float, slowest: float) -> float:
     i = find_bucket(seconds)
-    return (BUCKET_EDGES[i] if i < len(BUCKET_EDGES) else max(slowest, BUCKET_EDGES[-1])) - (BUCKET_EDGES[i - 1] if i else 0)
+    return (BUCKET_EDGES[i] if i < len(BUCKET_EDGES) else max(slowest, BUCKET_EDGES[-1])) - (
+        BUCKET_EDGES[i - 1] if i else 0
+    )
 
 
 def test_the_edges_grow_and_each_holds_what_took_up_to_it():
-    assert list(BUCKET_EDGES) == sorted(set(BUCKET_EDGES)) and len(make_empty_counts()) == len(BUCKET_EDGES) + 1
+    assert (
+        list(BUCKET_EDGES) == sorted(set(BUCKET_EDGES))
+        and len(make_empty_counts()) == len(BUCKET_EDGES) + 1
+    )
     assert [find_bucket(edge) for edge in BUCKET_EDGES] == list(range(len(BUCKET_EDGES)))
-    assert [find_bucket(edge + 0.001) for edge in BUCKET_EDGES] == list(range(1, len(BUCKET_EDGES) + 1))
+    assert [find_bucket(edge + 0.001) for edge in BUCKET_EDGES] == list(
+        range(1, len(BUCKET_EDGES) + 1)
+    )
 
 
-@pytest.mark.parametrize(("seconds", "place"), [(0, 0), (-5, 0), (0.5, 0), (1.01, 1), (20, 7), (20.1, 8), (86_401, 22), (1e12, 22)])
+@pytest.mark.parametrize(
+    ("seconds", "place"),
+    [(0, 0), (-5, 0), (0.5, 0), (1.01, 1), (20, 7), (20.1, 8), (86_401, 22), (1e12, 22)],
+)
 def test_a_time_falls_into_one_bucket(seconds, place):
     assert find_bucket(seconds) == place
 
 
 def test_nothing_has_no_percentile():
-    assert find_percentile(make_empty_counts(), 0.5, 0) is None and find_percentile([], 0.95, 0) is None
+    assert (
+        find_percentile(make_empty_counts(), 0.5, 0) is None
+        and find_percentile([], 0.95, 0) is None
+    )
     assert find_percentile(unite_days([]), 0.95, 0) is None
 
 
 def test_counts_that_were_never_kept_count_as_none():
-    assert add_times([], [1.5]) == add_times(make_empty_counts(), [1.5]) and add_times([], []) == make_empty_counts()
+    assert (
+        add_times([], [1.5]) == add_times(make_empty_counts(), [1.5])
+        and add_times([], []) == make_empty_counts()
+    )
     assert unite_days([[], add_times([], [3, 4]), []]) == add_times([], [3, 4])
 
 
@@ -65,7 +81,12 @@ def test_one_change_alone_is_never_said_to_have_taken_longer_than_it_did():
 
 def test_what_takes_longer_than_every_edge_ends_at_the_slowest():
     counts = add_times([], [90_000.0, 200_000.0])
-    assert BUCKET_EDGES[-1] < find_percentile(counts, 0.5, 200_000) < find_percentile(counts, 0.95, 200_000) <= 200_000
+    assert (
+        BUCKET_EDGES[-1]
+        < find_percentile(counts, 0.5, 200_000)
+        < find_percentile(counts, 0.95, 200_000)
+        <= 200_000
+    )
     assert find_percentile(counts, 1, 200_000) == 200_000
 
 
@@ -73,7 +94,9 @@ def test_half_of_many_in_one_bucket_lie_half_way_through_it():
     assert find_percentile(add_times([], [39.0] * 1000), 0.5, 40) == 35
 
 
-@pytest.mark.parametrize("times", [[0.0], [-2.0, -1.0]], ids=["no time at all", "a clock that goes ahead of ours"])
+@pytest.mark.parametrize(
+    "times", [[0.0], [-2.0, -1.0]], ids=["no time at all", "a clock that goes ahead of ours"]
+)
 def test_no_percentile_is_beyond_the_slowest_also_where_that_is_nothing(times):
     """``slowest`` is what DayFigures would keep: never below zero."""
     slowest = max(0.0, *times)
@@ -92,7 +115,12 @@ def test_it_lies_in_the_bucket_of_the_exact_one(times, share):
 @given(TIMES)
 def test_half_within_less_than_95_percent_within_less_than_the_slowest(times):
     counts, slowest = add_times([], times), max(times)
-    assert 0 < find_percentile(counts, 0.5, slowest) <= find_percentile(counts, 0.95, slowest) <= slowest
+    assert (
+        0
+        < find_percentile(counts, 0.5, slowest)
+        <= find_percentile(counts, 0.95, slowest)
+        <= slowest
+    )
 
 
 @quick
@@ -106,10 +134,14 @@ def test_a_larger_share_never_takes_less(times, shares):
 @quick
 @given(st.lists(TIMES, max_size=5))
 def test_days_united_are_one_day_with_all_of_them(days):
-    assert unite_days(add_times([], day) for day in days) == add_times(make_empty_counts(), [one for day in days for one in day])
+    assert unite_days(add_times([], day) for day in days) == add_times(
+        make_empty_counts(), [one for day in days for one in day]
+    )
 
 
 @quick
 @given(TIMES, TIMES)
 def test_the_order_of_adding_makes_no_difference(one, other):
-    assert add_times(add_times([], one), other) == add_times(add_times([], other), one) and sum(add_times([], one)) == len(one)
+    assert add_times(add_times([], one), other) == add_times(add_times([], other), one) and sum(
+        add_times([], one)
+    ) == len(one)

@@ -1,4 +1,6 @@
-"""One row of a mapping: an expression, a transform and a value table, in this order; and a row that fails for a card."""
+"""One row of a mapping: an expression, a transform and a value table, in this order; and a row that
+fails for a card.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ def test_a_value_table(title, kept, blanked):
 
 
 def test_the_first_line_of_a_table_counts():
-    assert value(row("title", "jobtitle", table=(("CEO", "first"), ("ｃｅｏ", "second"))), title="Ceo") == "first"
+    assert (
+        value(row("title", "jobtitle", table=(("CEO", "first"), ("ｃｅｏ", "second"))), title="Ceo")
+        == "first"
+    )
 
 
 def test_a_table_may_make_a_value_blank():
@@ -65,11 +70,36 @@ def test_without_a_table_others_means_nothing():
         (row("lastName+firstName", "x", table=(("森 愛子", "A"),)), "A"),
         (row("lastName+firstName", "x", transform="joined", table=(("森愛子", "A"),)), "A"),
         (row("companyName", "x", transform="company", table=(("アクメ", "Acme"),)), "Acme"),
-        (MappingRow(("lastName",), "x", expression="{{ lastName }}様", table=(("森様", "A"),)), "A"),
-        (MappingRow(("companyName",), "x", expression=" {{ companyName }} ", transform="company"), "アクメ"),
-        (MappingRow(("companyName",), "x", expression="{{ companyName }}", transform="company", table=(("ｱｸﾒ", "Acme"),)), "Acme"),
-        (MappingRow(("title",), "x", expression="{% if title %}T{% endif %}", table=(("", "none"),)), "none"),
-        (MappingRow(("email",), "x", expression="{{ email | upper }}", transform="lower"), "aiko@acme.example.jp"),
+        (
+            MappingRow(("lastName",), "x", expression="{{ lastName }}様", table=(("森様", "A"),)),
+            "A",
+        ),
+        (
+            MappingRow(
+                ("companyName",), "x", expression=" {{ companyName }} ", transform="company"
+            ),
+            "アクメ",
+        ),
+        (
+            MappingRow(
+                ("companyName",),
+                "x",
+                expression="{{ companyName }}",
+                transform="company",
+                table=(("ｱｸﾒ", "Acme"),),
+            ),
+            "Acme",
+        ),
+        (
+            MappingRow(
+                ("title",), "x", expression="{% if title %}T{% endif %}", table=(("", "none"),)
+            ),
+            "none",
+        ),
+        (
+            MappingRow(("email",), "x", expression="{{ email | upper }}", transform="lower"),
+            "aiko@acme.example.jp",
+        ),
     ],
 )
 def test_expression_then_transform_then_table(one, wanted):
@@ -78,12 +108,30 @@ def test_expression_then_transform_then_table(one, wanted):
 
 def test_tags_go_as_ids_but_an_expression_reads_names():
     assert value(row("tags", "sansan_tags"), ("t2", "t1")) == "t1;t2"
-    assert value(MappingRow(("tags",), "x", expression="{% if tags contains '展示会2026' %}fair{% endif %}"), ("t2",)) == "fair"
-    assert value(MappingRow(("tags",), "x", expression="{{ tags | join: ',' }}"), ("t1", "t9")) == "VIP,t9"
+    assert (
+        value(
+            MappingRow(
+                ("tags",), "x", expression="{% if tags contains '展示会2026' %}fair{% endif %}"
+            ),
+            ("t2",),
+        )
+        == "fair"
+    )
+    assert (
+        value(MappingRow(("tags",), "x", expression="{{ tags | join: ',' }}"), ("t1", "t9"))
+        == "VIP,t9"
+    )
 
 
 def test_a_phone_is_read_by_the_country_of_the_card():
-    assert value(MappingRow(("tel",), "phone", expression="{{ tel }}", transform="phone"), tel="(212) 555-0123", countryCode="US") == "+12125550123"
+    assert (
+        value(
+            MappingRow(("tel",), "phone", expression="{{ tel }}", transform="phone"),
+            tel="(212) 555-0123",
+            countryCode="US",
+        )
+        == "+12125550123"
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,8 +179,16 @@ def test_a_failing_row_names_its_property_and_what_is_wrong():
 
 
 def test_the_person_of_a_failing_row_is_held_and_the_others_go_on():
-    fails = MappingRow(("title",), "score", expression="{% if title == '割る' %}{{ 1 | divided_by: 0 }}{% endif %}")
-    decisions = plan_people(snapshot(card(1, title="割る"), card(2, email="ben@acme.example.jp", lastName="原", firstName="弁")), rule(*ROWS, fails))
+    fails = MappingRow(
+        ("title",), "score", expression="{% if title == '割る' %}{{ 1 | divided_by: 0 }}{% endif %}"
+    )
+    decisions = plan_people(
+        snapshot(
+            card(1, title="割る"),
+            card(2, email="ben@acme.example.jp", lastName="原", firstName="弁"),
+        ),
+        rule(*ROWS, fails),
+    )
     held, made = sorted(decisions, key=lambda one: one.card)
     assert (held.kind, held.reason) == ("hold", "bad_mapping") and held.detail.startswith("score: ")
     assert [(one.bucket, one.reason) for one in held.verdicts] == [("held", "bad_mapping")]
@@ -146,6 +202,11 @@ def test_nothing_of_a_held_persons_contact_is_written_half():
 
 
 def test_an_address_by_expression_is_still_the_match_key():
-    rows = tuple(MappingRow(("email",), "email", expression="{{ email | upcase }}", kind="email") if one.hubspot == "email" else one for one in ROWS)
+    rows = tuple(
+        MappingRow(("email",), "email", expression="{{ email | upcase }}", kind="email")
+        if one.hubspot == "email"
+        else one
+        for one in ROWS
+    )
     (made,) = plan_people(snapshot(card(1)), rule(*rows))
     assert made.after["email"] == AIKO["email"]

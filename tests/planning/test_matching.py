@@ -1,4 +1,3 @@
-
 from itertools import permutations
 
 import pytest
@@ -18,14 +17,40 @@ def groups(*cards):
     [
         pytest.param([card(1), card(2, BEN)], [[2], [1]], id="nothing shared"),
         pytest.param([card(1), card(2)], [[2, 1]], id="same address and name"),
-        pytest.param([card(1), card(2, email="ＡＩＫＯ＠acme.example.jp")], [[2, 1]], id="same address in full width"),
-        pytest.param([card(1), card(2, lastName="森 ", firstName="愛\u3000子")], [[2, 1]], id="same name with other spaces"),
-        pytest.param([card(1, lastName="ﾓﾘ"), card(2, lastName="もり")], [[2, 1]], id="same name in other kana"),
-        pytest.param([card(1, email=INFO), card(2, BEN, email=INFO)], [[2], [1]], id="a mailbox of two people"),
-        pytest.param([card(1, person_key="P"), card(2, BEN, person_key="P")], [[2, 1]], id="same Sansan person"),
+        pytest.param(
+            [card(1), card(2, email="ＡＩＫＯ＠acme.example.jp")],
+            [[2, 1]],
+            id="same address in full width",
+        ),
+        pytest.param(
+            [card(1), card(2, lastName="森 ", firstName="愛\u3000子")],
+            [[2, 1]],
+            id="same name with other spaces",
+        ),
+        pytest.param(
+            [card(1, lastName="ﾓﾘ"), card(2, lastName="もり")],
+            [[2, 1]],
+            id="same name in other kana",
+        ),
+        pytest.param(
+            [card(1, email=INFO), card(2, BEN, email=INFO)],
+            [[2], [1]],
+            id="a mailbox of two people",
+        ),
+        pytest.param(
+            [card(1, person_key="P"), card(2, BEN, person_key="P")],
+            [[2, 1]],
+            id="same Sansan person",
+        ),
         pytest.param([card(1, link="L"), card(2, BEN, link="L")], [[2, 1]], id="same link"),
-        pytest.param([card(1, email=""), card(2, email="")], [[2], [1]], id="a name alone joins nobody"),
-        pytest.param([card(1, email="no address"), card(2, email="no address")], [[2], [1]], id="what is no address joins nobody"),
+        pytest.param(
+            [card(1, email=""), card(2, email="")], [[2], [1]], id="a name alone joins nobody"
+        ),
+        pytest.param(
+            [card(1, email="no address"), card(2, email="no address")],
+            [[2], [1]],
+            id="what is no address joins nobody",
+        ),
         pytest.param(
             [
                 card(1, email="a@acme.example.jp", person_key="P"),
@@ -35,7 +60,11 @@ def groups(*cards):
             [[3, 2, 1]],
             id="a chain of person and address",
         ),
-        pytest.param([card(1, link="L", person_key="P"), card(2, link="M", person_key="P")], [[2, 1]], id="two links of one Sansan person"),
+        pytest.param(
+            [card(1, link="L", person_key="P"), card(2, link="M", person_key="P")],
+            [[2, 1]],
+            id="two links of one Sansan person",
+        ),
     ],
 )
 def test_who_is_one_person(cards, expected):
@@ -49,7 +78,10 @@ def test_who_is_one_person(cards, expected):
         ({"day": "2026-04-01"}, {"day": "2026-04-02"}),
         ({"day": ""}, {"day": "1999-01-01"}),
         ({"changed": "2026-04-02"}, {"changed": "2026-04-03"}),
-        ({"day": "2026-04-01", "changed": "2026-05-01"}, {"day": "2026-04-02", "changed": "2026-04-02"}),
+        (
+            {"day": "2026-04-01", "changed": "2026-05-01"},
+            {"day": "2026-04-02", "changed": "2026-04-02"},
+        ),
     ],
 )
 def test_the_newest_card_comes_first(older, newer):
@@ -69,15 +101,27 @@ def addresses(*cards):
 @pytest.mark.parametrize(
     ("cards", "expected"),
     [
-        pytest.param([card(1), card(2, BEN)], {1: AIKO["email"], 2: BEN["email"]}, id="to each their own"),
-        pytest.param([card(1, email=INFO, day="2026-04-02"), card(2, BEN, email=INFO)], {1: INFO, 2: ""}, id="a mailbox goes to the newest card"),
         pytest.param(
-            [card(1, email=INFO, day="2026-04-02", person_key="P"), card(2, person_key="P"), card(3, BEN, email=INFO, day="2026-05-01")],
+            [card(1), card(2, BEN)], {1: AIKO["email"], 2: BEN["email"]}, id="to each their own"
+        ),
+        pytest.param(
+            [card(1, email=INFO, day="2026-04-02"), card(2, BEN, email=INFO)],
+            {1: INFO, 2: ""},
+            id="a mailbox goes to the newest card",
+        ),
+        pytest.param(
+            [
+                card(1, email=INFO, day="2026-04-02", person_key="P"),
+                card(2, person_key="P"),
+                card(3, BEN, email=INFO, day="2026-05-01"),
+            ],
             {1: AIKO["email"], 3: INFO},
             id="who loses a mailbox falls back on an address of their own",
         ),
         pytest.param(
-            [card(1, email="", person_key="P"), card(2, person_key="P", day="2025-01-01")], {1: AIKO["email"]}, id="an older card's address"
+            [card(1, email="", person_key="P"), card(2, person_key="P", day="2025-01-01")],
+            {1: AIKO["email"]},
+            id="an older card's address",
         ),
         pytest.param([card(1, email="")], {1: ""}, id="none"),
     ],

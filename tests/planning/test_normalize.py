@@ -1,4 +1,3 @@
-
 import pytest
 
 from integration.planning.normalize import (
@@ -81,7 +80,13 @@ def test_names_that_are_the_same(one, other):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [(("森", "愛子"), ("森", "藍子")), (("高橋", ""), ("髙橋", "")), (("ばば", ""), ("はは", "")), (("森", ""), ("", ""))]
+    ("one", "other"),
+    [
+        (("森", "愛子"), ("森", "藍子")),
+        (("高橋", ""), ("髙橋", "")),
+        (("ばば", ""), ("はは", "")),
+        (("森", ""), ("", "")),
+    ],
 )
 def test_names_that_differ(one, other):
     assert normalize_name(*one) != normalize_name(*other)
@@ -173,6 +178,9 @@ def test_phone(value, country, key):
     assert normalize_phone(value, country) == key
 
 
-@pytest.mark.parametrize(("value", "key"), [("Ａ社\u3000 東京 ", "A社 東京"), ("ｱｲ\tｳ", "アイ ウ"), ("①課", "1課"), ("", "")])
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [("Ａ社\u3000 東京 ", "A社 東京"), ("ｱｲ\tｳ", "アイ ウ"), ("①課", "1課"), ("", "")],
+)
 def test_text_is_tidied(value, key):
     assert normalize_text(value) == key

@@ -48,14 +48,19 @@ def test_quiet_it_grows_to_the_rules_own_interval_and_stays_there():
         pace = choose_pace(pace, False, 60.0, 0.0)
         seen.append(pace)
     assert seen[0] == SHORTEST_PACE and seen[-1] == seen[-2] == 60.0
-    assert seen == sorted(seen) and all(later <= earlier * PACE_GROWTH for earlier, later in pairwise(seen))
+    assert seen == sorted(seen) and all(
+        later <= earlier * PACE_GROWTH for earlier, later in pairwise(seen)
+    )
 
 
 def test_a_change_brings_it_back_at_once():
     assert choose_pace(3600.0, True, 3600.0, 0.0) == SHORTEST_PACE
 
 
-@pytest.mark.parametrize(("per_minute", "rules", "seconds"), [(300, 1, 0.8), (300, 10, 8.0), (60, 1, 4.0), (1, 1, 240.0), (0, 5, SHORTEST_PACE)])
+@pytest.mark.parametrize(
+    ("per_minute", "rules", "seconds"),
+    [(300, 1, 0.8), (300, 10, 8.0), (60, 1, 4.0), (1, 1, 240.0), (0, 5, SHORTEST_PACE)],
+)
 def test_what_a_rate_limit_allows(per_minute, rules, seconds):
     assert afford_pause(per_minute, rules) == pytest.approx(seconds)
 
@@ -72,7 +77,9 @@ paces = st.none() | st.floats(0.1, 100_000)
 
 @quick
 @given(pace=paces, changed=st.booleans(), slowest=st.floats(1, 86_400), least=st.floats(0, 86_400))
-def test_never_more_often_than_the_budget_and_never_more_seldom_than_the_rule_or_it(pace, changed, slowest, least):
+def test_never_more_often_than_the_budget_and_never_more_seldom_than_the_rule_or_it(
+    pace, changed, slowest, least
+):
     seconds = choose_pace(pace, changed, slowest, least)
     assert least <= seconds <= max(slowest, least)
 
@@ -80,4 +87,6 @@ def test_never_more_often_than_the_budget_and_never_more_seldom_than_the_rule_or
 @quick
 @given(pace=paces, slowest=st.floats(1, 86_400), least=st.floats(0, 86_400))
 def test_a_change_is_never_answered_more_slowly_than_quiet(pace, slowest, least):
-    assert choose_pace(pace, True, slowest, least) <= choose_pace(max(pace or 0, SHORTEST_PACE), False, slowest, least)
+    assert choose_pace(pace, True, slowest, least) <= choose_pace(
+        max(pace or 0, SHORTEST_PACE), False, slowest, least
+    )

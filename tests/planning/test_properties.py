@@ -22,7 +22,14 @@ from tests.planning.make import ROWS, at, card, contact, policy, rule
 
 quick = settings(max_examples=120, derandomize=True, deadline=None, database=None)
 
-EMAILS = ["", "aiko@acme.example.jp", "AIKO@acme.example.jp", "ben@acme.example.jp", "info@acme.example.jp", "no address"]
+EMAILS = [
+    "",
+    "aiko@acme.example.jp",
+    "AIKO@acme.example.jp",
+    "ben@acme.example.jp",
+    "info@acme.example.jp",
+    "no address",
+]
 DAYS = ["", "2026-04-01", "2026-04-02"]
 TIMES = ["2026-05-01", "2026-05-02"]
 PAPER = {
@@ -40,7 +47,12 @@ RULES = st.sampled_from(
         for ask in (True, False)
         for conflict in ("sansan", "hubspot", "newest")
         for keyed in (True, False)
-        for rows in (ROWS, policy("jobtitle", "append"), policy("jobtitle", "if_empty"), policy("company", "always", clear=True))
+        for rows in (
+            ROWS,
+            policy("jobtitle", "append"),
+            policy("jobtitle", "if_empty"),
+            policy("company", "always", clear=True),
+        )
     ]
 )
 
@@ -57,20 +69,40 @@ def cards(draw, links=("",)):
         "visible": st.sampled_from([True, True, True, False]),
     }
     count = draw(st.integers(1, 6))
-    return [card(n, draw(st.fixed_dictionaries(PAPER)), **draw(st.fixed_dictionaries(members))) for n in range(1, count + 1)]
+    return [
+        card(n, draw(st.fixed_dictionaries(PAPER)), **draw(st.fixed_dictionaries(members)))
+        for n in range(1, count + 1)
+    ]
 
 
 @st.composite
 def contacts(draw):
     """At most one contact an address, as HubSpot has it."""
-    addresses = draw(st.lists(st.sampled_from(["aiko@acme.example.jp", "ben@acme.example.jp", "info@acme.example.jp"]), unique=True))
-    values = {"lastname": PAPER["lastName"], "company": PAPER["companyName"], "jobtitle": PAPER["title"], "phone": PAPER["tel"]}
-    return [contact(str(900 + n), draw(st.fixed_dictionaries(values)), email=address) for n, address in enumerate(addresses)]
+    addresses = draw(
+        st.lists(
+            st.sampled_from(
+                ["aiko@acme.example.jp", "ben@acme.example.jp", "info@acme.example.jp"]
+            ),
+            unique=True,
+        )
+    )
+    values = {
+        "lastname": PAPER["lastName"],
+        "company": PAPER["companyName"],
+        "jobtitle": PAPER["title"],
+        "phone": PAPER["tel"],
+    }
+    return [
+        contact(str(900 + n), draw(st.fixed_dictionaries(values)), email=address)
+        for n, address in enumerate(addresses)
+    ]
 
 
 def seen(cards, contacts, links=()):
     by_email = {one.values["email"]: one.id for one in contacts}
-    return Snapshot(tuple(cards), {one.key: one for one in links}, {one.id: one for one in contacts}, by_email)
+    return Snapshot(
+        tuple(cards), {one.key: one for one in links}, {one.id: one for one in contacts}, by_email
+    )
 
 
 def by_card(decisions):
@@ -79,7 +111,11 @@ def by_card(decisions):
 
 def applied(snapshot, decisions, chosen):
     """The world after the writes: links made, contacts holding what was sent, addresses indexed."""
-    links, found, places = dict(snapshot.links), dict(snapshot.contacts), {one.record: one.link for one in snapshot.cards}
+    links, found, places = (
+        dict(snapshot.links),
+        dict(snapshot.contacts),
+        {one.record: one.link for one in snapshot.cards},
+    )
     for decision in decisions:
         key = decision.link or f"new-{decision.card}"
         if decision.writes:
@@ -93,7 +129,9 @@ def applied(snapshot, decisions, chosen):
             if verdict.bucket in ("linked", "merged"):
                 places[verdict.record] = key if decision.writes or decision.link else ""
     moved = [replace(one, link=places[one.record]) for one in snapshot.cards]
-    return seen(moved, [one for one in found.values() if one.values.get("email")], links.values()), found
+    return seen(
+        moved, [one for one in found.values() if one.values.get("email")], links.values()
+    ), found
 
 
 def after(snapshot, chosen):
@@ -104,16 +142,26 @@ def after(snapshot, chosen):
 @quick
 @given(cards=cards(links=("", "", "L", "M")), contacts=contacts(), chosen=RULES, data=st.data())
 def test_any_order_of_cards_gives_the_same_decisions(cards, contacts, chosen, data):
-    found = [*contacts, contact("1", lastname="森", email="old@acme.example.jp"), contact("2", lastname="原", email="older@acme.example.jp")]
+    found = [
+        *contacts,
+        contact("1", lastname="森", email="old@acme.example.jp"),
+        contact("2", lastname="原", email="older@acme.example.jp"),
+    ]
     links = [LinkView("L", "1", {"lastname": "森"}), LinkView("M", "2")]
     shuffled = data.draw(st.permutations(cards))
-    assert by_card(plan_people(seen(shuffled, found, links), chosen)) == by_card(plan_people(seen(cards, found, links), chosen))
+    assert by_card(plan_people(seen(shuffled, found, links), chosen)) == by_card(
+        plan_people(seen(cards, found, links), chosen)
+    )
 
 
 @quick
 @given(cards=cards(), contacts=contacts(), chosen=RULES)
 def test_each_card_gets_one_verdict(cards, contacts, chosen):
-    verdicts = [verdict.record for decision in plan_people(seen(cards, contacts), chosen) for verdict in decision.verdicts]
+    verdicts = [
+        verdict.record
+        for decision in plan_people(seen(cards, contacts), chosen)
+        for verdict in decision.verdicts
+    ]
     assert sorted(verdicts) == [one.record for one in cards]
 
 
@@ -121,7 +169,10 @@ def test_each_card_gets_one_verdict(cards, contacts, chosen):
 @given(cards=cards(), contacts=contacts(), chosen=RULES)
 def test_no_two_people_write_to_one_contact_or_address(cards, contacts, chosen):
     writes = [one for one in plan_people(seen(cards, contacts), chosen) if one.writes]
-    for taken in ([one.contact_id for one in writes if one.contact_id], [one.after["email"] for one in writes if one.after.get("email")]):
+    for taken in (
+        [one.contact_id for one in writes if one.contact_id],
+        [one.after["email"] for one in writes if one.after.get("email")],
+    ):
         assert len(taken) == len(set(taken))
 
 
@@ -133,12 +184,23 @@ def test_a_second_plan_writes_nothing(cards, contacts, chosen):
 
 
 @quick
-@given(cards=cards(), contacts=contacts(), chosen=RULES, title=st.sampled_from(["CTO", "顧問"]), data=st.data())
-def test_a_second_plan_writes_nothing_after_a_card_changed_either(cards, contacts, chosen, title, data):
+@given(
+    cards=cards(),
+    contacts=contacts(),
+    chosen=RULES,
+    title=st.sampled_from(["CTO", "顧問"]),
+    data=st.data(),
+)
+def test_a_second_plan_writes_nothing_after_a_card_changed_either(
+    cards, contacts, chosen, title, data
+):
     first = after(seen(cards, contacts), chosen)
     at_card = data.draw(st.sampled_from(range(len(cards))))
     changed = [
-        replace(one, values={**one.values, "title": title}, changed_at=at("2026-07-01")) if i == at_card else one for i, one in enumerate(first.cards)
+        replace(one, values={**one.values, "title": title}, changed_at=at("2026-07-01"))
+        if i == at_card
+        else one
+        for i, one in enumerate(first.cards)
     ]
     again = plan_people(after(replace(first, cards=tuple(changed)), chosen), chosen)
     assert [one for one in again if one.writes] == []
@@ -148,12 +210,16 @@ def test_a_second_plan_writes_nothing_after_a_card_changed_either(cards, contact
 @given(cards=cards(links=("", "L")), data=st.data())
 def test_survivors_do_not_depend_on_the_order(cards, data):
     def survivors(some):
-        return sorted((person[0].record, *blend_cards(person), unite_tags(person)) for person in group_people(some))
+        return sorted(
+            (person[0].record, *blend_cards(person), unite_tags(person))
+            for person in group_people(some)
+        )
 
     assert survivors(data.draw(st.permutations(cards))) == survivors(cards)
 
 
-words = st.text(st.sampled_from("aAzＺ１2@.＠-－・　 ｱァがｶﾞ㈱（株）株式会社有限森髙①"), max_size=12)
+letters = "aAzＺ１2@.＠-－・　 ｱァがｶﾞ㈱（株）株式会社有限森髙①"
+words = st.text(st.sampled_from(letters), max_size=12)
 
 
 @quick
@@ -164,7 +230,10 @@ def test_normal_forms_are_their_own_normal_form(value):
 
 
 @quick
-@given(digits=st.from_regex(r"0[1-9]{1,3}-[0-9]{2,4}-[0-9]{4}", fullmatch=True), country=st.sampled_from(["JP", "US", "ZZ", ""]))
+@given(
+    digits=st.from_regex(r"0[1-9]{1,3}-[0-9]{2,4}-[0-9]{4}", fullmatch=True),
+    country=st.sampled_from(["JP", "US", "ZZ", ""]),
+)
 def test_a_normal_telephone_is_its_own_normal_form(digits, country):
     once = normalize_phone(digits, country)
     assert normalize_phone(once, country) == once

@@ -29,7 +29,9 @@ TABLE = (("部長", "Manager"), ("ＣＥＯ", "Chief"), ("なし", ""))
 
 def card(values: dict[str, str], *rows: MappingRow) -> dict[str, str]:
     """Without the country, which every card has."""
-    return {name: text for name, text in make_card_values(values, rows).items() if name != "countryCode"}
+    return {
+        name: text for name, text in make_card_values(values, rows).items() if name != "countryCode"
+    }
 
 
 # Which rows fill a card
@@ -49,10 +51,25 @@ REFUSED = {
     "no field": (MappingRow((), "x"), "unwritable"),
     "an unknown field": (row("nonsense", "x"), "unwritable"),
     "a table that goes back": (row("title", "jobtitle", table=TABLE), ""),
-    "a table that does not": (row("title", "jobtitle", table=(("部長", "Boss"), ("社長", "Boss"))), "one_way"),
-    "a table of two spellings of one": (row("title", "jobtitle", table=(("部長", "Boss"), ("社長", "ｂｏｓｓ"))), "one_way"),
-    "a table and an expression": (MappingRow(("title",), "x", expression="{{ title }}", table=TABLE), "calculated"),
-    **{f"transform {name}": (row("title", "x", transform=name), "" if name in SPELLING_TRANSFORMS else "calculated") for name in TRANSFORMS},
+    "a table that does not": (
+        row("title", "jobtitle", table=(("部長", "Boss"), ("社長", "Boss"))),
+        "one_way",
+    ),
+    "a table of two spellings of one": (
+        row("title", "jobtitle", table=(("部長", "Boss"), ("社長", "ｂｏｓｓ"))),
+        "one_way",
+    ),
+    "a table and an expression": (
+        MappingRow(("title",), "x", expression="{{ title }}", table=TABLE),
+        "calculated",
+    ),
+    **{
+        f"transform {name}": (
+            row("title", "x", transform=name),
+            "" if name in SPELLING_TRANSFORMS else "calculated",
+        )
+        for name in TRANSFORMS
+    },
 }
 
 
@@ -78,16 +95,44 @@ def test_every_field_that_sansan_takes_can_be_filled():
 
 VALUES = {
     "as it is": ({"jobtitle": "部長"}, [row("title", "jobtitle")], {"title": "部長"}),
-    "white space around": ({"jobtitle": "　部長 \n"}, [row("title", "jobtitle")], {"title": "部長"}),
+    "white space around": (
+        {"jobtitle": "　部長 \n"},
+        [row("title", "jobtitle")],
+        {"title": "部長"},
+    ),
     "blank": ({"jobtitle": ""}, [row("title", "jobtitle")], {}),
     "white space alone": ({"jobtitle": " 　"}, [row("title", "jobtitle")], {}),
     "not there": ({}, [row("title", "jobtitle")], {}),
-    "full-width stays": ({"jobtitle": "ＣＥＯ"}, [row("title", "jobtitle", transform="text")], {"title": "ＣＥＯ"}),
-    "joined fields go into the first": ({"address": "丸の内1-1 新ビル"}, [row("street+building", "address")], {"street": "丸の内1-1 新ビル"}),
-    "two rows of one field: the first": ({"a": "1", "b": "2"}, [row("title", "a"), row("title", "b")], {"title": "1"}),
-    "two rows of one field: the first that says something": ({"a": "", "b": "2"}, [row("title", "a"), row("title", "b")], {"title": "2"}),
-    "one property in two fields": ({"a": "1"}, [row("tel", "a"), row("secondTel", "a")], {"tel": "1", "secondTel": "1"}),
-    "a joined row and a plain one": ({"a": "1 2", "b": "2"}, [row("street+building", "a"), row("building", "b")], {"street": "1 2", "building": "2"}),
+    "full-width stays": (
+        {"jobtitle": "ＣＥＯ"},
+        [row("title", "jobtitle", transform="text")],
+        {"title": "ＣＥＯ"},
+    ),
+    "joined fields go into the first": (
+        {"address": "丸の内1-1 新ビル"},
+        [row("street+building", "address")],
+        {"street": "丸の内1-1 新ビル"},
+    ),
+    "two rows of one field: the first": (
+        {"a": "1", "b": "2"},
+        [row("title", "a"), row("title", "b")],
+        {"title": "1"},
+    ),
+    "two rows of one field: the first that says something": (
+        {"a": "", "b": "2"},
+        [row("title", "a"), row("title", "b")],
+        {"title": "2"},
+    ),
+    "one property in two fields": (
+        {"a": "1"},
+        [row("tel", "a"), row("secondTel", "a")],
+        {"tel": "1", "secondTel": "1"},
+    ),
+    "a joined row and a plain one": (
+        {"a": "1 2", "b": "2"},
+        [row("street+building", "a"), row("building", "b")],
+        {"street": "1 2", "building": "2"},
+    ),
     "a refused row leaves its field to the next": (
         {"a": "1", "b": "2"},
         [row("title", "a", transform="number"), row("title", "b")],
@@ -115,7 +160,12 @@ def test_a_cards_values(values, rows, filled):
 )
 def test_a_table_backwards(value, kept, blanked):
     for others, expected in (("keep", kept), ("blank", blanked)):
-        assert card({"jobtitle": value}, row("title", "jobtitle", table=TABLE, others=others)).get("title", "") == expected
+        assert (
+            card({"jobtitle": value}, row("title", "jobtitle", table=TABLE, others=others)).get(
+                "title", ""
+            )
+            == expected
+        )
 
 
 def test_a_table_whose_blank_has_a_value_makes_no_text_of_it():
@@ -141,24 +191,46 @@ def test_a_table_there_and_back(table, others):
 # Country
 
 COUNTRIES = {
-    "JP": "JP", "jp": "JP", " jp ": "JP", "ＪＰ": "JP", "Japan": AUTO_COUNTRY, "日本": AUTO_COUNTRY, "": AUTO_COUNTRY, "J": AUTO_COUNTRY, "JPN": AUTO_COUNTRY, "J1": AUTO_COUNTRY, "12": AUTO_COUNTRY, "ÄÖ": AUTO_COUNTRY,
-    "J P": AUTO_COUNTRY, "日本 JP": AUTO_COUNTRY, "AUTO": AUTO_COUNTRY,
-}  # fmt: skip
+    "JP": "JP",
+    "jp": "JP",
+    " jp ": "JP",
+    "ＪＰ": "JP",
+    "Japan": AUTO_COUNTRY,
+    "日本": AUTO_COUNTRY,
+    "": AUTO_COUNTRY,
+    "J": AUTO_COUNTRY,
+    "JPN": AUTO_COUNTRY,
+    "J1": AUTO_COUNTRY,
+    "12": AUTO_COUNTRY,
+    "ÄÖ": AUTO_COUNTRY,
+    "J P": AUTO_COUNTRY,
+    "日本 JP": AUTO_COUNTRY,
+    "AUTO": AUTO_COUNTRY,
+}
 
 
 @pytest.mark.parametrize(("text", "code"), COUNTRIES.items())
 def test_a_country_is_two_letters_or_left_to_sansan(text, code):
     assert make_country_code(text) == code
-    filled = make_card_values({"lastname": "森", "country": text}, [row("lastName", "lastname"), row("countryCode", "country")])
+    filled = make_card_values(
+        {"lastname": "森", "country": text},
+        [row("lastName", "lastname"), row("countryCode", "country")],
+    )
     assert filled == {"lastName": "森", "countryCode": code}
 
 
 def test_a_country_that_nobody_maps_is_left_to_sansan():
-    assert make_card_values({"lastname": "森"}, [row("lastName", "lastname")])["countryCode"] == AUTO_COUNTRY
+    assert (
+        make_card_values({"lastname": "森"}, [row("lastName", "lastname")])["countryCode"]
+        == AUTO_COUNTRY
+    )
 
 
 def test_nothing_is_no_card():
-    assert make_card_values({}, [row("lastName", "lastname")]) == {} and make_card_values({"lastname": "森"}, []) == {}
+    assert (
+        make_card_values({}, [row("lastName", "lastname")]) == {}
+        and make_card_values({"lastname": "森"}, []) == {}
+    )
 
 
 # Lengths
@@ -172,7 +244,12 @@ def test_how_long_a_field_may_be(field, most):
 
 
 def test_lengths_that_are_known():
-    assert (LONGEST_FIELDS["postalCode"], LONGEST_FIELDS["memo"], LONGEST_FIELDS["lastName"], LONGEST_FIELDS["email"]) == (10, 2000, 250, 250)
+    assert (
+        LONGEST_FIELDS["postalCode"],
+        LONGEST_FIELDS["memo"],
+        LONGEST_FIELDS["lastName"],
+        LONGEST_FIELDS["email"],
+    ) == (10, 2000, 250, 250)
     assert set(NAMING_FIELDS) <= set(LONGEST_FIELDS)
     assert find_too_long({}) == ""
 
@@ -194,17 +271,23 @@ def test_plain_rows_give_back_the_contacts_own_text(values):
 
 @quick
 @given(
-    value=text, name=st.sampled_from(["street+building", "city+street+building", "departmentName+title"]), transform=st.sampled_from(["", "joined"])
+    value=text,
+    name=st.sampled_from(["street+building", "city+street+building", "departmentName+title"]),
+    transform=st.sampled_from(["", "joined"]),
 )
 def test_joined_rows_give_it_back_too(value, name, transform):
     one = row(name, "address", transform=transform)
-    assert map_card(make_card_values({"address": value}, [one]), (), [one])["address"] == value.strip()
+    assert (
+        map_card(make_card_values({"address": value}, [one]), (), [one])["address"] == value.strip()
+    )
 
 
 @quick
 @given(value=text, name=st.sampled_from(sorted(SPELLING_TRANSFORMS)))
 def test_a_spelling_is_written_once_and_never_again(value, name):
-    """What the card would write differs from the contact in spelling only, and what a second card of it would write does not differ at all."""
+    """What the card would write differs from the contact in spelling only, and what a second card
+    of it would write does not differ at all.
+    """
     one = row("title", "jobtitle", transform=name)
     first = map_card(make_card_values({"jobtitle": value}, [one]), (), [one])["jobtitle"]
     again = map_card(make_card_values({"jobtitle": first}, [one]), (), [one])["jobtitle"]
@@ -215,7 +298,9 @@ def test_a_spelling_is_written_once_and_never_again(value, name):
 @given(text=st.text(max_size=6))
 def test_a_country_is_always_one_that_sansan_takes(text):
     code = make_country_code(text)
-    assert code == AUTO_COUNTRY or (len(code) == 2 and code.isascii() and code.isalpha() and code.isupper())
+    assert code == AUTO_COUNTRY or (
+        len(code) == 2 and code.isascii() and code.isalpha() and code.isupper()
+    )
     assert make_country_code(code) == code or code == AUTO_COUNTRY
     if normalize_text(text).isascii():
         assert code == AUTO_COUNTRY or code == normalize_text(text).upper()

@@ -1,4 +1,3 @@
-
 from dataclasses import replace
 from itertools import permutations
 
@@ -32,20 +31,52 @@ def copy(record, **fields):
 @pytest.mark.parametrize(
     ("cards", "expected"),
     [
-        pytest.param([newest(title="部長"), older(title="課長")], {"title": "部長"}, id="the newest card stands"),
-        pytest.param([newest(), older(title="課長")], {"title": "課長"}, id="a blank is filled"),
-        pytest.param([newest(title=""), older(title="課長")], {"title": "課長"}, id="an empty text is a blank"),
-        pytest.param([newest(), older(title="課長", companyName="㈱アクメ")], {"title": "課長"}, id="same company in another legal form"),
-        pytest.param([newest(), older(title="課長", companyName="ｱｸﾒ（株）")], {"title": "課長"}, id="same company in another width"),
-        pytest.param([newest(), older(title="課長", companyName="ベータ株式会社")], {"title": None}, id="never from another company"),
-        pytest.param([newest(), older(title="課長", companyName="")], {"title": None}, id="never from a card without company"),
-        pytest.param([newest(companyName=""), older(title="課長", companyName="")], {"title": None}, id="no company is not a company"),
         pytest.param(
-            [newest(companyName="株式会社"), older(title="課長", companyName="有限会社")], {"title": None}, id="a bare legal form is not a company"
+            [newest(title="部長"), older(title="課長")],
+            {"title": "部長"},
+            id="the newest card stands",
+        ),
+        pytest.param([newest(), older(title="課長")], {"title": "課長"}, id="a blank is filled"),
+        pytest.param(
+            [newest(title=""), older(title="課長")],
+            {"title": "課長"},
+            id="an empty text is a blank",
+        ),
+        pytest.param(
+            [newest(), older(title="課長", companyName="㈱アクメ")],
+            {"title": "課長"},
+            id="same company in another legal form",
+        ),
+        pytest.param(
+            [newest(), older(title="課長", companyName="ｱｸﾒ（株）")],
+            {"title": "課長"},
+            id="same company in another width",
+        ),
+        pytest.param(
+            [newest(), older(title="課長", companyName="ベータ株式会社")],
+            {"title": None},
+            id="never from another company",
+        ),
+        pytest.param(
+            [newest(), older(title="課長", companyName="")],
+            {"title": None},
+            id="never from a card without company",
+        ),
+        pytest.param(
+            [newest(companyName=""), older(title="課長", companyName="")],
+            {"title": None},
+            id="no company is not a company",
+        ),
+        pytest.param(
+            [newest(companyName="株式会社"), older(title="課長", companyName="有限会社")],
+            {"title": None},
+            id="a bare legal form is not a company",
         ),
         pytest.param([newest(), older(**TOKYO)], TOKYO, id="a whole address is taken"),
         pytest.param(
-            [newest(city="横浜市"), older(**TOKYO)], {"city": "横浜市", "prefecture": None, "postalCode": None}, id="two addresses are never mixed"
+            [newest(city="横浜市"), older(**TOKYO)],
+            {"city": "横浜市", "prefecture": None, "postalCode": None},
+            id="two addresses are never mixed",
         ),
         pytest.param(
             [newest(), older(tel="1"), card(3, day="2024-04-01", person_key="P", tel="2", fax="3")],
@@ -53,13 +84,23 @@ def copy(record, **fields):
             id="nearest in time first",
         ),
         pytest.param(
-            [newest(), older(companyName="ベータ", tel="1"), card(3, day="2024-04-01", person_key="P", tel="2")],
+            [
+                newest(),
+                older(companyName="ベータ", tel="1"),
+                card(3, day="2024-04-01", person_key="P", tel="2"),
+            ],
             {"tel": "2"},
             id="another company between",
         ),
-        pytest.param([newest(countryCode="JP"), copy(9, **TOKYO)], {"countryCode": "JP", **TOKYO}, id="two copies of one card are one address"),
         pytest.param(
-            [newest(countryCode="JP"), copy(9, city="横浜市"), older(**TOKYO)], {"city": "横浜市", "prefecture": None}, id="begun by a copy"
+            [newest(countryCode="JP"), copy(9, **TOKYO)],
+            {"countryCode": "JP", **TOKYO},
+            id="two copies of one card are one address",
+        ),
+        pytest.param(
+            [newest(countryCode="JP"), copy(9, city="横浜市"), older(**TOKYO)],
+            {"city": "横浜市", "prefecture": None},
+            id="begun by a copy",
         ),
     ],
 )
@@ -97,4 +138,6 @@ def test_same_company(one, other, same):
 
 
 def test_tags_are_united():
-    assert unite_tags(person(newest(tags=("t2", "t1")), older(tags=("t3", "t1"), companyName="ベータ"))) == ("t1", "t2", "t3")
+    assert unite_tags(
+        person(newest(tags=("t2", "t1")), older(tags=("t3", "t1"), companyName="ベータ"))
+    ) == ("t1", "t2", "t3")

@@ -1,4 +1,3 @@
-
 import pytest
 
 from integration.planning.transforms import TRANSFORMS

@@ -18,7 +18,9 @@ NUMBERS = itertools.count(1)
 
 
 class Caller:
-    """``call("GET", path, body, name=value)``: path is relative to ``base``, and names become the query."""
+    """``call("GET", path, body, name=value)``: path is relative to ``base``, and names become the
+    query.
+    """
 
     def __init__(self, sandbox: Sandbox, headers: dict[str, str], base: str = "") -> None:
         self.sandbox, self.base = sandbox, base
@@ -26,9 +28,13 @@ class Caller:
         self.session.trust_env = False
         self.session.headers.update(headers)
 
-    def __call__(self, method: str, path: str, body: Any = None, *, timeout: float = 30, **query: Any) -> requests.Response:
+    def __call__(
+        self, method: str, path: str, body: Any = None, *, timeout: float = 30, **query: Any
+    ) -> requests.Response:
         base = "" if path.startswith("/") else self.base
-        return self.session.request(method, f"{self.sandbox.url}{base}{path}", json=body, params=query, timeout=timeout)
+        return self.session.request(
+            method, f"{self.sandbox.url}{base}{path}", json=body, params=query, timeout=timeout
+        )
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +131,14 @@ def make(hubspot: Caller) -> Callable[..., str]:
 @pytest.fixture
 def unique(hubspot: Caller) -> str:
     """The name of a property whose values are unique."""
-    body = {"name": "link_id", "label": "Link", "groupName": "contactinformation", "type": "string", "fieldType": "text", "hasUniqueValue": True}
+    body = {
+        "name": "link_id",
+        "label": "Link",
+        "groupName": "contactinformation",
+        "type": "string",
+        "fieldType": "text",
+        "hasUniqueValue": True,
+    }
     assert hubspot("POST", "/crm/v3/properties/contacts", body).status_code == 201
     return "link_id"
 
@@ -133,7 +146,9 @@ def unique(hubspot: Caller) -> str:
 @pytest.fixture
 def company(hubspot: Caller) -> Callable[..., str]:
     """Makes a company and returns its id."""
-    return lambda name="見本商事", **more: hubspot("POST", "/crm/v3/objects/companies", {"properties": {"name": name, **more}}).json()["id"]
+    return lambda name="見本商事", **more: hubspot(
+        "POST", "/crm/v3/objects/companies", {"properties": {"name": name, **more}}
+    ).json()["id"]
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""Armed faults happen on the wire; calls are counted; the state can be asked for and outlives a restart."""
+"""Armed faults happen on the wire; calls are counted; the state can be asked for and outlives a
+restart.
+"""
 
 from __future__ import annotations
 
@@ -24,26 +26,59 @@ def named(answer: requests.Response) -> tuple[int, Any]:
 @pytest.mark.parametrize(
     ("fault", "status", "body", "headers"),
     [
-        ({"kind": "status", "status": 503}, 503, {"status": "error", "message": "an armed fault"}, {}),
-        ({"kind": "status", "status": 477, "retry_after": 3600}, 477, {"status": "error", "message": "an armed fault"}, {"Retry-After": "3600"}),
-        ({"kind": "status", "status": 423, "body": {"message": "Locked"}}, 423, {"message": "Locked"}, {}),
+        (
+            {"kind": "status", "status": 503},
+            503,
+            {"status": "error", "message": "an armed fault"},
+            {},
+        ),
+        (
+            {"kind": "status", "status": 477, "retry_after": 3600},
+            477,
+            {"status": "error", "message": "an armed fault"},
+            {"Retry-After": "3600"},
+        ),
+        (
+            {"kind": "status", "status": 423, "body": {"message": "Locked"}},
+            423,
+            {"message": "Locked"},
+            {},
+        ),
         ({"kind": "rate_limit"}, 429, {"status": "error", "message": "slow down"}, {}),
-        ({"kind": "rate_limit", "retry_after": 7}, 429, {"status": "error", "message": "slow down"}, {"Retry-After": "7"}),
+        (
+            {"kind": "rate_limit", "retry_after": 7},
+            429,
+            {"status": "error", "message": "slow down"},
+            {"Retry-After": "7"},
+        ),
         ({"kind": "wrong_type"}, 200, "a string", {}),
     ],
 )
-def test_faults_that_answer(hubspot: Caller, control: Caller, fault: dict[str, Any], status: int, body: Any, headers: dict[str, str]) -> None:
+def test_faults_that_answer(
+    hubspot: Caller,
+    control: Caller,
+    fault: dict[str, Any],
+    status: int,
+    body: Any,
+    headers: dict[str, str],
+) -> None:
     control("POST", "faults", {"system": "hubspot", **fault})
     answer = hubspot("GET", "")
     assert named(answer) == (status, body)
-    assert {name: value for name, value in answer.headers.items() if name == "Retry-After"} == headers
+    assert {
+        name: value for name, value in answer.headers.items() if name == "Retry-After"
+    } == headers
     assert hubspot("GET", "").status_code == 200, "a fault happens once"
 
 
 def test_html(hubspot: Caller, control: Caller) -> None:
     control("POST", "faults", {"system": "hubspot", "kind": "html"})
     answer = hubspot("GET", "")
-    assert (answer.status_code, answer.headers["Content-Type"], answer.content[:6]) == (200, "text/html", b"<html>")
+    assert (answer.status_code, answer.headers["Content-Type"], answer.content[:6]) == (
+        200,
+        "text/html",
+        b"<html>",
+    )
 
 
 def test_truncated_json(sansan: Caller, control: Caller) -> None:
@@ -56,15 +91,21 @@ def test_truncated_json(sansan: Caller, control: Caller) -> None:
 
 
 @pytest.mark.parametrize(("kind", "written"), [("reset", False), ("reset_after", True)])
-def test_resets_before_and_after_the_vendor_did_its_work(hubspot: Caller, control: Caller, kind: str, written: bool) -> None:
+def test_resets_before_and_after_the_vendor_did_its_work(
+    hubspot: Caller, control: Caller, kind: str, written: bool
+) -> None:
     control("POST", "faults", {"system": "hubspot", "kind": kind})
     with pytest.raises(requests.ConnectionError):
         hubspot("POST", "", {"properties": {"email": "aiko@example.jp"}})
-    assert hubspot("GET", "aiko@example.jp", idProperty="email").status_code == (200 if written else 404)
+    assert hubspot("GET", "aiko@example.jp", idProperty="email").status_code == (
+        200 if written else 404
+    )
 
 
 @pytest.mark.parametrize(("kind", "written"), [("timeout", False), ("delay", True)])
-def test_slow_answers(hubspot: Caller, control: Caller, monkeypatch: pytest.MonkeyPatch, kind: str, written: bool) -> None:
+def test_slow_answers(
+    hubspot: Caller, control: Caller, monkeypatch: pytest.MonkeyPatch, kind: str, written: bool
+) -> None:
     """The server waits until the client has given up, however long that takes."""
     given_up, asked = threading.Event(), list[float]()
 
@@ -77,13 +118,17 @@ def test_slow_answers(hubspot: Caller, control: Caller, monkeypatch: pytest.Monk
     handle = server.CallReceiver._handle
     with monkeypatch.context() as patched:
         patched.setattr(server.time, "sleep", wait)
-        patched.setattr(server.CallReceiver, "do_POST", lambda handler: (handle(handler), finished.set()))
+        patched.setattr(
+            server.CallReceiver, "do_POST", lambda handler: (handle(handler), finished.set())
+        )
         with pytest.raises(requests.ReadTimeout):
             hubspot("POST", "", {"properties": {"email": "aiko@example.jp"}}, timeout=0.2)
         given_up.set()
         assert finished.wait(30)
     assert asked == [45]
-    assert hubspot("GET", "aiko@example.jp", idProperty="email").status_code == (200 if written else 404)
+    assert hubspot("GET", "aiko@example.jp", idProperty="email").status_code == (
+        200 if written else 404
+    )
 
 
 def test_a_delayed_answer_is_the_right_one(hubspot: Caller, control: Caller) -> None:
@@ -104,7 +149,9 @@ def test_a_delayed_answer_is_the_right_one(hubspot: Caller, control: Caller) -> 
         ({"system": "hubspot", "times": 0}, [200, 200, 200, 200]),
     ],
 )
-def test_which_calls_a_fault_meets(sansan: Caller, control: Caller, fault: dict[str, Any], statuses: list[int]) -> None:
+def test_which_calls_a_fault_meets(
+    sansan: Caller, control: Caller, fault: dict[str, Any], statuses: list[int]
+) -> None:
     control("POST", "faults", [{"system": "sansan", "kind": "status", "status": 500, **fault}])
     assert [sansan("GET", path).status_code for path in ("me", "tags", "me", "tags")] == statuses
     control("DELETE", "faults")
@@ -114,10 +161,22 @@ def test_which_calls_a_fault_meets(sansan: Caller, control: Caller, fault: dict[
 def test_an_unknown_kind_is_refused_and_every_kind_is_met_here(control: Caller) -> None:
     answer = control("POST", "faults", {"system": "hubspot", "kind": "flood"})
     assert answer.status_code == 400 and all(kind in answer.json()["error"] for kind in FAULT_KINDS)
-    assert {"status", "rate_limit", "reset", "reset_after", "timeout", "html", "truncated", "wrong_type", "delay"} == FAULT_KINDS
+    assert {
+        "status",
+        "rate_limit",
+        "reset",
+        "reset_after",
+        "timeout",
+        "html",
+        "truncated",
+        "wrong_type",
+        "delay",
+    } == FAULT_KINDS
 
 
-def test_calls_are_counted_by_system_call_and_status(hubspot: Caller, sansan: Caller, control: Caller, make: Callable[..., str]) -> None:
+def test_calls_are_counted_by_system_call_and_status(
+    hubspot: Caller, sansan: Caller, control: Caller, make: Callable[..., str]
+) -> None:
     id = make(email="aiko@example.jp")
     hubspot("GET", id), hubspot("GET", "7777")
     control("POST", "faults", {"system": "sansan", "kind": "rate_limit"})
@@ -142,11 +201,20 @@ def test_calls_are_counted_by_system_call_and_status(hubspot: Caller, sansan: Ca
 def test_switches_are_told_and_turned(control: Caller, sansan: Caller) -> None:
     control("PATCH", "switches", {"sansan": {"zone": "Z"}, "hubspot": {"shuffle": False}})
     told = control("GET", "switches").json()
-    assert (told["sansan"]["zone"], told["hubspot"]["shuffle"], told["latency_ms"]) == ("Z", False, 0)
+    assert (told["sansan"]["zone"], told["hubspot"]["shuffle"], told["latency_ms"]) == (
+        "Z",
+        False,
+        0,
+    )
 
 
 @pytest.mark.parametrize(
-    ("verb", "body"), [("hubspot/edit", {"id": "7", "properties": {}}), ("hubspot/merge", {"primary": "7", "other": "8"}), ("nothing", {})]
+    ("verb", "body"),
+    [
+        ("hubspot/edit", {"id": "7", "properties": {}}),
+        ("hubspot/merge", {"primary": "7", "other": "8"}),
+        ("nothing", {}),
+    ],
 )
 def test_a_mistaken_order_is_answered(control: Caller, verb: str, body: dict[str, Any]) -> None:
     assert control("POST", verb, body).status_code in (400, 404)
@@ -156,14 +224,30 @@ def test_the_state_outlives_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     with Sandbox(cards=20, limits=False) as sandbox:
         assert store.load_state(sandbox, file) is False
-        hubspot = Caller(sandbox, {"Authorization": f"Bearer {EXAMPLE_TOKEN}"}, "/crm/v3/objects/contacts/")
-        ids = [hubspot("POST", "", {"properties": {"email": f"{name}@example.jp"}}).json()["id"] for name in ("aiko", "ben", "chie")]
-        merged = hubspot("POST", "merge", {"primaryObjectId": ids[0], "objectIdToMerge": ids[1]}).json()["id"]
+        hubspot = Caller(
+            sandbox, {"Authorization": f"Bearer {EXAMPLE_TOKEN}"}, "/crm/v3/objects/contacts/"
+        )
+        ids = [
+            hubspot("POST", "", {"properties": {"email": f"{name}@example.jp"}}).json()["id"]
+            for name in ("aiko", "ben", "chie")
+        ]
+        merged = hubspot(
+            "POST", "merge", {"primaryObjectId": ids[0], "objectIdToMerge": ids[1]}
+        ).json()["id"]
         hubspot("DELETE", ids[2])
-        prop = {"name": "key", "label": "Key", "groupName": "own", "type": "string", "fieldType": "text", "hasUniqueValue": True}
+        prop = {
+            "name": "key",
+            "label": "Key",
+            "groupName": "own",
+            "type": "string",
+            "fieldType": "text",
+            "hasUniqueValue": True,
+        }
         hubspot("POST", "/crm/v3/properties/contacts/groups", {"name": "own", "label": "Own"})
         hubspot("POST", "/crm/v3/properties/contacts", prop)
-        hubspot("PATCH", "/crm/v3/properties/contacts/hs_lead_status", {"options": [{"value": "新"}]})
+        hubspot(
+            "PATCH", "/crm/v3/properties/contacts/hs_lead_status", {"options": [{"value": "新"}]}
+        )
         hubspot("PATCH", merged, {"properties": {"key": "K1"}})
         gone, hidden = list(sandbox.sansan.cards)[:2]
         changes = sandbox.sansan.changes
@@ -175,11 +259,15 @@ def test_the_state_outlives_a_restart(tmp_path: Path) -> None:
     with Sandbox(cards=3, seed=9, limits=False) as sandbox:
         assert store.load_state(sandbox, file) is True
         assert Caller(sandbox, {})("GET", "/sandbox/state").json() == before
-        hubspot = Caller(sandbox, {"Authorization": f"Bearer {EXAMPLE_TOKEN}"}, "/crm/v3/objects/contacts/")
+        hubspot = Caller(
+            sandbox, {"Authorization": f"Bearer {EXAMPLE_TOKEN}"}, "/crm/v3/objects/contacts/"
+        )
         for key, by in ((ids[1], ""), ("ben@example.jp", "email"), ("K1", "key")):
             assert hubspot("GET", key, idProperty=by).json()["id"] == merged
         assert hubspot("GET", ids[2], archived="true").json()["archived"] is True
         assert hubspot("PATCH", merged, {"properties": {"hs_lead_status": "新"}}).status_code == 200
-        assert int(hubspot("POST", "", {"properties": {"firstname": "new"}}).json()["id"]) > int(merged)
+        assert int(hubspot("POST", "", {"properties": {"firstname": "new"}}).json()["id"]) > int(
+            merged
+        )
         call = Caller(sandbox, {"X-Sansan-Api-Key": EXAMPLE_KEY}, "/v6.0/")
         assert [call("GET", f"bizCards/{id}").status_code for id in (gone, hidden)] == [404, 404]

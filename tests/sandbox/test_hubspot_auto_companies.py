@@ -1,4 +1,6 @@
-"""HubSpot's own setting, in its half: companies that come by themselves, from the domains of addresses."""
+"""HubSpot's own setting, in its half: companies that come by themselves, from the domains of
+addresses.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +22,35 @@ def auto(both: Sandbox, clock: Clock) -> Clock:
 
 
 def test_companies_come_by_themselves_a_little_later(
-    both: Sandbox, auto: Clock, hubspot: Caller, control: Caller, token: str, make: Make, company: Make, of: Any
+    both: Sandbox,
+    auto: Clock,
+    hubspot: Caller,
+    control: Caller,
+    token: str,
+    make: Make,
+    company: Make,
+    of: Any,
 ) -> None:
     known = company("青空電機", domain="aozora.example.jp")
     aiko, ben = make(email="aiko@aozora.example.jp"), make(email="ben@mihon.example.jp")
-    (chie,) = control("POST", "hubspot/create", {"token": token, "contacts": [{"email": "chie@mihon.example.jp"}]}).json()
+    (chie,) = control(
+        "POST", "hubspot/create", {"token": token, "contacts": [{"email": "chie@mihon.example.jp"}]}
+    ).json()
     auto.forward(0.49)
     assert (of(aiko), of(ben)) == ({}, {})
     auto.forward(0.01)
-    found = {row["id"]: row["properties"] for row in hubspot("GET", "/crm/v3/objects/companies").json()["results"]}
+    found = {
+        row["id"]: row["properties"]
+        for row in hubspot("GET", "/crm/v3/objects/companies").json()["results"]
+    }
     (made,) = found.keys() - {known}
     assert (found[made]["domain"], found[made]["name"]) == ("mihon.example.jp", "Mihon")
     assert (of(aiko), of(ben), of(chie)) == ({known: True}, {made: True}, {made: True})
     last = both.hubspot.hooks.events(token)[-1]
-    assert (last["subscriptionType"], last["changeSource"]) == ("contact.associationChange", "AUTOMATION_PLATFORM")
+    assert (last["subscriptionType"], last["changeSource"]) == (
+        "contact.associationChange",
+        "AUTOMATION_PLATFORM",
+    )
 
 
 def test_a_new_address_another_company(auto: Clock, hubspot: Caller, make: Make, of: Any) -> None:
@@ -44,7 +61,9 @@ def test_a_new_address_another_company(auto: Clock, hubspot: Caller, make: Make,
     assert sorted(of(id).values()) == [False, True], "the first one stays the primary one"
     hubspot("PATCH", id, {"properties": {"email": "AIKO@mihon.example.jp"}})
     auto.forward(1)
-    assert len(of(id)) == 2 and len(hubspot("GET", "/crm/v3/objects/companies").json()["results"]) == 2
+    assert (
+        len(of(id)) == 2 and len(hubspot("GET", "/crm/v3/objects/companies").json()["results"]) == 2
+    )
 
 
 def test_who_gets_none(both: Sandbox, auto: Clock, hubspot: Caller, make: Make) -> None:

@@ -1,4 +1,6 @@
-"""Batches, search and limits of HubSpot's half: whole refusals, rows that stand alone, and what the answers tell of each."""
+"""Batches, search and limits of HubSpot's half: whole refusals, rows that stand alone, and what the
+answers tell of each.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +19,39 @@ AIKO, BEN, BAD = {"email": "aiko@example.jp"}, {"email": "ben@example.jp"}, {"no
 
 def rows(*inputs: dict[str, Any], traced: bool = False, **more: Any) -> dict[str, Any]:
     """A batch's body; rows traced as r0, r1, …"""
-    return {"inputs": [{**row, **({"objectWriteTraceId": f"r{i}"} if traced else {})} for i, row in enumerate(inputs)], **more}
+    return {
+        "inputs": [
+            {**row, **({"objectWriteTraceId": f"r{i}"} if traced else {})}
+            for i, row in enumerate(inputs)
+        ],
+        **more,
+    }
 
 
 def emails(hubspot: Caller) -> list[str]:
     return [row["properties"]["email"] for row in hubspot("GET", "", limit=100).json()["results"]]
 
 
-@pytest.mark.parametrize(("verb", "status"), [("create", 201), ("update", 200), ("upsert", 200), ("read", 200), ("archive", 204)])
-def test_a_hundred_pass_and_a_hundred_and_one_do_not(hubspot: Caller, unique: str, verb: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("verb", "status"),
+    [("create", 201), ("update", 200), ("upsert", 200), ("read", 200), ("archive", 204)],
+)
+def test_a_hundred_pass_and_a_hundred_and_one_do_not(
+    hubspot: Caller, unique: str, verb: str, status: int
+) -> None:
     first = [{"properties": {"firstname": str(i), unique: str(i)}} for i in range(101)]
-    ids = [row["id"] for row in hubspot("POST", "batch/create", {"inputs": first[:100]}).json()["results"]]
+    ids = [
+        row["id"]
+        for row in hubspot("POST", "batch/create", {"inputs": first[:100]}).json()["results"]
+    ]
     by = {"idProperty": unique} if verb == "upsert" else {}
     keys = [str(i) for i in range(101)] if verb == "upsert" else [*ids, "1"]
-    inputs = [{"properties": {"lastname": "x"}} if verb == "create" else {"id": key, "properties": {"lastname": "x"}, **by} for key in keys]
+    inputs = [
+        {"properties": {"lastname": "x"}}
+        if verb == "create"
+        else {"id": key, "properties": {"lastname": "x"}, **by}
+        for key in keys
+    ]
     assert hubspot("POST", f"batch/{verb}", {"inputs": inputs[:100]}).status_code == status
     refused = hubspot("POST", f"batch/{verb}", {"inputs": inputs})
     assert (refused.status_code, refused.json()["category"]) == (400, "VALIDATION_ERROR")
@@ -44,33 +65,83 @@ def test_histories_are_read_by_fifty(hubspot: Caller) -> None:
 @pytest.mark.parametrize(
     ("verb", "inputs", "status", "message"),
     [
-        ("create", [{"properties": AIKO}, {"properties": BAD}], 400, "Property values were not valid"),
-        ("upsert", [{"id": "aiko@example.jp", "idProperty": "email"}, {"id": "bad", "idProperty": "email"}], 400, "Property values were not valid"),
-        ("create", [{"properties": AIKO}, {"properties": AIKO}], 409, "Contact already exists. Existing ID:"),
-        ("create", [{"properties": AIKO}, {"properties": {"email": "old@example.jp"}}], 409, "Contact already exists. Existing ID:"),
-        ("update", [{"id": "old", "properties": {"firstname": "new"}}, {"id": "old2", "properties": BAD}], 400, "Property values were not valid"),
+        (
+            "create",
+            [{"properties": AIKO}, {"properties": BAD}],
+            400,
+            "Property values were not valid",
+        ),
+        (
+            "upsert",
+            [
+                {"id": "aiko@example.jp", "idProperty": "email"},
+                {"id": "bad", "idProperty": "email"},
+            ],
+            400,
+            "Property values were not valid",
+        ),
+        (
+            "create",
+            [{"properties": AIKO}, {"properties": AIKO}],
+            409,
+            "Contact already exists. Existing ID:",
+        ),
+        (
+            "create",
+            [{"properties": AIKO}, {"properties": {"email": "old@example.jp"}}],
+            409,
+            "Contact already exists. Existing ID:",
+        ),
+        (
+            "update",
+            [{"id": "old", "properties": {"firstname": "new"}}, {"id": "old2", "properties": BAD}],
+            400,
+            "Property values were not valid",
+        ),
     ],
-)  # fmt: skip
+)
 def test_without_trace_ids_a_bad_row_takes_the_whole_batch_with_it(
-    hubspot: Caller, make: Callable[..., str], verb: str, inputs: list[dict[str, Any]], status: int, message: str
+    hubspot: Caller,
+    make: Callable[..., str],
+    verb: str,
+    inputs: list[dict[str, Any]],
+    status: int,
+    message: str,
 ) -> None:
-    ids = {"old": make(email="old@example.jp", firstname="old"), "old2": make(email="old2@example.jp")}
-    answer = hubspot("POST", f"batch/{verb}", rows(*({**row, "id": ids.get(row.get("id", ""), row.get("id"))} for row in inputs)))
+    ids = {
+        "old": make(email="old@example.jp", firstname="old"),
+        "old2": make(email="old2@example.jp"),
+    }
+    answer = hubspot(
+        "POST",
+        f"batch/{verb}",
+        rows(*({**row, "id": ids.get(row.get("id", ""), row.get("id"))} for row in inputs)),
+    )
     assert (answer.status_code, answer.json()["message"][: len(message)]) == (status, message)
     assert emails(hubspot) == ["old@example.jp", "old2@example.jp"]
     assert hubspot("GET", ids["old"]).json()["properties"]["firstname"] == "old"
-    assert hubspot("GET", "aiko@example.jp", idProperty="email").status_code == 404, "its address is free again"
+    assert hubspot("GET", "aiko@example.jp", idProperty="email").status_code == 404, (
+        "its address is free again"
+    )
 
 
-def test_two_clashes_in_a_refused_batch_hide_the_owners(hubspot: Caller, make: Callable[..., str]) -> None:
+def test_two_clashes_in_a_refused_batch_hide_the_owners(
+    hubspot: Caller, make: Callable[..., str]
+) -> None:
     make(**AIKO), make(**BEN)
     answer = hubspot("POST", "batch/create", rows({"properties": AIKO}, {"properties": BEN}))
     assert (answer.status_code, answer.json()["message"]) == (409, "Contact already exists")
 
 
-def test_with_trace_ids_good_rows_are_written_beside_bad_ones(hubspot: Caller, make: Callable[..., str]) -> None:
+def test_with_trace_ids_good_rows_are_written_beside_bad_ones(
+    hubspot: Caller, make: Callable[..., str]
+) -> None:
     taken = make(**AIKO)
-    answer = hubspot("POST", "batch/create", rows({"properties": AIKO}, {"properties": BEN}, {"properties": BAD}, traced=True))
+    answer = hubspot(
+        "POST",
+        "batch/create",
+        rows({"properties": AIKO}, {"properties": BEN}, {"properties": BAD}, traced=True),
+    )
     body = answer.json()
     assert (answer.status_code, body["status"], body["numErrors"]) == (207, "COMPLETE", 2)
     assert [row["properties"]["email"] for row in body["results"]] == ["ben@example.jp"]
@@ -81,18 +152,30 @@ def test_with_trace_ids_good_rows_are_written_beside_bad_ones(hubspot: Caller, m
         "message": f"Contact already exists. Existing ID: {taken}",
         "context": {"existingId": [taken], "objectWriteTraceId": ["r0"]},
     }
-    assert (invalid["category"], invalid["context"]) == ("VALIDATION_ERROR", {"objectWriteTraceId": ["r2"]})
+    assert (invalid["category"], invalid["context"]) == (
+        "VALIDATION_ERROR",
+        {"objectWriteTraceId": ["r2"]},
+    )
 
 
 @pytest.mark.parametrize("traced", [False, True])
-def test_records_that_are_missing_are_one_error_with_their_ids(hubspot: Caller, make: Callable[..., str], traced: bool) -> None:
+def test_records_that_are_missing_are_one_error_with_their_ids(
+    hubspot: Caller, make: Callable[..., str], traced: bool
+) -> None:
     id = make(**AIKO)
     named = [{"id": key, "properties": {"firstname": "x"}} for key in ("7", id, "8")]
     for verb in ("update", "read"):
         answer = hubspot("POST", f"batch/{verb}", rows(*named, traced=traced))
         body = answer.json()
-        assert (answer.status_code, [row["id"] for row in body["results"]], body["numErrors"]) == (207, [id], 1)
-        assert (body["errors"][0]["category"], body["errors"][0]["context"]) == ("OBJECT_NOT_FOUND", {"ids": ["7", "8"]})
+        assert (answer.status_code, [row["id"] for row in body["results"]], body["numErrors"]) == (
+            207,
+            [id],
+            1,
+        )
+        assert (body["errors"][0]["category"], body["errors"][0]["context"]) == (
+            "OBJECT_NOT_FOUND",
+            {"ids": ["7", "8"]},
+        )
 
 
 @pytest.mark.parametrize("traced", [False, True])
@@ -100,47 +183,96 @@ def test_a_key_twice_refuses_the_batch_in_both_modes(hubspot: Caller, traced: bo
     twice = {"id": "aiko@example.jp", "idProperty": "email", "properties": AIKO}
     answer = hubspot("POST", "batch/upsert", rows(twice, twice, traced=traced))
     assert (answer.status_code, answer.json()["context"]) == (400, {"ids": ["aiko@example.jp"]})
-    assert answer.json()["message"] == "Duplicate IDs found in batch input: [aiko@example.jp]. IDs must be unique"
+    assert (
+        answer.json()["message"]
+        == "Duplicate IDs found in batch input: [aiko@example.jp]. IDs must be unique"
+    )
 
 
 @pytest.mark.parametrize(
     ("verb", "by", "status"),
-    [("upsert", "", 400), ("upsert", "email", 200), ("upsert", "link_id", 200), ("upsert", "hs_object_id", 400), ("upsert", "jobtitle", 400),
-     ("update", "", 207), ("update", "email", 400), ("update", "link_id", 207), ("update", "hs_object_id", 400)],
-)  # fmt: skip
-def test_which_properties_may_name_a_record(hubspot: Caller, unique: str, verb: str, by: str, status: int) -> None:
-    row = {"id": "aiko@example.jp", "properties": {"firstname": "Aiko"}, **({"idProperty": by} if by else {})}
+    [
+        ("upsert", "", 400),
+        ("upsert", "email", 200),
+        ("upsert", "link_id", 200),
+        ("upsert", "hs_object_id", 400),
+        ("upsert", "jobtitle", 400),
+        ("update", "", 207),
+        ("update", "email", 400),
+        ("update", "link_id", 207),
+        ("update", "hs_object_id", 400),
+    ],
+)
+def test_which_properties_may_name_a_record(
+    hubspot: Caller, unique: str, verb: str, by: str, status: int
+) -> None:
+    row = {
+        "id": "aiko@example.jp",
+        "properties": {"firstname": "Aiko"},
+        **({"idProperty": by} if by else {}),
+    }
     assert hubspot("POST", f"batch/{verb}", rows(row, traced=True)).status_code == status
 
 
-def test_an_upsert_says_what_is_new_and_leaves_alone_what_it_was_not_sent(hubspot: Caller, make: Callable[..., str], unique: str) -> None:
+def test_an_upsert_says_what_is_new_and_leaves_alone_what_it_was_not_sent(
+    hubspot: Caller, make: Callable[..., str], unique: str
+) -> None:
     make(link_id="L1", jobtitle="部長", **AIKO)
-    inputs = [{"id": key, "idProperty": unique, "properties": {"firstname": key}} for key in ("L1", "L2")]
-    found = {row["properties"][unique]: row for row in hubspot("POST", "batch/upsert", rows(*inputs)).json()["results"]}
+    inputs = [
+        {"id": key, "idProperty": unique, "properties": {"firstname": key}} for key in ("L1", "L2")
+    ]
+    found = {
+        row["properties"][unique]: row
+        for row in hubspot("POST", "batch/upsert", rows(*inputs)).json()["results"]
+    }
     assert {key: row["new"] for key, row in found.items()} == {"L1": False, "L2": True}
     assert found["L1"]["properties"]["jobtitle"] == "部長"
 
 
-def test_an_upsert_by_a_secondary_address_meets_its_owner(hubspot: Caller, make: Callable[..., str]) -> None:
-    merged = hubspot("POST", "merge", {"primaryObjectId": make(**AIKO), "objectIdToMerge": make(**BEN)}).json()["id"]
+def test_an_upsert_by_a_secondary_address_meets_its_owner(
+    hubspot: Caller, make: Callable[..., str]
+) -> None:
+    merged = hubspot(
+        "POST", "merge", {"primaryObjectId": make(**AIKO), "objectIdToMerge": make(**BEN)}
+    ).json()["id"]
     row = {"id": "BEN@example.jp", "idProperty": "email", "properties": {"firstname": "Ben"}}
     (found,) = hubspot("POST", "batch/upsert", rows(row)).json()["results"]
-    assert (found["id"], found["new"], found["properties"]["email"]) == (merged, False, "aiko@example.jp")
+    assert (found["id"], found["new"], found["properties"]["email"]) == (
+        merged,
+        False,
+        "aiko@example.jp",
+    )
 
 
-@pytest.mark.parametrize(("switch", "category"), [("validation", "VALIDATION_ERROR"), ("conflict", "CONFLICT")])
+@pytest.mark.parametrize(
+    ("switch", "category"), [("validation", "VALIDATION_ERROR"), ("conflict", "CONFLICT")]
+)
 def test_a_new_key_with_a_taken_address_names_the_owner(
-    both: Sandbox, hubspot: Caller, make: Callable[..., str], unique: str, switch: str, category: str
+    both: Sandbox,
+    hubspot: Caller,
+    make: Callable[..., str],
+    unique: str,
+    switch: str,
+    category: str,
 ) -> None:
     both.hubspot.switches["upsert_conflict"] = switch
     owner = make(**AIKO)
-    (error,) = hubspot("POST", "batch/upsert", rows({"id": "L9", "idProperty": unique, "properties": AIKO}, traced=True)).json()["errors"]
+    (error,) = hubspot(
+        "POST",
+        "batch/upsert",
+        rows({"id": "L9", "idProperty": unique, "properties": AIKO}, traced=True),
+    ).json()["errors"]
     assert error["category"] == category
-    assert f"{owner} already has that value" in error["message"] or f"Existing ID: {owner}" in error["message"]
+    assert (
+        f"{owner} already has that value" in error["message"]
+        or f"Existing ID: {owner}" in error["message"]
+    )
 
 
 def test_results_come_in_another_order_than_they_went(hubspot: Caller) -> None:
-    results = hubspot("POST", "batch/create", rows(*({"properties": {"firstname": str(i)}} for i in range(50)))).json()["results"]
+    results = hubspot(
+        "POST", "batch/create", rows(*({"properties": {"firstname": str(i)}} for i in range(50)))
+    ).json()["results"]
     names = [row["properties"]["firstname"] for row in results]
     assert names != sorted(names, key=int) and len(set(names)) == 50
 
@@ -151,7 +283,9 @@ def test_a_body_without_inputs_does_nothing_and_says_complete(hubspot: Caller, v
     assert (body["status"], body["results"]) == ("COMPLETE", [])
 
 
-@pytest.mark.parametrize("body", [{"inputs": [3]}, {"inputs": "x"}, [], {"inputs": [{"properties": 1}]}])
+@pytest.mark.parametrize(
+    "body", [{"inputs": [3]}, {"inputs": "x"}, [], {"inputs": [{"properties": 1}]}]
+)
 def test_nonsense_is_400_and_not_a_broken_line(hubspot: Caller, body: Any) -> None:
     answer = hubspot("POST", "batch/create", body)
     assert (answer.status_code, answer.json()["message"][:18]) == (400, "Invalid input JSON")
@@ -168,17 +302,31 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sandbox, SimpleNa
 
 def test_the_rolling_limit(limited: tuple[Sandbox, SimpleNamespace]) -> None:
     sandbox, clock = limited
-    caller = Caller(sandbox, {"Authorization": "Bearer pat-test-limit"}, "/crm/v3/objects/contacts/")
+    caller = Caller(
+        sandbox, {"Authorization": "Bearer pat-test-limit"}, "/crm/v3/objects/contacts/"
+    )
     answers = [caller("GET", "") for _ in range(4)]
-    assert [answer.headers["X-HubSpot-RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
-    assert {name: answers[0].headers[f"X-HubSpot-RateLimit-{name}"] for name in ("Max", "Interval-Milliseconds", "Daily", "Daily-Remaining")} == {
+    assert [answer.headers["X-HubSpot-RateLimit-Remaining"] for answer in answers] == [
+        "2",
+        "1",
+        "0",
+        "0",
+    ]
+    assert {
+        name: answers[0].headers[f"X-HubSpot-RateLimit-{name}"]
+        for name in ("Max", "Interval-Milliseconds", "Daily", "Daily-Remaining")
+    } == {
         "Max": "3",
         "Interval-Milliseconds": "10000",
         "Daily": "625000",
         "Daily-Remaining": "625000",
     }
     refused = answers[3]
-    assert (refused.status_code, refused.json()["policyName"], "category" in refused.json()) == (429, "TEN_SECONDLY_ROLLING", False)
+    assert (refused.status_code, refused.json()["policyName"], "category" in refused.json()) == (
+        429,
+        "TEN_SECONDLY_ROLLING",
+        False,
+    )
     assert "Retry-After" not in refused.headers
     sandbox.hubspot.switches["retry_after"] = True
     assert caller("GET", "").headers["Retry-After"] == "1"
@@ -186,22 +334,40 @@ def test_the_rolling_limit(limited: tuple[Sandbox, SimpleNamespace]) -> None:
     assert caller("GET", "").status_code == 200
 
 
-def test_search_has_a_limit_of_its_own_and_no_headers(limited: tuple[Sandbox, SimpleNamespace]) -> None:
-    caller = Caller(limited[0], {"Authorization": "Bearer pat-test-limit"}, "/crm/v3/objects/contacts/")
+def test_search_has_a_limit_of_its_own_and_no_headers(
+    limited: tuple[Sandbox, SimpleNamespace],
+) -> None:
+    caller = Caller(
+        limited[0], {"Authorization": "Bearer pat-test-limit"}, "/crm/v3/objects/contacts/"
+    )
     answers = [caller("POST", "search", {}) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
-    assert (answers[5].json()["message"], answers[5].json()["category"]) == ("You have reached your secondly limit.", "RATE_LIMITS")
+    assert (answers[5].json()["message"], answers[5].json()["category"]) == (
+        "You have reached your secondly limit.",
+        "RATE_LIMITS",
+    )
     assert not any("ratelimit" in name.lower() for answer in answers for name in answer.headers)
 
 
-def test_the_daily_limit_and_that_oauth_knows_none(both: Sandbox, hubspot: Caller, token: str) -> None:
+def test_the_daily_limit_and_that_oauth_knows_none(
+    both: Sandbox, hubspot: Caller, token: str
+) -> None:
     both.hubspot.switches["daily_left"] = 1
     first, second = hubspot("GET", ""), hubspot("GET", "")
     assert (first.status_code, first.headers["X-HubSpot-RateLimit-Daily-Remaining"]) == (200, "1")
     assert (second.status_code, second.json()["policyName"]) == (429, "DAILY")
     form = {"grant_type": "refresh_token", "refresh_token": token}
-    access = hubspot.session.post(f"{both.url}/oauth/v3/token", data=form, timeout=30).json()["access_token"]
-    by_oauth = Caller(both, {"Authorization": f"Bearer {access}"})("GET", "/crm/v3/objects/contacts")
+    access = hubspot.session.post(f"{both.url}/oauth/v3/token", data=form, timeout=30).json()[
+        "access_token"
+    ]
+    by_oauth = Caller(both, {"Authorization": f"Bearer {access}"})(
+        "GET", "/crm/v3/objects/contacts"
+    )
     assert by_oauth.status_code == 200 and "X-HubSpot-RateLimit-Daily" not in by_oauth.headers
     both.hubspot.oauth[access] = (token, both.hubspot.now())
-    assert Caller(both, {"Authorization": f"Bearer {access}"})("GET", "/crm/v3/objects/contacts").json()["category"] == "EXPIRED_AUTHENTICATION"
+    assert (
+        Caller(both, {"Authorization": f"Bearer {access}"})(
+            "GET", "/crm/v3/objects/contacts"
+        ).json()["category"]
+        == "EXPIRED_AUTHENTICATION"
+    )

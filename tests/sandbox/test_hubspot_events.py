@@ -1,4 +1,6 @@
-"""What HubSpot's half has to tell apps of its contacts: which events, by whom, with which members."""
+"""What HubSpot's half has to tell apps of its contacts: which events, by whom, with which
+members.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def told(both: Sandbox, token: str) -> list[tuple[Any, ...]]:
     return [tuple(event.get(name) for name in names) for event in both.hubspot.hooks.events(token)]
 
 
-def test_people_and_apps_are_told_apart(both: Sandbox, token: str, hubspot: Caller, act: Verb) -> None:
+def test_people_and_apps_are_told_apart(
+    both: Sandbox, token: str, hubspot: Caller, act: Verb
+) -> None:
     (mine,) = act("create", contacts=[{"email": "aiko@example.jp", "firstname": "Aiko"}])
     act("edit", id=mine, properties={"firstname": "愛子", "jobtitle": "部長", "lastname": ""})
     theirs = hubspot("POST", "", {"properties": {"email": "ben@example.jp"}}).json()["id"]
@@ -37,13 +41,18 @@ def test_people_and_apps_are_told_apart(both: Sandbox, token: str, hubspot: Call
     assert both.hubspot.hooks.pending(token) == 0, "nobody subscribed"
 
 
-def test_deletions_restores_and_deletions_for_privacy(both: Sandbox, token: str, hubspot: Caller, act: Verb, make: Verb) -> None:
+def test_deletions_restores_and_deletions_for_privacy(
+    both: Sandbox, token: str, hubspot: Caller, act: Verb, make: Verb
+) -> None:
     aiko, ben, chie = (make(firstname=name) for name in ("Aiko", "Ben", "Chie"))
     before = len(told(both, token))
     act("delete", id=aiko), act("restore", id=aiko), act("purge", id=aiko)
     hubspot("DELETE", ben), act("purge", id=ben)
     hubspot("POST", "gdpr-delete", {"objectId": chie})
-    assert [(kind.removeprefix("contact."), str(id), who) for kind, id, _, _, who in told(both, token)[before:]] == [
+    assert [
+        (kind.removeprefix("contact."), str(id), who)
+        for kind, id, _, _, who in told(both, token)[before:]
+    ] == [
         ("deletion", aiko, "CRM_UI"),
         ("restore", aiko, "CRM_UI"),
         ("deletion", aiko, "CRM_UI"),
@@ -56,7 +65,9 @@ def test_deletions_restores_and_deletions_for_privacy(both: Sandbox, token: str,
     assert act("contacts") == [], "nothing is left, in the recycle bin neither"
 
 
-def test_no_restore_takes_an_address_away(both: Sandbox, token: str, control: Caller, hubspot: Caller, make: Verb) -> None:
+def test_no_restore_takes_an_address_away(
+    both: Sandbox, token: str, control: Caller, hubspot: Caller, make: Verb
+) -> None:
     old = make(email="aiko@example.jp")
     hubspot("DELETE", old)
     new = make(email="aiko@example.jp")
@@ -65,30 +76,54 @@ def test_no_restore_takes_an_address_away(both: Sandbox, token: str, control: Ca
 
 
 @pytest.mark.parametrize("keeps", [False, True])
-def test_a_merge_is_one_event_of_its_own(both: Sandbox, token: str, act: Verb, make: Verb, keeps: bool) -> None:
+def test_a_merge_is_one_event_of_its_own(
+    both: Sandbox, token: str, act: Verb, make: Verb, keeps: bool
+) -> None:
     both.hubspot.switches["merge_keeps_primary"] = keeps
     aiko, ben = make(firstname="Aiko"), make(firstname="Ben", jobtitle="部長", phone="03-0000-0001")
     before = len(told(both, token))
     merged = act("merge", primary=aiko, other=ben)
     (event,) = both.hubspot.hooks.events(token)[before:]
-    names = ("subscriptionType", "primaryObjectId", "mergedObjectIds", "newObjectId", "numberOfPropertiesMoved", "changeSource")
-    assert [event[name] for name in names] == ["contact.merge", int(aiko), [int(ben)], int(merged), 2, "CRM_UI"]
+    names = (
+        "subscriptionType",
+        "primaryObjectId",
+        "mergedObjectIds",
+        "newObjectId",
+        "numberOfPropertiesMoved",
+        "changeSource",
+    )
+    assert [event[name] for name in names] == [
+        "contact.merge",
+        int(aiko),
+        [int(ben)],
+        int(merged),
+        2,
+        "CRM_UI",
+    ]
     assert (merged == aiko) is keeps
 
 
-def test_a_refused_batch_tells_nothing(both: Sandbox, token: str, hubspot: Caller, make: Verb) -> None:
+def test_a_refused_batch_tells_nothing(
+    both: Sandbox, token: str, hubspot: Caller, make: Verb
+) -> None:
     id = make(firstname="Aiko")
     before = told(both, token)
     for verb, good, bad in (
         ("create", {"properties": {"firstname": "Ben"}}, {"properties": {"no_such": "x"}}),
-        ("update", {"id": id, "properties": {"firstname": "Ai"}}, {"id": make(firstname="x"), "properties": {"no_such": "x"}}),
+        (
+            "update",
+            {"id": id, "properties": {"firstname": "Ai"}},
+            {"id": make(firstname="x"), "properties": {"no_such": "x"}},
+        ),
     ):
         before = told(both, token)
         assert hubspot("POST", f"batch/{verb}", {"inputs": [good, bad]}).status_code == 400
         assert told(both, token) == before
 
 
-def test_the_members_of_an_item(both: Sandbox, clock: Clock, token: str, make: Verb, act: Verb) -> None:
+def test_the_members_of_an_item(
+    both: Sandbox, clock: Clock, token: str, make: Verb, act: Verb
+) -> None:
     id = make(firstname="Aiko")
     act("edit", id=id, properties={"jobtitle": "部長"})
     creation, change = both.hubspot.hooks.events(token)
@@ -105,7 +140,10 @@ def test_the_members_of_an_item(both: Sandbox, clock: Clock, token: str, make: V
         "sourceId": "54321",
         "changeFlag": "NEW",
     }
-    assert change.keys() - creation.keys() == {"propertyName", "propertyValue"} and "changeFlag" not in change
+    assert (
+        change.keys() - creation.keys() == {"propertyName", "propertyValue"}
+        and "changeFlag" not in change
+    )
     assert change["subscriptionId"] != creation["subscriptionId"]
 
 
@@ -117,4 +155,6 @@ def test_the_values_of_a_creation_by_switch(both: Sandbox, token: str, make: Ver
         ("contact.propertyChange", id, "firstname", "Aiko"),
         ("contact.propertyChange", id, "lifecyclestage", "lead"),
     }
-    assert len({event["eventId"] for event in both.hubspot.hooks.events(token)}) == 1, "an eventId alone tells no event from another"
+    assert len({event["eventId"] for event in both.hubspot.hooks.events(token)}) == 1, (
+        "an eventId alone tells no event from another"
+    )

@@ -46,13 +46,19 @@ def oauth(both: Sandbox, app: str) -> HubSpotOAuth:
 def browser() -> Iterator[Callable[..., requests.Response]]:
     with requests.Session() as session:
         session.trust_env = False
-        yield lambda method, url, **data: session.request(method, url, data=data, timeout=30, allow_redirects=False)
+        yield lambda method, url, **data: session.request(
+            method, url, data=data, timeout=30, allow_redirects=False
+        )
 
 
 @pytest.fixture
-def consent(both: Sandbox, browser: Callable[..., requests.Response], app: str) -> Callable[[], str]:
+def consent(
+    both: Sandbox, browser: Callable[..., requests.Response], app: str
+) -> Callable[[], str]:
     """Has a person consent; gives the code."""
-    return lambda: returned(browser("POST", make_authorize_url(both.url, app, CALLBACK, STATE)))["code"]
+    return lambda: returned(browser("POST", make_authorize_url(both.url, app, CALLBACK, STATE)))[
+        "code"
+    ]
 
 
 @pytest.fixture
@@ -81,27 +87,40 @@ def details(both: Sandbox, access: str) -> requests.Response:
 # The page
 
 
-def test_the_page_names_the_app_and_its_scopes(both: Sandbox, browser: Callable[..., requests.Response]) -> None:
+def test_the_page_names_the_app_and_its_scopes(
+    both: Sandbox, browser: Callable[..., requests.Response]
+) -> None:
     answer = browser("GET", make_authorize_url(both.url, "<b>app</b>", CALLBACK, STATE))
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "<title>HubSpot sandbox</title>" in answer.text and "Connect app</button>" in answer.text
     assert "&lt;b&gt;app&lt;/b&gt;" in answer.text and "<b>app" not in answer.text
-    assert all(f"<code>{scope}</code>" in answer.text for scope in REQUIRED_SCOPES + OPTIONAL_SCOPES)
+    assert all(
+        f"<code>{scope}</code>" in answer.text for scope in REQUIRED_SCOPES + OPTIONAL_SCOPES
+    )
     assert both.calls["by_call"] == {"hubspot GET /oauth/authorize 200": 1}
 
 
-def test_consent_returns_with_a_code_and_the_state(both: Sandbox, browser: Callable[..., requests.Response], app: str) -> None:
-    first, second = (returned(browser("POST", make_authorize_url(both.url, app, CALLBACK, STATE))) for _ in range(2))
+def test_consent_returns_with_a_code_and_the_state(
+    both: Sandbox, browser: Callable[..., requests.Response], app: str
+) -> None:
+    first, second = (
+        returned(browser("POST", make_authorize_url(both.url, app, CALLBACK, STATE)))
+        for _ in range(2)
+    )
     assert first.keys() == {"code", "state"} and first["state"] == STATE
     assert first["code"] != second["code"]
 
 
-def test_cancel_returns_without_a_code(both: Sandbox, browser: Callable[..., requests.Response], app: str) -> None:
+def test_cancel_returns_without_a_code(
+    both: Sandbox, browser: Callable[..., requests.Response], app: str
+) -> None:
     answer = browser("POST", make_authorize_url(both.url, app, CALLBACK, STATE), cancel="1")
     assert returned(answer) == {"error": "access_denied", "state": STATE}
 
 
-def test_the_callback_keeps_its_own_query(both: Sandbox, browser: Callable[..., requests.Response], app: str) -> None:
+def test_the_callback_keeps_its_own_query(
+    both: Sandbox, browser: Callable[..., requests.Response], app: str
+) -> None:
     answer = browser("POST", make_authorize_url(both.url, app, f"{CALLBACK}?lang=ja", STATE))
     assert parse_qs(urlsplit(answer.headers["Location"]).query).keys() == {"lang", "code", "state"}
 
@@ -119,18 +138,26 @@ def test_the_callback_keeps_its_own_query(both: Sandbox, browser: Callable[..., 
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_wrong_question_returns_to_nobody(both: Sandbox, browser: Callable[..., requests.Response], method: str, changed: dict[str, str]) -> None:
+def test_a_wrong_question_returns_to_nobody(
+    both: Sandbox, browser: Callable[..., requests.Response], method: str, changed: dict[str, str]
+) -> None:
     asked = {"client_id": "app", "redirect_uri": CALLBACK, "scope": "oauth", **changed}
     url = requests.Request(method, f"{both.url}/oauth/authorize", params=asked).prepare().url
     answer = browser(method, str(url))
     assert (answer.status_code, answer.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
-    assert "Location" not in answer.headers and "Set-Cookie" not in answer.headers and "cannot be made" in answer.text
+    assert (
+        "Location" not in answer.headers
+        and "Set-Cookie" not in answer.headers
+        and "cannot be made" in answer.text
+    )
 
 
 # Codes and tokens
 
 
-def test_a_code_becomes_access_to_the_portal_of_the_app(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str], app: str) -> None:
+def test_a_code_becomes_access_to_the_portal_of_the_app(
+    both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str], app: str
+) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     portal = both.hubspot.portal(f"pat-oauth-{app}")
     assert (tokens.expires_in, tokens.hub_id) == (1800, str(portal.id))
@@ -148,7 +175,9 @@ def test_a_code_works_once(oauth: HubSpotOAuth, consent: Callable[[], str]) -> N
         oauth.exchange(code, CALLBACK)
 
 
-def test_a_code_works_once_whoever_is_first(oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
+def test_a_code_works_once_whoever_is_first(
+    oauth: HubSpotOAuth, consent: Callable[[], str]
+) -> None:
     code = consent()
 
     def ask(_: int) -> bool:
@@ -161,7 +190,9 @@ def test_a_code_works_once_whoever_is_first(oauth: HubSpotOAuth, consent: Callab
         assert sum(pool.map(ask, range(8))) == 1
 
 
-def test_a_code_is_of_one_app_and_one_address(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
+def test_a_code_is_of_one_app_and_one_address(
+    both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str]
+) -> None:
     with pytest.raises(Reconnect, match="Connect HubSpot again"):
         HubSpotOAuth("another-app", "a-secret", both.url, "v3").exchange(consent(), CALLBACK)
     with pytest.raises(Reconnect, match="redirect URL"):
@@ -169,7 +200,13 @@ def test_a_code_is_of_one_app_and_one_address(both: Sandbox, oauth: HubSpotOAuth
 
 
 @pytest.mark.parametrize(("seconds", "works"), [(599, True), (601, False)])
-def test_a_code_lasts_ten_minutes(oauth: HubSpotOAuth, consent: Callable[[], str], later: Callable[[float], None], seconds: int, works: bool) -> None:
+def test_a_code_lasts_ten_minutes(
+    oauth: HubSpotOAuth,
+    consent: Callable[[], str],
+    later: Callable[[float], None],
+    seconds: int,
+    works: bool,
+) -> None:
     code = consent()
     later(seconds)
     if works:
@@ -180,22 +217,30 @@ def test_a_code_lasts_ten_minutes(oauth: HubSpotOAuth, consent: Callable[[], str
 
 
 @pytest.mark.parametrize("version", ["v1", "v3", "2026-03"])
-def test_a_refresh_gives_another_access_to_the_same_portal(both: Sandbox, consent: Callable[[], str], app: str, version: str) -> None:
+def test_a_refresh_gives_another_access_to_the_same_portal(
+    both: Sandbox, consent: Callable[[], str], app: str, version: str
+) -> None:
     oauth = HubSpotOAuth(app, "a-secret", both.url, version)
     first = oauth.exchange(consent(), CALLBACK)
     second = oauth.refresh(first.refresh_token)
     assert (second.refresh_token, second.hub_id) == (first.refresh_token, first.hub_id)
     assert second.access_token != first.access_token
-    assert [details(both, tokens.access_token).json()["portalId"] for tokens in (first, second)] == [int(first.hub_id)] * 2
+    assert [
+        details(both, tokens.access_token).json()["portalId"] for tokens in (first, second)
+    ] == [int(first.hub_id)] * 2
 
 
-def test_a_refresh_token_is_of_one_app(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
+def test_a_refresh_token_is_of_one_app(
+    both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str]
+) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     with pytest.raises(Reconnect, match="Connect HubSpot again"):
         HubSpotOAuth("another-app", "a-secret", both.url, "v3").refresh(tokens.refresh_token)
 
 
-def test_tokens_outlive_a_restart(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str], app: str) -> None:
+def test_tokens_outlive_a_restart(
+    both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str], app: str
+) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     with Sandbox(cards=1) as again:
         assert details(again, tokens.access_token).json()["category"] == "EXPIRED_AUTHENTICATION"
@@ -206,7 +251,9 @@ def test_tokens_outlive_a_restart(both: Sandbox, oauth: HubSpotOAuth, consent: C
 # The end
 
 
-def test_a_revoked_refresh_token_is_refused_and_leaves_no_portal(both: Sandbox, control: Caller, oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
+def test_a_revoked_refresh_token_is_refused_and_leaves_no_portal(
+    both: Sandbox, control: Caller, oauth: HubSpotOAuth, consent: Callable[[], str]
+) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     control("POST", "hubspot/revoke", {"token": tokens.refresh_token})
     with pytest.raises(Reconnect, match="HubSpot ended this connection"):
@@ -225,15 +272,21 @@ def test_an_app_that_is_removed_loses_everything_until_it_is_connected_again(
     assert details(both, oauth.exchange(consent(), CALLBACK).access_token).status_code == 200
 
 
-def test_a_closed_portal(both: Sandbox, control: Caller, oauth: HubSpotOAuth, consent: Callable[[], str], app: str) -> None:
+def test_a_closed_portal(
+    both: Sandbox, control: Caller, oauth: HubSpotOAuth, consent: Callable[[], str], app: str
+) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     control("POST", "hubspot/close", {"token": f"pat-oauth-{app}"})
-    assert [details(both, token).status_code for token in (tokens.access_token, f"pat-oauth-{app}")] == [401, 401]
+    assert [
+        details(both, token).status_code for token in (tokens.access_token, f"pat-oauth-{app}")
+    ] == [401, 401]
     with pytest.raises(Reconnect, match="account is closed"):
         oauth.refresh(tokens.refresh_token)
 
 
-def test_access_ends_after_the_seconds_of_the_switch(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str], later: Callable[[float], None]) -> None:
+def test_access_ends_after_the_seconds_of_the_switch(
+    both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str], later: Callable[[float], None]
+) -> None:
     both.hubspot.switches["oauth_seconds"] = 60
     tokens = oauth.exchange(consent(), CALLBACK)
     assert tokens.expires_in == 60
@@ -248,7 +301,9 @@ def test_access_ends_after_the_seconds_of_the_switch(both: Sandbox, oauth: HubSp
     assert details(both, oauth.refresh(tokens.refresh_token).access_token).status_code == 200
 
 
-def test_access_of_no_seconds_has_ended_at_once(both: Sandbox, control: Caller, oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
+def test_access_of_no_seconds_has_ended_at_once(
+    both: Sandbox, control: Caller, oauth: HubSpotOAuth, consent: Callable[[], str]
+) -> None:
     control("PATCH", "switches", {"hubspot": {"oauth_seconds": 0}})
     tokens = oauth.exchange(consent(), CALLBACK)
     assert tokens.expires_in == 0
@@ -279,7 +334,13 @@ REFRESH = {**FORM, "grant_type": "refresh_token", "refresh_token": "unknown"}
         ({}, "BAD_CLIENT_ID", "invalid_client"),
     ],
 )
-def test_refusals_name_themselves(both: Sandbox, browser: Callable[..., requests.Response], form: dict[str, str], status: str, error: str) -> None:
+def test_refusals_name_themselves(
+    both: Sandbox,
+    browser: Callable[..., requests.Response],
+    form: dict[str, str],
+    status: str,
+    error: str,
+) -> None:
     answer = browser("POST", f"{both.url}/oauth/v3/token", **form)
     assert answer.status_code == 400
     assert (answer.json()["status"], answer.json()["error"]) == (status, error)
@@ -291,17 +352,29 @@ def test_json_is_no_form(control: Caller) -> None:
 
 
 @pytest.mark.parametrize("version", ["v3", "2026-03"])
-@pytest.mark.skipif(not (FILES / "oauth.v3.json").exists(), reason="HubSpot's OpenAPI files are not here")
+@pytest.mark.skipif(
+    not (FILES / "oauth.v3.json").exists(), reason="HubSpot's OpenAPI files are not here"
+)
 def test_tokens_have_the_shape_of_hubspots_file(
-    both: Sandbox, browser: Callable[..., requests.Response], consent: Callable[[], str], app: str, version: str
+    both: Sandbox,
+    browser: Callable[..., requests.Response],
+    consent: Callable[[], str],
+    app: str,
+    version: str,
 ) -> None:
     path = f"/oauth/{version}/token"
     answer = browser("POST", both.url + path, **{**EXCHANGE, "client_id": app, "code": consent()})
     said: dict[str, Any] = answer.json()
-    schema = json_schema(loosened(f"oauth.{version}.json")["components"]["schemas"]["AccessTokenResponse"])
+    schema = json_schema(
+        loosened(f"oauth.{version}.json")["components"]["schemas"]["AccessTokenResponse"]
+    )
     jsonschema.validate(said, schema, jsonschema.Draft202012Validator, format_checker=FORMATS)
     assert said["scopes"] == [*REQUIRED_SCOPES, *OPTIONAL_SCOPES]
-    again = browser("POST", both.url + path, **{**REFRESH, "client_id": app, "refresh_token": said["refresh_token"]}).json()
+    again = browser(
+        "POST",
+        both.url + path,
+        **{**REFRESH, "client_id": app, "refresh_token": said["refresh_token"]},
+    ).json()
     assert again == {**said, "access_token": again["access_token"]}
 
 
@@ -321,7 +394,13 @@ def test_tokens_have_the_shape_of_hubspots_file(
     ],
     ids=str,
 )
-def test_a_refresh_survives_a_fault(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str], fault: dict[str, Any], seconds: float) -> None:
+def test_a_refresh_survives_a_fault(
+    both: Sandbox,
+    oauth: HubSpotOAuth,
+    consent: Callable[[], str],
+    fault: dict[str, Any],
+    seconds: float,
+) -> None:
     tokens = oauth.exchange(consent(), CALLBACK)
     both.faults.arm("hubspot", match="oauth/.*/token", **fault)
     with pytest.raises(RetryLater) as caught:
@@ -330,7 +409,9 @@ def test_a_refresh_survives_a_fault(both: Sandbox, oauth: HubSpotOAuth, consent:
     assert oauth.refresh(tokens.refresh_token).hub_id == tokens.hub_id
 
 
-def test_a_code_whose_answer_was_lost_is_spent(both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str]) -> None:
+def test_a_code_whose_answer_was_lost_is_spent(
+    both: Sandbox, oauth: HubSpotOAuth, consent: Callable[[], str]
+) -> None:
     code = consent()
     both.faults.arm("hubspot", "reset_after", match="oauth/.*/token")
     with pytest.raises(RetryLater):

@@ -1,4 +1,6 @@
-"""Search in HubSpot's half: operators, sorting, paging, what is refused, times, and an index that is behind."""
+"""Search in HubSpot's half: operators, sorting, paging, what is refused, times, and an index that
+is behind.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +44,18 @@ def filtered(name: str, operator: str, **value: Any) -> list[dict[str, Any]]:
         (filtered("annualrevenue", "LT", value="10"), "Aiko"),
         (filtered("annualrevenue", "LTE", value="10"), "Aiko Ben"),
         (filtered("annualrevenue", "BETWEEN", value="10", highValue="100"), "Ben Chie"),
-        (filtered("firstname", "EQ", value="Aiko") + filtered("jobtitle", "EQ", value="部長"), "Aiko Ben"),
+        (
+            filtered("firstname", "EQ", value="Aiko") + filtered("jobtitle", "EQ", value="部長"),
+            "Aiko Ben",
+        ),
     ],
 )
 def test_filters(hubspot: Caller, people: dict[str, str], groups: list[Any], expected: str) -> None:
     body = hubspot("POST", "search", {"filterGroups": groups}).json()
-    assert ([people[row["id"]] for row in body["results"]], body["total"]) == (expected.split(), len(expected.split()))
+    assert ([people[row["id"]] for row in body["results"]], body["total"]) == (
+        expected.split(),
+        len(expected.split()),
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,9 @@ def test_filters(hubspot: Caller, people: dict[str, str], groups: list[Any], exp
     ],
 )
 def test_sorting(hubspot: Caller, people: dict[str, str], sort: Any, expected: str) -> None:
-    assert [people[row["id"]] for row in hubspot("POST", "search", {"sorts": [sort]}).json()["results"]] == expected.split()
+    assert [
+        people[row["id"]] for row in hubspot("POST", "search", {"sorts": [sort]}).json()["results"]
+    ] == expected.split()
 
 
 def test_pages_go_on_at_an_offset(hubspot: Caller, people: dict[str, str]) -> None:
@@ -70,18 +80,36 @@ def test_pages_go_on_at_an_offset(hubspot: Caller, people: dict[str, str]) -> No
     assert [row["id"] for row in first["results"] + last["results"]] == list(people)
 
 
-def test_only_asked_properties_and_never_archived_contacts(hubspot: Caller, people: dict[str, str]) -> None:
+def test_only_asked_properties_and_never_archived_contacts(
+    hubspot: Caller, people: dict[str, str]
+) -> None:
     hubspot("DELETE", next(iter(people)))
     body = hubspot("POST", "search", {"properties": ["jobtitle", "no_such"]}).json()
     assert [row["properties"]["jobtitle"] for row in body["results"]] == ["部長", None]
 
 
-def test_a_secondary_address_is_not_found_by_the_first_one(hubspot: Caller, people: dict[str, str]) -> None:
+def test_a_secondary_address_is_not_found_by_the_first_one(
+    hubspot: Caller, people: dict[str, str]
+) -> None:
     aiko, ben, _ = people
     hubspot("POST", "merge", {"primaryObjectId": aiko, "objectIdToMerge": ben})
-    assert hubspot("POST", "search", {"filterGroups": filtered("email", "EQ", value="ben@example.jp")}).json()["total"] == 0
     assert (
-        hubspot("POST", "search", {"filterGroups": filtered("hs_additional_emails", "CONTAINS_TOKEN", value="ben@example.jp")}).json()["total"] == 1
+        hubspot(
+            "POST", "search", {"filterGroups": filtered("email", "EQ", value="ben@example.jp")}
+        ).json()["total"]
+        == 0
+    )
+    assert (
+        hubspot(
+            "POST",
+            "search",
+            {
+                "filterGroups": filtered(
+                    "hs_additional_emails", "CONTAINS_TOKEN", value="ben@example.jp"
+                )
+            },
+        ).json()["total"]
+        == 1
     )
 
 
@@ -104,7 +132,9 @@ ONE = {"propertyName": "email", "operator": "HAS_PROPERTY"}
         ({"after": "here"}, 400),
     ],
 )
-def test_what_is_refused(hubspot: Caller, people: dict[str, str], body: dict[str, Any], status: int) -> None:
+def test_what_is_refused(
+    hubspot: Caller, people: dict[str, str], body: dict[str, Any], status: int
+) -> None:
     assert hubspot("POST", "search", body).status_code == status
 
 
@@ -126,11 +156,22 @@ def ids(rows: list[dict[str, Any]]) -> list[str]:
 
 
 CHANGED = "lastmodifieddate"
-NOON = 1_790_000_000_123  # 2026-09-21T14:13:20.123Z, which no float of seconds can tell to the millisecond
+# 2026-09-21T14:13:20.123Z, which no float of seconds can tell to the millisecond.
+NOON = 1_790_000_000_123
 
 
-@pytest.mark.parametrize("at", [str(NOON), "2026-09-21T14:13:20.123Z", "2026-09-21t14:13:20.123z", "2026-09-21T23:13:20.123+09:00"])
-def test_a_time_is_the_same_in_every_writing(control: Caller, token: str, make: Callable[..., str], find: Any, at: str) -> None:
+@pytest.mark.parametrize(
+    "at",
+    [
+        str(NOON),
+        "2026-09-21T14:13:20.123Z",
+        "2026-09-21t14:13:20.123z",
+        "2026-09-21T23:13:20.123+09:00",
+    ],
+)
+def test_a_time_is_the_same_in_every_writing(
+    control: Caller, token: str, make: Callable[..., str], find: Any, at: str
+) -> None:
     early, same, late = (make(firstname=name) for name in "abc")
     for id, ms in ((early, NOON - 1), (same, NOON), (late, NOON + 1)):
         assert control("POST", "hubspot/stamp", {"token": token, "ids": [id], "at": ms}).json() == 1
@@ -144,7 +185,10 @@ def test_a_time_is_the_same_in_every_writing(control: Caller, token: str, make: 
     ):
         assert ids(find(filtered(CHANGED, operator, value=at))) == expected, operator
     assert ids(find(filtered(CHANGED, "IN", values=[at]))) == [same]
-    assert ids(find(filtered(CHANGED, "BETWEEN", value=at, highValue=str(NOON + 1)))) == [same, late]
+    assert ids(find(filtered(CHANGED, "BETWEEN", value=at, highValue=str(NOON + 1)))) == [
+        same,
+        late,
+    ]
 
 
 def test_one_time_is_sorted_by_id_and_ids_are_compared_as_numbers(
@@ -154,18 +198,40 @@ def test_one_time_is_sorted_by_id_and_ids_are_compared_as_numbers(
     made = [make(firstname=name) for name in "abcd"]
     assert made == ["9998", "9999", "10000", "10001"]
     control("POST", "hubspot/stamp", {"token": token, "at": "2026-09-21T14:13:20.123Z"})
-    control("POST", "hubspot/stamp", {"token": token, "ids": ["9999"], "at": "2026-09-21T14:13:20.122Z"})
-    assert ids(find(sorts=[{"propertyName": CHANGED, "direction": "ASCENDING"}])) == ["9999", "9998", "10000", "10001"]
-    assert ids(find(filtered("hs_object_id", "GT", value="9999"), sorts=["hs_object_id"])) == ["10000", "10001"]
+    control(
+        "POST", "hubspot/stamp", {"token": token, "ids": ["9999"], "at": "2026-09-21T14:13:20.122Z"}
+    )
+    assert ids(find(sorts=[{"propertyName": CHANGED, "direction": "ASCENDING"}])) == [
+        "9999",
+        "9998",
+        "10000",
+        "10001",
+    ]
+    assert ids(find(filtered("hs_object_id", "GT", value="9999"), sorts=["hs_object_id"])) == [
+        "10000",
+        "10001",
+    ]
 
 
-def test_ten_thousand_contacts_of_one_time_are_walked_by_id(both: Sandbox, control: Caller, token: str, find: Any) -> None:
+def test_ten_thousand_contacts_of_one_time_are_walked_by_id(
+    both: Sandbox, control: Caller, token: str, find: Any
+) -> None:
     contacts = [{"firstname": str(i)} for i in range(10_050)]
     made = control("POST", "hubspot/create", {"token": token, "contacts": contacts}).json()
     assert control("POST", "hubspot/stamp", {"token": token, "at": NOON}).json() == 10_050
     pinned = [{"propertyName": CHANGED, "operator": "EQ", "value": str(NOON)}]
     seen: list[str] = ["0"]
-    while page := find([{"filters": [*pinned, {"propertyName": "hs_object_id", "operator": "GT", "value": seen[-1]}]}], sorts=["hs_object_id"]):
+    while page := find(
+        [
+            {
+                "filters": [
+                    *pinned,
+                    {"propertyName": "hs_object_id", "operator": "GT", "value": seen[-1]},
+                ]
+            }
+        ],
+        sorts=["hs_object_id"],
+    ):
         seen += ids(page)
     assert seen[1:] == made
     assert {row["updatedAt"] for row in find(sorts=[CHANGED])} == {"2026-09-21T14:13:20.123Z"}
@@ -185,35 +251,58 @@ def test_the_index_is_behind_with_what_is_new_changed_and_gone(
     hubspot("PATCH", old, {"properties": {"firstname": "again"}})
     hubspot("PATCH", new, {"properties": {"firstname": "newer"}})
     clock.forward(0.5)
-    assert [(row["id"], row["properties"]["firstname"]) for row in find()] == [(old, "old"), (gone, "gone")]
-    assert (find()[0]["updatedAt"], ids(find(filtered("firstname", "EQ", value="again")))) == (before, [])
+    assert [(row["id"], row["properties"]["firstname"]) for row in find()] == [
+        (old, "old"),
+        (gone, "gone"),
+    ]
+    assert (find()[0]["updatedAt"], ids(find(filtered("firstname", "EQ", value="again")))) == (
+        before,
+        [],
+    )
     clock.forward(0.5)
-    assert [(row["id"], row["properties"]["firstname"]) for row in find()] == [(old, "changed"), (new, "new")]
+    assert [(row["id"], row["properties"]["firstname"]) for row in find()] == [
+        (old, "changed"),
+        (new, "new"),
+    ]
     clock.forward(4)
-    assert [(row["id"], row["properties"]["firstname"]) for row in find()] == [(old, "again"), (new, "newer")]
+    assert [(row["id"], row["properties"]["firstname"]) for row in find()] == [
+        (old, "again"),
+        (new, "newer"),
+    ]
     assert hubspot("GET", gone).status_code == 404, "everything but search knows at once"
 
 
-def test_a_refused_batch_leaves_nothing_in_the_index(both: Sandbox, clock: Clock, hubspot: Caller, make: Callable[..., str], find: Any) -> None:
+def test_a_refused_batch_leaves_nothing_in_the_index(
+    both: Sandbox, clock: Clock, hubspot: Caller, make: Callable[..., str], find: Any
+) -> None:
     both.hubspot.switches["search_lag"] = 5
     id = make(firstname="old")
     clock.forward(5)
-    rows = [{"id": id, "properties": {"firstname": "new"}}, {"id": make(firstname="x"), "properties": {"no_such": "x"}}]
+    rows = [
+        {"id": id, "properties": {"firstname": "new"}},
+        {"id": make(firstname="x"), "properties": {"no_such": "x"}},
+    ]
     assert hubspot("POST", "batch/update", {"inputs": rows}).status_code == 400
     clock.forward(5)
     assert [row["properties"]["firstname"] for row in find()] == ["old", "x"]
 
 
-def test_a_merge_reaches_the_index_late(both: Sandbox, clock: Clock, hubspot: Caller, make: Callable[..., str], find: Any) -> None:
+def test_a_merge_reaches_the_index_late(
+    both: Sandbox, clock: Clock, hubspot: Caller, make: Callable[..., str], find: Any
+) -> None:
     aiko, ben = make(firstname="Aiko"), make(firstname="Ben")
     both.hubspot.switches["search_lag"] = 5
-    merged = hubspot("POST", "merge", {"primaryObjectId": aiko, "objectIdToMerge": ben}).json()["id"]
+    merged = hubspot("POST", "merge", {"primaryObjectId": aiko, "objectIdToMerge": ben}).json()[
+        "id"
+    ]
     assert ids(find()) == [aiko, ben]
     clock.forward(5)
     assert ids(find()) == [merged]
 
 
-def test_a_fresh_contact_comes_and_goes(both: Sandbox, clock: Clock, hubspot: Caller, make: Callable[..., str], find: Any) -> None:
+def test_a_fresh_contact_comes_and_goes(
+    both: Sandbox, clock: Clock, hubspot: Caller, make: Callable[..., str], find: Any
+) -> None:
     old = make(firstname="old")
     both.hubspot.switches.update(search_lag=5, search_flap=True)
     clock.forward(1)

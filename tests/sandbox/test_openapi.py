@@ -1,6 +1,7 @@
 """What the sandbox answers in HubSpot's stead has the shape of HubSpot's OpenAPI files.
 
-Where recordings and documentation of HubSpot contradict the files, the files are read more loosely, and ``loosened`` says where.
+Where recordings and documentation of HubSpot contradict the files, the files are read more loosely,
+and ``loosened`` says where.
 """
 
 from __future__ import annotations
@@ -21,8 +22,14 @@ from integration.sandbox.server import Sandbox
 from tests.sandbox.conftest import Caller
 
 ROOT = Path(__file__).parents[2]
-FILES = Path(os.environ.get("HUBSPOT_OPENAPI_DIR") or ROOT.parent / "shared" / "apis" / "hubspot-openapi")
-NAMES = [f"{resource}.{version}.json" for resource in ("contacts", "companies", "properties", "accountInfo") for version in ("v3", "2026-03")]
+FILES = Path(
+    os.environ.get("HUBSPOT_OPENAPI_DIR") or ROOT.parent / "shared" / "apis" / "hubspot-openapi"
+)
+NAMES = [
+    f"{resource}.{version}.json"
+    for resource in ("contacts", "companies", "properties", "accountInfo")
+    for version in ("v3", "2026-03")
+]
 # Associations' files go by another version than their neighbours'.
 ASSOCIATIONS = {"v3": "associations.v4.130902.json", "2026-03": "associations.2026-03.json"}
 pytestmark = pytest.mark.skipif(
@@ -30,15 +37,29 @@ pytestmark = pytest.mark.skipif(
     reason="HubSpot's OpenAPI files are not here; HUBSPOT_OPENAPI_DIR may say where they are",
 )
 STYLES = {
-    "v3": ("v3", "/crm/v3/objects/contacts", "/crm/v3/properties/contacts", "/account-info/v3/details"),
-    "2026-03": ("2026-03", "/crm/objects/2026-03/contacts", "/crm/properties/2026-03/contacts", "/account-info/2026-03/details"),
+    "v3": (
+        "v3",
+        "/crm/v3/objects/contacts",
+        "/crm/v3/properties/contacts",
+        "/account-info/v3/details",
+    ),
+    "2026-03": (
+        "2026-03",
+        "/crm/objects/2026-03/contacts",
+        "/crm/properties/2026-03/contacts",
+        "/account-info/2026-03/details",
+    ),
 }
 FORMATS = jsonschema.FormatChecker()
 
 
 @FORMATS.checks("date-time")
 def is_moment(value: Any) -> bool:
-    return not isinstance(value, str) or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", value) is not None
+    return (
+        not isinstance(value, str)
+        or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", value)
+        is not None
+    )
 
 
 @cache
@@ -52,18 +73,32 @@ def loosened(name: str) -> dict[str, Any]:
         # A member that no file knows is an invention of ours.
         schema.setdefault("additionalProperties", False)
     if name.startswith("associations."):
-        schemas["StandardError"]["properties"]["subCategory"] = {"type": "string"}  # the file has an object; recordings have a text
+        schemas["StandardError"]["properties"]["subCategory"] = {
+            "type": "string"
+        }  # the file has an object; recordings have a text
         if ".v4." in name:
-            schemas["MultiAssociatedObjectWithLabel"]["properties"]["toObjectId"] = {"type": "integer"}  # so in what people show of v4
-        schemas["AssociationSpecWithLabel"]["properties"]["label"] = {"type": "string", "nullable": True}
-    schemas["Error"]["properties"]["status"] = {"type": "string", "enum": ["error"]}  # in every recording, in no file
+            schemas["MultiAssociatedObjectWithLabel"]["properties"]["toObjectId"] = {
+                "type": "integer"
+            }  # so in what people show of v4
+        schemas["AssociationSpecWithLabel"]["properties"]["label"] = {
+            "type": "string",
+            "nullable": True,
+        }
+    schemas["Error"]["properties"]["status"] = {
+        "type": "string",
+        "enum": ["error"],
+    }  # in every recording, in no file
     return document
 
 
 def schema_of(name: str, method: str, path: str, status: int) -> dict[str, Any] | None:
     """The schema of an answer's body, in JSON Schema's words; None where there is no body."""
     document = loosened(name)
-    found = [known for known in document["paths"] if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), path)]
+    found = [
+        known
+        for known in document["paths"]
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), path)
+    ]
     # A path without a variable is the better match: batch/read is no contact's id.
     operation = document["paths"][min(found, key=lambda known: known.count("{"))][method.lower()]
     answer = operation["responses"].get(str(status))
@@ -71,7 +106,11 @@ def schema_of(name: str, method: str, path: str, status: int) -> dict[str, Any] 
         assert status >= 400, f"{method} {path} never answers {status}"
         answer = document["components"]["responses"]["Error"]
     content = next(iter(answer.get("content", {}).values()), None)
-    return json_schema({**content["schema"], "components": document["components"]}) if content else None
+    return (
+        json_schema({**content["schema"], "components": document["components"]})
+        if content
+        else None
+    )
 
 
 def json_schema(node: Any) -> Any:
@@ -93,27 +132,35 @@ class Checked:
         self.caller, self.statuses = caller, list[int]()
         self.version, self.contacts, self.properties, self.account = style
 
-    def __call__(self, method: str, path: str, body: Any = None, status: int = 200, **query: Any) -> Any:
+    def __call__(
+        self, method: str, path: str, body: Any = None, status: int = 200, **query: Any
+    ) -> Any:
         answer = self.caller(method, path, body, **query)
         assert answer.status_code == status, answer.text
         schema = schema_of(self.file(path), method, path, status)
         if schema is None:
             assert not answer.content
             return None
-        jsonschema.validate(answer.json(), schema, jsonschema.Draft202012Validator, format_checker=FORMATS)
+        jsonschema.validate(
+            answer.json(), schema, jsonschema.Draft202012Validator, format_checker=FORMATS
+        )
         return answer.json()
 
     def file(self, path: str) -> str:
         if "associations" in path:
             return ASSOCIATIONS[self.version]
         kind = "companies" if "/companies" in path else "contacts"
-        resource = kind if "objects" in path else "properties" if "properties" in path else "accountInfo"
+        resource = (
+            kind if "objects" in path else "properties" if "properties" in path else "accountInfo"
+        )
         return f"{resource}.{self.version}.json"
 
 
 @pytest.fixture(params=["v3", "2026-03"])
 def call(request: pytest.FixtureRequest, both: Sandbox, hubspot: Caller) -> Checked:
-    both.hubspot.switches["full_error_rows"] = True  # the recordings have fewer members than the files ask for
+    both.hubspot.switches["full_error_rows"] = (
+        True  # the recordings have fewer members than the files ask for
+    )
     return Checked(hubspot, STYLES[request.param])
 
 
@@ -123,26 +170,56 @@ def test_single_contacts(call: Checked) -> None:
     call("PATCH", f"{call.contacts}/{id}", {"properties": {"jobtitle": "部長"}})
     call("POST", call.contacts, {"properties": {"email": "ben@example.jp"}}, 201)
     assert call("GET", call.contacts, limit=1)["paging"]["next"]["after"] == id
-    call("POST", f"{call.contacts}/search", {"limit": 1, "properties": ["jobtitle"], "sorts": ["email"]})
+    call(
+        "POST",
+        f"{call.contacts}/search",
+        {"limit": 1, "properties": ["jobtitle"], "sorts": ["email"]},
+    )
     other = call("GET", f"{call.contacts}/ben@example.jp", idProperty="email")["id"]
-    merged = call("POST", f"{call.contacts}/merge", {"primaryObjectId": id, "objectIdToMerge": other})["id"]
+    merged = call(
+        "POST", f"{call.contacts}/merge", {"primaryObjectId": id, "objectIdToMerge": other}
+    )["id"]
     call("DELETE", f"{call.contacts}/{merged}", status=204)
     call("GET", f"{call.contacts}/{merged}", archived="true")
-    call("POST", f"{call.contacts}/gdpr-delete", {"objectId": "nobody@example.jp", "idProperty": "email"}, 204)
+    call(
+        "POST",
+        f"{call.contacts}/gdpr-delete",
+        {"objectId": "nobody@example.jp", "idProperty": "email"},
+        204,
+    )
 
 
 def test_batches(call: Checked) -> None:
-    rows = [{"properties": {"email": f"{name}@example.jp"}, "objectWriteTraceId": name} for name in ("aiko", "ben")]
+    rows = [
+        {"properties": {"email": f"{name}@example.jp"}, "objectWriteTraceId": name}
+        for name in ("aiko", "ben")
+    ]
     made = call("POST", f"{call.contacts}/batch/create", {"inputs": rows}, 201)["results"]
-    call("POST", f"{call.contacts}/batch/create", {"inputs": [*rows, {"properties": {"no_such": "x"}, "objectWriteTraceId": "bad"}]}, 207)
+    call(
+        "POST",
+        f"{call.contacts}/batch/create",
+        {"inputs": [*rows, {"properties": {"no_such": "x"}, "objectWriteTraceId": "bad"}]},
+        207,
+    )
     ids = [{"id": row["id"]} for row in made]
     call("POST", f"{call.contacts}/batch/read", {"inputs": ids, "properties": ["jobtitle"]})
     call("POST", f"{call.contacts}/batch/read", {"inputs": [*ids, {"id": "7"}]}, 207)
     changes = [{**id, "properties": {"jobtitle": "部長"}} for id in ids]
     call("POST", f"{call.contacts}/batch/update", {"inputs": changes})
-    call("POST", f"{call.contacts}/batch/update", {"inputs": [*changes, {"id": "7", "properties": {}}]}, 207)
+    call(
+        "POST",
+        f"{call.contacts}/batch/update",
+        {"inputs": [*changes, {"id": "7", "properties": {}}]},
+        207,
+    )
     upserts = [
-        {"id": f"{name}@example.jp", "idProperty": "email", "properties": {}, "objectWriteTraceId": name} for name in ("aiko", "chie", "nonsense@")
+        {
+            "id": f"{name}@example.jp",
+            "idProperty": "email",
+            "properties": {},
+            "objectWriteTraceId": name,
+        }
+        for name in ("aiko", "chie", "nonsense@")
     ]
     call("POST", f"{call.contacts}/batch/upsert", {"inputs": upserts[:2]})
     call("POST", f"{call.contacts}/batch/upsert", {"inputs": upserts}, 207)
@@ -152,9 +229,19 @@ def test_batches(call: Checked) -> None:
 def test_properties_and_groups(call: Checked) -> None:
     call("POST", f"{call.properties}/groups", {"name": "sansan", "label": "Sansan"}, 201)
     call("GET", f"{call.properties}/groups")
-    prop = {"groupName": "sansan", "label": "Tags", "type": "enumeration", "fieldType": "checkbox", "options": [{"label": "VIP", "value": "v"}]}
+    prop = {
+        "groupName": "sansan",
+        "label": "Tags",
+        "type": "enumeration",
+        "fieldType": "checkbox",
+        "options": [{"label": "VIP", "value": "v"}],
+    }
     call("POST", call.properties, {**prop, "name": "tags"}, 201)
-    call("PATCH", f"{call.properties}/tags", {"options": [{"label": "新", "value": "n", "hidden": False}]})
+    call(
+        "PATCH",
+        f"{call.properties}/tags",
+        {"options": [{"label": "新", "value": "n", "hidden": False}]},
+    )
     call("GET", f"{call.properties}/tags")
     call("GET", call.properties)
     call("POST", f"{call.properties}/batch/create", {"inputs": [{**prop, "name": "more"}]}, 201)
@@ -180,10 +267,18 @@ def test_companies(call: Checked) -> None:
 
 def test_associations(call: Checked, make: Callable[..., str]) -> None:
     one, none = make(firstname="Aiko"), make(firstname="Ben")
-    other = call("POST", call.contacts.replace("contacts", "companies"), {"properties": {"name": "見本商事"}}, 201)["id"]
+    other = call(
+        "POST",
+        call.contacts.replace("contacts", "companies"),
+        {"properties": {"name": "見本商事"}},
+        201,
+    )["id"]
     base, single = {
         "v3": ("/crm/v4/associations/contact/company/batch", "/crm/v4/objects/contact"),
-        "2026-03": ("/crm/associations/2026-03/contact/company/batch", "/crm/objects/2026-03/contact"),
+        "2026-03": (
+            "/crm/associations/2026-03/contact/company/batch",
+            "/crm/objects/2026-03/contact",
+        ),
     }[call.version]
     pair = {"from": {"id": one}, "to": {"id": other}}
     types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 1}]
@@ -210,7 +305,9 @@ def test_error_bodies(call: Checked, both: Sandbox, make: Callable[..., str]) ->
     call("POST", f"{call.contacts}/batch/update", {"inputs": [{"id": id}, {"id": id}]}, 400)
     call("POST", f"{call.contacts}/batch/upsert", {"inputs": [{"id": id}]}, 400)
     call("POST", f"{call.contacts}/search", {"limit": 1000}, 400)
-    portal = both.hubspot.portal(call.caller.session.headers["Authorization"].removeprefix("Bearer "))
+    portal = both.hubspot.portal(
+        call.caller.session.headers["Authorization"].removeprefix("Bearer ")
+    )
     portal.scopes_missing = {"crm.objects.contacts.write"}
     call("DELETE", f"{call.contacts}/{id}", status=403)
     call.caller.session.headers["Authorization"] = "Bearer pat-wrong"
@@ -219,8 +316,20 @@ def test_error_bodies(call: Checked, both: Sandbox, make: Callable[..., str]) ->
 
 def test_the_check_itself_sees_what_is_wrong() -> None:
     schema = schema_of("contacts.v3.json", "GET", "/crm/v3/objects/contacts/7", 200)
-    right = {"id": "7", "properties": {"email": None}, "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z", "archived": False}
+    right = {
+        "id": "7",
+        "properties": {"email": None},
+        "createdAt": "2026-01-01T00:00:00Z",
+        "updatedAt": "2026-01-01T00:00:00Z",
+        "archived": False,
+    }
     check = jsonschema.Draft202012Validator(schema, format_checker=FORMATS)
     check.validate(right)
-    for change in ({"id": 7}, {"properties": {"email": 1}}, {"createdAt": "yesterday"}, {"invented": 1}, {"archived": None}):
+    for change in (
+        {"id": 7},
+        {"properties": {"email": 1}},
+        {"createdAt": "yesterday"},
+        {"invented": 1},
+        {"archived": None},
+    ):
         assert list(check.iter_errors({**copy.deepcopy(right), **change})), change

@@ -1,4 +1,6 @@
-"""Sansan's half behaves as far as its Open API is known; every guess is a switch, and is tried both ways."""
+"""Sansan's half behaves as far as its Open API is known; every guess is a switch, and is tried both
+ways.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,11 @@ import pytest
 from integration.sandbox.server import EXAMPLE_KEY, Sandbox
 from tests.sandbox.conftest import Caller
 
-ALWAYS = {"updatedFrom": "2000-01-01T00:00:00Z", "updatedTo": "2100-01-01T00:00:00+09:00", "range": "all"}
+ALWAYS = {
+    "updatedFrom": "2000-01-01T00:00:00Z",
+    "updatedTo": "2100-01-01T00:00:00+09:00",
+    "range": "all",
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +38,9 @@ def walk(call: Caller, path: str = "bizCards", **query: Any) -> list[list[dict[s
     pages, token = [], {}
     while True:
         body = call("GET", path, **query, **token).json()
-        assert set(body) == {"hasMore", "nextPageToken", "data"} and body["hasMore"] == (body["nextPageToken"] is not None)
+        assert set(body) == {"hasMore", "nextPageToken", "data"} and body["hasMore"] == (
+            body["nextPageToken"] is not None
+        )
         pages.append(body["data"])
         if not body["hasMore"]:
             return pages
@@ -43,7 +51,16 @@ def add(half: Caller, **values: Any) -> str:
     return str(half("POST", "cards", {"lastName": "見本", **values}).json()[0])
 
 
-@pytest.mark.parametrize("key", ["", "short", "WrongKey0123456789abcdefABCDEFGH", "RevokedKey0123456789abcdefABCDEF", EXAMPLE_KEY[:-1] + "-"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "short",
+        "WrongKey0123456789abcdefABCDEFGH",
+        "RevokedKey0123456789abcdefABCDEF",
+        EXAMPLE_KEY[:-1] + "-",
+    ],
+)
 def test_a_wrong_key_is_401(both: Sandbox, key: str) -> None:
     answer = Caller(both, {"X-Sansan-Api-Key": key})("GET", "/v6.0/me")
     assert (answer.status_code, answer.json()) == (401, {"error": [{"code": "invalid_api_key"}]})
@@ -81,11 +98,18 @@ def test_what_a_window_refuses(sansan: Caller, change: dict[str, Any], codes: li
 
 def test_a_token_belongs_to_its_query(many: Caller) -> None:
     token = many("GET", "bizCards", **ALWAYS, limit=300).json()["nextPageToken"]
-    assert many("GET", "bizCards", **ALWAYS, limit=200, nextPageToken=token).json() == {"error": [{"code": "invalid_token"}]}
+    assert many("GET", "bizCards", **ALWAYS, limit=200, nextPageToken=token).json() == {
+        "error": [{"code": "invalid_token"}]
+    }
 
 
-@pytest.mark.parametrize(("limit", "sizes"), [(300, [300, 300, 100]), (None, [100] * 7), (700 // 2 - 50, [300, 300, 100])])
-def test_a_window_is_read_in_pages_oldest_change_first(many: Caller, limit: int | None, sizes: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("limit", "sizes"),
+    [(300, [300, 300, 100]), (None, [100] * 7), (700 // 2 - 50, [300, 300, 100])],
+)
+def test_a_window_is_read_in_pages_oldest_change_first(
+    many: Caller, limit: int | None, sizes: list[int]
+) -> None:
     pages = walk(many, **ALWAYS, **({"limit": limit} if limit else {}))
     cards = [card for page in pages for card in page]
     assert [len(page) for page in pages] == sizes
@@ -101,7 +125,11 @@ def test_both_ends_of_a_window_belong_to_it(sansan: Caller, half: Caller) -> Non
         ("2030-01-01T01:00:01Z", "2030-01-01T03:00:00Z", [last]),
         ("2030-01-01T01:00:00Z", "2030-01-01T02:59:59Z", [first]),
     ):
-        assert [card["id"] for page in walk(sansan, **{**ALWAYS, "updatedFrom": start, "updatedTo": end}) for card in page] == expected
+        assert [
+            card["id"]
+            for page in walk(sansan, **{**ALWAYS, "updatedFrom": start, "updatedTo": end})
+            for card in page
+        ] == expected
 
 
 @pytest.mark.parametrize(
@@ -118,12 +146,18 @@ def test_both_ends_of_a_window_belong_to_it(sansan: Caller, half: Caller) -> Non
         ({"hidden": True}, {}, False),
     ],
 )
-def test_which_cards_a_list_shows(sansan: Caller, half: Caller, values: dict[str, Any], query: dict[str, Any], seen: bool) -> None:
+def test_which_cards_a_list_shows(
+    sansan: Caller, half: Caller, values: dict[str, Any], query: dict[str, Any], seen: bool
+) -> None:
     id = add(half, **values)
-    assert (id in {card["id"] for page in walk(sansan, **{**ALWAYS, **query}) for card in page}) is seen
+    assert (
+        id in {card["id"] for page in walk(sansan, **{**ALWAYS, **query}) for card in page}
+    ) is seen
 
 
-def test_tags_only_when_asked_for_private_ones_too(both: Sandbox, sansan: Caller, half: Caller) -> None:
+def test_tags_only_when_asked_for_private_ones_too(
+    both: Sandbox, sansan: Caller, half: Caller
+) -> None:
     id = add(half, tags=["T0001", "P0000"])
     assert "tags" not in sansan("GET", f"bizCards/{id}").json()["item"]
     tags = sansan("GET", f"bizCards/{id}", includeTags="true").json()["item"]["tags"]
@@ -133,7 +167,10 @@ def test_tags_only_when_asked_for_private_ones_too(both: Sandbox, sansan: Caller
     ]
     assert sansan("GET", f"bizCards/{id}/tags").json()["data"] == tags
     both.sansan.switches["tag_details"] = False
-    assert [set(tag) for tag in sansan("GET", f"bizCards/{id}", includeTags="true").json()["item"]["tags"]] == [{"id", "name"}] * 2
+    assert [
+        set(tag)
+        for tag in sansan("GET", f"bizCards/{id}", includeTags="true").json()["item"]["tags"]
+    ] == [{"id", "name"}] * 2
 
 
 @pytest.mark.parametrize(
@@ -154,13 +191,20 @@ def test_the_list_of_tags(sansan: Caller, query: dict[str, Any], found: int) -> 
 
 
 def test_a_search_by_tag_or_address(sansan: Caller, half: Caller) -> None:
-    aiko, ben = add(half, email="aiko@example.jp", tags=["P0001"]), add(half, email="ben@example.jp", tags=["P0002"])
+    aiko, ben = (
+        add(half, email="aiko@example.jp", tags=["P0001"]),
+        add(half, email="ben@example.jp", tags=["P0002"]),
+    )
     for query, expected in (
         ({"email": "aiko@example.jp"}, {aiko}),
         ({"email": "aiko@example.j"}, set()),
         ({"tagId": ["P0001", "P0002"]}, {aiko, ben}),
     ):
-        found = {card["id"] for page in walk(sansan, "bizCards/search", range="all", **query) for card in page}
+        found = {
+            card["id"]
+            for page in walk(sansan, "bizCards/search", range="all", **query)
+            for card in page
+        }
         assert found & {aiko, ben} == expected
 
 
@@ -177,7 +221,9 @@ def test_gone_and_out_of_sight_look_the_same(sansan: Caller, half: Caller) -> No
     half("DELETE", f"cards/{deleted}")
     half("POST", "hide", {"ids": [hidden]})
     answers = [sansan("GET", f"bizCards/{id}") for id in (deleted, hidden, "0" * 32)]
-    assert [(answer.status_code, answer.content) for answer in answers] == [(404, b'{"error":[{"code":"not_found"}]}')] * 3
+    assert [(answer.status_code, answer.content) for answer in answers] == [
+        (404, b'{"error":[{"code":"not_found"}]}')
+    ] * 3
     half("POST", "show", {"ids": [hidden]})
     assert sansan("GET", f"bizCards/{hidden}").status_code == 200
 
@@ -192,10 +238,14 @@ def test_gone_and_out_of_sight_look_the_same(sansan: Caller, half: Caller) -> No
         ({"title": "部長", "_bump": False}, True, False),
     ],
 )
-def test_what_moves_the_update_time(both: Sandbox, sansan: Caller, half: Caller, change: dict[str, Any], switch: bool, moves: bool) -> None:
+def test_what_moves_the_update_time(
+    both: Sandbox, sansan: Caller, half: Caller, change: dict[str, Any], switch: bool, moves: bool
+) -> None:
     both.sansan.switches["tag_bumps_updated"] = switch
     id = add(half, updatedTime="2020-01-01T00:00:00+00:00")
     half("PATCH", f"cards/{id}", change)
     card = sansan("GET", f"bizCards/{id}", includeTags="true").json()["item"]
     assert (card["updatedTime"] != "2020-01-01T09:00:00+09:00") is moves
-    assert [tag["id"] for tag in card["tags"]] == change.get("tags", []) and card["title"] == change.get("title")
+    assert [tag["id"] for tag in card["tags"]] == change.get("tags", []) and card[
+        "title"
+    ] == change.get("title")

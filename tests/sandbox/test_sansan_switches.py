@@ -12,14 +12,21 @@ from integration.sandbox import limits
 from integration.sandbox.server import EXAMPLE_KEY, Sandbox
 from tests.sandbox.conftest import Caller
 
-ALWAYS = {"updatedFrom": "2000-01-01T00:00:00Z", "updatedTo": "2100-01-01T00:00:00Z", "range": "all", "limit": 300}
+ALWAYS = {
+    "updatedFrom": "2000-01-01T00:00:00Z",
+    "updatedTo": "2100-01-01T00:00:00Z",
+    "range": "all",
+    "limit": 300,
+}
 
 
 def cards(call: Caller) -> dict[str, dict[str, Any]]:
     return {card["id"]: card for card in call("GET", "bizCards", **ALWAYS).json()["data"]}
 
 
-def test_churn_changes_a_share_of_the_cards_and_moves_their_times(sansan: Caller, control: Caller) -> None:
+def test_churn_changes_a_share_of_the_cards_and_moves_their_times(
+    sansan: Caller, control: Caller
+) -> None:
     before = cards(sansan)
     chosen = control("POST", "sansan/churn", {"percent": 10, "seed": 3}).json()
     after = cards(sansan)
@@ -27,11 +34,17 @@ def test_churn_changes_a_share_of_the_cards_and_moves_their_times(sansan: Caller
     assert {id for id in before if before[id] != after[id]} == set(chosen)
     for id in chosen:
         changed = {name for name in after[id] if after[id][name] != before[id][name]}
-        assert "updatedTime" in changed and len(changed) == 2 and changed < {"updatedTime", "title", "departmentName", "mobile"}
+        assert (
+            "updatedTime" in changed
+            and len(changed) == 2
+            and changed < {"updatedTime", "title", "departmentName", "mobile"}
+        )
 
 
 @pytest.mark.parametrize("bumps", [False, True])
-def test_a_merge_moves_the_update_time_by_switch(both: Sandbox, sansan: Caller, control: Caller, bumps: bool) -> None:
+def test_a_merge_moves_the_update_time_by_switch(
+    both: Sandbox, sansan: Caller, control: Caller, bumps: bool
+) -> None:
     both.sansan.switches["merge_bumps_updated"] = bumps
     before = cards(sansan)
     pair = sorted(before)[:2]
@@ -48,8 +61,12 @@ def test_a_single_card_is_wrapped_or_not(both: Sandbox, sansan: Caller) -> None:
     assert sansan("GET", f"bizCards/{id}").json() == card
 
 
-@pytest.mark.parametrize(("zone", "written"), [("+09:00", "2026-01-01T09:00:00+09:00"), ("Z", "2026-01-01T00:00:00Z")])
-def test_times_are_written_in_either_zone(both: Sandbox, sansan: Caller, control: Caller, zone: str, written: str) -> None:
+@pytest.mark.parametrize(
+    ("zone", "written"), [("+09:00", "2026-01-01T09:00:00+09:00"), ("Z", "2026-01-01T00:00:00Z")]
+)
+def test_times_are_written_in_either_zone(
+    both: Sandbox, sansan: Caller, control: Caller, zone: str, written: str
+) -> None:
     both.sansan.switches["zone"] = zone
     (id,) = control("POST", "sansan/cards", {"updatedTime": "2026-01-01T00:00:00+00:00"}).json()
     assert cards(sansan)[id]["updatedTime"] == written
@@ -85,7 +102,10 @@ def test_cards_can_be_made(sansan: Caller, body: dict[str, Any], status: int) ->
 
 def test_so_many_cards_a_day(both: Sandbox, sansan: Caller) -> None:
     both.sansan.switches["post_cap"] = both.sansan.posted + 1
-    assert [sansan("POST", "bizCards", {"lastName": "見本"}).status_code for _ in range(2)] == [201, 429]
+    assert [sansan("POST", "bizCards", {"lastName": "見本"}).status_code for _ in range(2)] == [
+        201,
+        429,
+    ]
 
 
 @pytest.mark.parametrize("path", ["nothing", "bizCards/x/y/z", "persons/nobody"])

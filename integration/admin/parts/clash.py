@@ -1,4 +1,6 @@
-"""What HubSpot's people edited and the card says otherwise: both values, who wins, and what decided it."""
+"""What HubSpot's people edited and the card says otherwise: both values, who wins, and what decided
+it.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,14 @@ DECIDER_TEXTS = {
 }
 
 
-def list_clash_lines(clashes: Mapping[str, Sequence[str]] | None, choices: Mapping[str, Mapping[str, str]], labels: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """``clashes`` as a link or an entry keeps them: property -> [card's value, contact's value, who wins, what decided]."""
+def list_clash_lines(
+    clashes: Mapping[str, Sequence[str]] | None,
+    choices: Mapping[str, Mapping[str, str]],
+    labels: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """``clashes`` as a link or an entry keeps them: property -> [card's value, contact's value, who
+    wins, what decided].
+    """
     return [
         {
             "property": name,

@@ -1,4 +1,6 @@
-"""What an entry writes: each value as it was and is, cut where they differ, in the words that the vendors show."""
+"""What an entry writes: each value as it was and is, cut where they differ, in the words that the
+vendors show.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +19,30 @@ LEAST_LIKENESS = 0.5
 LONGEST_COMPARED_TEXT = 300
 
 
-def list_change_lines(entry: AuditEntry, schema: Mapping[str, Any], tags: Mapping[str, str]) -> list[dict[str, Any]]:
+def list_change_lines(
+    entry: AuditEntry, schema: Mapping[str, Any], tags: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """A row for each property that the entry writes, or each field of a card that it makes.
 
-    ``schema`` are the properties of the HubSpot account, ``tags`` the names of Sansan's tags by their ids.
+    ``schema`` are the properties of the HubSpot account, ``tags`` the names of Sansan's tags by
+    their ids.
     """
     is_card, rows = entry.reason == NEW_CARD, []
     for name, before, after in entry.changes:
         prop = {} if is_card else schema.get(name, {})
         label = CARD_FIELDS.get(name, name) if is_card else prop.get("label", "")
-        old, new = cut_into_pieces(*(label_value(str(value or ""), prop, tags) for value in (before, after)))
-        rows.append({"name": "" if is_card else name, "label": label, "before": old, "after": new, "origin": entry.origin.get(name, "")})
+        old, new = cut_into_pieces(
+            *(label_value(str(value or ""), prop, tags) for value in (before, after))
+        )
+        rows.append(
+            {
+                "name": "" if is_card else name,
+                "label": label,
+                "before": old,
+                "after": new,
+                "origin": entry.origin.get(name, ""),
+            }
+        )
     return rows
 
 

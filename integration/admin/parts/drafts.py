@@ -10,4 +10,6 @@ from integration.models import SyncRule
 
 def select_open_drafts() -> QuerySet[SyncRule]:
     """Those that somebody may still go on with."""
-    return SyncRule.objects.filter(state=RuleState.DRAFT, discarded_at__isnull=True).select_related("account")
+    return SyncRule.objects.filter(state=RuleState.DRAFT, discarded_at__isnull=True).select_related(
+        "account"
+    )

@@ -35,7 +35,9 @@ class ConnectionFilter(RowFilter):
     system = ""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        rows = Connection.objects.filter(**({"system": self.system} if self.system else {})).order_by("account", "slug")
+        rows = Connection.objects.filter(
+            **({"system": self.system} if self.system else {})
+        ).order_by("account", "slug")
         return list_slug_choices(rows, model_admin.sees_one_account(request))
 
 
@@ -44,7 +46,9 @@ class RuleFilter(RowFilter):
     parameter_name = "rule"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return list_slug_choices(SyncRule.objects.order_by("account", "slug"), model_admin.sees_one_account(request))
+        return list_slug_choices(
+            SyncRule.objects.order_by("account", "slug"), model_admin.sees_one_account(request)
+        )
 
 
 class SelectedFilter(DropdownFilter):
@@ -83,10 +87,21 @@ class ReasonFilter(DropdownFilter):
 
 
 class RecordReasonFilter(ReasonFilter):
-    """The index of records begins with the rule, so that a reason alone asks each rule of the scope."""
+    """The index of records begins with the rule, so that a reason alone asks each rule of the
+    scope.
+    """
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(reason=self.value(), side__in=Side.values, bucket__in=Bucket.values, rule__in=list_rule_ids()) if self.value() else rows
+        return (
+            rows.filter(
+                reason=self.value(),
+                side__in=Side.values,
+                bucket__in=Bucket.values,
+                rule__in=list_rule_ids(),
+            )
+            if self.value()
+            else rows
+        )
 
 
 class BucketFilter(DropdownFilter):
@@ -97,7 +112,11 @@ class BucketFilter(DropdownFilter):
         return Bucket.choices
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(bucket=self.value(), side__in=Side.values, rule__in=list_rule_ids()) if self.value() else rows
+        return (
+            rows.filter(bucket=self.value(), side__in=Side.values, rule__in=list_rule_ids())
+            if self.value()
+            else rows
+        )
 
 
 class SideFilter(DropdownFilter):
@@ -127,18 +146,29 @@ class DayInput(forms.DateInput):
 
 
 class DaysForm(forms.Form):
-    day_from = forms.CharField(label=_("From day"), required=False, widget=DayInput(attrs={"class": " ".join(INPUT_CLASSES)}))
-    day_to = forms.CharField(label=_("To day"), required=False, widget=DayInput(attrs={"class": " ".join(INPUT_CLASSES)}))
+    day_from = forms.CharField(
+        label=_("From day"),
+        required=False,
+        widget=DayInput(attrs={"class": " ".join(INPUT_CLASSES)}),
+    )
+    day_to = forms.CharField(
+        label=_("To day"), required=False, widget=DayInput(attrs={"class": " ".join(INPUT_CLASSES)})
+    )
 
 
 class DaysFilter(SimpleListFilter):
-    """The days on which entries were planned. The list is then ordered by that time, too (see AuditEntryAdmin.get_ordering)."""
+    """The days on which entries were planned.
+
+    The list is then ordered by that time, too (see AuditEntryAdmin.get_ordering).
+    """
 
     title = _("day")
     parameter_name = "day_from"
     template = "unfold/filters/filters_field.html"
 
-    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
+    def __init__(
+        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
+    ) -> None:
         super().__init__(request, params, model, model_admin)
         if "day_to" in params:
             self.used_parameters["day_to"] = params.pop("day_to")[-1]
@@ -168,12 +198,19 @@ class DaysFilter(SimpleListFilter):
             found = parse_date(self.used_parameters.get(name) or "")
         except ValueError:
             return None
-        # Nothing was planned in other years, and the calendar's ends have no time of day in every zone.
-        return timezone.make_aware(datetime.combine(found, time.min)) if found and 2000 <= found.year < 3000 else None
+        # Nothing was planned in other years, and the calendar's ends have no time of day in every
+        # zone.
+        return (
+            timezone.make_aware(datetime.combine(found, time.min))
+            if found and 2000 <= found.year < 3000
+            else None
+        )
 
 
 def find_filtered_accounts(request: HttpRequest) -> list[int]:
-    """The account of the rule or the run that a list is filtered by: the others' indexes need not be searched for it."""
+    """The account of the rule or the run that a list is filtered by: the others' indexes need not
+    be searched for it.
+    """
     for model, name in ((SyncRun, "run"), (SyncRule, "rule")):
         typed = request.GET.get(name, "").lstrip("#").strip()
         if is_id(typed):
@@ -184,7 +221,9 @@ def find_filtered_accounts(request: HttpRequest) -> list[int]:
 def list_slug_choices(rows: QuerySet[Any], one_account: bool) -> list[tuple[str, str]]:
     """Choices by slug, with the account before it where there are several."""
     found = rows.values_list("pk", "slug", "account__slug")
-    return [(str(pk), slug if one_account else f"{account} / {slug}") for pk, slug, account in found]
+    return [
+        (str(pk), slug if one_account else f"{account} / {slug}") for pk, slug, account in found
+    ]
 
 
 def list_rule_ids() -> list[int]:

@@ -54,4 +54,8 @@ PROPERTY_TYPES: dict[str, Any] = {
 
 def label_property(prop: dict[str, Any]) -> str:
     """A property's label in HubSpot, and its type."""
-    return " · ".join(str(part) for part in (prop.get("label", ""), PROPERTY_TYPES.get(prop.get("type", ""), "")) if part)
+    return " · ".join(
+        str(part)
+        for part in (prop.get("label", ""), PROPERTY_TYPES.get(prop.get("type", ""), ""))
+        if part
+    )

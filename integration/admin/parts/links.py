@@ -25,7 +25,11 @@ def make_history_url(**shown: Any) -> str:
 def make_hubspot_contact_url(rule: SyncRule, contact_id: str) -> str:
     """The contact where people see it. Its address is known once the connection was tested."""
     portal = rule.hubspot.remote_id
-    return f"{settings.HUBSPOT_APP_URL.rstrip('/')}/contacts/{portal}/record/0-1/{contact_id}" if contact_id and portal else ""
+    return (
+        f"{settings.HUBSPOT_APP_URL.rstrip('/')}/contacts/{portal}/record/0-1/{contact_id}"
+        if contact_id and portal
+        else ""
+    )
 
 
 def make_sansan_card_url(card_id: str) -> str:
@@ -43,7 +47,11 @@ SETUP_STEPS = {
 
 
 def make_step_url(name: str, rule: SyncRule | None = None) -> str:
-    return reverse(f"admin:integration_setup_{name}", args=[rule.pk]) if rule else reverse("admin:integration_setup")
+    return (
+        reverse(f"admin:integration_setup_{name}", args=[rule.pk])
+        if rule
+        else reverse("admin:integration_setup")
+    )
 
 
 def make_resume_url(rule: SyncRule) -> str:

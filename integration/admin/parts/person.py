@@ -1,4 +1,7 @@
-"""One person side by side: the contact, every card, which card won each field, and why. From our own copy: no vendor is asked."""
+"""One person side by side: the contact, every card, which card won each field, and why.
+
+From our own copy: no vendor is asked.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ class CardCell:
 
 @dataclass(frozen=True)
 class PersonLine:
-    """One property. ``edited``: HubSpot stores something else than we wrote, in its own spelling."""
+    """One property.
+
+    ``edited``: HubSpot stores something else than we wrote, in its own spelling.
+    """
 
     property: str
     label: str
@@ -54,8 +60,17 @@ class PersonLine:
 def list_person_cards(record: Record) -> list[Record]:
     """The record and the other cards of its person, the one that stands first."""
     with all_accounts():
-        # A link's records are of its account; the scope's condition would only lead SQLite to the wrong index (see standing.py).
-        others = list(Record.objects.filter(link=record.link_id, side=Side.CARD).select_related("rule")[:50]) if record.link_id else []
+        # A link's records are of its account; the scope's condition would only lead SQLite to the
+        # wrong index (see standing.py).
+        others = (
+            list(
+                Record.objects.filter(link=record.link_id, side=Side.CARD).select_related("rule")[
+                    :50
+                ]
+            )
+            if record.link_id
+            else []
+        )
     found = {one.pk: one for one in (*others, *([record] if record.side == Side.CARD else []))}
     return sorted(found.values(), key=lambda one: as_compared_card(one).rank, reverse=True)
 
@@ -74,11 +89,21 @@ def as_compared_card(record: Record, chosen: set[str] | None = None) -> Card:
 def compare_person_cards(record: Record, rule: SyncRule, link: Link | None) -> dict[str, Any]:
     found = list_person_cards(record)
     shown = found[:MOST_CARDS_SHOWN]
-    records = shown if record in shown or record.side != Side.CARD else [*found[: MOST_CARDS_SHOWN - 1], record]
+    records = (
+        shown
+        if record in shown or record.side != Side.CARD
+        else [*found[: MOST_CARDS_SHOWN - 1], record]
+    )
     chosen = find_selected_tags({one.connection_id for one in records})
     cards = [as_compared_card(one, chosen.get(one.connection_id)) for one in records]
-    names = name_tags([one.connection_id for one in records], {tag for one in records for tag in one.tags})
-    counted = [card for one, card in zip(records, cards, strict=True) if one.bucket not in UNCOUNTED_BUCKETS and not one.barred]
+    names = name_tags(
+        [one.connection_id for one in records], {tag for one in records for tag in one.tags}
+    )
+    counted = [
+        card
+        for one, card in zip(records, cards, strict=True)
+        if one.bucket not in UNCOUNTED_BUCKETS and not one.barred
+    ]
     origins = blend_cards(tuple(counted))[1] if counted else {}
     rows = as_plan_rule(rule, names).mappings
     return {
@@ -94,13 +119,21 @@ def compare_person_cards(record: Record, rule: SyncRule, link: Link | None) -> d
             for one, card in zip(records, cards, strict=True)
         ],
         "more": len(found) - len(records),
-        "lines": [make_person_line(row, cards, counted, origins, link, names, rule) for row in rows],
+        "lines": [
+            make_person_line(row, cards, counted, origins, link, names, rule) for row in rows
+        ],
         "hubspot_url": make_hubspot_contact_url(rule, link.contact_id if link else ""),
     }
 
 
 def make_person_line(
-    row: MappingRow, cards: list[Card], counted: list[Card], origins: dict[str, str], link: Link | None, names: dict[str, str], rule: SyncRule
+    row: MappingRow,
+    cards: list[Card],
+    counted: list[Card],
+    origins: dict[str, str],
+    link: Link | None,
+    names: dict[str, str],
+    rule: SyncRule,
 ) -> PersonLine:
     values = [show_card_value(row, card, names) for card in cards]
     written = link.written.get(row.hubspot, "") if link else ""
@@ -112,7 +145,10 @@ def make_person_line(
         rule.hubspot.schema.get(row.hubspot, {}).get("label", ""),
         contact,
         link.answered.get(row.hubspot, "") if link else "",
-        [CardCell(value, bool(value) and card in counted and (is_tags or card.id == winner)) for value, card in zip(values, cards, strict=True)],
+        [
+            CardCell(value, bool(value) and card in counted and (is_tags or card.id == winner))
+            for value, card in zip(values, cards, strict=True)
+        ],
         explain_contact_value(row, cards, counted, values, winner, written, is_tags),
     )
 
@@ -122,20 +158,34 @@ def show_card_value(row: MappingRow, card: Card, names: dict[str, str]) -> str:
         value = make_value(row, card.values, card.tags, [names.get(tag, tag) for tag in card.tags])
     except ExpressionError as wrong:
         return str(wrong)
-    return name_tag_ids(value, names) if row.sansan == (TAGS_FIELD,) and not row.expression else value
+    return (
+        name_tag_ids(value, names) if row.sansan == (TAGS_FIELD,) and not row.expression else value
+    )
 
 
 def name_tag_ids(value: str, names: dict[str, str]) -> str:
     return "; ".join(names.get(tag, tag) for tag in value.split(";")) if value else ""
 
 
-def explain_contact_value(row: MappingRow, cards: list[Card], counted: list[Card], values: list[str], winner: str, written: str, is_tags: bool) -> str:
+def explain_contact_value(
+    row: MappingRow,
+    cards: list[Card],
+    counted: list[Card],
+    values: list[str],
+    winner: str,
+    written: str,
+    is_tags: bool,
+) -> str:
     """Why the contact has this value, in a sentence."""
-    wanted = next((value for value, card in zip(values, cards, strict=True) if card.id == winner), "")
+    wanted = next(
+        (value for value, card in zip(values, cards, strict=True) if card.id == winner), ""
+    )
     if is_tags:
         return _("The tags of all cards, united.") if written and len(counted) > 1 else ""
     if wanted and written != wanted:
-        return NOT_WRITTEN_TEXTS.get(row.policy, _("Not written yet, or kept as somebody edited it in HubSpot."))
+        return NOT_WRITTEN_TEXTS.get(
+            row.policy, _("Not written yet, or kept as somebody edited it in HubSpot.")
+        )
     if not wanted or len(counted) < 2:
         return ""
     if winner == counted[0].id:

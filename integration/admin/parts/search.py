@@ -1,4 +1,7 @@
-"""Search over a million people: exact by e-mail, card, contact or link id, or by how a name begins. Each question has its index."""
+"""Search over a million people: exact by e-mail, card, contact or link id, or by how a name begins.
+
+Each question has its index.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,11 @@ def find_people(request: HttpRequest, term: str) -> dict[int, str]:
     for rows in list_search_queries(term):
         found.update(rows.order_by().values_list("pk", "external_id")[: MOST_PEOPLE_FOUND + 1])
     if len(found) > MOST_PEOPLE_FOUND:
-        messages.warning(request, _("More than %(n)s people: only some are shown. Type more of the name.") % {"n": MOST_PEOPLE_FOUND})
+        messages.warning(
+            request,
+            _("More than %(n)s people: only some are shown. Type more of the name.")
+            % {"n": MOST_PEOPLE_FOUND},
+        )
     return dict(list(found.items())[:MOST_PEOPLE_FOUND])
 
 
@@ -41,10 +48,17 @@ def list_search_queries(term: str) -> Iterator[QuerySet[Any]]:
     if "@" in term:
         yield people.filter(email_key=normalize_email(term)).exclude(email_key="")
         return
-    rules, found = list_rule_ids(), list(select_links_by_term(term).values_list("pk", flat=True)[:MOST_PEOPLE_FOUND])
+    rules, found = (
+        list_rule_ids(),
+        list(select_links_by_term(term).values_list("pk", flat=True)[:MOST_PEOPLE_FOUND]),
+    )
     with all_accounts():
-        # Rules and links were read within the scope; its condition would only lead SQLite to the wrong index (see standing.py).
-        of_card, of_link = Record.objects.filter(rule__in=rules, external_id=term), Record.objects.filter(link__in=found)
+        # Rules and links were read within the scope; its condition would only lead SQLite to the
+        # wrong index (see standing.py).
+        of_card, of_link = (
+            Record.objects.filter(rule__in=rules, external_id=term),
+            Record.objects.filter(link__in=found),
+        )
     yield of_card
     yield of_link
     yield people.filter(**make_prefix_condition(term))
@@ -55,10 +69,22 @@ def select_links_by_term(term: str) -> QuerySet[Link]:
     try:
         return Link.objects.filter(key=UUID(term))
     except ValueError:
-        portals = Connection.objects.filter(system=Connection.System.HUBSPOT).order_by().values_list("pk", flat=True)
-        return Link.objects.filter(hubspot__in=list(portals), contact_id=term).exclude(contact_id="")
+        portals = (
+            Connection.objects.filter(system=Connection.System.HUBSPOT)
+            .order_by()
+            .values_list("pk", flat=True)
+        )
+        return Link.objects.filter(hubspot__in=list(portals), contact_id=term).exclude(
+            contact_id=""
+        )
 
 
 def make_prefix_condition(term: str) -> dict[str, str]:
-    """SQLite's LIKE ignores case and therefore the index; PostgreSQL's order of text knows no such range."""
-    return {"name__gte": term, "name__lt": term + AFTER_ANY_LETTER} if connection.vendor == "sqlite" else {"name__startswith": term}
+    """SQLite's LIKE ignores case and therefore the index; PostgreSQL's order of text knows no such
+    range.
+    """
+    return (
+        {"name__gte": term, "name__lt": term + AFTER_ANY_LETTER}
+        if connection.vendor == "sqlite"
+        else {"name__startswith": term}
+    )

@@ -19,14 +19,21 @@ from integration.planning.reasons import REASONS, TO_DO
 # The words of every state, outcome, bucket, decision and tag type -> what colour says of them.
 TONES = {
     **dict.fromkeys(("active", "succeeded", "linked", "ok", "create", "created"), "good"),
-    **dict.fromkeys(("draft", "queued", "running", "waiting", "preview", "update", "updated", "link", "shared"), "info"),
-    **dict.fromkeys(("held", "partial", "unseen", "conflict", "not_written", "hold", "unreachable"), "warn"),
+    **dict.fromkeys(
+        ("draft", "queued", "running", "waiting", "preview", "update", "updated", "link", "shared"),
+        "info",
+    ),
+    **dict.fromkeys(
+        ("held", "partial", "unseen", "conflict", "not_written", "hold", "unreachable"), "warn"
+    ),
     **dict.fromkeys(("failed", "failing", "reconnect"), "bad"),
 }
 
 
 def make_badge(code: str, text: Any, tone: str = "") -> SafeString:
-    return format_html('<span class="mb-badge mb-{}">{}</span>', tone or TONES.get(code, "plain"), text)
+    return format_html(
+        '<span class="mb-badge mb-{}">{}</span>', tone or TONES.get(code, "plain"), text
+    )
 
 
 def make_choice_badge(obj: Model, field: str) -> SafeString:
@@ -78,21 +85,45 @@ def show_moment(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return "–"
     away = (timezone.now() - moment).total_seconds()
-    text = _("%(time)s ago") % {"time": show_rough_duration(away)} if away >= 0 else _("in %(time)s") % {"time": show_rough_duration(-away)}
+    text = (
+        _("%(time)s ago") % {"time": show_rough_duration(away)}
+        if away >= 0
+        else _("in %(time)s") % {"time": show_rough_duration(-away)}
+    )
     exact = timezone.localtime(moment)
-    return format_html('<time datetime="{}" title="{}">{}</time>', exact.isoformat(), f"{exact:%Y-%m-%d %H:%M:%S}", text)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        exact.isoformat(),
+        f"{exact:%Y-%m-%d %H:%M:%S}",
+        text,
+    )
 
 
 def show_counters(run: SyncRun) -> SafeString:
     """A run's counters in one line: what was read, and only what came of it."""
     words = {
-        "created": _("created"), "updated": _("updated"), "linked": _("linked"), "unchanged": _("unchanged"), "merged": _("merged"),
-        "excluded": _("excluded"), "held": _("held"), "failed": _("failed"), "waiting": _("waiting"),
-    }  # fmt: skip
+        "created": _("created"),
+        "updated": _("updated"),
+        "linked": _("linked"),
+        "unchanged": _("unchanged"),
+        "merged": _("merged"),
+        "excluded": _("excluded"),
+        "held": _("held"),
+        "failed": _("failed"),
+        "waiting": _("waiting"),
+    }
     counts = run.counts
-    parts = [(TONES.get(name, "plain"), show_number(counts[name]), words[name]) for name in (*COUNTERS, "waiting") if counts[name]]
+    parts = [
+        (TONES.get(name, "plain"), show_number(counts[name]), words[name])
+        for name in (*COUNTERS, "waiting")
+        if counts[name]
+    ]
     if run.echoes:
         parts.append(("plain", show_number(run.echoes), _("of our own writes recognised")))
     read = _("%(n)s read") % {"n": show_number(run.read)}
     told = ((tone, _("%(n)s %(what)s") % {"n": n, "what": what}) for tone, n, what in parts)
-    return format_html('<span class="mb-counts"><span>{}</span>{}</span>', read, format_html_join("", '<span class="mb-text-{}">{}</span>', told))
+    return format_html(
+        '<span class="mb-counts"><span>{}</span>{}</span>',
+        read,
+        format_html_join("", '<span class="mb-text-{}">{}</span>', told),
+    )

@@ -15,15 +15,24 @@ from integration.admin.parts.shown import TONES, show_number
 from integration.models import Bucket, Record, Side, SyncRule
 
 
-def count_records_by_bucket(rules: Iterable[int], side: str = Side.CARD) -> dict[int, dict[str, int]]:
-    """Rule -> bucket -> cards, or contacts that may become cards. One pass over an index that holds nothing else.
+def count_records_by_bucket(
+    rules: Iterable[int], side: str = Side.CARD
+) -> dict[int, dict[str, int]]:
+    """Rule -> bucket -> cards, or contacts that may become cards. One pass over an index that holds
+    nothing else.
 
-    The rules were read within the scope. Its condition on the account is left out here, because SQLite would take the index
+    The rules were read within the scope. Its condition on the account is left out here, because
+    SQLite would take the index
     of accounts for it and read every row (2 s in a million, where this takes 0.1).
     """
     found: dict[int, dict[str, int]] = {}
     with all_accounts():
-        rows = Record.objects.filter(rule__in=list(rules), side=side).order_by().values_list("rule", "bucket").annotate(n=Count("pk"))
+        rows = (
+            Record.objects.filter(rule__in=list(rules), side=side)
+            .order_by()
+            .values_list("rule", "bucket")
+            .annotate(n=Count("pk"))
+        )
         for rule, bucket, n in rows:
             found.setdefault(rule, {})[bucket] = n
     return found
@@ -47,7 +56,10 @@ def make_bucket_tiles(rule: SyncRule) -> dict[str, Any]:
 
 
 def show_waiting_and_failing(rule: SyncRule, stand: dict[str, int]) -> SafeString:
-    """The two counts that ask for attention, for a list. What the preview of a draft has read waits for nothing."""
+    """The two counts that ask for attention, for a list.
+
+    What the preview of a draft has read waits for nothing.
+    """
     if rule.state == SyncRule.State.DRAFT:
         return SafeString("–")
     parts = []
@@ -55,6 +67,11 @@ def show_waiting_and_failing(rule: SyncRule, stand: dict[str, int]) -> SafeStrin
         n = stand.get(bucket, 0)
         tone = TONES[bucket] if n else "muted"
         parts.append(
-            format_html('<a class="mb-text-{}" href="{}">{}</a>', tone, make_list_url(Record, rule=rule.pk, bucket=bucket.value, side="card"), show_number(n))
+            format_html(
+                '<a class="mb-text-{}" href="{}">{}</a>',
+                tone,
+                make_list_url(Record, rule=rule.pk, bucket=bucket.value, side="card"),
+                show_number(n),
+            )
         )
     return format_html('<span class="mb-pair">{} / {}</span>', *parts)

@@ -45,14 +45,25 @@ class MappingStep(SetupStep):
     def schema(self) -> dict[str, Any]:
         """The live properties, and ours as they will be once they are made."""
         assert self.rule is not None
-        return {**fields.OWN_PROPERTY_DESCRIPTIONS, **self.rule.hubspot.schema} if self.rule.hubspot.schema else {}
+        return (
+            {**fields.OWN_PROPERTY_DESCRIPTIONS, **self.rule.hubspot.schema}
+            if self.rule.hubspot.schema
+            else {}
+        )
 
     def samples(self) -> list[Sample]:
-        return list(Sample.objects.filter(connection=self.rule.sansan).order_by("-read_at", "external_id")[:30])  # type: ignore[union-attr]
+        return list(
+            Sample.objects.filter(connection=self.rule.sansan).order_by("-read_at", "external_id")[
+                :30
+            ]
+        )  # type: ignore[union-attr]
 
     def sample(self, asked: str) -> Sample | None:
         samples = self.samples()
-        found = next((one for one in samples if one.external_id == asked), samples[0] if samples and not asked else None)
+        found = next(
+            (one for one in samples if one.external_id == asked),
+            samples[0] if samples and not asked else None,
+        )
         selected = find_chosen_tags(self.rule)  # type: ignore[arg-type]
         if found and selected:
             # As the sync does: of a card's tags only the selected ones are anybody's.
@@ -60,21 +71,36 @@ class MappingStep(SetupStep):
         return found
 
     def waiting(self, asked: str, sample: Sample | None) -> bool:
-        """Whether a worker is reading the card, or the cards, that the results are to be shown for."""
-        return sample is None and ((bool(asked) and not self.refused(asked)) or self.rule.sansan.survey.get("state") == SURVEY_RUNNING)  # type: ignore[union-attr]
+        """Whether a worker is reading the card, or the cards, that the results are to be shown
+        for.
+        """
+        return sample is None and (
+            (bool(asked) and not self.refused(asked))
+            or self.rule.sansan.survey.get("state") == SURVEY_RUNNING
+        )  # type: ignore[union-attr]
 
     def refused(self, asked: str) -> str:
         """Why the card that was asked for cannot be read."""
         why = find_sample_refusal(self.rule.sansan, asked) if asked else ""  # type: ignore[union-attr]
-        return _("Card %(id)s cannot be read: %(why)s") % {"id": asked, "why": translate_text(why)} if why else ""
+        return (
+            _("Card %(id)s cannot be read: %(why)s") % {"id": asked, "why": translate_text(why)}
+            if why
+            else ""
+        )
 
 
 class ConfigureStep(MappingStep):
-    lead = gettext_lazy("Which field of a card fills which property of the contact, and when it may. Each row shows what it makes of a real card.")
+    lead = gettext_lazy(
+        "Which field of a card fills which property of the contact, and when it may. Each row "
+        "shows what it makes of a real card."
+    )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         rows = [as_form_initial(row) for row in self.rule.mappings.order_by("position", "pk")]  # type: ignore[union-attr]
-        return self.show(MappingRowSet(initial=rows, prefix="row", form_kwargs=FILLED_FORM_OPTIONS), clean_card_id(request.GET.get("sample", "")))
+        return self.show(
+            MappingRowSet(initial=rows, prefix="row", form_kwargs=FILLED_FORM_OPTIONS),
+            clean_card_id(request.GET.get("sample", "")),
+        )
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         rows = MappingRowSet(request.POST, prefix="row", form_kwargs=FILLED_FORM_OPTIONS)
@@ -98,7 +124,9 @@ class ConfigureStep(MappingStep):
         return self.onward()
 
     def rows_problem(self, rows: Any) -> str:
-        """What is said above the page where a row cannot work; each row says what is wrong with it."""
+        """What is said above the page where a row cannot work; each row says what is wrong with
+        it.
+        """
         schema, valid = self.schema(), rows.is_valid()
         for form in rows.kept():
             form.check(schema)
@@ -113,11 +141,20 @@ class ConfigureStep(MappingStep):
         rows = [as_form_initial(FieldMapping(**row)) for row in make_default_mappings()]
         there = dict(self.rule.mappings.values_list("hubspot", "id"))  # type: ignore[union-attr]
         initial = [{**row, "id": there.get(row["hubspot"])} for row in rows]
-        return self.show(MappingRowSet(initial=initial, prefix="row", form_kwargs=FILLED_FORM_OPTIONS), "")
+        return self.show(
+            MappingRowSet(initial=initial, prefix="row", form_kwargs=FILLED_FORM_OPTIONS), ""
+        )
 
     def ask_for_sample(self, rows: Any, card: str) -> HttpResponse:
         if not clean_card_id(card):
-            return self.show(rows, "", _("A card's id is made of letters and digits: it is in the address of the card in Sansan."))
+            return self.show(
+                rows,
+                "",
+                _(
+                    "A card's id is made of letters and digits: it is in the address of the "
+                    "card in Sansan."
+                ),
+            )
         tasks.enqueue_sample(self.rule.sansan, card)  # type: ignore[union-attr]
         # What was typed and not stored yet stays on the page.
         return self.show(rows, card)
@@ -127,16 +164,27 @@ class ConfigureStep(MappingStep):
         return {int(pk) for pk in self.request.POST.get("opened", "").split(",") if is_id(pk)}
 
     def meet_colleagues(self, rows: Any) -> None:
-        """A row that somebody has added meanwhile stays, so that its property cannot be mapped here."""
+        """A row that somebody has added meanwhile stays, so that its property cannot be mapped
+        here.
+        """
         assert self.rule is not None
         posted = {form.cleaned_data.get("id") for form in rows.kept()}
-        theirs = set(self.rule.mappings.exclude(pk__in=self.opened() | {pk for pk in posted if pk}).values_list("hubspot", flat=True))
+        theirs = set(
+            self.rule.mappings.exclude(
+                pk__in=self.opened() | {pk for pk in posted if pk}
+            ).values_list("hubspot", flat=True)
+        )
         for form in rows.kept():
             if form.cleaned_data.get("hubspot") in theirs:
-                form.add_error("hubspot", _("Somebody has mapped it meanwhile: load the page again to see how."))
+                form.add_error(
+                    "hubspot",
+                    _("Somebody has mapped it meanwhile: load the page again to see how."),
+                )
 
     def store(self, rows: Any, columns: dict[str, Any], reason: str) -> bool:
-        """Makes the rule and its stored rows these; whether anything changed that decides about people."""
+        """Makes the rule and its stored rows these; whether anything changed that decides about
+        people.
+        """
         assert self.rule is not None
         there = {row.pk: row for row in self.rule.mappings.all()}
         wanted = [{**form.values(), "position": i} for i, form in enumerate(rows.kept())]
@@ -145,11 +193,18 @@ class ConfigureStep(MappingStep):
         gone = (there.keys() & self.opened()) - {pk for pk in ids if pk}
         for pk in gone:
             give_reason(there[pk], reason).delete()
-        moved = [pk for pk, row in zip(ids, wanted, strict=True) if pk in there and there[pk].hubspot != row["hubspot"]]
+        moved = [
+            pk
+            for pk, row in zip(ids, wanted, strict=True)
+            if pk in there and there[pk].hubspot != row["hubspot"]
+        ]
         for pk in moved:
             # Two rows may have swapped their properties, and the database takes one at a time.
             FieldMapping.objects.filter(pk=pk).update(hubspot=f"~{pk}")
-        put = [self.put_row(there.get(pk), values, reason) for pk, values in zip(ids, wanted, strict=True)]
+        put = [
+            self.put_row(there.get(pk), values, reason)
+            for pk, values in zip(ids, wanted, strict=True)
+        ]
         return self.put_policies(columns, reason) or bool(gone) or any(put)
 
     def put_row(self, row: FieldMapping | None, values: dict[str, Any], reason: str) -> bool:
@@ -178,21 +233,31 @@ class ConfigureStep(MappingStep):
         sample, schema = self.sample(asked), self.schema()
         names = name_tags([self.rule.sansan_id], sample.tags if sample else ())  # type: ignore[union-attr]
         # What was typed and not stored yet stays on the page.
-        policies = PoliciesForm(self.rule, self.request.POST if self.request.method == "POST" else None)
+        policies = PoliciesForm(
+            self.rule, self.request.POST if self.request.method == "POST" else None
+        )
         return self.render(
             policies=policies,
             radios=policies.radios(),
             in_sync=IN_SYNC_LABEL,
             rows=rows,
-            shown=[(form, show_row_result(form, sample, schema, names), make_row_notes(form, schema)) for form in rows.forms],
+            shown=[
+                (form, show_row_result(form, sample, schema, names), make_row_notes(form, schema))
+                for form in rows.forms
+            ],
             blank=MappingRowForm(prefix="row-__prefix__"),
             sample=sample,
             asked=asked,
             refused=refused,
             waiting=self.waiting(asked, sample),
             samples=self.samples(),
-            opened=self.request.POST.get("opened") or ",".join(str(pk) for pk in self.rule.mappings.values_list("pk", flat=True)),
-            properties=[(name, label_property(prop)) for name, prop in sorted(schema.items()) if not prop["read_only"]],
+            opened=self.request.POST.get("opened")
+            or ",".join(str(pk) for pk in self.rule.mappings.values_list("pk", flat=True)),
+            properties=[
+                (name, label_property(prop))
+                for name, prop in sorted(schema.items())
+                if not prop["read_only"]
+            ],
             schema_known=bool(schema),
             problem=problem,
         )
@@ -232,20 +297,28 @@ class TryMappings(MappingStep):
         )
 
 
-def show_row_result(form: MappingRowForm, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> dict[str, str]:
+def show_row_result(
+    form: MappingRowForm, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]
+) -> dict[str, str]:
     """The result beside a row: its value, or the first thing that is wrong with it."""
     prop = schema.get(form["hubspot"].value() or "", {})
     kind = label_property(prop)
     if form.is_bound and not (form["source"].value() or form["hubspot"].value()):
         return {"value": "", "problem": "", "kind": ""}  # nothing has been chosen yet
     if form.is_bound and form.errors:
-        return {"value": "", "problem": " ".join(str(text) for texts in form.errors.values() for text in texts), "kind": kind}
+        return {
+            "value": "",
+            "problem": " ".join(str(text) for texts in form.errors.values() for text in texts),
+            "kind": kind,
+        }
     result = try_row(as_field_mapping(form), sample, schema, names)
     return {"value": result.value, "problem": result.problem, "kind": kind}
 
 
 def make_row_notes(form: MappingRowForm, schema: dict[str, Any]) -> dict[str, Any]:
-    """What is said of a row whatever the card: what it does for new cards, and who becomes the owner."""
+    """What is said of a row whatever the card: what it does for new cards, and who becomes the
+    owner.
+    """
     said = find_row_hint(form, schema.get(form["hubspot"].value() or "", {}))
     if form.is_bound and form.errors:
         return {"hint": said, "cards": "", "locked": False}
@@ -261,4 +334,6 @@ def as_stored_field_mapping(form: MappingRowForm) -> FieldMapping:
     shown = form.initial
     source = "" if shown["source"] == EXPRESSION_SOURCE else shown["source"]
     names = ("expression", "hubspot", "transform", "others", "active", "direction")
-    return FieldMapping(sansan=source, table=shown["pairs"], **{name: shown[name] for name in names})
+    return FieldMapping(
+        sansan=source, table=shown["pairs"], **{name: shown[name] for name in names}
+    )

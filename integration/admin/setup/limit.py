@@ -32,22 +32,32 @@ CARDS_MUST_MEET_TEXT = gettext_lazy("Which cards take part: a card must meet all
 CARD_CRITERIA_TEXTS = {
     RuleDirection.TO_HUBSPOT: CARDS_MUST_MEET_TEXT,
     RuleDirection.BOTH: CARDS_MUST_MEET_TEXT,
-    RuleDirection.TO_SANSAN: gettext_lazy("This sync only makes cards and follows none: criteria for cards are kept for when its direction changes."),
+    RuleDirection.TO_SANSAN: gettext_lazy(
+        "This sync only makes cards and follows none: criteria for cards are kept for when its "
+        "direction changes."
+    ),
 }
 CONTACT_CRITERIA_TEXTS = {
     RuleDirection.TO_HUBSPOT: gettext_lazy(
-        "Which existing contacts may be touched: a contact that is there already must meet all of these to be changed."
+        "Which existing contacts may be touched: a contact that is there already must meet all "
+        "of these to be changed."
     ),
-    RuleDirection.TO_SANSAN: gettext_lazy("Which contacts of HubSpot may become cards: a contact must meet all of these."),
+    RuleDirection.TO_SANSAN: gettext_lazy(
+        "Which contacts of HubSpot may become cards: a contact must meet all of these."
+    ),
     RuleDirection.BOTH: gettext_lazy(
-        "Which contacts of HubSpot may become cards, and which existing contacts may be touched: a contact must meet all of these for either."
+        "Which contacts of HubSpot may become cards, and which existing contacts may be "
+        "touched: a contact must meet all of these for either."
     ),
 }
 
 
 class CriterionForm(forms.Form):
     field = forms.CharField(label=gettext_lazy("Field"), max_length=100)
-    op = forms.ChoiceField(label=gettext_lazy("Condition"), choices=[(name, OPERATOR_NAMES[name]) for name in OPERATORS])
+    op = forms.ChoiceField(
+        label=gettext_lazy("Condition"),
+        choices=[(name, OPERATOR_NAMES[name]) for name in OPERATORS],
+    )
     value = forms.CharField(label=gettext_lazy("Value"), max_length=200, required=False)
 
     def clean(self) -> dict[str, Any]:
@@ -66,42 +76,69 @@ class CriterionForm(forms.Form):
 
 
 class CardCriterionForm(CriterionForm):
-    field = forms.ChoiceField(label=gettext_lazy("Field of the card"), choices=[(name, CARD_FIELDS[name]) for name in FILTER_FIELDS])
+    field = forms.ChoiceField(
+        label=gettext_lazy("Field of the card"),
+        choices=[(name, CARD_FIELDS[name]) for name in FILTER_FIELDS],
+    )
 
 
 class ContactCriterionForm(CriterionForm):
     field = forms.CharField(
         label=gettext_lazy("Property of the contact"),
         max_length=100,
-        widget=forms.TextInput(attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(
+            attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}
+        ),
     )
 
     def check(self, schema: dict[str, Any]) -> None:
         name = self.cleaned_data.get("field", "")
         if schema and name and name not in schema:
-            self.add_error("field", _("HubSpot has no contact property “%(name)s”.") % {"name": name})
+            self.add_error(
+                "field", _("HubSpot has no contact property “%(name)s”.") % {"name": name}
+            )
 
 
-CardCriteriaSet = forms.formset_factory(CardCriterionForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60)
-ContactCriteriaSet = forms.formset_factory(ContactCriterionForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60)
+CardCriteriaSet = forms.formset_factory(
+    CardCriterionForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60
+)
+ContactCriteriaSet = forms.formset_factory(
+    ContactCriterionForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60
+)
 
 
 class RuleLimits(forms.Form):
     require_email = forms.BooleanField(
         label=gettext_lazy("Only people with a valid e-mail address"),
         required=False,
-        help_text=gettext_lazy("Unticked, people without one are synced too; only our own key keeps them from being made twice."),
+        help_text=gettext_lazy(
+            "Unticked, people without one are synced too; only our own key keeps them from "
+            "being made twice."
+        ),
     )
-    filters_mean = forms.ChoiceField(label=gettext_lazy("What a criterion means"), choices=SyncRule.FiltersMean.choices, widget=forms.RadioSelect)
-    limit_creates = forms.IntegerField(label=gettext_lazy("New contacts in one run, at most"), required=False, min_value=0, max_value=2_000_000_000)
+    filters_mean = forms.ChoiceField(
+        label=gettext_lazy("What a criterion means"),
+        choices=SyncRule.FiltersMean.choices,
+        widget=forms.RadioSelect,
+    )
+    limit_creates = forms.IntegerField(
+        label=gettext_lazy("New contacts in one run, at most"),
+        required=False,
+        min_value=0,
+        max_value=2_000_000_000,
+    )
     limit_updates = forms.IntegerField(
         label=gettext_lazy("Changed contacts in one run, at most"),
         required=False,
         min_value=0,
         max_value=2_000_000_000,
-        help_text=gettext_lazy("Blank: no limit. A run that would go past it is held until somebody has looked."),
+        help_text=gettext_lazy(
+            "Blank: no limit. A run that would go past it is held until somebody has looked."
+        ),
     )
-    reason = forms.CharField(label=gettext_lazy("Why (for the history)"), required=False, max_length=500)
+    reason = forms.CharField(
+        label=gettext_lazy("Why (for the history)"), required=False, max_length=500
+    )
 
     def columns(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
@@ -115,29 +152,66 @@ class RuleLimits(forms.Form):
 
 class LimitStep(SetupStep):
     name = "limit"
-    lead = gettext_lazy("Without criteria, everybody takes part. Whoever is left out is listed with the reason, never dropped.")
+    lead = gettext_lazy(
+        "Without criteria, everybody takes part. Whoever is left out is listed with the reason, "
+        "never dropped."
+    )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         rule = self.rule
         assert rule is not None
-        limits = {"limit_creates": rule.limits.get("creates"), "limit_updates": rule.limits.get("updates")}
-        form = RuleLimits(initial={"require_email": rule.require_email, "filters_mean": rule.filters_mean, **limits})
-        return self.show(form, CardCriteriaSet(initial=rule.filters.get("cards", []), prefix="card", form_kwargs=FILLED_FORM_OPTIONS), self.contacts(None))
+        limits = {
+            "limit_creates": rule.limits.get("creates"),
+            "limit_updates": rule.limits.get("updates"),
+        }
+        form = RuleLimits(
+            initial={
+                "require_email": rule.require_email,
+                "filters_mean": rule.filters_mean,
+                **limits,
+            }
+        )
+        return self.show(
+            form,
+            CardCriteriaSet(
+                initial=rule.filters.get("cards", []),
+                prefix="card",
+                form_kwargs=FILLED_FORM_OPTIONS,
+            ),
+            self.contacts(None),
+        )
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        form, cards, contacts = RuleLimits(request.POST), CardCriteriaSet(request.POST, prefix="card", form_kwargs=FILLED_FORM_OPTIONS), self.contacts(request.POST)
+        form, cards, contacts = (
+            RuleLimits(request.POST),
+            CardCriteriaSet(request.POST, prefix="card", form_kwargs=FILLED_FORM_OPTIONS),
+            self.contacts(request.POST),
+        )
         valid = all([form.is_valid(), cards.is_valid(), contacts.is_valid()])
         for row in contacts.kept():
             row.check(self.rule.hubspot.schema)  # type: ignore[union-attr]
         if not valid or any(row.errors for row in contacts.kept()):
-            return self.show(form, cards, contacts, _("Something cannot work as it stands: each place says what."))
-        filters = {"cards": [row.as_filter() for row in cards.kept()], "contacts": [row.as_filter() for row in contacts.kept()]}
+            return self.show(
+                form,
+                cards,
+                contacts,
+                _("Something cannot work as it stands: each place says what."),
+            )
+        filters = {
+            "cards": [row.as_filter() for row in cards.kept()],
+            "contacts": [row.as_filter() for row in contacts.kept()],
+        }
         with transaction.atomic():
             self.store({**form.columns(), "filters": filters}, form.cleaned_data["reason"])
         return self.to_review()
 
     def contacts(self, data: Any) -> Any:
-        return ContactCriteriaSet(data, initial=self.rule.filters.get("contacts", []) if data is None else None, prefix="contact", form_kwargs=FILLED_FORM_OPTIONS)  # type: ignore[union-attr]
+        return ContactCriteriaSet(
+            data,
+            initial=self.rule.filters.get("contacts", []) if data is None else None,
+            prefix="contact",
+            form_kwargs=FILLED_FORM_OPTIONS,
+        )  # type: ignore[union-attr]
 
     def store(self, values: dict[str, Any], reason: str) -> None:
         rule = self.rule
@@ -183,17 +257,29 @@ class LimitStep(SetupStep):
 
     def lets_in(self, cards: Any) -> tuple[int, int] | None:
         """How many of the sampled cards the stored criteria let in."""
-        filters = [Filter(row["field"], row["op"], row.get("value", "")) for row in self.rule.filters.get("cards", [])]  # type: ignore[union-attr]
+        filters = [
+            Filter(row["field"], row["op"], row.get("value", ""))
+            for row in self.rule.filters.get("cards", [])
+        ]  # type: ignore[union-attr]
         samples = list(Sample.objects.filter(connection=self.rule.sansan)[:30])  # type: ignore[union-attr]
         if not samples or not filters:
             return None
-        met = [one for one in samples if find_first_unmet_filter(tuple(filters), lambda name, one=one: one.values.get(name, "")) is None]
+        met = [
+            one
+            for one in samples
+            if find_first_unmet_filter(
+                tuple(filters), lambda name, one=one: one.values.get(name, "")
+            )
+            is None
+        ]
         return len(met), len(samples)
 
 
 def as_form_value(rule: SyncRule, name: str) -> Any:
     """A stored value as the form gives it back."""
-    return {"cards": [], "contacts": [], **rule.filters} if name == "filters" else getattr(rule, name)
+    return (
+        {"cards": [], "contacts": [], **rule.filters} if name == "filters" else getattr(rule, name)
+    )
 
 
 def is_day(value: str) -> bool:

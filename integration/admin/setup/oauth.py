@@ -1,4 +1,7 @@
-"""HubSpot's consent page, and the way back from it. The code is exchanged by a worker, like every other call."""
+"""HubSpot's consent page, and the way back from it.
+
+The code is exchanged by a worker, like every other call.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +38,27 @@ def make_return_url(request: HttpRequest) -> str:
     return request.build_absolute_uri(reverse("admin:integration_setup_oauth"))
 
 
-def begin_oauth(request: HttpRequest, account: Account, here: str, connection: Connection | None = None) -> HttpResponse:
-    """To HubSpot, for a new connection or to sign in again. What comes back is believed only with the state that this session was given."""
+def begin_oauth(
+    request: HttpRequest, account: Account, here: str, connection: Connection | None = None
+) -> HttpResponse:
+    """To HubSpot, for a new connection or to sign in again.
+
+    What comes back is believed only with the state that this session was given.
+    """
     if not is_oauth_offered():
         raise PermissionDenied
     state = secrets.token_urlsafe(32)
-    request.session[OAUTH_SESSION_KEY] = {"state": state, "account": account.pk, "here": here, "connection": connection.pk if connection else None}
-    return redirect(make_authorize_url(settings.HUBSPOT_APP_URL, settings.HUBSPOT_CLIENT_ID, make_return_url(request), state))
+    request.session[OAUTH_SESSION_KEY] = {
+        "state": state,
+        "account": account.pk,
+        "here": here,
+        "connection": connection.pk if connection else None,
+    }
+    return redirect(
+        make_authorize_url(
+            settings.HUBSPOT_APP_URL, settings.HUBSPOT_CLIENT_ID, make_return_url(request), state
+        )
+    )
 
 
 class OAuthReturn(View):
@@ -51,8 +68,16 @@ class OAuthReturn(View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         begun = request.session.pop(OAUTH_SESSION_KEY, None)
-        if not begun or not secrets.compare_digest(begun["state"].encode(), request.GET.get("state", "").encode()):
-            messages.error(request, _("HubSpot's answer does not belong to a connection that was begun here: begin again."))
+        if not begun or not secrets.compare_digest(
+            begun["state"].encode(), request.GET.get("state", "").encode()
+        ):
+            messages.error(
+                request,
+                _(
+                    "HubSpot's answer does not belong to a connection that was begun here: "
+                    "begin again."
+                ),
+            )
             return redirect("admin:integration_setup")
         if not may(request.user, begun["account"], EDIT):
             raise PermissionDenied
@@ -60,23 +85,40 @@ class OAuthReturn(View):
         if not account.active:
             messages.warning(request, _("The account is suspended: nothing can be set up for it."))
             return redirect("admin:integration_syncrule_changelist")
-        here = begun["here"] if url_has_allowed_host_and_scheme(begun["here"], None) else reverse("admin:integration_setup")
+        here = (
+            begun["here"]
+            if url_has_allowed_host_and_scheme(begun["here"], None)
+            else reverse("admin:integration_setup")
+        )
         code = request.GET.get("code", "")
         if not code:
             messages.warning(request, _("HubSpot was not connected: the consent was not given."))
             return redirect(here)
-        connection = store_oauth_connection(account, begun["connection"], code, make_return_url(request))
+        connection = store_oauth_connection(
+            account, begun["connection"], code, make_return_url(request)
+        )
         tasks.enqueue_check(connection)
-        return redirect(f"{here}{'&' if '?' in here else '?'}{urlencode({'hubspot': connection.pk})}")
+        return redirect(
+            f"{here}{'&' if '?' in here else '?'}{urlencode({'hubspot': connection.pk})}"
+        )
 
 
-def store_oauth_connection(account: Account, pk: int | None, code: str, redirect_uri: str) -> Connection:
-    """A connection whose tokens a worker has still to fetch; the one that is signed in to again, or a new one."""
+def store_oauth_connection(
+    account: Account, pk: int | None, code: str, redirect_uri: str
+) -> Connection:
+    """A connection whose tokens a worker has still to fetch; the one that is signed in to again, or
+    a new one.
+    """
     with in_account(account):
         hubspot = Connection.System.HUBSPOT
         connection = Connection.objects.filter(pk=pk, system=hubspot).first() if pk else None
-        connection = connection or Connection(account=account, slug=find_free_slug(Connection, account, "hubspot"), system=hubspot)
-        connection.credentials, connection.hint = {"code": code, "redirect_uri": redirect_uri}, "OAuth"
+        connection = connection or Connection(
+            account=account, slug=find_free_slug(Connection, account, "hubspot"), system=hubspot
+        )
+        connection.credentials, connection.hint = (
+            {"code": code, "redirect_uri": redirect_uri},
+            "OAuth",
+        )
         connection.health, connection.health_detail = Connection.Health.UNTESTED, ""
         connection.save()
         return connection

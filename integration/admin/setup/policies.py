@@ -13,70 +13,113 @@ from integration.models import SyncRule
 from integration.rules.file import MOST_CARDS_A_DAY
 from integration.rules.recheck import find_chosen_tags
 
-RuleDirection, ConflictPolicy, GonePolicy, CompanyPolicy = SyncRule.Direction, SyncRule.Conflict, SyncRule.WhenGone, SyncRule.Companies
+RuleDirection, ConflictPolicy, GonePolicy, CompanyPolicy = (
+    SyncRule.Direction,
+    SyncRule.Conflict,
+    SyncRule.WhenGone,
+    SyncRule.Companies,
+)
 # What each choice means, in a sentence.
 POLICY_MEANINGS: dict[str, dict[str, Any]] = {
     "direction": {
-        RuleDirection.TO_HUBSPOT: gettext_lazy("Cards become contacts and keep them true. Nothing is written to Sansan."),
-        RuleDirection.TO_SANSAN: gettext_lazy("Contacts without a card become cards. Nothing is written to HubSpot."),
-        RuleDirection.BOTH: gettext_lazy("Cards keep contacts true, and contacts without a card become cards."),
+        RuleDirection.TO_HUBSPOT: gettext_lazy(
+            "Cards become contacts and keep them true. Nothing is written to Sansan."
+        ),
+        RuleDirection.TO_SANSAN: gettext_lazy(
+            "Contacts without a card become cards. Nothing is written to HubSpot."
+        ),
+        RuleDirection.BOTH: gettext_lazy(
+            "Cards keep contacts true, and contacts without a card become cards."
+        ),
     },
     "when_gone": {
         GonePolicy.TELL: gettext_lazy("Its card is held until somebody has looked."),
-        GonePolicy.MAKE: gettext_lazy("A new contact is made of the card. One that was deleted for privacy never comes back."),
+        GonePolicy.MAKE: gettext_lazy(
+            "A new contact is made of the card. One that was deleted for privacy never comes back."
+        ),
     },
     "companies": {
         CompanyPolicy.NONE: gettext_lazy("Only contacts are written."),
-        CompanyPolicy.FIND: gettext_lazy("Found by web domain, then by name. Where there is none, the contact stays without one."),
-        CompanyPolicy.MAKE: gettext_lazy("Found by web domain, then by name; made once, however many cards name it."),
+        CompanyPolicy.FIND: gettext_lazy(
+            "Found by web domain, then by name. Where there is none, the contact stays without one."
+        ),
+        CompanyPolicy.MAKE: gettext_lazy(
+            "Found by web domain, then by name; made once, however many cards name it."
+        ),
     },
 }
 
 
-CARDS_A_DAY_PROBLEM = format_lazy(gettext_lazy("Write a number of cards from 0 to {most}."), most=MOST_CARDS_A_DAY)
+CARDS_A_DAY_PROBLEM = format_lazy(
+    gettext_lazy("Write a number of cards from 0 to {most}."), most=MOST_CARDS_A_DAY
+)
 
 
 class PoliciesForm(forms.Form):
     direction = forms.ChoiceField(
         label=gettext_lazy("Direction"),
         choices=RuleDirection.choices,
-        error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose one of the three directions.")),
+        error_messages=dict.fromkeys(
+            ("required", "invalid_choice"), gettext_lazy("Choose one of the three directions.")
+        ),
     )
     conflict = forms.ChoiceField(
         label=gettext_lazy("When somebody edited the contact in HubSpot"),
         choices=ConflictPolicy.choices,
-        error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose who wins.")),
-        help_text=gettext_lazy("Where a person decides, the contact keeps its value until one of the two is chosen on the record's page."),
+        error_messages=dict.fromkeys(
+            ("required", "invalid_choice"), gettext_lazy("Choose who wins.")
+        ),
+        help_text=gettext_lazy(
+            "Where a person decides, the contact keeps its value until one of the two is chosen "
+            "on the record's page."
+        ),
     )
     when_gone = forms.ChoiceField(
         label=gettext_lazy("When a contact is deleted in HubSpot"),
         choices=GonePolicy.choices,
-        error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose what happens to the card of a deleted contact.")),
+        error_messages=dict.fromkeys(
+            ("required", "invalid_choice"),
+            gettext_lazy("Choose what happens to the card of a deleted contact."),
+        ),
     )
     companies = forms.ChoiceField(
         label=gettext_lazy("Companies"),
         choices=CompanyPolicy.choices,
-        error_messages=dict.fromkeys(("required", "invalid_choice"), gettext_lazy("Choose what happens to companies.")),
+        error_messages=dict.fromkeys(
+            ("required", "invalid_choice"), gettext_lazy("Choose what happens to companies.")
+        ),
     )
     card_cap = forms.IntegerField(
         label=gettext_lazy("Cards a day, at most"),
         min_value=0,
         max_value=MOST_CARDS_A_DAY,
         help_text=gettext_lazy("The rest waits, in sight, for the next day."),
-        error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), CARDS_A_DAY_PROBLEM),
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value"), CARDS_A_DAY_PROBLEM
+        ),
     )
     marker = forms.ChoiceField(
         label=gettext_lazy("Tag of these cards"),
         required=False,
         help_text=gettext_lazy("Put on each card that is made, so that they are found in Sansan."),
-        error_messages={"invalid_choice": gettext_lazy("Choose one of the tags that the key sees, or none.")},
+        error_messages={
+            "invalid_choice": gettext_lazy("Choose one of the tags that the key sees, or none.")
+        },
     )
     reason = forms.CharField(
-        label=gettext_lazy("Why (for the history)"), required=False, max_length=500, widget=forms.TextInput(attrs={"autocomplete": "off"})
+        label=gettext_lazy("Why (for the history)"),
+        required=False,
+        max_length=500,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
     def __init__(self, rule: SyncRule, data: Any = None) -> None:
-        super().__init__(data, initial={name: getattr(rule, name) for name in (*DECISIVE_POLICIES, "card_cap", "marker")})
+        super().__init__(
+            data,
+            initial={
+                name: getattr(rule, name) for name in (*DECISIVE_POLICIES, "card_cap", "marker")
+            },
+        )
         tags = list(select_markers(rule.sansan_id))
         self.selected = find_chosen_tags(rule)
         self.fields["marker"].choices = list_marker_choices(tags, rule.marker, self.selected)  # type: ignore[attr-defined]
@@ -88,7 +131,10 @@ class PoliciesForm(forms.Form):
     def radios(self) -> dict[str, list[dict[str, Any]]]:
         """Field -> its choices, each with what it means."""
         return {
-            name: [{"value": value, "label": label, "means": POLICY_MEANINGS[name][value]} for value, label in self.fields[name].choices]  # type: ignore[attr-defined]
+            name: [
+                {"value": value, "label": label, "means": POLICY_MEANINGS[name][value]}
+                for value, label in self.fields[name].choices
+            ]  # type: ignore[attr-defined]
             for name in POLICY_MEANINGS
         }
 

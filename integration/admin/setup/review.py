@@ -41,7 +41,9 @@ from integration.rules.recheck import list_rules_by_tags, save_tags
 
 REVIEW_ROWS_A_PAGE = 25
 DAILY_CAP_REASON = "daily_cap"
-RUNNING_LEAD = gettext_lazy("This sync is running with what you see here. A preview says what its next run would do.")
+RUNNING_LEAD = gettext_lazy(
+    "This sync is running with what you see here. A preview says what its next run would do."
+)
 UNCHANGED_TILE_REASONS = ("in_sync", "kept_hubspot", "has_card", "card_exists", "contact_merged")
 # Tile -> the entries that are behind it.
 TILE_ENTRIES = {
@@ -50,7 +52,8 @@ TILE_ENTRIES = {
     "updated": Q(decision="update"),
     "linked": Q(decision="link"),
     "merged": Q(decision="skip", reason__in=MERGED_REASONS),
-    "excluded": Q(decision="skip") & ~Q(reason__in=(*MERGED_REASONS, *UNCHANGED_TILE_REASONS, DAILY_CAP_REASON)),
+    "excluded": Q(decision="skip")
+    & ~Q(reason__in=(*MERGED_REASONS, *UNCHANGED_TILE_REASONS, DAILY_CAP_REASON)),
     "held": Q(decision="hold"),
     "unchanged": Q(decision="skip", reason__in=UNCHANGED_TILE_REASONS),
     "waiting": Q(decision="skip", reason=DAILY_CAP_REASON),
@@ -73,10 +76,22 @@ RARE_TILES = ("cards", "waiting", "failed")
 
 
 def find_latest_preview(rule: SyncRule) -> SyncRun | None:
-    """The newest preview of the configuration as it stands now; of a running sync, none that a run has come after."""
-    found = SyncRun.objects.filter(rule=rule, kind=SyncRun.Kind.PREVIEW, created_at__gte=rule.changed_at).order_by("-pk").first()
+    """The newest preview of the configuration as it stands now; of a running sync, none that a run
+    has come after.
+    """
+    found = (
+        SyncRun.objects.filter(
+            rule=rule, kind=SyncRun.Kind.PREVIEW, created_at__gte=rule.changed_at
+        )
+        .order_by("-pk")
+        .first()
+    )
     runs = SyncRun.objects.filter(rule=rule).exclude(kind=SyncRun.Kind.PREVIEW)
-    return None if found and rule.state == RuleState.ACTIVE and runs.filter(pk__gt=found.pk).exists() else found
+    return (
+        None
+        if found and rule.state == RuleState.ACTIVE and runs.filter(pk__gt=found.pk).exists()
+        else found
+    )
 
 
 def is_preview_finished(preview: SyncRun | None) -> bool:
@@ -85,7 +100,9 @@ def is_preview_finished(preview: SyncRun | None) -> bool:
 
 class ReviewStep(SetupStep):
     name = "review"
-    lead = gettext_lazy("A dry run over everybody who takes part. Nothing has been written yet, in either system.")
+    lead = gettext_lazy(
+        "A dry run over everybody who takes part. Nothing has been written yet, in either system."
+    )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         assert self.rule is not None
@@ -99,9 +116,13 @@ class ReviewStep(SetupStep):
             ready=is_preview_finished(preview),
             state=describe_preview_state(preview),
             summary=summarize_rule(self.rule),
-            effect=describe_preview_effect(self.rule, preview) if preview and is_preview_finished(preview) else "",
+            effect=describe_preview_effect(self.rule, preview)
+            if preview and is_preview_finished(preview)
+            else "",
             health_url=make_health_url(self.rule),
-            tiles=make_review_tiles(preview, self.rule.sends) if is_preview_finished(preview) else [],
+            tiles=make_review_tiles(preview, self.rule.sends)
+            if is_preview_finished(preview)
+            else [],
             sends=self.rule.sends,
             beyond_cap=preview.reasons.get(DAILY_CAP_REASON, 0) if preview else 0,
             shown=shown,
@@ -109,7 +130,10 @@ class ReviewStep(SetupStep):
             entries=entries,
             reasons=list_tile_reasons(preview, shown) if preview and shown else [],
             reason=reason,
-            problems=[translate_text(text) for _reason, text in list_mapping_problems(self.rule, preview=True)],
+            problems=[
+                translate_text(text)
+                for _reason, text in list_mapping_problems(self.rule, preview=True)
+            ],
             **({"lead": RUNNING_LEAD} if self.rule.state == RuleState.ACTIVE else {}),
             running=self.rule.state == RuleState.ACTIVE,
             others=list_rules_by_tags(self.rule),
@@ -118,7 +142,9 @@ class ReviewStep(SetupStep):
 
     def entries(self, preview: SyncRun, shown: str, reason: str) -> Any:
         rows = select_tile_entries(preview, shown)
-        page = Paginator(rows.filter(reason=reason) if reason else rows, REVIEW_ROWS_A_PAGE).get_page(self.request.GET.get("page"))
+        page = Paginator(
+            rows.filter(reason=reason) if reason else rows, REVIEW_ROWS_A_PAGE
+        ).get_page(self.request.GET.get("page"))
         tags = name_tags([self.rule.sansan_id])  # type: ignore[union-attr]
         page.rows = [as_entry_row(entry, self.rule, tags) for entry in page.object_list]  # type: ignore[attr-defined]
         return page
@@ -130,37 +156,68 @@ class ReviewStep(SetupStep):
             return redirect(request.path)
         if request.POST.get("action") != "save":
             return redirect(request.path)
-        if self.rule.state != RuleState.ACTIVE and not is_preview_finished(find_latest_preview(self.rule)):
-            messages.warning(request, _("Look at a finished preview first: it says what would be written."))
+        if self.rule.state != RuleState.ACTIVE and not is_preview_finished(
+            find_latest_preview(self.rule)
+        ):
+            messages.warning(
+                request, _("Look at a finished preview first: it says what would be written.")
+            )
             return redirect(request.path)
         return self.save_and_sync()
 
     def save_and_sync(self) -> HttpResponse:
-        """The conditional UPDATE decides which of two people was first; the other one comes to the same run."""
+        """The conditional UPDATE decides which of two people was first; the other one comes to the
+        same run.
+        """
         assert self.rule is not None
-        refused = [one for one in (self.rule.sansan, self.rule.hubspot) if one.health == Connection.Health.RECONNECT]
+        refused = [
+            one
+            for one in (self.rule.sansan, self.rule.hubspot)
+            if one.health == Connection.Health.RECONNECT
+        ]
         if refused:
-            messages.error(self.request, _("%(connection)s needs a new key first.") % {"connection": refused[0].slug})
+            messages.error(
+                self.request,
+                _("%(connection)s needs a new key first.") % {"connection": refused[0].slug},
+            )
             return redirect(self.request.path)
         others = list_rules_by_tags(self.rule)
         if others and self.request.POST.get("also") != "1":
             messages.warning(
-                self.request, _("%(names)s would follow the new choice of tags: tick that this is meant, then save.") % {"names": ", ".join(others)}
+                self.request,
+                _(
+                    "%(names)s would follow the new choice of tags: tick that this is meant, "
+                    "then save."
+                )
+                % {"names": ", ".join(others)},
             )
             return redirect(self.request.path)
         # Of a held rule the preview was the look that it waited for.
         waived = {"waived": True} if self.rule.state == RuleState.HELD else {}
-        rows = SyncRule.objects.filter(pk=self.rule.pk, state__in=(RuleState.DRAFT, RuleState.PAUSED, RuleState.HELD))
+        rows = SyncRule.objects.filter(
+            pk=self.rule.pk, state__in=(RuleState.DRAFT, RuleState.PAUSED, RuleState.HELD)
+        )
         with transaction.atomic():
             if not save_tags(self.rule):
-                messages.error(self.request, _("A tag that was chosen is not there any more, or has become private: choose again."))
+                messages.error(
+                    self.request,
+                    _(
+                        "A tag that was chosen is not there any more, or has become private: "
+                        "choose again."
+                    ),
+                )
                 return redirect(make_step_url("tags", self.rule))
-            moved = rows.update(state=RuleState.ACTIVE, state_reason="", setup_step="", discarded_at=None, **waived)
+            moved = rows.update(
+                state=RuleState.ACTIVE, state_reason="", setup_step="", discarded_at=None, **waived
+            )
             self.rule.refresh_from_db(fields=["state"])
             if moved:
                 keep_history([self.rule], self.request.user, _("Save and sync"))
             run = tasks.enqueue_sync(self.rule, who=self.request.user.get_username())
-        messages.success(self.request, _("The sync is on. This is its first run; from now on every change arrives by itself."))
+        messages.success(
+            self.request,
+            _("The sync is on. This is its first run; from now on every change arrives by itself."),
+        )
         return redirect(make_page_url(run))
 
 
@@ -170,7 +227,11 @@ class ReviewProgress(SetupStep):
     name = "review"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return render(request, "admin/setup/preview_state.html", {"state": describe_preview_state(find_latest_preview(self.rule)), "rule": self.rule})  # type: ignore[arg-type]
+        return render(
+            request,
+            "admin/setup/preview_state.html",
+            {"state": describe_preview_state(find_latest_preview(self.rule)), "rule": self.rule},
+        )  # type: ignore[arg-type]
 
 
 def describe_preview_state(preview: SyncRun | None) -> dict[str, Any]:
@@ -186,7 +247,10 @@ def describe_preview_state(preview: SyncRun | None) -> dict[str, Any]:
 
 
 def make_review_tiles(preview: SyncRun | None, sends: bool) -> list[dict[str, Any]]:
-    """The parts of what was read, which they add up to. Of a sync in both directions the new cards stand by themselves."""
+    """The parts of what was read, which they add up to.
+
+    Of a sync in both directions the new cards stand by themselves.
+    """
     assert preview is not None
     counts, cards = preview.counts, preview.reasons.get(NEW_CARD, 0)
     counts = {**counts, "created": counts["created"] - cards, "cards": cards}
@@ -208,7 +272,11 @@ def select_tile_entries(preview: SyncRun, shown: str) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(TILE_ENTRIES[shown], run=preview).order_by("-id")
 
 
-TILE_REASONS = {"merged": MERGED_REASONS, "unchanged": UNCHANGED_TILE_REASONS, "excluded": EXCLUDED_REASONS}
+TILE_REASONS = {
+    "merged": MERGED_REASONS,
+    "unchanged": UNCHANGED_TILE_REASONS,
+    "excluded": EXCLUDED_REASONS,
+}
 
 
 def list_tile_reasons(preview: SyncRun, shown: str) -> list[dict[str, Any]]:
@@ -226,7 +294,9 @@ def as_entry_row(entry: AuditEntry, rule: SyncRule, tags: Mapping[str, str]) -> 
         "entry": entry,
         "card": entry.reason == NEW_CARD,
         "sentence": explain_reason(entry.reason),
-        "url": reverse("admin:integration_record_change", args=[entry.record_id]) if entry.record_id else "",
+        "url": reverse("admin:integration_record_change", args=[entry.record_id])
+        if entry.record_id
+        else "",
         "sansan_url": make_sansan_card_url(entry.card_id),
         "hubspot_url": make_hubspot_contact_url(rule, entry.contact_id),
         "changes": diff.list_change_lines(entry, rule.hubspot.schema, tags),

@@ -1,4 +1,6 @@
-"""The rows of the mapping step: from what was typed to a FieldMapping, and what a sampled card makes of each."""
+"""The rows of the mapping step: from what was typed to a FieldMapping, and what a sampled card
+makes of each.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +28,25 @@ from integration.rules.file import find_expression_problem, list_field_problems
 
 EXPRESSION_SOURCE = "="
 MOST_MAPPING_ROWS = 200
-BOTH_DIRECTIONS, TO_HUBSPOT, TO_SANSAN = FieldMapping.Direction.BOTH, FieldMapping.Direction.TO_HUBSPOT, FieldMapping.Direction.TO_SANSAN
+BOTH_DIRECTIONS, TO_HUBSPOT, TO_SANSAN = (
+    FieldMapping.Direction.BOTH,
+    FieldMapping.Direction.TO_HUBSPOT,
+    FieldMapping.Direction.TO_SANSAN,
+)
 # Why a row cannot fill a card: the codes of planning/reverse.py.
 LOCKED_ROW_TEXTS: dict[str, Any] = {
     "calculated": gettext_lazy("not for new cards: the value is calculated"),
     "unwritable": gettext_lazy("not for new cards: Sansan sets this field itself"),
     "one_way": gettext_lazy("not for new cards: two of the card's values lead to the same"),
 }
-ADDRESS_HINT = gettext_lazy("Off: a contact that exists keeps its address. A new one gets the card's all the same: HubSpot tells people apart by it.")
-OWNER_HINT = gettext_lazy("The HubSpot user with this address becomes the owner; where there is none, the owner is left alone.")
+ADDRESS_HINT = gettext_lazy(
+    "Off: a contact that exists keeps its address. A new one gets the card's all the same: "
+    "HubSpot tells people apart by it."
+)
+OWNER_HINT = gettext_lazy(
+    "The HubSpot user with this address becomes the owner; where there is none, the owner is "
+    "left alone."
+)
 
 
 class MappingRowForm(forms.Form):
@@ -42,17 +54,26 @@ class MappingRowForm(forms.Form):
     active = forms.BooleanField(label=gettext_lazy("On"), required=False, initial=True)
     source = forms.CharField(label=gettext_lazy("Sansan field"), max_length=200, required=False)
     expression = forms.CharField(
-        label=gettext_lazy("Expression"), required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"})
+        label=gettext_lazy("Expression"),
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
     hubspot = forms.CharField(
         label=gettext_lazy("HubSpot property"),
         max_length=100,
         error_messages={"required": gettext_lazy("Choose a property of HubSpot.")},
-        widget=forms.TextInput(attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(
+            attrs={"list": "mb-properties", "autocomplete": "off", "spellcheck": "false"}
+        ),
     )
-    transform = forms.ChoiceField(label=gettext_lazy("Transform"), required=False, choices=TRANSFORM_CHOICES)
+    transform = forms.ChoiceField(
+        label=gettext_lazy("Transform"), required=False, choices=TRANSFORM_CHOICES
+    )
     policy = forms.ChoiceField(label=gettext_lazy("Update"), choices=FieldMapping.Policy.choices)
-    clear = forms.BooleanField(label=gettext_lazy("A blank on the card clears the property"), required=False)
+    clear = forms.BooleanField(
+        label=gettext_lazy("A blank on the card clears the property"), required=False
+    )
     table = forms.CharField(
         label=gettext_lazy("Value table"),
         required=False,
@@ -60,10 +81,18 @@ class MappingRowForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
         help_text=gettext_lazy("In a value table each line is: card's value = property's value."),
     )
-    others = forms.ChoiceField(label=gettext_lazy("Values not in the table"), required=False, choices=FieldMapping.Others.choices)
-    direction = forms.ChoiceField(label=gettext_lazy("Direction"), required=False, choices=FieldMapping.Direction.choices)
+    others = forms.ChoiceField(
+        label=gettext_lazy("Values not in the table"),
+        required=False,
+        choices=FieldMapping.Others.choices,
+    )
+    direction = forms.ChoiceField(
+        label=gettext_lazy("Direction"), required=False, choices=FieldMapping.Direction.choices
+    )
     conflict = forms.ChoiceField(
-        label=gettext_lazy("When edited in HubSpot"), required=False, choices=[("", gettext_lazy("As the rule says")), *SyncRule.Conflict.choices]
+        label=gettext_lazy("When edited in HubSpot"),
+        required=False,
+        choices=[("", gettext_lazy("As the rule says")), *SyncRule.Conflict.choices],
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -73,11 +102,16 @@ class MappingRowForm(forms.Form):
         joined = (
             []
             if source in SANSAN_FIELDS or source in ("", EXPRESSION_SOURCE)
-            else [(source, " + ".join(str(CARD_FIELDS.get(name, name)) for name in source.split(",")))]
+            else [
+                (source, " + ".join(str(CARD_FIELDS.get(name, name)) for name in source.split(",")))
+            ]
         )
         choices = [("", "–"), *names, *joined, (EXPRESSION_SOURCE, gettext_lazy("Expression…"))]
         self.fields["source"].widget = forms.Select(choices=choices)
-        self.fields["transform"].initial, self.fields["others"].initial = "", FieldMapping.Others.KEEP
+        self.fields["transform"].initial, self.fields["others"].initial = (
+            "",
+            FieldMapping.Others.KEEP,
+        )
         self.fields["direction"].initial = BOTH_DIRECTIONS
 
     def clean_hubspot(self) -> str:
@@ -90,13 +124,25 @@ class MappingRowForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         source, expression = cleaned.get("source", ""), cleaned.get("expression", "")
         if source == EXPRESSION_SOURCE:
-            self.told("expression", translate_text(find_expression_problem(expression)) if expression else _("Write an expression, or choose a field."))
+            self.told(
+                "expression",
+                translate_text(find_expression_problem(expression))
+                if expression
+                else _("Write an expression, or choose a field."),
+            )
         else:
             cleaned["expression"] = ""
             names = [name for name in source.split(",") if name]
-            self.told("source", translate_text(next(iter(list_field_problems(names)), "")) if names else _("Choose a field of the card."))
+            self.told(
+                "source",
+                translate_text(next(iter(list_field_problems(names)), ""))
+                if names
+                else _("Choose a field of the card."),
+            )
         if source == TAGS_FIELD and cleaned.get("transform"):
-            self.told("transform", _("Tags go as they are: use an expression to make a text of them."))
+            self.told(
+                "transform", _("Tags go as they are: use an expression to make a text of them.")
+            )
         if cleaned.get("active") and cleaned.get("direction") == TO_SANSAN and not self.errors:
             self.told("direction", self.useless())
         return cleaned
@@ -104,14 +150,22 @@ class MappingRowForm(forms.Form):
     def useless(self) -> str:
         """A row that is for new cards only, and can fill none."""
         locked = LOCKED_ROW_TEXTS.get(refuse_row(as_plan_row(self.row(), {})))
-        return _("This row would do nothing (%(why)s): choose another direction, or switch it off.") % {"why": locked} if locked else ""
+        return (
+            _("This row would do nothing (%(why)s): choose another direction, or switch it off.")
+            % {"why": locked}
+            if locked
+            else ""
+        )
 
     def told(self, name: str, problem: str) -> None:
         if problem:
             self.add_error(name, problem)
 
     def check(self, schema: dict[str, Any]) -> None:
-        """Against the properties that HubSpot has now. A row that is off may wait for its property."""
+        """Against the properties that HubSpot has now.
+
+        A row that is off may wait for its property.
+        """
         if schema and self.cleaned_data.get("active") and not self.errors:
             problem = find_mapping_problem(as_plan_row(self.row(), schema), schema)
             self.told("hubspot", translate_text(problem[1]) if problem else "")
@@ -120,8 +174,20 @@ class MappingRowForm(forms.Form):
         """The columns of FieldMapping."""
         cleaned = self.cleaned_data
         source = "" if cleaned["source"] == EXPRESSION_SOURCE else cleaned["source"]
-        names = ("expression", "hubspot", "transform", "policy", "clear", "active", "table", "conflict")
-        blank = {"others": cleaned["others"] or FieldMapping.Others.KEEP, "direction": cleaned["direction"] or BOTH_DIRECTIONS}
+        names = (
+            "expression",
+            "hubspot",
+            "transform",
+            "policy",
+            "clear",
+            "active",
+            "table",
+            "conflict",
+        )
+        blank = {
+            "others": cleaned["others"] or FieldMapping.Others.KEEP,
+            "direction": cleaned["direction"] or BOTH_DIRECTIONS,
+        }
         return {"sansan": source, **blank, **{name: cleaned[name] for name in names}}
 
     def row(self) -> FieldMapping:
@@ -129,7 +195,9 @@ class MappingRowForm(forms.Form):
 
     @property
     def opened(self) -> bool:
-        """Whether the rarely used part is shown: it holds something, or something in it is wrong."""
+        """Whether the rarely used part is shown: it holds something, or something in it is
+        wrong.
+        """
         used = any(self[name].value() for name in ("table", "clear", "conflict"))
         return bool(used or {"table", "others", "clear", "conflict"}.intersection(self.errors))
 
@@ -142,7 +210,11 @@ class AddedRows(forms.BaseFormSet):  # type: ignore[type-arg]
     """Rows that are added and removed on the page."""
 
     def kept(self) -> list[Any]:
-        return [form for form in self.forms if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")]
+        return [
+            form
+            for form in self.forms
+            if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")
+        ]
 
 
 class UniqueMappingRows(AddedRows):
@@ -151,19 +223,41 @@ class UniqueMappingRows(AddedRows):
         for form in self.kept():
             name = form.cleaned_data.get("hubspot")
             if name in seen:
-                form.add_error("hubspot", _("Mapped twice: a property takes its value from one row."))
+                form.add_error(
+                    "hubspot", _("Mapped twice: a property takes its value from one row.")
+                )
             elif name:
                 seen.add(name)
 
 
 FILLED_FORM_OPTIONS = {"empty_permitted": False}  # a row that was added is meant
-MappingRowSet = forms.formset_factory(MappingRowForm, formset=UniqueMappingRows, extra=0, can_delete=True, max_num=MOST_MAPPING_ROWS, absolute_max=MOST_MAPPING_ROWS + 50)
+MappingRowSet = forms.formset_factory(
+    MappingRowForm,
+    formset=UniqueMappingRows,
+    extra=0,
+    can_delete=True,
+    max_num=MOST_MAPPING_ROWS,
+    absolute_max=MOST_MAPPING_ROWS + 50,
+)
 
 
 def as_form_initial(row: FieldMapping) -> dict[str, Any]:
     """A stored row as its form shows it."""
-    table = "\n".join(f"{escape_pair_text(have)} = {escape_pair_text(value)}" for have, value in row.table)
-    names = ("id", "expression", "hubspot", "transform", "policy", "clear", "active", "others", "direction", "conflict")
+    table = "\n".join(
+        f"{escape_pair_text(have)} = {escape_pair_text(value)}" for have, value in row.table
+    )
+    names = (
+        "id",
+        "expression",
+        "hubspot",
+        "transform",
+        "policy",
+        "clear",
+        "active",
+        "others",
+        "direction",
+        "conflict",
+    )
     return {
         "source": EXPRESSION_SOURCE if row.expression else row.sansan,
         "table": table,
@@ -180,10 +274,19 @@ def read_typed_table(text: str) -> list[list[str]]:
             continue
         found = PAIR_PATTERN.fullmatch(line)
         if not found:
-            raise ValidationError(_("Line %(n)s: write the card's value, =, and the property's value.") % {"n": number})
-        have, value = unescape_pair_text(found["have"].strip()), unescape_pair_text(found["value"].strip())
+            raise ValidationError(
+                _("Line %(n)s: write the card's value, =, and the property's value.")
+                % {"n": number}
+            )
+        have, value = (
+            unescape_pair_text(found["have"].strip()),
+            unescape_pair_text(found["value"].strip()),
+        )
         if first := seen.get(fold_table_key(have)):
-            raise ValidationError(_("Line %(n)s: “%(have)s” stands in line %(first)s already.") % {"n": number, "have": have, "first": first})
+            raise ValidationError(
+                _("Line %(n)s: “%(have)s” stands in line %(first)s already.")
+                % {"n": number, "have": have, "first": first}
+            )
         seen[fold_table_key(have)] = number
         pairs.append([have, value])
     return pairs
@@ -212,28 +315,43 @@ class TriedRow:
 
 def quote_card_fields(fields: tuple[str, ...], sample: Sample) -> str:
     """What the card says in the fields that an expression reads, to see why it fails."""
-    said = [f"{CARD_FIELDS.get(name, name)}: {shorten_value(sample.values[name])}" for name in fields if sample.values.get(name)]
+    said = [
+        f"{CARD_FIELDS.get(name, name)}: {shorten_value(sample.values[name])}"
+        for name in fields
+        if sample.values.get(name)
+    ]
     return f"({'; '.join(said)})" if said else ""
 
 
-def try_row(row: FieldMapping, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]) -> TriedRow:
+def try_row(
+    row: FieldMapping, sample: Sample | None, schema: dict[str, Any], names: dict[str, str]
+) -> TriedRow:
     """``names``: tag id -> name."""
     if sample is None:
         return TriedRow()
     plan_row = as_plan_row(row, schema)
     try:
-        value = make_value(plan_row, sample.values, sample.tags, [names.get(tag, tag) for tag in sample.tags])
+        value = make_value(
+            plan_row, sample.values, sample.tags, [names.get(tag, tag) for tag in sample.tags]
+        )
     except ExpressionError as wrong:
-        return TriedRow(problem=f"{translate_text(str(wrong))} {quote_card_fields(plan_row.sansan, sample)}".strip())
+        quoted = quote_card_fields(plan_row.sansan, sample)
+        return TriedRow(problem=f"{translate_text(str(wrong))} {quoted}".strip())
     prop = schema.get(row.hubspot)
-    shown = "; ".join(names.get(tag, tag) for tag in value.split(";")) if plan_row.sansan == (TAGS_FIELD,) and not row.expression else value
+    shown = (
+        "; ".join(names.get(tag, tag) for tag in value.split(";"))
+        if plan_row.sansan == (TAGS_FIELD,) and not row.expression
+        else value
+    )
     if prop and prop.get("kind") == "checkbox" and plan_row.sansan == (TAGS_FIELD,):
         return TriedRow(shown)  # the options of our tags are made before they are needed
     return TriedRow(shown, translate_text(find_value_problem(value, prop)) if prop else "")
 
 
 def describe_row_for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[str, Any]:
-    """What a row does for new cards, in a few words; ``locked`` where it can do nothing for them."""
+    """What a row does for new cards, in a few words; ``locked`` where it can do nothing for
+    them.
+    """
     if not row.active or not (row.sansan or row.expression):
         return {"cards": "", "locked": False}
     if row.direction == TO_HUBSPOT:
@@ -244,7 +362,10 @@ def describe_row_for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[st
         return {"cards": str(locked), "locked": True}
     words = _("fills new cards only") if row.direction == TO_SANSAN else _("also fills new cards")
     if len(plan_row.sansan) > 1:
-        words = _("%(words)s: “%(field)s” takes the whole text") % {"words": words, "field": CARD_FIELDS[plan_row.sansan[0]]}
+        words = _("%(words)s: “%(field)s” takes the whole text") % {
+            "words": words,
+            "field": CARD_FIELDS[plan_row.sansan[0]],
+        }
     return {"cards": words, "locked": False}
 
 

@@ -59,7 +59,11 @@ class SetupStep(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.rule and not self.rule.account.active:
-            messages.error(request, _("%(account)s is suspended: nothing can be set up for it.") % {"account": self.rule.account})
+            messages.error(
+                request,
+                _("%(account)s is suspended: nothing can be set up for it.")
+                % {"account": self.rule.account},
+            )
             return redirect("admin:integration_syncrule_changelist")
         if self.rule and self.rule.discarded_at:
             messages.warning(request, _("This draft was discarded: bring it back first."))
@@ -71,7 +75,9 @@ class SetupStep(View):
     def render(self, status: int = 200, **context: Any) -> TemplateResponse:
         shown = {
             **self.page.admin_site.each_context(self.request),
-            "title": _("Set up a sync") if self.rule is None or self.rule.state == RuleState.DRAFT else _("Change a sync"),
+            "title": _("Set up a sync")
+            if self.rule is None or self.rule.state == RuleState.DRAFT
+            else _("Change a sync"),
             "rule": self.rule,
             "steps": make_stepper(self.name, self.rule),
             "step_title": SETUP_STEPS[self.name],
@@ -80,7 +86,9 @@ class SetupStep(View):
             "back": self.back(),
             **context,
         }
-        return TemplateResponse(self.request, f"admin/setup/{self.template or self.name}.html", shown, status=status)
+        return TemplateResponse(
+            self.request, f"admin/setup/{self.template or self.name}.html", shown, status=status
+        )
 
     def back(self) -> str:
         place = STEP_ORDER.index(self.name)
@@ -90,19 +98,29 @@ class SetupStep(View):
         """To the next step, which the draft has reached from now on."""
         assert self.rule is not None
         following = STEP_ORDER[STEP_ORDER.index(self.name) + 1]
-        if self.rule.state == RuleState.DRAFT and STEP_ORDER.index(following) > find_reached_step(self.rule):
+        if self.rule.state == RuleState.DRAFT and STEP_ORDER.index(following) > find_reached_step(
+            self.rule
+        ):
             self.rule.setup_step = following
             self.rule.save(update_fields=["setup_step"])
         return redirect(make_step_url(following, self.rule))
 
     def changed(self) -> None:
-        """What decides about cards was changed: every card is looked at again, and the last preview tells nothing any more.
+        """What decides about cards was changed: every card is looked at again, and the last preview
+        tells nothing any more.
 
-        A rule that runs is paused, so that nothing of the new configuration is written before somebody has reviewed it.
+        A rule that runs is paused, so that nothing of the new configuration is written before
+        somebody has reviewed it.
         """
         assert self.rule is not None
         if pause_rule_for_change(self.rule, self.request.user):
-            messages.warning(self.request, _("The sync is paused while you change it. “Save and sync” on the last page starts it again."))
+            messages.warning(
+                self.request,
+                _(
+                    "The sync is paused while you change it. “Save and sync” on the last page "
+                    "starts it again."
+                ),
+            )
         require_recheck(self.rule)
 
 
@@ -120,5 +138,11 @@ def make_stepper(current: str, rule: SyncRule | None) -> list[dict[str, Any]]:
 
 
 def find_free_slug(model: Any, account: Account | None, wanted: str) -> str:
-    taken = set(model.objects.filter(account=account).values_list("slug", flat=True)) if account else set()
-    return next(slug for n in count(1) if (slug := wanted if n == 1 else f"{wanted}-{n}") not in taken)
+    taken = (
+        set(model.objects.filter(account=account).values_list("slug", flat=True))
+        if account
+        else set()
+    )
+    return next(
+        slug for n in count(1) if (slug := wanted if n == 1 else f"{wanted}-{n}") not in taken
+    )

@@ -22,19 +22,42 @@ MOST_SUMMARY_ITEMS = 5
 
 def summarize_rule(rule: SyncRule) -> list[dict[str, Any]]:
     parts = {
-        "connect": [f"{name_connection_end(rule.sansan)} ⇄ {name_connection_end(rule.hubspot)}" if rule.sends and rule.receives else " → ".join(name_both_ends(rule))],
+        "connect": [
+            f"{name_connection_end(rule.sansan)} ⇄ {name_connection_end(rule.hubspot)}"
+            if rule.sends and rule.receives
+            else " → ".join(name_both_ends(rule))
+        ],
         "tags": [summarize_tags(rule)],
         "configure": [str(rule.get_direction_display()), *summarize_mappings(rule)],
         "limit": summarize_limits(rule),
     }
-    return [{"title": SETUP_STEPS[step], "url": make_step_url(step, rule), "texts": texts} for step, texts in parts.items()]
+    return [
+        {"title": SETUP_STEPS[step], "url": make_step_url(step, rule), "texts": texts}
+        for step, texts in parts.items()
+    ]
 
 
 def list_differing_rules(rule: SyncRule) -> list[tuple[str, str]]:
     """(running sync to the same HubSpot account, properties that it fills in another way)."""
-    differing = {pk: scope.otherwise for pk, scope in make_scopes(rule, preview=True).items() if scope.otherwise}
-    slugs = SyncRule.objects.filter(pk__in=list(differing)).order_by("slug").values_list("pk", "slug")
-    return [(slug, ", ".join(sorted(rule.hubspot.schema.get(name, {}).get("label") or name for name in differing[pk]))) for pk, slug in slugs]
+    differing = {
+        pk: scope.otherwise
+        for pk, scope in make_scopes(rule, preview=True).items()
+        if scope.otherwise
+    }
+    slugs = (
+        SyncRule.objects.filter(pk__in=list(differing)).order_by("slug").values_list("pk", "slug")
+    )
+    return [
+        (
+            slug,
+            ", ".join(
+                sorted(
+                    rule.hubspot.schema.get(name, {}).get("label") or name for name in differing[pk]
+                )
+            ),
+        )
+        for pk, slug in slugs
+    ]
 
 
 def name_both_ends(rule: SyncRule) -> list[str]:
@@ -55,7 +78,11 @@ def summarize_tags(rule: SyncRule) -> str:
     names = list(rows.values_list("name", flat=True)[:MOST_SUMMARY_ITEMS])
     more = len(chosen) - len(names)
     listed = ", ".join(names)
-    return _("%(names)s and %(n)s more") % {"names": listed, "n": show_number(more)} if more > 0 else listed
+    return (
+        _("%(names)s and %(n)s more") % {"names": listed, "n": show_number(more)}
+        if more > 0
+        else listed
+    )
 
 
 def summarize_mappings(rule: SyncRule) -> list[str]:
@@ -69,13 +96,27 @@ def summarize_mappings(rule: SyncRule) -> list[str]:
 
 
 def summarize_limits(rule: SyncRule) -> list[str]:
-    texts = [_("Only people with a valid e-mail address") if rule.require_email else _("People without an e-mail address, too")]
+    texts = [
+        _("Only people with a valid e-mail address")
+        if rule.require_email
+        else _("People without an e-mail address, too")
+    ]
     rows = [row for side in ("cards", "contacts") for row in rule.filters.get(side, [])]
-    texts += [translate_criterion(write_filter(Filter(row["field"], row["op"], row.get("value", "")))) for row in rows[:MOST_SUMMARY_ITEMS]]
+    texts += [
+        translate_criterion(write_filter(Filter(row["field"], row["op"], row.get("value", ""))))
+        for row in rows[:MOST_SUMMARY_ITEMS]
+    ]
     if len(rows) > MOST_SUMMARY_ITEMS:
         texts.append(_("and %(n)s more") % {"n": show_number(len(rows) - MOST_SUMMARY_ITEMS)})
-    budget = {"creates": _("At most %(n)s new contacts in one run"), "updates": _("At most %(n)s changed contacts in one run")}
-    return texts + [text % {"n": show_number(rule.limits[name])} for name, text in budget.items() if name in rule.limits]
+    budget = {
+        "creates": _("At most %(n)s new contacts in one run"),
+        "updates": _("At most %(n)s changed contacts in one run"),
+    }
+    return texts + [
+        text % {"n": show_number(rule.limits[name])}
+        for name, text in budget.items()
+        if name in rule.limits
+    ]
 
 
 def describe_preview_effect(rule: SyncRule, preview: SyncRun) -> str:
@@ -84,11 +125,28 @@ def describe_preview_effect(rule: SyncRule, preview: SyncRun) -> str:
     made, changed = preview.created - cards, preview.updated + preview.linked
     texts = []
     if made:
-        texts.append(ngettext("%(n)s new contact", "%(n)s new contacts", made) % {"n": show_number(made)})
+        texts.append(
+            ngettext("%(n)s new contact", "%(n)s new contacts", made) % {"n": show_number(made)}
+        )
     if changed:
-        texts.append(ngettext("%(n)s contact changed", "%(n)s contacts changed", changed) % {"n": show_number(changed)})
-    where = [_("%(what)s in %(where)s") % {"what": ", ".join(texts), "where": name_connection_end(rule.hubspot)}] if texts else []
+        texts.append(
+            ngettext("%(n)s contact changed", "%(n)s contacts changed", changed)
+            % {"n": show_number(changed)}
+        )
+    where = (
+        [
+            _("%(what)s in %(where)s")
+            % {"what": ", ".join(texts), "where": name_connection_end(rule.hubspot)}
+        ]
+        if texts
+        else []
+    )
     if cards:
-        made_there = ngettext("%(n)s new card", "%(n)s new cards", cards) % {"n": show_number(cards)}
-        where.append(_("%(what)s in %(where)s") % {"what": made_there, "where": name_connection_end(rule.sansan)})
+        made_there = ngettext("%(n)s new card", "%(n)s new cards", cards) % {
+            "n": show_number(cards)
+        }
+        where.append(
+            _("%(what)s in %(where)s")
+            % {"what": made_there, "where": name_connection_end(rule.sansan)}
+        )
     return "; ".join(where) or _("Nothing to write for now")

@@ -19,7 +19,11 @@ class SetupMixin:
 
     def setup_urls(self) -> list[URLPattern]:
         def page(route: str, view: Any, name: str) -> URLPattern:
-            return path(route, self.admin_site.admin_view(view.as_view(page=self)), name=f"integration_setup{name}")  # type: ignore[attr-defined]
+            return path(
+                route,
+                self.admin_site.admin_view(view.as_view(page=self)),
+                name=f"integration_setup{name}",
+            )  # type: ignore[attr-defined]
 
         return [
             page("setup/", ConnectStep, ""),

@@ -1,4 +1,7 @@
-"""HubSpot's OAuth: where a person consents, and how a consent and a refresh token become access. Keeps nothing."""
+"""HubSpot's OAuth: where a person consents, and how a consent and a refresh token become access.
+
+Keeps nothing.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,22 @@ REQUIRED_SCOPES = ("oauth", "crm.objects.contacts.read", "crm.objects.contacts.w
 OPTIONAL_SCOPES = ("crm.schemas.contacts.read", "crm.schemas.contacts.write")
 
 PASSING_STATUSES = http.SLOW_DOWN_STATUSES | {408}
-SPENT_CONSENT_ADVICE = "This consent was used already or is too old: each works once, within minutes. Connect HubSpot again."
+SPENT_CONSENT_ADVICE = (
+    "This consent was used already or is too old: each works once, within minutes. Connect HubSpot "
+    "again."
+)
 OPERATOR_ADVICE = "The platform's operator must correct HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET."
-REDIRECT_ADDRESS_ADVICE = "HubSpot refuses the address to return to. The platform's operator must enter it as a redirect URL of the HubSpot app."
-# HubSpot's name for a refusal -> what to do. Its own sentences are not passed on, for they may quote what was sent.
+REDIRECT_ADDRESS_ADVICE = (
+    "HubSpot refuses the address to return to. The platform's operator must enter it as a redirect "
+    "URL of the HubSpot app."
+)
+# HubSpot's name for a refusal -> what to do. Its own sentences are not passed on, for they may
+# quote what was sent.
 REFUSAL_ADVICE = {
-    "BAD_REFRESH_TOKEN": "HubSpot ended this connection, as it does when the app is removed from the account. Connect HubSpot again.",
+    "BAD_REFRESH_TOKEN": (
+        "HubSpot ended this connection, as it does when the app is removed from the account. "
+        "Connect HubSpot again."
+    ),
     "BAD_HUB": "This HubSpot account is closed. Connect an account that is open.",
     "BAD_AUTH_CODE": SPENT_CONSENT_ADVICE,
     "EXPIRED_AUTH_CODE": SPENT_CONSENT_ADVICE,
@@ -60,7 +73,10 @@ def make_authorize_url(app_url: str, client_id: str, redirect_uri: str, state: s
 
 
 class HubSpotOAuth:
-    """One app's way to tokens. Asks once and never again by itself: a consent is spent by the first question, answered or not."""
+    """One app's way to tokens.
+
+    Asks once and never again by itself: a consent is spent by the first question, answered or not.
+    """
 
     def __init__(self, client_id: str, client_secret: str, url: str, version: str) -> None:
         self._app = {"client_id": client_id.strip(), "client_secret": client_secret.strip()}
@@ -68,8 +84,13 @@ class HubSpotOAuth:
         self._url = f"{url.rstrip('/')}/oauth/{'v3' if version.startswith('v') else version}/token"
 
     def exchange(self, code: str, redirect_uri: str) -> OAuthTokens:
-        """What a consent is worth. After RetryLater the code may be spent all the same, so that a person must consent again."""
-        value = self._ask({"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri})
+        """What a consent is worth.
+
+        After RetryLater the code may be spent all the same, so that a person must consent again.
+        """
+        value = self._ask(
+            {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
+        )
         return read_answer(read_tokens, value)
 
     def refresh(self, refresh_token: str) -> OAuthTokens:
@@ -80,14 +101,22 @@ class HubSpotOAuth:
         try:
             answer = self._send({**form, **self._app})
         except requests.RequestException:
-            raise RetryLater("hubspot_unavailable", "HubSpot could not be reached, or its answer broke off.") from None
+            raise RetryLater(
+                "hubspot_unavailable", "HubSpot could not be reached, or its answer broke off."
+            ) from None
         return read_oauth_answer(answer)
 
     def _send(self, form: Mapping[str, str]) -> http.Answer:
         headers = {"Accept": "application/json", "User-Agent": "meishi-bridge"}
         with requests.Session() as session:
             session.trust_env = False
-            response = session.post(self._url, data=form, headers=headers, timeout=http.CALL_TIMEOUT_SECONDS, allow_redirects=False)
+            response = session.post(
+                self._url,
+                data=form,
+                headers=headers,
+                timeout=http.CALL_TIMEOUT_SECONDS,
+                allow_redirects=False,
+            )
         return http.Answer(response.status_code, decode_json(response.content), response.headers)
 
 
@@ -101,12 +130,22 @@ def decode_json(content: bytes) -> Any:
 def read_oauth_answer(answer: http.Answer) -> Any:
     """The answer's JSON object; raises where it is a refusal or none of HubSpot's."""
     if answer.status in PASSING_STATUSES or answer.status >= 500:
-        raise RetryLater("hubspot_unavailable", f"HubSpot answered {answer.status}.", after=choose_hubspot_wait(answer, http.MOST_ATTEMPTS))
-    # Only HubSpot itself ends a connection: a proxy's web page says nothing of it, whatever its status.
+        raise RetryLater(
+            "hubspot_unavailable",
+            f"HubSpot answered {answer.status}.",
+            after=choose_hubspot_wait(answer, http.MOST_ATTEMPTS),
+        )
+    # Only HubSpot itself ends a connection: a proxy's web page says nothing of it, whatever its
+    # status.
     if not isinstance(answer.value, dict) or 300 <= answer.status < 400:
-        raise RetryLater("hubspot_unavailable", f"HubSpot answered {answer.status} without its JSON, as a proxy's web page does.")
+        raise RetryLater(
+            "hubspot_unavailable",
+            f"HubSpot answered {answer.status} without its JSON, as a proxy's web page does.",
+        )
     if answer.status >= 400:
-        raise Reconnect("hubspot_reconnect", choose_refusal_advice(answer.value, answer.status), "hubspot")
+        raise Reconnect(
+            "hubspot_reconnect", choose_refusal_advice(answer.value, answer.status), "hubspot"
+        )
     return answer.value
 
 
@@ -117,10 +156,17 @@ def choose_refusal_advice(value: Mapping[str, Any], status: int) -> str:
 
 
 def read_tokens(value: Mapping[str, Any], old: str = "") -> OAuthTokens:
-    """``old`` stays the refresh token where the answer names none. Raises ValueError or KeyError where the shape is unknown."""
+    """``old`` stays the refresh token where the answer names none.
+
+    Raises ValueError or KeyError where the shape is unknown.
+    """
     access, refresh = value["access_token"], value.get("refresh_token") or old
     seconds, hub = value["expires_in"], value.get("hub_id")
-    if not all(isinstance(token, str) and token for token in (access, refresh)) or not isinstance(seconds, int) or seconds < 0:
+    if (
+        not all(isinstance(token, str) and token for token in (access, refresh))
+        or not isinstance(seconds, int)
+        or seconds < 0
+    ):
         raise ValueError("no tokens")
     if not isinstance(hub, int | str | None):
         raise ValueError("hub_id is no number")

@@ -1,4 +1,7 @@
-"""HubSpot's JSON to values and back. Pure. Reads the body, not the status: which of the two tells varies by version."""
+"""HubSpot's JSON to values and back.
+
+Pure. Reads the body, not the status: which of the two tells varies by version.
+"""
 
 from __future__ import annotations
 
@@ -29,23 +32,47 @@ REASON_CODES = {
     "READ_ONLY_VALUE": "read_only",
     "READ_ONLY": "read_only",
 }
-WRONG_TYPE_ERRORS = ("INVALID_INTEGER", "INVALID_LONG", "INVALID_NUMBER", "INVALID_NUMERIC", "INVALID_DATE", "INVALID_BOOLEAN", "INVALID_TIMESTAMP")
+WRONG_TYPE_ERRORS = (
+    "INVALID_INTEGER",
+    "INVALID_LONG",
+    "INVALID_NUMBER",
+    "INVALID_NUMERIC",
+    "INVALID_DATE",
+    "INVALID_BOOLEAN",
+    "INVALID_TIMESTAMP",
+)
 SEMICOLON_PROPERTIES = {"hs_merged_object_ids", "hs_additional_emails"}
 
 
 def read_contact(row: Mapping[str, Any]) -> ContactRead:
-    values = {name: "" if value is None else str(value) for name, value in (row.get("properties") or {}).items()}
+    values = {
+        name: "" if value is None else str(value)
+        for name, value in (row.get("properties") or {}).items()
+    }
     merged = tuple(split_values(values.get("hs_merged_object_ids", "")))
-    id, modified = str(row.get("id") or values.get("hs_object_id", "")), read_iso_time(values.get("lastmodifieddate") or row.get("updatedAt"))
-    addresses = tuple(filter(None, (values.get("email", ""), *split_values(values.get("hs_additional_emails", "")))))
-    return ContactRead(id, values, modified, merged, addresses, read_change_times(row.get("propertiesWithHistory")))
+    id, modified = (
+        str(row.get("id") or values.get("hs_object_id", "")),
+        read_iso_time(values.get("lastmodifieddate") or row.get("updatedAt")),
+    )
+    addresses = tuple(
+        filter(
+            None, (values.get("email", ""), *split_values(values.get("hs_additional_emails", "")))
+        )
+    )
+    return ContactRead(
+        id, values, modified, merged, addresses, read_change_times(row.get("propertiesWithHistory"))
+    )
 
 
 def read_change_times(history: Any) -> dict[str, datetime]:
     """Property -> when it got its present value, from the versions that HubSpot tells."""
     found = {}
     for name, versions in history.items() if isinstance(history, dict) else ():
-        times = [read_iso_time(one.get("timestamp")) for one in versions if isinstance(one, dict)] if isinstance(versions, list) else []
+        times = (
+            [read_iso_time(one.get("timestamp")) for one in versions if isinstance(one, dict)]
+            if isinstance(versions, list)
+            else []
+        )
         if known := [time for time in times if time]:
             found[str(name)] = max(known)
     return found
@@ -59,7 +86,10 @@ def read_iso_time(value: Any) -> datetime | None:
 
 
 def index_contacts(rows: Iterable[Any], keys: Sequence[str], by: str) -> dict[str, ContactRead]:
-    """Asked key -> contact. A merged contact answers under its old id, an address may be a secondary one."""
+    """Asked key -> contact.
+
+    A merged contact answers under its old id, an address may be a secondary one.
+    """
     asked = {key.casefold(): key for key in keys}
     found: dict[str, ContactRead] = {}
     for row in rows:
@@ -85,8 +115,13 @@ def split_values(value: str) -> list[str]:
     return [part for part in value.split(";") if part]
 
 
-def make_batch_rows(changes: Sequence[Change], by: str = "", update: bool = False) -> list[dict[str, Any]]:
-    """Rows of a batch. Every one carries a trace id, which is what lets good rows through beside bad ones."""
+def make_batch_rows(
+    changes: Sequence[Change], by: str = "", update: bool = False
+) -> list[dict[str, Any]]:
+    """Rows of a batch.
+
+    Every one carries a trace id, which is what lets good rows through beside bad ones.
+    """
     rows = []
     for change in changes:
         row: dict[str, Any] = {"properties": dict(change.values), "objectWriteTraceId": change.key}
@@ -98,8 +133,12 @@ def make_batch_rows(changes: Sequence[Change], by: str = "", update: bool = Fals
     return rows
 
 
-def read_write_results(value: Mapping[str, Any], changes: Sequence[Change], by: str) -> list[Result]:
-    """One Result a change, whatever the order and shape of the answer; what it does not mention is ``not_confirmed``."""
+def read_write_results(
+    value: Mapping[str, Any], changes: Sequence[Change], by: str
+) -> list[Result]:
+    """One Result a change, whatever the order and shape of the answer; what it does not mention is
+    ``not_confirmed``.
+    """
     done: dict[str, Result] = {}
     for row in value.get("errors") or ():
         done.update({result.key: result for result in read_refused_rows(row, changes)})
@@ -107,7 +146,11 @@ def read_write_results(value: Mapping[str, Any], changes: Sequence[Change], by: 
     missing = [change.key for change in changes if change.key not in done]
     for key, read in index_contacts(written, missing, by).items():
         done[key] = Result(key, read.id, read.values, modified_at=read.modified_at)
-    return [done.get(change.key) or Result(change.key, code="not_confirmed", detail="The answer does not mention this row.") for change in changes]
+    return [
+        done.get(change.key)
+        or Result(change.key, code="not_confirmed", detail="The answer does not mention this row.")
+        for change in changes
+    ]
 
 
 def read_refused_rows(row: Any, changes: Sequence[Change]) -> list[Result]:
@@ -115,7 +158,11 @@ def read_refused_rows(row: Any, changes: Sequence[Change]) -> list[Result]:
         return []
     context = row.get("context") or {}
     code, detail, owner = read_refusal(row)
-    keys = [str(key) for name in ("objectWriteTraceId", "ids", "id") for key in as_list(context.get(name))]
+    keys = [
+        str(key)
+        for name in ("objectWriteTraceId", "ids", "id")
+        for key in as_list(context.get(name))
+    ]
     if not keys and len(changes) == 1:
         keys = [changes[0].key]
     return [Result(key, code=code, detail=detail, owner_id=owner) for key in keys]
@@ -126,13 +173,21 @@ def as_list(value: Any) -> list[Any]:
 
 
 def read_refusal(body: Any) -> tuple[str, str, str]:
-    """(reason code, sentence, id of the contact that owns the value) of an error row or an error body."""
+    """(reason code, sentence, id of the contact that owns the value) of an error row or an error
+    body.
+    """
     if not isinstance(body, dict):
         return "rejected", "HubSpot gave no reason.", ""
     message, context = str(body.get("message") or ""), body.get("context") or {}
-    owner = next(iter(as_list(context.get("existingId"))), None) or next((a or b for a, b in OWNING_CONTACT_PATTERN.findall(message)), "")
+    owner = next(iter(as_list(context.get("existingId"))), None) or next(
+        (a or b for a, b in OWNING_CONTACT_PATTERN.findall(message)), ""
+    )
     if owner or body.get("category") == "CONFLICT":
-        return "contact_exists", f"Contact {owner} has this address." if owner else "Another contact has this address.", str(owner)
+        return (
+            "contact_exists",
+            f"Contact {owner} has this address." if owner else "Another contact has this address.",
+            str(owner),
+        )
     if body.get("category") == "OBJECT_NOT_FOUND":
         return "contact_gone", "HubSpot does not have this contact any more.", ""
     for problem in [*read_inner_errors(message), *(body.get("errors") or ())]:
@@ -152,11 +207,15 @@ def read_inner_errors(message: str) -> list[Any]:
 
 def find_reason_code(problem: Mapping[str, Any]) -> str:
     code = str(problem.get("error") or problem.get("code") or "")
-    return "wrong_type" if code.startswith(WRONG_TYPE_ERRORS) else REASON_CODES.get(code, "rejected")
+    return (
+        "wrong_type" if code.startswith(WRONG_TYPE_ERRORS) else REASON_CODES.get(code, "rejected")
+    )
 
 
 def make_refusal_sentence(problem: Mapping[str, Any]) -> str:
-    name = problem.get("name") or next(iter(as_list((problem.get("context") or {}).get("propertyName"))), "")
+    name = problem.get("name") or next(
+        iter(as_list((problem.get("context") or {}).get("propertyName"))), ""
+    )
     said = str(problem.get("message") or problem.get("localizedErrorMessage") or "")
     return (f"{name}: {said}" if name else said)[:300] or "HubSpot gave no reason."
 
@@ -172,12 +231,18 @@ def read_result_rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:
 def read_contact_page(value: Mapping[str, Any]) -> ContactPage:
     """A page of a list, with the token that HubSpot gives for the next one."""
     after = ((value.get("paging") or {}).get("next") or {}).get("after")
-    return ContactPage(tuple(read_contact(row) for row in read_result_rows(value)), str(after or ""))
+    return ContactPage(
+        tuple(read_contact(row) for row in read_result_rows(value)), str(after or "")
+    )
 
 
 def read_owners(value: Mapping[str, Any]) -> dict[str, str]:
     """Folded address -> id of the HubSpot user."""
-    return {str(row["email"]).strip().lower(): str(row["id"]) for row in read_result_rows(value) if row.get("email") and row.get("id")}
+    return {
+        str(row["email"]).strip().lower(): str(row["id"])
+        for row in read_result_rows(value)
+        if row.get("email") and row.get("id")
+    }
 
 
 def read_properties(value: Mapping[str, Any]) -> list[PropertyRead]:
@@ -185,8 +250,14 @@ def read_properties(value: Mapping[str, Any]) -> list[PropertyRead]:
 
 
 def read_property(row: Mapping[str, Any]) -> PropertyRead:
-    options = tuple((str(o.get("value")), str(o.get("label"))) for o in row.get("options") or () if isinstance(o, dict))
-    locked = bool((row.get("modificationMetadata") or {}).get("readOnlyValue") or row.get("calculated"))
+    options = tuple(
+        (str(o.get("value")), str(o.get("label")))
+        for o in row.get("options") or ()
+        if isinstance(o, dict)
+    )
+    locked = bool(
+        (row.get("modificationMetadata") or {}).get("readOnlyValue") or row.get("calculated")
+    )
     return PropertyRead(
         str(row["name"]),
         str(row.get("type") or ""),
@@ -215,7 +286,12 @@ def make_property_body(spec: PropertySpec, group: str) -> dict[str, Any]:
 
 def make_options_body(options: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """The whole list: HubSpot replaces the options as one."""
-    return {"options": [{"value": value, "label": label, "displayOrder": i, "hidden": False} for i, (value, label) in enumerate(options)]}
+    return {
+        "options": [
+            {"value": value, "label": label, "displayOrder": i, "hidden": False}
+            for i, (value, label) in enumerate(options)
+        ]
+    }
 
 
 def read_portal_identity(value: Mapping[str, Any]) -> Identity:
@@ -225,9 +301,13 @@ def read_portal_identity(value: Mapping[str, Any]) -> Identity:
 
 
 def read_quota(headers: Mapping[str, str]) -> tuple[int, int] | None:
-    """(calls a day, calls left of them); HubSpot tells it to static keys only, and not with a search."""
+    """(calls a day, calls left of them); HubSpot tells it to static keys only, and not with a
+    search.
+    """
     try:
-        return int(headers["X-HubSpot-RateLimit-Daily"]), int(headers["X-HubSpot-RateLimit-Daily-Remaining"])
+        return int(headers["X-HubSpot-RateLimit-Daily"]), int(
+            headers["X-HubSpot-RateLimit-Daily-Remaining"]
+        )
     except (KeyError, ValueError):
         return None
 
@@ -235,6 +315,8 @@ def read_quota(headers: Mapping[str, str]) -> tuple[int, int] | None:
 def read_rate_limit(headers: Mapping[str, str]) -> tuple[int, float] | None:
     """(calls, seconds) that the headers tell; None where they do not."""
     try:
-        return int(headers["X-HubSpot-RateLimit-Max"]), int(headers["X-HubSpot-RateLimit-Interval-Milliseconds"]) / 1000
+        return int(headers["X-HubSpot-RateLimit-Max"]), int(
+            headers["X-HubSpot-RateLimit-Interval-Milliseconds"]
+        ) / 1000
     except (KeyError, ValueError):
         return None

@@ -1,4 +1,6 @@
-"""What contacts and companies share: answers read by their shape, and properties of ours that are made where they are missing."""
+"""What contacts and companies share: answers read by their shape, and properties of ours that are
+made where they are missing.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,24 @@ T = TypeVar("T")
 
 
 def read_answer(read: Callable[[Any], T], value: Any, writes: bool = False) -> T:
-    """What ``read`` makes of an answer; an answer of an unknown shape says nothing, and after a write not even whether it was done."""
+    """What ``read`` makes of an answer; an answer of an unknown shape says nothing, and after a
+    write not even whether it was done.
+    """
     try:
         return read(value)
     except (AttributeError, TypeError, KeyError, ValueError):
         if writes:
             raise Unanswered("interrupted", "HubSpot's answer is not of the known shape.") from None
-        raise RetryLater("hubspot_unavailable", "HubSpot's answer is not of the known shape.") from None
+        raise RetryLater(
+            "hubspot_unavailable", "HubSpot's answer is not of the known shape."
+        ) from None
 
 
 def make_missing_properties(http: Http, path: str, specs: Iterable[PropertySpec]) -> list[str]:
-    """Makes the properties that are missing at ``path``, and their group; returns their names. Raises LacksRight."""
+    """Makes the properties that are missing at ``path``, and their group; returns their names.
+
+    Raises LacksRight.
+    """
     have = {prop.name for prop in read_answer(parse.read_properties, http.read("GET", path))}
     missing = [spec for spec in specs if spec.name not in have]
     if missing:
@@ -37,4 +46,8 @@ def make_missing_properties(http: Http, path: str, specs: Iterable[PropertySpec]
 def make_property_group(http: Http, path: str) -> None:
     groups = read_answer(parse.read_result_rows, http.read("GET", f"{path}/groups"))
     if not any(group.get("name") == fields.PROPERTY_GROUP for group in groups):
-        http.write("POST", f"{path}/groups", {"name": fields.PROPERTY_GROUP, "label": fields.PROPERTY_GROUP_LABEL})
+        http.write(
+            "POST",
+            f"{path}/groups",
+            {"name": fields.PROPERTY_GROUP, "label": fields.PROPERTY_GROUP_LABEL},
+        )

@@ -1,7 +1,9 @@
 """A walk through HubSpot's search by time of change that misses nobody. Pure: bodies and tokens.
 
-Search pages by offset, of at most ten thousand rows, and a contact that changes meanwhile moves to the end, so that an offset would
-skip its neighbour. Therefore each page begins at the time where the last one ended; and where one time fills a whole page
+Search pages by offset, of at most ten thousand rows, and a contact that changes meanwhile moves to
+the end, so that an offset would
+skip its neighbour. Therefore each page begins at the time where the last one ended; and where one
+time fills a whole page
 (HubSpot's own jobs stamp thousands at once), the contacts of that time are walked by their ids.
 """
 
@@ -26,11 +28,22 @@ def make_search_body(since: datetime, token: str, properties: Sequence[str]) -> 
     time, _, id = token.partition(":")
     start = int(time) if time else as_search_milliseconds(since)
     if id:
-        filters = [{"propertyName": CHANGE_TIME_PROPERTY, "operator": "EQ", "value": str(start)}, {"propertyName": CONTACT_ID_PROPERTY, "operator": "GT", "value": id}]
+        filters = [
+            {"propertyName": CHANGE_TIME_PROPERTY, "operator": "EQ", "value": str(start)},
+            {"propertyName": CONTACT_ID_PROPERTY, "operator": "GT", "value": id},
+        ]
     else:
         filters = [{"propertyName": CHANGE_TIME_PROPERTY, "operator": "GTE", "value": str(start)}]
-    sort = {"propertyName": CONTACT_ID_PROPERTY if id else CHANGE_TIME_PROPERTY, "direction": "ASCENDING"}
-    return {"filterGroups": [{"filters": filters}], "sorts": [sort], "limit": CONTACTS_A_SEARCH_PAGE, "properties": list(properties)}
+    sort = {
+        "propertyName": CONTACT_ID_PROPERTY if id else CHANGE_TIME_PROPERTY,
+        "direction": "ASCENDING",
+    }
+    return {
+        "filterGroups": [{"filters": filters}],
+        "sorts": [sort],
+        "limit": CONTACTS_A_SEARCH_PAGE,
+        "properties": list(properties),
+    }
 
 
 def make_next_token(since: datetime, token: str, page: ContactPage) -> str:

@@ -1,7 +1,9 @@
 """HubSpot's webhooks: whether a request is HubSpot's, and what it tells. Pure.
 
-Source: HubSpot's guides to webhooks and to request validation (2026). Events come in any order, late, and more than once; they name a
-contact and hardly ever say what is true of it now, so that nothing but the name and the time is taken from them.
+Source: HubSpot's guides to webhooks and to request validation (2026). Events come in any order,
+late, and more than once; they name a
+contact and hardly ever say what is true of it now, so that nothing but the name and the time is
+taken from them.
 """
 
 from __future__ import annotations
@@ -19,10 +21,23 @@ import orjson
 LONGEST_REQUEST_AGE = 300.0  # seconds
 # HubSpot decodes these in the address, and nothing else, before it signs.
 DECODED_CHARACTERS = {
-    "%3A": ":", "%2F": "/", "%3F": "?", "%40": "@", "%21": "!", "%24": "$", "%27": "'", "%28": "(", "%29": ")", "%2A": "*", "%2C": ",", "%3B": ";",
-}  # fmt: skip
+    "%3A": ":",
+    "%2F": "/",
+    "%3F": "?",
+    "%40": "@",
+    "%21": "!",
+    "%24": "$",
+    "%27": "'",
+    "%28": "(",
+    "%29": ")",
+    "%2A": "*",
+    "%2C": ",",
+    "%3B": ";",
+}
 ENCODED_PATTERN = re.compile("|".join(DECODED_CHARACTERS), re.IGNORECASE)
-ID_PATTERN = re.compile(r"[0-9]{1,19}")  # 64 bits: an id that HubSpot refuses to look up would stay in the inbox for ever
+ID_PATTERN = re.compile(
+    r"[0-9]{1,19}"
+)  # 64 bits: an id that HubSpot refuses to look up would stay in the inbox for ever
 CONTACT_OBJECT_TYPE = "0-1"
 
 
@@ -45,17 +60,40 @@ def compute_signature_v3(secret: str, method: str, uri: str, body: bytes, timest
 
 
 def compute_signature_v1(secret: str, body: bytes) -> str:
-    """Hex of SHA256 over secret and raw body: it tells no time, so that a request can be sent again by anybody who saw it."""
+    """Hex of SHA256 over secret and raw body: it tells no time, so that a request can be sent again
+    by anybody who saw it.
+    """
     return hashlib.sha256(secret.encode() + body).hexdigest()
 
 
-def is_genuine(secret: str, headers: Mapping[str, str], method: str, uri: str, body: bytes, now: datetime, v1: bool = False) -> bool:
-    """Whether the request is signed with the secret. Where HubSpot has sent version 3 that one decides; version 1 only where ``v1`` allows it."""
-    given, stamp = headers.get("X-HubSpot-Signature-v3", ""), headers.get("X-HubSpot-Request-Timestamp", "")
+def is_genuine(
+    secret: str,
+    headers: Mapping[str, str],
+    method: str,
+    uri: str,
+    body: bytes,
+    now: datetime,
+    v1: bool = False,
+) -> bool:
+    """Whether the request is signed with the secret.
+
+    Where HubSpot has sent version 3 that one decides; version 1 only where ``v1`` allows it.
+    """
+    given, stamp = (
+        headers.get("X-HubSpot-Signature-v3", ""),
+        headers.get("X-HubSpot-Request-Timestamp", ""),
+    )
     if given:
-        return is_fresh(stamp, now) and is_same_signature(given, compute_signature_v3(secret, method, uri, body, stamp))
+        return is_fresh(stamp, now) and is_same_signature(
+            given, compute_signature_v3(secret, method, uri, body, stamp)
+        )
     older = headers.get("X-HubSpot-Signature", "")
-    return v1 and bool(older) and headers.get("X-HubSpot-Signature-Version", "v1") == "v1" and is_same_signature(older, compute_signature_v1(secret, body))
+    return (
+        v1
+        and bool(older)
+        and headers.get("X-HubSpot-Signature-Version", "v1") == "v1"
+        and is_same_signature(older, compute_signature_v1(secret, body))
+    )
 
 
 def is_same_signature(given: str, own: str) -> bool:
@@ -64,7 +102,12 @@ def is_same_signature(given: str, own: str) -> bool:
 
 def is_fresh(stamp: str, now: datetime) -> bool:
     """Within five minutes, in either direction. ``stamp`` is in milliseconds."""
-    return stamp.isascii() and stamp.isdecimal() and len(stamp) <= 15 and abs(now.timestamp() - int(stamp) / 1000) <= LONGEST_REQUEST_AGE
+    return (
+        stamp.isascii()
+        and stamp.isdecimal()
+        and len(stamp) <= 15
+        and abs(now.timestamp() - int(stamp) / 1000) <= LONGEST_REQUEST_AGE
+    )
 
 
 def read_events(body: bytes) -> list[ContactEvent]:
@@ -90,32 +133,64 @@ def read_event_rows(body: bytes) -> list[dict[str, Any]]:
 def read_event_portal(row: Mapping[str, Any]) -> str:
     """ "" where it is no number: it is looked up before anybody knows who has sent it."""
     portal = row.get("portalId")
-    return str(portal) if isinstance(portal, int | str) and portal and ID_PATTERN.fullmatch(str(portal)) else ""
+    return (
+        str(portal)
+        if isinstance(portal, int | str) and portal and ID_PATTERN.fullmatch(str(portal))
+        else ""
+    )
 
 
 def read_row_events(row: Mapping[str, Any]) -> list[ContactEvent]:
-    kind, portal, at = str(row.get("subscriptionType") or row.get("eventType") or ""), read_event_portal(row), read_event_time(row.get("occurredAt"))
+    kind, portal, at = (
+        str(row.get("subscriptionType") or row.get("eventType") or ""),
+        read_event_portal(row),
+        read_event_time(row.get("occurredAt")),
+    )
     subject, _, what = kind.partition(".")
-    if not portal or not (subject == "contact" or (subject == "object" and str(row.get("objectTypeId")) == CONTACT_OBJECT_TYPE)):
+    if not portal or not (
+        subject == "contact"
+        or (subject == "object" and str(row.get("objectTypeId")) == CONTACT_OBJECT_TYPE)
+    ):
         return []
-    return [ContactEvent(portal, id, at, what == "privacyDeletion") for id in list_event_contacts(row, what)]
+    return [
+        ContactEvent(portal, id, at, what == "privacyDeletion")
+        for id in list_event_contacts(row, what)
+    ]
 
 
 def list_event_contacts(row: Mapping[str, Any], what: str) -> list[str]:
-    """The contacts that an event is about: of a merge all of them, of an association the one end that is a contact."""
+    """The contacts that an event is about: of a merge all of them, of an association the one end
+    that is a contact.
+    """
     if what == "associationChange":
         kind = str(row.get("associationType") or "")
-        ends = [row.get("fromObjectId")] if kind.startswith("CONTACT_TO") else [row.get("toObjectId")] if kind.endswith("TO_CONTACT") else []
+        ends = (
+            [row.get("fromObjectId")]
+            if kind.startswith("CONTACT_TO")
+            else [row.get("toObjectId")]
+            if kind.endswith("TO_CONTACT")
+            else []
+        )
     elif what == "merge":
         merged = row.get("mergedObjectIds")
-        ends = [row.get("newObjectId"), row.get("primaryObjectId"), *(merged if isinstance(merged, list) else ())]
+        ends = [
+            row.get("newObjectId"),
+            row.get("primaryObjectId"),
+            *(merged if isinstance(merged, list) else ()),
+        ]
     else:
         ends = [row.get("objectId")]
-    return list(dict.fromkeys(str(id) for id in ends if isinstance(id, int | str) and ID_PATTERN.fullmatch(str(id))))
+    return list(
+        dict.fromkeys(
+            str(id) for id in ends if isinstance(id, int | str) and ID_PATTERN.fullmatch(str(id))
+        )
+    )
 
 
 def read_event_time(value: Any) -> datetime:
-    """Milliseconds to a time; of what is none, the beginning of time: the contact is looked at all the same."""
+    """Milliseconds to a time; of what is none, the beginning of time: the contact is looked at all
+    the same.
+    """
     try:
         return datetime.fromtimestamp(int(value) / 1000, UTC)
     except (TypeError, ValueError, OverflowError, OSError):

@@ -1,4 +1,7 @@
-"""Calls to Sansan's Open API. One request at a time and key; what it does not tell is taken both ways."""
+"""Calls to Sansan's Open API.
+
+One request at a time and key; what it does not tell is taken both ways.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,16 @@ from integration.records import CardPage, CardRead, Identity, TagSeen, Values, W
 
 T = TypeVar("T")
 CARDS_A_PAGE = 300
-# Which cards are asked for, whatever the call: everybody's, digitised, not those that a newer one has folded away.
-SEEN_CARDS_QUERY = {"range": "all", "includeTags": "true", "includePastBizCards": "false", "entryStatus": "completed"}
-# Seconds to wait after a 429 that does not say how long: short for a burst, then as the oldest advice has it.
+# Which cards are asked for, whatever the call: everybody's, digitised, not those that a newer one
+# has folded away.
+SEEN_CARDS_QUERY = {
+    "range": "all",
+    "includeTags": "true",
+    "includePastBizCards": "false",
+    "entryStatus": "completed",
+}
+# Seconds to wait after a 429 that does not say how long: short for a burst, then as the oldest
+# advice has it.
 UNTOLD_WAIT_SECONDS = (10.0, 60.0, 300.0)
 
 
@@ -26,7 +36,11 @@ def choose_sansan_wait(answer: Answer, attempt: int) -> float:
     seconds = read_wait_seconds(told)
     if seconds is not None:
         return min(seconds, 3600.0)
-    return UNTOLD_WAIT_SECONDS[min(attempt, len(UNTOLD_WAIT_SECONDS)) - 1] if answer.status == 429 else 2.0 * attempt
+    return (
+        UNTOLD_WAIT_SECONDS[min(attempt, len(UNTOLD_WAIT_SECONDS)) - 1]
+        if answer.status == 429
+        else 2.0 * attempt
+    )
 
 
 SANSAN_VENDOR = Vendor("Sansan", choose_sansan_wait)
@@ -36,10 +50,15 @@ class Sansan(OverHttp):
     """One API key. Shapes of the answers: records.py."""
 
     def __init__(self, api_key: str, url: str, version: str, limiter: Limiter) -> None:
-        self._http = Http(SANSAN_VENDOR, f"{url.rstrip('/')}/{version}", {"X-Sansan-Api-Key": api_key}, limiter)
+        self._http = Http(
+            SANSAN_VENDOR, f"{url.rstrip('/')}/{version}", {"X-Sansan-Api-Key": api_key}, limiter
+        )
 
     def check(self) -> Identity:
-        """Whose key it is. Keys that may not ask ``/me`` still prove themselves by listing one tag."""
+        """Whose key it is.
+
+        Keys that may not ask ``/me`` still prove themselves by listing one tag.
+        """
         try:
             return self._parsed(parse.read_key_identity, self._http.read("GET", "/me"))
         except (Gone, LacksRight):
@@ -48,7 +67,11 @@ class Sansan(OverHttp):
 
     def tags(self) -> list[TagSeen]:
         """Every tag that the key sees."""
-        return [parse.read_tag(row) for row in self._walk("/tags", {"range": "all", "limit": 100}) if isinstance(row, dict) and row.get("id")]
+        return [
+            parse.read_tag(row)
+            for row in self._walk("/tags", {"range": "all", "limit": 100})
+            if isinstance(row, dict) and row.get("id")
+        ]
 
     def cards(self, window: Window, token: str = "") -> CardPage:
         """A page of up to 300 cards changed in the window, oldest change first."""
@@ -65,45 +88,100 @@ class Sansan(OverHttp):
         return self._parsed(parse.read_card_page, self._http.read("GET", "/bizCards", params))
 
     def tagged(self, tag: str, token: str = "") -> CardPage:
-        """A page of the cards that carry a tag, oldest first; of all cards where ``tag`` is "". For what update times do not tell."""
-        params = {**SEEN_CARDS_QUERY, "orderBy": "registeredAt", "orderDirection": "asc", "limit": CARDS_A_PAGE, **({"tagId": tag} if tag else {})}
-        return self._parsed(parse.read_card_page, self._http.read("GET", "/bizCards/search", {**params, **({"nextPageToken": token} if token else {})}))
+        """A page of the cards that carry a tag, oldest first; of all cards where ``tag`` is "".
+
+        For what update times do not tell.
+        """
+        params = {
+            **SEEN_CARDS_QUERY,
+            "orderBy": "registeredAt",
+            "orderDirection": "asc",
+            "limit": CARDS_A_PAGE,
+            **({"tagId": tag} if tag else {}),
+        }
+        return self._parsed(
+            parse.read_card_page,
+            self._http.read(
+                "GET", "/bizCards/search", {**params, **({"nextPageToken": token} if token else {})}
+            ),
+        )
 
     def find(self, email: str = "", name: str = "", company: str = "") -> list[CardRead]:
-        """Cards with exactly this address, or whose name begins so at companies named so: a page of them, newest first."""
-        wanted = {name: text for name, text in (("email", email), ("name", name), ("companyName", company)) if text}
+        """Cards with exactly this address, or whose name begins so at companies named so: a page of
+        them, newest first.
+        """
+        wanted = {
+            name: text
+            for name, text in (("email", email), ("name", name), ("companyName", company))
+            if text
+        }
         # Past cards too, and those still being read: any of them says that there is a card.
-        params = {**SEEN_CARDS_QUERY, "includePastBizCards": "true", "orderDirection": "desc", "limit": CARDS_A_PAGE, **wanted}
+        params = {
+            **SEEN_CARDS_QUERY,
+            "includePastBizCards": "true",
+            "orderDirection": "desc",
+            "limit": CARDS_A_PAGE,
+            **wanted,
+        }
         found: list[CardRead] = []
-        for state in ("completed", "processing"):  # one value a name: how several are written is not known
-            page = self._parsed(parse.read_card_page, self._http.read("GET", "/bizCards/search", {**params, "entryStatus": state}))
+        for state in (
+            "completed",
+            "processing",
+        ):  # one value a name: how several are written is not known
+            page = self._parsed(
+                parse.read_card_page,
+                self._http.read("GET", "/bizCards/search", {**params, "entryStatus": state}),
+            )
             if page.unreadable:
                 # It may be the very card: taken for none, a second one would be made beside it.
-                raise RetryLater("sansan_unavailable", f"Sansan has a card that cannot be read: {page.unreadable[0][1]}.")
+                raise RetryLater(
+                    "sansan_unavailable",
+                    f"Sansan has a card that cannot be read: {page.unreadable[0][1]}.",
+                )
             found += page.cards
         return found
 
     def create(self, values: Values, tags: Sequence[str]) -> str:
-        """Makes a card and returns its id. Raises Unanswered where it is not known whether it was made, or which card it is."""
-        answer = self._http.write("POST", "/bizCards", {**values, **({"tagIds": list(tags)} if tags else {})})
+        """Makes a card and returns its id.
+
+        Raises Unanswered where it is not known whether it was made, or which card it is.
+        """
+        answer = self._http.write(
+            "POST", "/bizCards", {**values, **({"tagIds": list(tags)} if tags else {})}
+        )
         id = parse.read_made_card_id(answer.value)
         if not id:
             raise Unanswered("interrupted", "Sansan made the card without saying which one it is.")
         return id
 
     def card(self, id: str) -> CardRead:
-        """Raises Gone when it was deleted or the key does not see it: Sansan does not tell which."""
-        return self._parsed(parse.read_card, parse.unwrap_record(self._http.read("GET", f"/bizCards/{quote(id, safe='')}", {"includeTags": "true"})))
+        """Raises Gone when it was deleted or the key does not see it: Sansan does not tell
+        which.
+        """
+        return self._parsed(
+            parse.read_card,
+            parse.unwrap_record(
+                self._http.read("GET", f"/bizCards/{quote(id, safe='')}", {"includeTags": "true"})
+            ),
+        )
 
     def person_card(self, person_key: str) -> CardRead:
         """The card that stands for a Sansan person. Raises Gone."""
-        person = parse.unwrap_record(self._http.read("GET", f"/persons/{quote(person_key, safe='')}", {"includeTags": "true"}))
-        return self._parsed(parse.read_card, person.get("headBizCard") if isinstance(person, dict) else person)
+        person = parse.unwrap_record(
+            self._http.read(
+                "GET", f"/persons/{quote(person_key, safe='')}", {"includeTags": "true"}
+            )
+        )
+        return self._parsed(
+            parse.read_card, person.get("headBizCard") if isinstance(person, dict) else person
+        )
 
     def _walk(self, path: str, params: dict[str, Any]) -> Iterator[Any]:
         token = ""
         while True:
-            value = self._http.read("GET", path, {**params, **({"nextPageToken": token} if token else {})})
+            value = self._http.read(
+                "GET", path, {**params, **({"nextPageToken": token} if token else {})}
+            )
             yield from self._parsed(parse.read_page_rows, value)
             token = self._parsed(parse.read_next_token, value)
             if not token:
@@ -114,6 +192,10 @@ class Sansan(OverHttp):
         try:
             return read(value)
         except parse.Unreadable as wrong:
-            raise RetryLater("sansan_unavailable", f"Sansan's answer cannot be read: {wrong}.") from None
+            raise RetryLater(
+                "sansan_unavailable", f"Sansan's answer cannot be read: {wrong}."
+            ) from None
         except (AttributeError, TypeError, KeyError):
-            raise RetryLater("sansan_unavailable", "Sansan's answer is not of the known shape.") from None
+            raise RetryLater(
+                "sansan_unavailable", "Sansan's answer is not of the known shape."
+            ) from None

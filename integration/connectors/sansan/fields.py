@@ -1,8 +1,14 @@
-"""The text fields of a card that a mapping may use. Source: Sansan Open API 6.0, as far as it is known."""
+"""The text fields of a card that a mapping may use.
+
+Source: Sansan Open API 6.0, as far as it is known.
+"""
 
 
 def gettext_noop(text: str) -> str:
-    """Marks a label for translation. A connector knows no Django; whoever shows the label translates it."""
+    """Marks a label for translation.
+
+    A connector knows no Django; whoever shows the label translates it.
+    """
     return text
 
 

@@ -1,4 +1,7 @@
-"""Sansan's JSON to values and back. Pure. Takes null and "" alike, and both wrappers that were seen."""
+"""Sansan's JSON to values and back.
+
+Pure. Takes null and "" alike, and both wrappers that were seen.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,11 @@ from typing import Any
 from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.records import CardPage, CardRead, Identity, TagSeen
 
-TEXT_FIELDS = tuple(name for name in SANSAN_FIELDS if name not in ("exchangeDate", "ownerName", "ownerEmail", "tags"))
+TEXT_FIELDS = tuple(
+    name
+    for name in SANSAN_FIELDS
+    if name not in ("exchangeDate", "ownerName", "ownerEmail", "tags")
+)
 
 
 class Unreadable(ValueError):
@@ -22,14 +29,29 @@ def read_card(row: Any) -> CardRead:
         raise Unreadable("the card is not a JSON object")
     values = {name: value for name in TEXT_FIELDS if (value := read_card_text(row, name))}
     if values.get("countryCode") == "AUTO":
-        del values["countryCode"]  # a card that was made so, and whose country Sansan has not worked out
+        del values[
+            "countryCode"
+        ]  # a card that was made so, and whose country Sansan has not worked out
     exchanged = read_day(read_card_text(row, "exchangeDate"))
     if exchanged:
         values["exchangeDate"] = exchanged
     owner = row.get("owner")
     if isinstance(owner, dict):
-        values.update({ours: read_card_text(owner, theirs) for ours, theirs in (("ownerName", "name"), ("ownerEmail", "email")) if owner.get(theirs)})
-    return CardRead(read_required_text(row, "id"), read_card_text(row, "personId"), exchanged, read_card_time(read_required_text(row, "updatedTime")), values, read_card_tags(row.get("tags")))
+        values.update(
+            {
+                ours: read_card_text(owner, theirs)
+                for ours, theirs in (("ownerName", "name"), ("ownerEmail", "email"))
+                if owner.get(theirs)
+            }
+        )
+    return CardRead(
+        read_required_text(row, "id"),
+        read_card_text(row, "personId"),
+        exchanged,
+        read_card_time(read_required_text(row, "updatedTime")),
+        values,
+        read_card_tags(row.get("tags")),
+    )
 
 
 def read_card_text(row: Mapping[str, Any], name: str) -> str:
@@ -78,13 +100,18 @@ def read_tag(row: Mapping[str, Any]) -> TagSeen:
 
 
 def read_card_page(value: Mapping[str, Any]) -> CardPage:
-    """A page of cards; a row that cannot be read is set aside with what is wrong with it. Raises Unreadable for the page."""
+    """A page of cards; a row that cannot be read is set aside with what is wrong with it.
+
+    Raises Unreadable for the page.
+    """
     cards, unreadable = [], []
     for row in read_page_rows(value):
         try:
             cards.append(read_card(row))
         except Unreadable as wrong:
-            unreadable.append((str(row.get("id") or "") if isinstance(row, dict) else "", str(wrong)))
+            unreadable.append(
+                (str(row.get("id") or "") if isinstance(row, dict) else "", str(wrong))
+            )
     return CardPage(tuple(cards), read_next_token(value), tuple(unreadable))
 
 
@@ -96,7 +123,10 @@ def read_page_rows(value: Mapping[str, Any]) -> list[Any]:
 
 
 def read_next_token(value: Mapping[str, Any]) -> str:
-    """ "" after the last page. Raises Unreadable where a page says that there is more and not how to get it."""
+    """ "" after the last page.
+
+    Raises Unreadable where a page says that there is more and not how to get it.
+    """
     token = str(value.get("nextPageToken") or "")
     if value.get("hasMore") and not token:
         raise Unreadable("there are more pages, and no token for the next one")
@@ -109,7 +139,9 @@ def unwrap_record(value: Mapping[str, Any]) -> Any:
 
 
 def read_made_card_id(value: Any) -> str:
-    """The id of a card that was just made, at the top or inside ``item`` or ``data``; "" where the answer does not name it."""
+    """The id of a card that was just made, at the top or inside ``item`` or ``data``; "" where the
+    answer does not name it.
+    """
     one = unwrap_record(value) if isinstance(value, dict) else None
     return str(one.get("id") or "") if isinstance(one, dict) else ""
 

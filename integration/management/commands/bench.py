@@ -11,7 +11,10 @@ SCENES = {"runs": runs, "pages": pages, "latency": latency}
 
 
 class Command(BaseCommand):
-    help = "Measures runs, how long changes take to arrive, or the admin's pages over a long history, each in a database of its own."
+    help = (
+        "Measures runs, how long changes take to arrive, or the admin's pages over a long history, "
+        "each in a database of its own."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -16,11 +16,18 @@ from integration.rules.file import FileRefused, load_file
 
 
 class Command(BaseCommand):
-    help = "Puts a configuration file into effect. Twice changes nothing. Exit status: 0 done, 2 refused."
+    help = (
+        "Puts a configuration file into effect. Twice changes nothing. Exit status: 0 done, 2 "
+        "refused."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--dry-run", action="store_true", help="check the file and ask both vendors, but store and make nothing")
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="check the file and ask both vendors, but store and make nothing",
+        )
 
     def handle(self, *args: Any, file: Path, dry_run: bool, **options: Any) -> None:
         try:
@@ -31,12 +38,22 @@ class Command(BaseCommand):
             else:
                 changes = store_configuration(configuration, seen) + make_properties(configuration)
         except FileRefused as refused:
-            raise CommandError("Refused, nothing was changed:\n" + "\n".join(f"  {problem}" for problem in refused.problems), returncode=2) from None
+            raise CommandError(
+                "Refused, nothing was changed:\n"
+                + "\n".join(f"  {problem}" for problem in refused.problems),
+                returncode=2,
+            ) from None
         except ConnectorError as error:
-            raise CommandError(f"Stored, but not finished: {error.detail} Run configure again.", returncode=2) from None
+            raise CommandError(
+                f"Stored, but not finished: {error.detail} Run configure again.", returncode=2
+            ) from None
         for spec in configuration.connections:
             look = seen[spec.slug]
-            shown = f"{len(look.tags)} tags" if spec.system == "sansan" else f"{len(look.properties)} contact properties"
+            shown = (
+                f"{len(look.tags)} tags"
+                if spec.system == "sansan"
+                else f"{len(look.properties)} contact properties"
+            )
             self.stdout.write(f"{spec.slug}: {look.identity.name or 'the key works'}, {shown}")
         for line in changes:
             self.stdout.write(line)

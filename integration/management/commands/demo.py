@@ -1,4 +1,6 @@
-"""``manage.py demo``: the product over a sandbox, in one foreground process that stops everything when it ends."""
+"""``manage.py demo``: the product over a sandbox, in one foreground process that stops everything
+when it ends.
+"""
 
 from __future__ import annotations
 
@@ -27,22 +29,35 @@ from integration.rules.file import read_configuration
 from integration.runs import start_run
 
 DEMO_FOLDER = settings.BASE_DIR / ".demo"
-# Set by the first of two processes: settings are read once, and the vendors' addresses are among them.
+# Set by the first of two processes: settings are read once, and the vendors' addresses are among
+# them.
 READY_VARIABLE = "MEISHI_DEMO"
 DEMO_API_KEY, DEMO_TOKEN = "SandboxKey0123456789abcdefABCDEF", "pat-sandbox-0001"
-DEMO_APP_SECRET = "demo-app-only"  # noqa: S105  (the sandbox signs with it)
+DEMO_APP_SECRET = "demo-app-only"  # noqa: S105
 DEMO_CONFIGURATION = {
     "account": {"slug": "demo", "name": "Demo KK", "timezone": "Asia/Tokyo"},
     "connections": [
         {"slug": "sansan", "system": "sansan", "credentials": {"api_key": DEMO_API_KEY}},
         {"slug": "hubspot", "system": "hubspot", "credentials": {"access_token": DEMO_TOKEN}},
     ],
-    "rules": [{"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "direction": "both", "active": True}],
+    "rules": [
+        {
+            "slug": "cards",
+            "sansan": "sansan",
+            "hubspot": "hubspot",
+            "direction": "both",
+            "active": True,
+        }
+    ],
 }
 
 
 class Command(BaseCommand):
-    help = "Starts sandbox, workers and admin, and lets a first sync run before your eyes. Ctrl-C ends all of it."
+    help = (
+        "Starts sandbox, workers and admin, and lets a first sync run before your eyes. Ctrl-C "
+        "ends "
+        "all of it."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -62,9 +77,14 @@ class Command(BaseCommand):
             self.end()
 
     def again(self, port: int) -> None:
-        """Replaces this process by one whose settings point at the demo's own database and sandbox."""
+        """Replaces this process by one whose settings point at the demo's own database and
+        sandbox.
+        """
         if is_port_taken(port):
-            raise CommandError(f"Port {port} is in use: choose another with `make demo DEMO_PORT=8001`.", returncode=2)
+            raise CommandError(
+                f"Port {port} is in use: choose another with `make demo DEMO_PORT=8001`.",
+                returncode=2,
+            )
         DEMO_FOLDER.mkdir(exist_ok=True)
         url = f"http://127.0.0.1:{choose_sandbox_port()}"
         os.environ.update(
@@ -87,18 +107,43 @@ class Command(BaseCommand):
 
     def run_all(self, port: int, cards: int, stop: StopSignal) -> None:
         url = os.environ[READY_VARIABLE]
-        self.start("-m", "integration.sandbox", "--port", url.rpartition(":")[2], "--cards", str(cards), "--state", str(DEMO_FOLDER / "sandbox.json"))
+        self.start(
+            "-m",
+            "integration.sandbox",
+            "--port",
+            url.rpartition(":")[2],
+            "--cards",
+            str(cards),
+            "--state",
+            str(DEMO_FOLDER / "sandbox.json"),
+        )
         if not await_listener(url, stop):
             raise CommandError("The sandbox did not start.")
         call_command("migrate", verbosity=0)
         first = not Account.objects.filter(slug="demo").exists()
         rule = prepare_demo()
-        self.start("-m", "gunicorn", "core.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "8", "--log-level", "warning")
+        self.start(
+            "-m",
+            "gunicorn",
+            "core.wsgi",
+            "--bind",
+            f"127.0.0.1:{port}",
+            "--threads",
+            "8",
+            "--log-level",
+            "warning",
+        )
         await_listener(f"http://127.0.0.1:{port}", stop)
         address = f"http://127.0.0.1:{port}/"
-        self.stdout.write(f"\n  Meishi Bridge is at {address}\n  sign in as demo, password demo (this demo only)\n")
+        self.stdout.write(
+            f"\n  Meishi Bridge is at {address}\n  sign in as demo, password demo (this demo "
+            "only)\n"
+        )
         if first:
-            self.stdout.write(f"  The first sync of {cards:,} cards begins now; watch it there under Runs, or here:\n")
+            self.stdout.write(
+                f"  The first sync of {cards:,} cards begins now; watch it there under Runs, or "
+                "here:\n"
+            )
             with in_account(rule.account):
                 start_run(rule, "command", "demo")
             sync = self.start("manage.py", "sync", "demo/cards")
@@ -108,9 +153,19 @@ class Command(BaseCommand):
                 return
             self.children.remove(sync)
         self.start("manage.py", "qcluster")
-        tell_sandbox(url, "webhooks", {"token": DEMO_TOKEN, "url": f"{address}webhooks/hubspot/", "secret": DEMO_APP_SECRET})
-        new = '{"properties": {"email": "new@new.example.jp", "lastname": "New", "company": "New KK"}}'
-        self.stdout.write("  Changes arrive within seconds, both ways. To change a few cards, or to make a contact that becomes a card:")
+        tell_sandbox(
+            url,
+            "webhooks",
+            {"token": DEMO_TOKEN, "url": f"{address}webhooks/hubspot/", "secret": DEMO_APP_SECRET},
+        )
+        new = (
+            '{"properties": {"email": "new@new.example.jp", "lastname": "New", "company": "New '
+            'KK"}}'
+        )
+        self.stdout.write(
+            "  Changes arrive within seconds, both ways. To change a few cards, or to make a "
+            "contact that becomes a card:"
+        )
         self.stdout.write(f"    curl -X POST {url}/sandbox/sansan/churn -d '{{\"percent\": 1}}'")
         self.stdout.write(f"    curl -X POST {url}/sandbox/hubspot/create -d '{new}'")
         self.stdout.write("  Ctrl-C ends everything; a second start goes on from here.\n")
@@ -120,7 +175,9 @@ class Command(BaseCommand):
                 raise CommandError(f"Ended by itself: {' '.join(map(str, ended.args))}")  # type: ignore[arg-type]
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
-        child = subprocess.Popen([sys.executable, *command], cwd=settings.BASE_DIR, start_new_session=True)  # noqa: S603
+        child = subprocess.Popen(  # noqa: S603
+            [sys.executable, *command], cwd=settings.BASE_DIR, start_new_session=True
+        )
         self.children.append(child)
         return child
 
@@ -141,7 +198,9 @@ def prepare_demo() -> SyncRule:
     store_configuration(file, ask_vendors(file))
     make_properties(file)
     account = Account.objects.get(slug="demo")
-    user, made = get_user_model().objects.get_or_create(username="demo", defaults={"is_staff": True})
+    user, made = get_user_model().objects.get_or_create(
+        username="demo", defaults={"is_staff": True}
+    )
     if made:
         user.set_password("demo")
         user.save()
@@ -159,7 +218,9 @@ def tell_sandbox(url: str, verb: str, body: dict[str, Any]) -> None:
 def read_asked_port() -> int:
     asked = os.environ.get("DEMO_PORT", "8000")
     if not asked.isdecimal() or not 0 < int(asked) < 65_536:
-        raise CommandError(f"DEMO_PORT: “{asked}” is not a port; choose a number from 1 to 65535.", returncode=2)
+        raise CommandError(
+            f"DEMO_PORT: “{asked}” is not a port; choose a number from 1 to 65535.", returncode=2
+        )
     return int(asked)
 
 

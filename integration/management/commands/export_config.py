@@ -11,7 +11,10 @@ from integration.rules.apply_file import as_file_content
 
 
 class Command(BaseCommand):
-    help = "Prints an account's configuration as `configure` takes it, with ${NAME} in place of secrets."
+    help = (
+        "Prints an account's configuration as `configure` takes it, with ${NAME} in place of "
+        "secrets."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("account", help="the account's slug")
@@ -22,4 +25,6 @@ class Command(BaseCommand):
             raise CommandError(f"There is no account “{account}”.", returncode=2)
         with in_account(found):
             content = as_file_content(found)
-        self.stdout.write(yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120), ending="")
+        self.stdout.write(
+            yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120), ending=""
+        )

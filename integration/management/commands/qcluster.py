@@ -1,4 +1,7 @@
-"""``manage.py qcluster``: the workers, under a watchdog. Takes the place of django-q2's command of the same name."""
+"""``manage.py qcluster``: the workers, under a watchdog.
+
+Takes the place of django-q2's command of the same name.
+"""
 
 import os
 import sys
@@ -11,7 +14,8 @@ from django.db import connections
 from core import supervisor
 from integration import tasks
 
-# Nothing that a worker does takes longer than the queue's timeout; beyond that, silence means that it is stuck.
+# Nothing that a worker does takes longer than the queue's timeout; beyond that, silence means that
+# it is stuck.
 LONGEST_SILENCE = 150.0
 
 
@@ -19,7 +23,11 @@ class Command(BaseCommand):
     help = "Runs the workers until SIGTERM, and starts them again if they stop doing anything."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--unwatched", action="store_true", help="without the watchdog (what the watchdog itself starts)")
+        parser.add_argument(
+            "--unwatched",
+            action="store_true",
+            help="without the watchdog (what the watchdog itself starts)",
+        )
 
     def handle(self, *args: Any, unwatched: bool, **options: Any) -> None:
         if unwatched:
@@ -27,11 +35,17 @@ class Command(BaseCommand):
             tasks.run_cluster()
             return
         command = [sys.executable, os.path.abspath(sys.argv[0]), "qcluster", "--unwatched"]  # noqa: PTH100
-        sys.exit(supervisor.supervise_command(command, is_cluster_stuck, settle=LONGEST_SILENCE, pulse=beat_pulse))
+        sys.exit(
+            supervisor.supervise_command(
+                command, is_cluster_stuck, settle=LONGEST_SILENCE, pulse=beat_pulse
+            )
+        )
 
 
 def beat_pulse() -> None:
-    """Between two ticks, which the queue's schedule brings only twice a minute: what is due starts at once."""
+    """Between two ticks, which the queue's schedule brings only twice a minute: what is due starts
+    at once.
+    """
     try:
         tasks.start_due_runs()
     finally:

@@ -10,12 +10,18 @@ from integration.models import Connection
 
 
 class Command(BaseCommand):
-    help = "Re-encrypts all credentials under the first of FERNET_KEYS; afterwards the older keys can be taken away."
+    help = (
+        "Re-encrypts all credentials under the first of FERNET_KEYS; afterwards the older keys can "
+        "be taken away."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         with all_accounts():
             try:
                 changed = rotate_column(Connection, "credentials")
             except InvalidToken:
-                raise CommandError("A stored credential cannot be decrypted with any of FERNET_KEYS: add the key it was encrypted with.") from None
+                raise CommandError(
+                    "A stored credential cannot be decrypted with any of FERNET_KEYS: add the "
+                    "key it was encrypted with."
+                ) from None
         self.stdout.write(f"{changed} connections now use the newest key.")

@@ -1,4 +1,6 @@
-"""HubSpot's half of the sandbox: the CRM API for contacts, companies and their properties, owners, webhooks, a portal for each token."""
+"""HubSpot's half of the sandbox: the CRM API for contacts, companies and their properties, owners,
+webhooks, a portal for each token.
+"""
 
 from integration.sandbox.hubspot.app import HubSpotSandbox
 

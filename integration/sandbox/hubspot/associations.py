@@ -12,7 +12,10 @@ UNLABELLED_TYPE, PRIMARY_TYPE = 279, 1  # from a contact to a company
 
 
 class Associations:
-    """``pairs``: contact -> company -> whether it is the primary one. A primary one is an unlabelled one as well."""
+    """``pairs``: contact -> company -> whether it is the primary one.
+
+    A primary one is an unlabelled one as well.
+    """
 
     def __init__(self, log: EventLog) -> None:
         self.log = log
@@ -20,14 +23,23 @@ class Associations:
         self.changes = 0
 
     def primary(self, contact: str) -> str | None:
-        return next((company for company, first in self.pairs.get(contact, {}).items() if first), None)
+        return next(
+            (company for company, first in self.pairs.get(contact, {}).items() if first), None
+        )
 
     def of_company(self, company: str) -> dict[str, bool]:
         """Contact -> whether this is its primary company."""
-        return {contact: companies[company] for contact, companies in self.pairs.items() if company in companies}
+        return {
+            contact: companies[company]
+            for contact, companies in self.pairs.items()
+            if company in companies
+        }
 
     def add(self, contact: str, company: str, primary: bool = False) -> None:
-        """Idempotent. A contact has one primary company: the one before stays, as an unlabelled one."""
+        """Idempotent.
+
+        A contact has one primary company: the one before stays, as an unlabelled one.
+        """
         companies = self.pairs.setdefault(contact, {})
         happened = []
         if company not in companies:
@@ -45,7 +57,11 @@ class Associations:
         companies = self.pairs.get(contact, {})
         if company not in companies:
             return
-        happened = [make_association_change(contact, company, primary=True, removed=True)] if companies.pop(company) else []
+        happened = (
+            [make_association_change(contact, company, primary=True, removed=True)]
+            if companies.pop(company)
+            else []
+        )
         if not companies:
             del self.pairs[contact]
         self._noted([*happened, make_association_change(contact, company, removed=True)])
@@ -59,7 +75,9 @@ class Associations:
             self.remove(contact, company)
 
     def follow(self, merged: list[str], id: str) -> None:
-        """What merged contacts had belongs to what they became, with the first one's primary company. No events: the merge is one."""
+        """What merged contacts had belongs to what they became, with the first one's primary
+        company. No events: the merge is one.
+        """
         found: dict[str, bool] = {}
         for old in merged:
             taken = any(found.values())
@@ -75,19 +93,31 @@ class Associations:
             self.changes += 1
 
 
-def read_wanted_companies(rows: list[dict[str, Any]], find: Callable[[str], str | None]) -> list[tuple[str, bool]]:
-    """(company, whether as the primary one) of the associations with which a contact is to be made. Raises Problem."""
+def read_wanted_companies(
+    rows: list[dict[str, Any]], find: Callable[[str], str | None]
+) -> list[tuple[str, bool]]:
+    """(company, whether as the primary one) of the associations with which a contact is to be made.
+
+    Raises Problem.
+    """
     found = []
     for row in rows:
         key, types = str(row["to"]["id"]), {kind["associationTypeId"] for kind in row["types"]}
         company = find(key)
         if company is None or not types or types - {UNLABELLED_TYPE, PRIMARY_TYPE}:
-            raise Problem(400, "VALIDATION_ERROR", f"A contact cannot be associated with {key} as {sorted(types)}", {"id": [key]})
+            raise Problem(
+                400,
+                "VALIDATION_ERROR",
+                f"A contact cannot be associated with {key} as {sorted(types)}",
+                {"id": [key]},
+            )
         found.append((company, PRIMARY_TYPE in types))
     return found
 
 
-def make_association_change(contact: str, company: str, primary: bool = False, removed: bool = False) -> tuple[str, dict[str, Any]]:
+def make_association_change(
+    contact: str, company: str, primary: bool = False, removed: bool = False
+) -> tuple[str, dict[str, Any]]:
     """The documented members; an objectId is not among them."""
     return "associationChange", {
         "associationType": "CONTACT_TO_COMPANY",

@@ -10,19 +10,28 @@ from integration.sandbox.hubspot import owners, properties
 from integration.sandbox.hubspot.associations import Associations
 from integration.sandbox.hubspot.records import Records
 
-COMPANY_TEXT_PROPERTIES = "name domain website phone city state zip country address address2 industry description".split()
+COMPANY_TEXT_PROPERTIES = (
+    "name domain website phone city state zip country address address2 industry description".split()
+)
 COMPANY_GROUP = "companyinformation"
 
 
 def make_company_properties() -> dict[str, dict[str, Any]]:
-    found = {name: properties.make_property_definition(name, groupName=COMPANY_GROUP) for name in COMPANY_TEXT_PROPERTIES}
+    found = {
+        name: properties.make_property_definition(name, groupName=COMPANY_GROUP)
+        for name in COMPANY_TEXT_PROPERTIES
+    }
     found["phone"]["fieldType"] = "phonenumber"
-    found["annualrevenue"] = properties.make_property_definition("annualrevenue", "number", "number", groupName=COMPANY_GROUP)
+    found["annualrevenue"] = properties.make_property_definition(
+        "annualrevenue", "number", "number", groupName=COMPANY_GROUP
+    )
     found[owners.OWNER_PROPERTY] = properties.make_owner_property(COMPANY_GROUP)
     for name in ("hs_object_id", "createdate", "hs_lastmodifieddate", "hs_merged_object_ids"):
         moment = name.endswith("date")
         type_, field = ("datetime", "date") if moment else ("string", "text")
-        found[name] = properties.make_property_definition(name, type_, field, groupName=COMPANY_GROUP, locked=True)
+        found[name] = properties.make_property_definition(
+            name, type_, field, groupName=COMPANY_GROUP, locked=True
+        )
     return found
 
 
@@ -32,9 +41,17 @@ class CompanyRecords(Records):
     TEXTS = ("name", "domain", "website", "phone")
     IDENTIFYING = ("name", "domain")
     GROUP = (COMPANY_GROUP, "Company information")
-    FIRST_ID = 50_000  # another range than that of the contacts, so that a mistaken kind of id meets nothing
+    # Another range than that of the contacts, so that a mistaken kind of id meets nothing.
+    FIRST_ID = 50_000
 
-    def __init__(self, id: int, now: Callable[[], datetime], switches: dict[str, Any], users: owners.Owners, links: Associations) -> None:
+    def __init__(
+        self,
+        id: int,
+        now: Callable[[], datetime],
+        switches: dict[str, Any],
+        users: owners.Owners,
+        links: Associations,
+    ) -> None:
         super().__init__(id, now, switches, make_company_properties(), users)
         self.links = links
 
@@ -47,4 +64,6 @@ class CompanyRecords(Records):
 
     def of_domain(self, domain: str) -> str | None:
         """The oldest company with this domain."""
-        return next((id for id, company in self.records.items() if company.get("domain") == domain), None)
+        return next(
+            (id for id, company in self.records.items() if company.get("domain") == domain), None
+        )

@@ -25,13 +25,21 @@ def sign_request_v3(secret: str, method: str, url: str, body: bytes, stamp: str)
     return base64.b64encode(hmac.digest(secret.encode(), text, "sha256")).decode()
 
 
-def make_signed_headers(versions: Iterable[str], secret: str, url: str, body: bytes, stamp: str) -> dict[str, str]:
+def make_signed_headers(
+    versions: Iterable[str], secret: str, url: str, body: bytes, stamp: str
+) -> dict[str, str]:
     """The request's headers; ``stamp`` is in milliseconds."""
     headers = {"Content-Type": "application/json"}
     if "v1" in versions:
-        headers |= {"X-HubSpot-Signature": sign_body_v1(secret, body), "X-HubSpot-Signature-Version": "v1"}
+        headers |= {
+            "X-HubSpot-Signature": sign_body_v1(secret, body),
+            "X-HubSpot-Signature-Version": "v1",
+        }
     if "v3" in versions:
-        headers |= {"X-HubSpot-Signature-v3": sign_request_v3(secret, "POST", url, body, stamp), "X-HubSpot-Request-Timestamp": stamp}
+        headers |= {
+            "X-HubSpot-Signature-v3": sign_request_v3(secret, "POST", url, body, stamp),
+            "X-HubSpot-Request-Timestamp": stamp,
+        }
     return headers
 
 
@@ -41,9 +49,15 @@ def post_events(url: str, body: bytes, headers: dict[str, str]) -> int:
     connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = connect(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
     try:
-        connection.request("POST", f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}", body, headers)
+        connection.request(
+            "POST", f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}", body, headers
+        )
         return connection.getresponse().status
-    except (OSError, HTTPException, ValueError):  # the last one where the address cannot be written in a request
+    except (
+        OSError,
+        HTTPException,
+        ValueError,
+    ):  # the last one where the address cannot be written in a request
         return 0
     finally:
         connection.close()

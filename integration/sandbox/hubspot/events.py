@@ -18,7 +18,9 @@ DEFAULT_APP_ID = 54321
 
 
 class PortalEvent(NamedTuple):
-    """``number`` is that of the write: one write's events share it, as HubSpot's eventId is not unique either."""
+    """``number`` is that of the write: one write's events share it, as HubSpot's eventId is not
+    unique either.
+    """
 
     number: int
     at: int
@@ -48,12 +50,16 @@ class EventLog:
         """(kind, members of its own) of each event of one write."""
         self._writes += 1
         at = int(moments.to_epoch_milliseconds(self.now()))
-        self.events.extend(PortalEvent(self._writes, at, kind, self.source, more) for kind, more in happened)
+        self.events.extend(
+            PortalEvent(self._writes, at, kind, self.source, more) for kind, more in happened
+        )
 
 
 def derive_subscription_id(event: PortalEvent) -> int:
     """An app subscribes by kind, and to each property of its own."""
-    return 1000 + zlib.crc32(f"{event.kind}/{event.more.get('propertyName', '')}".encode()) % 9_000_000
+    return (
+        1000 + zlib.crc32(f"{event.kind}/{event.more.get('propertyName', '')}".encode()) % 9_000_000
+    )
 
 
 def as_webhook_item(event: PortalEvent, portal: int, app: int, attempt: int = 0) -> dict[str, Any]:

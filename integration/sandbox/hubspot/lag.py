@@ -10,7 +10,9 @@ StoredRecord = dict[str, str]
 
 
 class SearchLag:
-    """Keeps earlier versions of records, only while the switch ``search_lag`` is on: what changed before that is indexed."""
+    """Keeps earlier versions of records, only while the switch ``search_lag`` is on: what changed
+    before that is indexed.
+    """
 
     def __init__(self, now: Callable[[], datetime], switches: dict[str, Any]) -> None:
         self.now, self.switches = now, switches
@@ -21,7 +23,9 @@ class SearchLag:
     def remember(self, id: str, before: StoredRecord | None) -> None:
         """To be called before a record changes."""
         if self.switches["search_lag"]:
-            self._earlier.setdefault(id, []).append((self.now(), dict(before) if before is not None else None))
+            self._earlier.setdefault(id, []).append(
+                (self.now(), dict(before) if before is not None else None)
+            )
 
     def forget(self, id: str) -> None:
         """Of a write that was taken back."""
@@ -47,7 +51,8 @@ class SearchLag:
             before = versions[0][1]
             if before is not None:
                 view[id] = before
-            # Flapping: one of the index's copies has the new record already, another has not, and calls meet them in turns.
+            # Flapping: one of the index's copies has the new record already, another has not, and
+            # calls meet them in turns.
             elif not (self.switches["search_flap"] and self._turn):
                 view.pop(id, None)
         return view.values()

@@ -1,11 +1,14 @@
-"""Times as HubSpot writes and reads them: ISO with milliseconds and Z, or milliseconds since 1970."""
+"""Times as HubSpot writes and reads them: ISO with milliseconds and Z, or milliseconds since
+1970.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 EPOCH_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND_DIGITS = 11  # a whole number of so many digits is milliseconds, a shorter one may be a date such as 20260101
+# A whole number of so many digits is milliseconds, a shorter one may be a date such as 20260101.
+MILLISECOND_DIGITS = 11
 
 
 def as_iso_text(moment: datetime) -> str:
@@ -13,7 +16,9 @@ def as_iso_text(moment: datetime) -> str:
 
 
 def to_epoch_milliseconds(moment: datetime) -> float:
-    """By whole microseconds: a float of seconds would miss the millisecond that it is compared with."""
+    """By whole microseconds: a float of seconds would miss the millisecond that it is compared
+    with.
+    """
     return (moment - EPOCH_MOMENT) // timedelta(microseconds=1) / 1000
 
 

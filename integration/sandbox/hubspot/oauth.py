@@ -1,4 +1,6 @@
-"""HubSpot's OAuth: the page on which a person consents, codes that work once, and tokens that end."""
+"""HubSpot's OAuth: the page on which a person consents, codes that work once, and tokens that
+end.
+"""
 
 from __future__ import annotations
 
@@ -28,19 +30,27 @@ TOKEN_REFUSALS = {
     "BAD_CLIENT_ID": ("invalid_client", "missing or invalid client id"),
     "BAD_CLIENT_SECRET": ("invalid_client", "missing or invalid client secret"),
     "BAD_REDIRECT_URI": ("invalid_request", "missing or invalid redirect uri"),
-    "MISMATCH_REDIRECT_URI_AUTH_CODE": ("invalid_grant", "redirect uri does not match the one of the auth code"),
+    "MISMATCH_REDIRECT_URI_AUTH_CODE": (
+        "invalid_grant",
+        "redirect uri does not match the one of the auth code",
+    ),
     "BAD_GRANT_TYPE": ("unsupported_grant_type", "missing or unknown grant type"),
 }
 CONSENT_PAGE_HTML = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>HubSpot sandbox</title>
-<style>body{{font:16px/1.5 sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem;color:#213343}}
-button{{font:inherit;padding:.5rem 1.2rem;border:1px solid #ff5c35;border-radius:4px;background:#fff;cursor:pointer}}
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>HubSpot sandbox</title>
+<style>body{{font:16px/1.5 sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem;
+color:#213343}}
+button{{font:inherit;padding:.5rem 1.2rem;border:1px solid #ff5c35;border-radius:4px;
+background:#fff;cursor:pointer}}
 button.go{{background:#ff5c35;color:#fff}}</style></head>
 <body><h1>HubSpot sandbox</h1>{content}</body></html>"""
 # Without an action the form goes back to its own address, and so keeps every parameter.
-CONSENT_FORM_HTML = """<p>The app <strong>{client}</strong> asks for these rights in your HubSpot account:</p>
+CONSENT_FORM_HTML = """<p>The app <strong>{client}</strong> asks for these rights
+in your HubSpot account:</p>
 <ul>{scopes}</ul><p>Afterwards you return to {host}.</p>
-<form method="post"><button class="go">Connect app</button> <button name="cancel" value="1">Cancel</button></form>"""
+<form method="post"><button class="go">Connect app</button>
+<button name="cancel" value="1">Cancel</button></form>"""
 
 
 @dataclass(frozen=True)
@@ -54,11 +64,22 @@ class Consent:
 
 
 class OAuthSandbox:
-    """Every app has a portal of its own. Refresh tokens name theirs, so that they outlive a restart."""
+    """Every app has a portal of its own.
 
-    def __init__(self, now: Callable[[], datetime], switches: dict[str, Any], revoked: set[str], hub_id: Callable[[str], int]) -> None:
+    Refresh tokens name theirs, so that they outlive a restart.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        switches: dict[str, Any],
+        revoked: set[str],
+        hub_id: Callable[[str], int],
+    ) -> None:
         self.now, self.switches, self.revoked, self.hub_id = now, switches, revoked, hub_id
-        self.access: dict[str, tuple[str, datetime]] = {}  # access token -> (portal's token, when it ends)
+        self.access: dict[
+            str, tuple[str, datetime]
+        ] = {}  # access token -> (portal's token, when it ends)
         self.closed: set[str] = set()  # portals that were deleted
         self._consents: dict[str, Consent] = {}
         self._spent: set[str] = set()
@@ -71,10 +92,18 @@ class OAuthSandbox:
         return self._token(request) if TOKEN_PATH.match(request.path) else None
 
     def admit(self, access: str) -> str:
-        """The portal's token. One that is not known was given before a restart and counts as expired, which its client can mend."""
+        """The portal's token.
+
+        One that is not known was given before a restart and counts as expired, which its client can
+        mend.
+        """
         portal, ends = self.access.get(access, ("", LONG_AGO))
         if {portal} & (self.revoked | self.closed):
-            raise Problem(401, "INVALID_AUTHENTICATION", "Authentication credentials not found. This API supports OAuth 2.0 authentication.")
+            raise Problem(
+                401,
+                "INVALID_AUTHENTICATION",
+                "Authentication credentials not found. This API supports OAuth 2.0 authentication.",
+            )
         if ends <= self.now():
             ago = int((self.now() - ends).total_seconds())
             text = f"The OAuth token used to make this call expired {ago} second(s) ago."
@@ -86,24 +115,36 @@ class OAuthSandbox:
     def _authorize(self, request: Request) -> Response:
         wrong = find_consent_problem(request)
         if wrong:
-            return render_consent_page(400, f"<p>The connection cannot be made: {escape(wrong)}.</p>")
-        client, back_to, state = (request.one(name) or "" for name in ("client_id", "redirect_uri", "state"))
-        scopes = tuple(f"{request.one('scope') or ''} {request.one('optional_scope') or ''}".split())
+            return render_consent_page(
+                400, f"<p>The connection cannot be made: {escape(wrong)}.</p>"
+            )
+        client, back_to, state = (
+            request.one(name) or "" for name in ("client_id", "redirect_uri", "state")
+        )
+        scopes = tuple(
+            f"{request.one('scope') or ''} {request.one('optional_scope') or ''}".split()
+        )
         if request.method != "POST":
             return render_consent_page(200, render_consent_form(client, back_to, scopes))
         if "cancel" in read_form(request):
             return make_redirect(back_to, {"error": "access_denied", "state": state})
         code = secrets.token_urlsafe(24)
-        self._consents[code] = Consent(client, back_to, scopes, self.now() + timedelta(seconds=AUTH_CODE_SECONDS))
+        self._consents[code] = Consent(
+            client, back_to, scopes, self.now() + timedelta(seconds=AUTH_CODE_SECONDS)
+        )
         return make_redirect(back_to, {"code": code, "state": state})
 
     # What apps ask
 
     def _token(self, request: Request) -> Response:
         given = read_form(request)
-        # A key taken for a refresh token needs no app, which is how a test comes by an access token without a consent.
+        # A key taken for a refresh token needs no app, which is how a test comes by an access token
+        # without a consent.
         optional = given.get("refresh_token", "").startswith("pat-")
-        for name, refused_as in (("client_id", "BAD_CLIENT_ID"), ("client_secret", "BAD_CLIENT_SECRET")):
+        for name, refused_as in (
+            ("client_id", "BAD_CLIENT_ID"),
+            ("client_secret", "BAD_CLIENT_SECRET"),
+        ):
             if "wrong" in given.get(name, "").lower() or not (given.get(name) or optional):
                 return make_token_refusal(refused_as)
         match given.get("grant_type"):
@@ -119,7 +160,9 @@ class OAuthSandbox:
             return make_token_refusal("BAD_REDIRECT_URI")
         consent = self._consents.pop(code, None)
         if consent is None or consent.client_id != given["client_id"]:
-            return make_token_refusal("EXPIRED_AUTH_CODE" if code in self._spent else "BAD_AUTH_CODE")
+            return make_token_refusal(
+                "EXPIRED_AUTH_CODE" if code in self._spent else "BAD_AUTH_CODE"
+            )
         self._spent.add(code)
         if consent.ends <= self.now():
             return make_token_refusal("EXPIRED_AUTH_CODE")
@@ -136,11 +179,17 @@ class OAuthSandbox:
         foreign = token != portal and portal != name_app_portal(given.get("client_id", ""))
         if not portal or foreign or {token, portal} & self.revoked:
             return make_token_refusal("BAD_REFRESH_TOKEN")
-        return make_token_refusal("BAD_HUB") if portal in self.closed else self._issue(portal, token)
+        return (
+            make_token_refusal("BAD_HUB") if portal in self.closed else self._issue(portal, token)
+        )
 
     def _issue(self, portal: str, refresh: str) -> Response:
-        access = f"oauth-{portal}-{secrets.token_urlsafe(240)}"  # longer than 300 letters, as HubSpot may send them
-        self.access[access] = (portal, self.now() + timedelta(seconds=self.switches["oauth_seconds"]))
+        # Longer than 300 letters, as HubSpot may send them.
+        access = f"oauth-{portal}-{secrets.token_urlsafe(240)}"
+        self.access[access] = (
+            portal,
+            self.now() + timedelta(seconds=self.switches["oauth_seconds"]),
+        )
         body = {
             "access_token": access,
             "refresh_token": refresh,
@@ -149,7 +198,11 @@ class OAuthSandbox:
             "token_use": "access_token",
             "hub_id": self.hub_id(portal),
             "user_id": 1,
-            "scopes": list(self._scopes.get(portal, ("oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"))),
+            "scopes": list(
+                self._scopes.get(
+                    portal, ("oauth", "crm.objects.contacts.read", "crm.objects.contacts.write")
+                )
+            ),
         }
         return make_json_response(200, body)
 
@@ -159,39 +212,66 @@ def name_app_portal(client_id: str) -> str:
 
 
 def find_portal_token(token: str) -> str:
-    """The portal's token behind a refresh token; a portal's token is its own; "" for anything else."""
+    """The portal's token behind a refresh token; a portal's token is its own; "" for anything
+    else.
+    """
     found = REFRESH_TOKEN_PATTERN.match(token)
     return found["portal"] if found else token if token.startswith("pat-") else ""
 
 
 def find_consent_problem(request: Request) -> str:
-    """Why HubSpot would not even ask; "" where it would. None of it may be told to an address that is itself in doubt."""
+    """Why HubSpot would not even ask; "" where it would.
+
+    None of it may be told to an address that is itself in doubt.
+    """
     client, back_to = request.one("client_id") or "", request.one("redirect_uri") or ""
     if not client or "wrong" in client.lower():
         return "there is no app with this client_id"
-    if not (back_to.isascii() and back_to.isprintable() and urlsplit(back_to).scheme in ("http", "https") and urlsplit(back_to).netloc):
+    if not (
+        back_to.isascii()
+        and back_to.isprintable()
+        and urlsplit(back_to).scheme in ("http", "https")
+        and urlsplit(back_to).netloc
+    ):
         return "redirect_uri is no web address"
     return "" if (request.one("scope") or "").split() else "the app asks for no scope"
 
 
 def render_consent_form(client: str, back_to: str, scopes: tuple[str, ...]) -> str:
     rows = "".join(f"<li><code>{escape(scope)}</code></li>" for scope in scopes)
-    return CONSENT_FORM_HTML.format(client=escape(client), scopes=rows, host=escape(urlsplit(back_to).netloc))
+    return CONSENT_FORM_HTML.format(
+        client=escape(client), scopes=rows, host=escape(urlsplit(back_to).netloc)
+    )
 
 
 def render_consent_page(status: int, content: str) -> Response:
-    return Response(status, CONSENT_PAGE_HTML.format(content=content).encode(), {"Cache-Control": "no-store"}, "text/html; charset=utf-8")
+    return Response(
+        status,
+        CONSENT_PAGE_HTML.format(content=content).encode(),
+        {"Cache-Control": "no-store"},
+        "text/html; charset=utf-8",
+    )
 
 
 def make_redirect(to: str, more: dict[str, str]) -> Response:
     query = urlencode({name: value for name, value in more.items() if value}, quote_via=quote)
-    return Response(302, b"", {"Location": f"{to}{'&' if '?' in to else '?'}{query}", "Cache-Control": "no-store"}, "")
+    return Response(
+        302,
+        b"",
+        {"Location": f"{to}{'&' if '?' in to else '?'}{query}", "Cache-Control": "no-store"},
+        "",
+    )
 
 
 def make_token_refusal(name: str) -> Response:
     error, message = TOKEN_REFUSALS[name]
-    return make_json_response(400, {"status": name, "error": error, "message": message, "correlationId": CORRELATION_ID})
+    return make_json_response(
+        400, {"status": name, "error": error, "message": message, "correlationId": CORRELATION_ID}
+    )
 
 
 def read_form(request: Request) -> dict[str, str]:
-    return {name: values[-1] for name, values in parse_qs(request.body.decode(), keep_blank_values=True).items()}
+    return {
+        name: values[-1]
+        for name, values in parse_qs(request.body.decode(), keep_blank_values=True).items()
+    }

@@ -18,7 +18,10 @@ INVENTED_OWNERS = [
 
 
 def make_owners(rows: list[dict[str, Any]]) -> Owners:
-    """By id. Whatever a row does not say is filled in; an archived owner is a user who was deactivated."""
+    """By id.
+
+    Whatever a row does not say is filled in; an archived owner is a user who was deactivated.
+    """
     found: Owners = {}
     for i, row in enumerate(rows):
         id, user = str(row.get("id") or FIRST_OWNER_ID + i), int(row.get("userId") or 500 + i)
@@ -39,9 +42,16 @@ def make_owners(rows: list[dict[str, Any]]) -> Owners:
 
 
 def find_owner_problem(owners: Owners, value: str) -> str | None:
-    """What is wrong with a value of hubspot_owner_id. The code's name is our choice: HubSpot's is not documented."""
+    """What is wrong with a value of hubspot_owner_id.
+
+    The code's name is our choice: HubSpot's is not documented.
+    """
     owner = owners.get(value)
-    return None if owner and not owner["archived"] else f"INVALID_OWNER:Owner {value} does not exist or is inactive."
+    return (
+        None
+        if owner and not owner["archived"]
+        else f"INVALID_OWNER:Owner {value} does not exist or is inactive."
+    )
 
 
 def route_owner_call(owners: Owners, request: Request, parts: list[str]) -> Response:
@@ -51,7 +61,14 @@ def route_owner_call(owners: Owners, request: Request, parts: list[str]) -> Resp
             return make_json_response(200, read_owners_page(owners, request, archived))
         case ("GET", id):
             by_user = request.one("idProperty") == "userId"
-            owner = next((row for row in owners.values() if id == str(row["userIdIncludingInactive" if by_user else "id"])), None)
+            owner = next(
+                (
+                    row
+                    for row in owners.values()
+                    if id == str(row["userIdIncludingInactive" if by_user else "id"])
+                ),
+                None,
+            )
             if owner and owner["archived"] == archived:
                 return make_json_response(200, owner)
     raise Problem(404, "OBJECT_NOT_FOUND", "resource not found")
@@ -62,7 +79,11 @@ def read_owners_page(owners: Owners, request: Request, archived: bool) -> dict[s
     if not 1 <= limit <= OWNERS_A_PAGE:
         raise Problem(400, "VALIDATION_ERROR", f"The limit must be between 1 and {OWNERS_A_PAGE}.")
     email = (request.one("email") or "").lower()
-    found = [row for row in owners.values() if row["archived"] == archived and (not email or row["email"].lower() == email)]
+    found = [
+        row
+        for row in owners.values()
+        if row["archived"] == archived and (not email or row["email"].lower() == email)
+    ]
     rest = [row for row in sorted(found, key=lambda row: int(row["id"])) if int(row["id"]) > after]
     value: dict[str, Any] = {"results": rest[:limit]}
     if len(rest) > limit:

@@ -1,4 +1,6 @@
-"""A portal: its contacts and what is theirs alone (addresses, stages, merges, events), and everything that belongs to them."""
+"""A portal: its contacts and what is theirs alone (addresses, stages, merges, events), and
+everything that belongs to them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from integration.sandbox.hubspot import auto, owners, properties
+from integration.sandbox.hubspot import owners, properties
 from integration.sandbox.hubspot.associations import Associations, read_wanted_companies
+from integration.sandbox.hubspot.auto import AutoCompanies
 from integration.sandbox.hubspot.companies import CompanyRecords
 from integration.sandbox.hubspot.errors import (
     make_exists_problem,
@@ -22,7 +25,9 @@ Contact = dict[str, str]
 
 
 class Portal(Records):
-    """Contacts; ``companies``, ``links`` between the two, ``owners``, and the ``log`` of what happened."""
+    """Contacts; ``companies``, ``links`` between the two, ``owners``, and the ``log`` of what
+    happened.
+    """
 
     TYPE, NAME, SCOPE = "0-1", "CONTACT", "contacts"
     MODIFIED = "lastmodifieddate"
@@ -33,14 +38,20 @@ class Portal(Records):
     GROUP = ("contactinformation", "Contact information")
 
     def __init__(self, id: int, now: Callable[[], datetime], switches: dict[str, Any]) -> None:
-        super().__init__(id, now, switches, properties.make_contact_properties(), owners.make_owners(owners.INVENTED_OWNERS))
+        super().__init__(
+            id,
+            now,
+            switches,
+            properties.make_contact_properties(),
+            owners.make_owners(owners.INVENTED_OWNERS),
+        )
         self.lock = threading.RLock()
         self.by_email: dict[str, str] = {}
         self.scopes_missing: set[str] = set()
         self.log = EventLog(now)
         self.links = Associations(self.log)
         self.companies = CompanyRecords(id, now, switches, self.owners, self.links)
-        self.awaited: list[auto.AwaitedContact] = []
+        self.auto = AutoCompanies(now, switches, self.companies, self.links)
 
     @property
     def contacts(self) -> dict[str, Contact]:
@@ -52,7 +63,7 @@ class Portal(Records):
 
     def settle(self) -> None:
         """What HubSpot did by itself in the meantime; to be called before anybody looks."""
-        auto.associate_due_contacts(self)
+        self.auto.settle(self)
 
     # Writing
 
@@ -70,21 +81,31 @@ class Portal(Records):
 
     def made(self, id: str) -> None:
         contact = self.records[id]
-        values = [(name, value) for name, value in contact.items() if name not in ("hs_object_id", "createdate", self.MODIFIED)]
-        more = [make_property_change(id, *pair) for pair in values] if self.switches["creation_tells_values"] else []
+        values = [
+            (name, value)
+            for name, value in contact.items()
+            if name not in ("hs_object_id", "createdate", self.MODIFIED)
+        ]
+        more = (
+            [make_property_change(id, *pair) for pair in values]
+            if self.switches["creation_tells_values"]
+            else []
+        )
         self.log.note(("creation", {"objectId": int(id)}), *more)
-        auto.await_company(self, id, contact.get("email", ""))
+        self.auto.wait(id, contact.get("email", ""))
 
     def changed(self, id: str, values: Contact) -> None:
         if values:
-            self.log.note(*(make_property_change(id, name, value) for name, value in values.items()))
-        auto.await_company(self, id, values.get("email", ""))
+            self.log.note(
+                *(make_property_change(id, name, value) for name, value in values.items())
+            )
+        self.auto.wait(id, values.get("email", ""))
 
     def mark(self) -> tuple[int, int]:
-        return len(self.log.events), len(self.awaited)
+        return len(self.log.events), len(self.auto.awaited)
 
     def rewind(self, mark: tuple[int, int]) -> None:
-        del self.log.events[mark[0] :], self.awaited[mark[1] :]
+        del self.log.events[mark[0] :], self.auto.awaited[mark[1] :]
 
     def archive(self, id: str) -> None:
         super().archive(id)
@@ -92,7 +113,10 @@ class Portal(Records):
         self.log.note(("deletion", {"objectId": int(id)}))
 
     def restore(self, id: str) -> None:
-        """Without its associations: whether HubSpot brings those back is not documented. Refused where its address is another's now."""
+        """Without its associations: whether HubSpot brings those back is not documented.
+
+        Refused where its address is another's now.
+        """
         self.check_unique(self.archived[id], id, "create")
         self.lag.remember(id, None)
         contact = self.archived.pop(id)
@@ -102,7 +126,10 @@ class Portal(Records):
         self.log.note(("restore", {"objectId": int(id)}))
 
     def purge(self, id: str) -> None:
-        """A deletion for privacy, of an archived contact too: nothing of it remains. It counts as a deletion besides."""
+        """A deletion for privacy, of an archived contact too: nothing of it remains.
+
+        It counts as a deletion besides.
+        """
         if id in self.records:
             self.archive(id)
         del self.archived[id]
@@ -128,9 +155,18 @@ class Portal(Records):
             self.last_id += 1
             id = str(self.last_id)
             self.lag.remember(id, None)
-        earlier = [old for c in (first, second) for old in c.get("hs_merged_object_ids", "").split(";") if old]
+        earlier = [
+            old
+            for c in (first, second)
+            for old in c.get("hs_merged_object_ids", "").split(";")
+            if old
+        ]
         gone = [old for old in (winner, loser) if old != id]
-        merged.update(hs_object_id=id, hs_merged_object_ids=";".join([*earlier, *gone]), lastmodifieddate=self.stamp())
+        merged.update(
+            hs_object_id=id,
+            hs_merged_object_ids=";".join([*earlier, *gone]),
+            lastmodifieddate=self.stamp(),
+        )
         if emails:
             merged["email"] = emails[0]
         if emails[1:]:
@@ -140,7 +176,9 @@ class Portal(Records):
         self.index(id, merged)
         self.links.follow([winner, loser], id)
         self.changes += 1
-        self.log.note(("merge", make_merge_members(winner, loser, id, len(second.keys() - first.keys()))))
+        self.log.note(
+            ("merge", make_merge_members(winner, loser, id, len(second.keys() - first.keys())))
+        )
         return id
 
     # Values
@@ -149,24 +187,35 @@ class Portal(Records):
         if name == "email":
             return value.strip().lower()
         have = record.get(name, "")
-        # A stage moves only forward, unless it is blanked first: HubSpot accepts the write and keeps the old stage.
+        # A stage moves only forward, unless it is blanked first: HubSpot accepts the write and
+        # keeps the old stage.
         if name == "lifecyclestage" and value and rank_stage(value) < rank_stage(have):
             return have
         return super().stored(name, value, record)
 
     def calculated(self, record: Contact) -> Contact:
-        domain = {"hs_email_domain": record["email"].rsplit("@", 1)[-1]} if "email" in record else {}
+        domain = (
+            {"hs_email_domain": record["email"].rsplit("@", 1)[-1]} if "email" in record else {}
+        )
         return {**domain, "hs_is_contact": "true"}
 
     def check_unique(self, clean: Contact, id: str, verb: str) -> None:
-        """A taken address is a conflict when somebody is made, a taken value otherwise; at upserts recordings show either."""
+        """A taken address is a conflict when somebody is made, a taken value otherwise; at upserts
+        recordings show either.
+        """
         # The secondary addresses are as unique as the first one.
         for email in list_contact_addresses(clean):
             owner = self.by_email.get(email, id)
             if owner == id:
                 continue
-            conflict = verb == "create" or (verb == "upsert" and self.switches["upsert_conflict"] == "conflict")
-            raise make_exists_problem(owner) if conflict else make_taken_value_problem("email", email, id or str(self.last_id + 1), owner)
+            conflict = verb == "create" or (
+                verb == "upsert" and self.switches["upsert_conflict"] == "conflict"
+            )
+            raise (
+                make_exists_problem(owner)
+                if conflict
+                else make_taken_value_problem("email", email, id or str(self.last_id + 1), owner)
+            )
         super().check_unique(clean, id, verb)
 
     def index(self, id: str, record: Contact) -> None:
@@ -181,7 +230,11 @@ class Portal(Records):
     # Keeping
 
     def state(self) -> dict[str, Any]:
-        own = {"companies": self.companies.state(), "associations": self.links.pairs, "owners": list(self.owners.values())}
+        own = {
+            "companies": self.companies.state(),
+            "associations": self.links.pairs,
+            "owners": list(self.owners.values()),
+        }
         return {**super().state(), **own}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -201,7 +254,11 @@ class Portal(Records):
 
 
 def list_contact_addresses(contact: Contact) -> list[str]:
-    return [part for part in (contact.get("email", ""), *contact.get("hs_additional_emails", "").split(";")) if part]
+    return [
+        part
+        for part in (contact.get("email", ""), *contact.get("hs_additional_emails", "").split(";"))
+        if part
+    ]
 
 
 def make_property_change(id: str, name: str, value: str) -> tuple[str, dict[str, Any]]:

@@ -13,7 +13,10 @@ from integration.sandbox.hubspot.schema import Schema
 
 
 class Records(Schema):
-    """Records by id, each a dict of property -> text without blanks. A kind says in its class what is its own."""
+    """Records by id, each a dict of property -> text without blanks.
+
+    A kind says in its class what is its own.
+    """
 
     SCOPE = ""  # such as contacts
     MODIFIED = "hs_lastmodifieddate"
@@ -23,7 +26,14 @@ class Records(Schema):
     INITIAL: dict[str, str] = {}
     FIRST_ID = 9000
 
-    def __init__(self, id: int, now: Callable[[], datetime], switches: dict[str, Any], own: dict[str, dict[str, Any]], users: owners.Owners) -> None:
+    def __init__(
+        self,
+        id: int,
+        now: Callable[[], datetime],
+        switches: dict[str, Any],
+        own: dict[str, dict[str, Any]],
+        users: owners.Owners,
+    ) -> None:
         super().__init__(own, users)
         self.id, self.now, self.switches = id, now, switches
         self.records: dict[str, dict[str, str]] = {}
@@ -31,7 +41,9 @@ class Records(Schema):
         self.moved: dict[str, str] = {}  # id of a merged record -> id of what it became
         self.lag = SearchLag(now, switches)
         self.last_id = self.FIRST_ID
-        self.since: dict[str, dict[str, str]] = {}  # record -> property -> when it got its present value
+        self.since: dict[
+            str, dict[str, str]
+        ] = {}  # record -> property -> when it got its present value
 
     def stamp(self) -> str:
         return moments.as_iso_text(self.now())
@@ -49,17 +61,31 @@ class Records(Schema):
         return self.unique[by].get(key)
 
     def not_unique(self, by: str) -> Problem:
-        return Problem(400, "VALIDATION_ERROR", f"Unable to perform update/upsert by non-unique {self.TYPE} property {by} in portal ID {self.id}")
+        return Problem(
+            400,
+            "VALIDATION_ERROR",
+            (
+                f"Unable to perform update/upsert by non-unique {self.TYPE} property {by} in "
+                "portal "
+                f"ID {self.id}"
+            ),
+        )
 
     # Writing
 
     def create(self, values: dict[str, Any], ends: list[dict[str, Any]] | None = None) -> str:
         """``ends`` are the associations in a request's body."""
         if ends:
-            raise Problem(400, "VALIDATION_ERROR", "The sandbox makes associations along with contacts only.")
+            raise Problem(
+                400, "VALIDATION_ERROR", "The sandbox makes associations along with contacts only."
+            )
         clean = self.checked(values, {})
         if not any(clean.get(name) for name in self.IDENTIFYING):
-            raise Problem(400, "VALIDATION_ERROR", f"A {self.NAME.lower()} needs at least one of {', '.join(self.IDENTIFYING)}.")
+            raise Problem(
+                400,
+                "VALIDATION_ERROR",
+                f"A {self.NAME.lower()} needs at least one of {', '.join(self.IDENTIFYING)}.",
+            )
         self.check_unique(clean, "", "create")
         return self.insert(clean)
 
@@ -95,7 +121,10 @@ class Records(Schema):
         self.changed(id, changed)
 
     def upsert(self, key: str, by: str, values: dict[str, Any]) -> tuple[str, bool]:
-        """(id, whether it is new). A new one with a value that belongs to somebody is refused, and nothing is made."""
+        """(id, whether it is new).
+
+        A new one with a value that belongs to somebody is refused, and nothing is made.
+        """
         id = self.find(key, by)
         if id is not None:
             self.update(id, values)
@@ -130,7 +159,9 @@ class Records(Schema):
         """After a record got these values, which it did not have; "" is a value that went."""
 
     def mark(self) -> Any:
-        """A point to which ``rewind`` goes back: what is remembered of writes besides the records themselves."""
+        """A point to which ``rewind`` goes back: what is remembered of writes besides the records
+        themselves.
+        """
 
     def rewind(self, mark: Any) -> None:
         """Forgets what was remembered since."""
@@ -145,7 +176,9 @@ class Records(Schema):
         for name, taken in self.unique.items():
             value = clean.get(name)
             if value and taken.get(value, id) != id:
-                raise make_taken_value_problem(name, value, id or str(self.last_id + 1), taken[value], self.NAME)
+                raise make_taken_value_problem(
+                    name, value, id or str(self.last_id + 1), taken[value], self.NAME
+                )
 
     def index(self, id: str, record: dict[str, str]) -> None:
         for name, taken in self.unique.items():
@@ -165,7 +198,9 @@ class Records(Schema):
             "archived": self.archived,
             "moved": self.moved,
             "groups": self.groups,
-            "properties": [prop for name, prop in self.properties.items() if prop != self.given.get(name)],
+            "properties": [
+                prop for name, prop in self.properties.items() if prop != self.given.get(name)
+            ],
             "last_id": self.last_id,
         }
 

@@ -18,7 +18,9 @@ class Schema:
         self.checks = {name: self.checker(prop) for name, prop in own.items()}
         self.unique: dict[str, dict[str, str]] = {}  # unique property -> value -> id of its record
         name, label = self.GROUP
-        self.groups: dict[str, dict[str, Any]] = {name: {"name": name, "label": label, "displayOrder": 0, "archived": False}}
+        self.groups: dict[str, dict[str, Any]] = {
+            name: {"name": name, "label": label, "displayOrder": 0, "archived": False}
+        }
         self.changes = 0
 
     # Values
@@ -29,7 +31,11 @@ class Schema:
         for name, value in values.items():
             check = checks.get(name)
             if check is None:
-                problems.append(as_value_problem(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist'))
+                problems.append(
+                    as_value_problem(
+                        name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist'
+                    )
+                )
                 continue
             clean[name] = self.stored(name, "" if value is None else str(value), record)
             said = check(clean[name]) if clean[name] else None
@@ -40,7 +46,9 @@ class Schema:
         return clean
 
     def stored(self, name: str, value: str, record: dict[str, str]) -> str:
-        """The value in the form that HubSpot keeps: what begins with a semicolon is added to a list."""
+        """The value in the form that HubSpot keeps: what begins with a semicolon is added to a
+        list.
+        """
         if value[:1] == ";" and self.properties[name]["fieldType"] == "checkbox":
             return ";".join(dict.fromkeys(filter(None, (record.get(name, "") + value).split(";"))))
         return value
@@ -55,9 +63,13 @@ class Schema:
     def add_property(self, prop: dict[str, Any]) -> None:
         name = prop["name"]
         if name in self.properties:
-            raise Problem(409, "OBJECT_ALREADY_EXISTS", f'A property named "{name}" already exists.')
+            raise Problem(
+                409, "OBJECT_ALREADY_EXISTS", f'A property named "{name}" already exists.'
+            )
         if prop["groupName"] not in self.groups:
-            raise Problem(400, "VALIDATION_ERROR", f'The property group "{prop["groupName"]}" does not exist.')
+            raise Problem(
+                400, "VALIDATION_ERROR", f'The property group "{prop["groupName"]}" does not exist.'
+            )
         if prop["hasUniqueValue"]:
             if len(self.unique) >= 10:
                 raise Problem(400, "VALIDATION_ERROR", "At most 10 unique properties an object.")
@@ -66,7 +78,11 @@ class Schema:
 
     def add_group(self, group: dict[str, Any]) -> dict[str, Any]:
         if group["name"] in self.groups:
-            raise Problem(409, "OBJECT_ALREADY_EXISTS", f'A property group named "{group["name"]}" already exists.')
+            raise Problem(
+                409,
+                "OBJECT_ALREADY_EXISTS",
+                f'A property group named "{group["name"]}" already exists.',
+            )
         self.groups[group["name"]] = group
         self.changes += 1
         return group

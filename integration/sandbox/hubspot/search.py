@@ -21,27 +21,50 @@ def search_records(records: Records, body: dict[str, Any]) -> Response:
     limit, after = int(body.get("limit") or 10), int(body.get("after") or 0)
     groups = body.get("filterGroups") or []
     refuse_large_search(body, groups, limit, after)
-    wanted, words = [[make_record_filter(records, row) for row in group.get("filters") or ()] for group in groups], (body.get("query") or "").lower()
+    wanted, words = (
+        [
+            [make_record_filter(records, row) for row in group.get("filters") or ()]
+            for group in groups
+        ],
+        (body.get("query") or "").lower(),
+    )
     found = [
         record
         for record in records.lag.seen(records.records)
-        if (not wanted or any(all(hold(record) for hold in group) for group in wanted)) and has_text(records, record, words)
+        if (not wanted or any(all(hold(record) for hold in group) for group in wanted))
+        and has_text(records, record, words)
     ]
     sort = (body.get("sorts") or ["createdate"])[0]
     name, descending = (
-        (sort.lstrip("-"), sort.startswith("-")) if isinstance(sort, str) else (sort["propertyName"], sort.get("direction") == "DESCENDING")
+        (sort.lstrip("-"), sort.startswith("-"))
+        if isinstance(sort, str)
+        else (sort["propertyName"], sort.get("direction") == "DESCENDING")
     )
-    found.sort(key=lambda record: (make_sort_key(record.get(name, "")), int(record["hs_object_id"])), reverse=descending)
+    found.sort(
+        key=lambda record: (make_sort_key(record.get(name, "")), int(record["hs_object_id"])),
+        reverse=descending,
+    )
     page = found[after : after + limit]
-    value: dict[str, Any] = {"total": len(found), "results": [shapes.shape_stored_record(records, row, body.get("properties") or ()) for row in page]}
+    value: dict[str, Any] = {
+        "total": len(found),
+        "results": [
+            shapes.shape_stored_record(records, row, body.get("properties") or ()) for row in page
+        ],
+    }
     if after + limit < len(found):
         value["paging"] = {"next": {"after": str(after + limit)}}
     return make_json_response(200, value)
 
 
-def refuse_large_search(body: dict[str, Any], groups: list[dict[str, Any]], limit: int, after: int) -> None:
+def refuse_large_search(
+    body: dict[str, Any], groups: list[dict[str, Any]], limit: int, after: int
+) -> None:
     if limit > 200 or after + limit > MOST_SEARCH_RESULTS:
-        raise Problem(400, "VALIDATION_ERROR", "Paging through more than 10,000 results, or 200 a page, is not supported.")
+        raise Problem(
+            400,
+            "VALIDATION_ERROR",
+            "Paging through more than 10,000 results, or 200 a page, is not supported.",
+        )
     filters = [len(group.get("filters") or ()) for group in groups]
     if len(groups) > 5 or sum(filters) > 18 or any(n > 6 for n in filters):
         raise Problem(400, "VALIDATION_ERROR", "At most 5 groups of 6 filters, 18 in all.")
@@ -90,7 +113,9 @@ def make_record_filter(records: Records, row: dict[str, Any]) -> RecordFilter:
     return make_comparison(operator, have, least)
 
 
-def make_comparison(operator: str, have: Callable[[StoredRecord], str], least: SortKey) -> RecordFilter:
+def make_comparison(
+    operator: str, have: Callable[[StoredRecord], str], least: SortKey
+) -> RecordFilter:
     """What has no value is neither less nor more than anything."""
     match operator:
         case "LT":

@@ -10,12 +10,18 @@ from integration.sandbox.hubspot.records import Records
 StoredRecord = dict[str, str]
 
 
-def shape_asked_record(records: Records, id: str, names: Sequence[str], archived: bool = False) -> dict[str, Any]:
+def shape_asked_record(
+    records: Records, id: str, names: Sequence[str], archived: bool = False
+) -> dict[str, Any]:
     """Asked properties that exist, unset ones as null; the id is the record's present one."""
-    return shape_stored_record(records, (records.archived if archived else records.records)[id], names, archived)
+    return shape_stored_record(
+        records, (records.archived if archived else records.records)[id], names, archived
+    )
 
 
-def shape_stored_record(records: Records, record: StoredRecord, names: Sequence[str], archived: bool = False) -> dict[str, Any]:
+def shape_stored_record(
+    records: Records, record: StoredRecord, names: Sequence[str], archived: bool = False
+) -> dict[str, Any]:
     wanted = (*records.DEFAULTS, *(name for name in names if name in records.properties))
     return wrap_values(records, record, {name: record.get(name) for name in wanted}, archived)
 
@@ -24,7 +30,13 @@ def shape_history(records: Records, id: str, names: Sequence[str]) -> dict[str, 
     """The present value of each property and when it came; what was before is not kept."""
     record, since = (records.records.get(id) or records.archived[id]), records.since.get(id, {})
     told = {
-        name: [{"value": record.get(name, ""), "timestamp": since.get(name, record["createdate"]), "sourceType": "CRM_UI"}]
+        name: [
+            {
+                "value": record.get(name, ""),
+                "timestamp": since.get(name, record["createdate"]),
+                "sourceType": "CRM_UI",
+            }
+        ]
         for name in names
         if name in records.properties and (name in record or name in since)
     }
@@ -37,7 +49,9 @@ def shape_written_record(records: Records, id: str) -> dict[str, Any]:
     return wrap_values(records, record, {**record, **records.calculated(record)})
 
 
-def wrap_values(records: Records, record: StoredRecord, values: dict[str, Any], archived: bool = False) -> dict[str, Any]:
+def wrap_values(
+    records: Records, record: StoredRecord, values: dict[str, Any], archived: bool = False
+) -> dict[str, Any]:
     id = record["hs_object_id"]
     row = {
         "id": id,

@@ -1,38 +1,17 @@
-"""What people do in HubSpot, and how a test sets up a portal: the verbs of POST /sandbox/hubspot/{verb}."""
+"""What people do in HubSpot, and how a test sets up a portal: the verbs of POST
+/sandbox/hubspot/{verb}.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from integration.sandbox.hubspot import events, moments
-from integration.sandbox.hubspot.oauth import find_portal_token
+from integration.sandbox.hubspot import moments
 from integration.sandbox.hubspot.portal import Portal
 
-if TYPE_CHECKING:
-    from integration.sandbox.hubspot.app import HubSpotSandbox
 
-
-def act_in_portal(half: HubSpotSandbox, verb: str, args: dict[str, Any]) -> Any:
-    token = args.get("token") or next(iter(half.portals), "pat-sandbox-0001")
-    token = find_portal_token(token) or token
-    portal = half.portal(token)
-    with portal.lock:
-        portal.settle()
-        with portal.log.by(events.UI_SOURCE):
-            return perform_portal_verb(half, portal, token, verb, args)
-
-
-def perform_portal_verb(half: HubSpotSandbox, portal: Portal, token: str, verb: str, args: dict[str, Any]) -> Any:
+def perform_portal_verb(portal: Portal, verb: str, args: dict[str, Any]) -> Any:
     match verb:
-        case "revoke" | "close":
-            (half.revoked if verb == "revoke" else half.app.closed).add(args["token"])
-        case "limit":
-            half.limit = tuple(args["limit"]) if args["limit"] else None
-            half.forget_limits()
-        case "switch":
-            half.switches.update({name: value for name, value in args.items() if name != "token"})
-        case "webhooks":
-            half.hooks.subscribe(token, args)
         case "scopes":
             portal.scopes_missing = set(args["missing"])
         case "owners":
@@ -51,7 +30,10 @@ def perform_portal_verb(half: HubSpotSandbox, portal: Portal, token: str, verb: 
 def perform_people_verb(portal: Portal, verb: str, args: dict[str, Any]) -> Any:
     match verb:
         case "contacts":
-            return [*portal.contacts.values(), *({**contact, "archived": "true"} for contact in portal.archived.values())]
+            return [
+                *portal.contacts.values(),
+                *({**contact, "archived": "true"} for contact in portal.archived.values()),
+            ]
         case "companies":
             return list(portal.companies.records.values())
         case "associations":
@@ -59,7 +41,9 @@ def perform_people_verb(portal: Portal, verb: str, args: dict[str, Any]) -> Any:
         case "edit":
             portal.update(str(args["id"]), args["properties"])
         case "create":
-            return [portal.create(values) for values in args.get("contacts") or [args["properties"]]]
+            return [
+                portal.create(values) for values in args.get("contacts") or [args["properties"]]
+            ]
         case "delete":
             portal.archive(str(args["id"]))
         case "restore":
@@ -74,7 +58,9 @@ def perform_people_verb(portal: Portal, verb: str, args: dict[str, Any]) -> Any:
 
 
 def stamp_contacts(portal: Portal, args: dict[str, Any]) -> int:
-    """Gives contacts (``ids``, or all) one time of change, ``at``; the index knows at once, and no app is told. How many it were."""
+    """Gives contacts (``ids``, or all) one time of change, ``at``; the index knows at once, and no
+    app is told. How many it were.
+    """
     at = moments.as_iso_text(moments.parse_moment(str(args["at"])))
     ids = [str(id) for id in args["ids"]] if args.get("ids") is not None else list(portal.contacts)
     for id in ids:

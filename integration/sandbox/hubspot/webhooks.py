@@ -1,4 +1,6 @@
-"""Sends what happened to the apps that subscribed: in batches, signed, again where it did not arrive."""
+"""Sends what happened to the apps that subscribed: in batches, signed, again where it did not
+arrive.
+"""
 
 from __future__ import annotations
 
@@ -47,13 +49,19 @@ class Subscription:
     sending: int = 0
 
     def wants(self, event: PortalEvent) -> bool:
-        return event.kind != "propertyChange" or self.properties is None or event.more["propertyName"] in self.properties
+        return (
+            event.kind != "propertyChange"
+            or self.properties is None
+            or event.more["propertyName"] in self.properties
+        )
 
 
 class WebhookSender:
-    """Subscriptions by the portal's token, and the one thread that serves them, which lives while there are any.
+    """Subscriptions by the portal's token, and the one thread that serves them, which lives while
+    there are any.
 
-    Where both are held, a portal's lock is taken before this one's own; neither is while something is sent.
+    Where both are held, a portal's lock is taken before this one's own; neither is while something
+    is sent.
     """
 
     def __init__(self, portal: Callable[[str], Portal], now: Callable[[], datetime]) -> None:
@@ -71,10 +79,17 @@ class WebhookSender:
         portal, subscription = self.portal(token), self._subscriptions.get(token)
         with portal.lock:
             portal.settle()
-            return [events.as_webhook_item(event, portal.id, subscription.app if subscription else events.DEFAULT_APP_ID) for event in portal.log.events]
+            return [
+                events.as_webhook_item(
+                    event, portal.id, subscription.app if subscription else events.DEFAULT_APP_ID
+                )
+                for event in portal.log.events
+            ]
 
     def pending(self, token: str) -> int:
-        """How many events have not arrived yet, those included that are on their way or will be tried again."""
+        """How many events have not arrived yet, those included that are on their way or will be
+        tried again.
+        """
         subscription = self._subscriptions.get(token)
         if not subscription:
             return 0
@@ -85,7 +100,10 @@ class WebhookSender:
     # Subscribing
 
     def subscribe(self, token: str, args: dict[str, Any]) -> None:
-        """From now on; takes the place of what there was, of which nothing more is sent. Without a url it only ends that."""
+        """From now on; takes the place of what there was, of which nothing more is sent.
+
+        Without a url it only ends that.
+        """
         portal = self.portal(token)
         with portal.lock, self._lock:
             self._subscriptions.pop(token, None)
@@ -93,14 +111,20 @@ class WebhookSender:
                 return
             if not re.match(r"https?://[^/]", args["url"]) or urlsplit(args["url"]).port == 0:
                 raise ValueError("url must be a web address")
-            more = {name: args[name] for name in ("duplicates", "shuffle", "delay", "retry_seconds") if name in args}
+            more = {
+                name: args[name]
+                for name in ("duplicates", "shuffle", "delay", "retry_seconds")
+                if name in args
+            }
             self._subscriptions[token] = Subscription(
                 portal,
                 args["url"],
                 args["secret"],
                 app=int(args.get("app_id") or events.DEFAULT_APP_ID),
                 versions=tuple(args.get("versions") or ("v1", "v3")),
-                properties=frozenset(args["properties"]) if args.get("properties") is not None else None,
+                properties=frozenset(args["properties"])
+                if args.get("properties") is not None
+                else None,
                 taken=len(portal.log.events),
                 **more,
             )
@@ -131,9 +155,17 @@ class WebhookSender:
         batch = self._take(subscription)
         if batch:
             app, portal = subscription.app, subscription.portal.id
-            body = orjson.dumps([events.as_webhook_item(row.event, portal, app, row.attempt) for row in batch])
+            body = orjson.dumps(
+                [events.as_webhook_item(row.event, portal, app, row.attempt) for row in batch]
+            )
             stamp = str(int(moments.to_epoch_milliseconds(self.now())))
-            status = delivery.post_events(subscription.url, body, delivery.make_signed_headers(subscription.versions, subscription.secret, subscription.url, body, stamp))
+            status = delivery.post_events(
+                subscription.url,
+                body,
+                delivery.make_signed_headers(
+                    subscription.versions, subscription.secret, subscription.url, body, stamp
+                ),
+            )
             self._settle(subscription, batch, status)
         return len(batch)
 
@@ -145,7 +177,10 @@ class WebhookSender:
             for event in log[subscription.taken :]:
                 if subscription.wants(event):
                     again = self._random.random() < subscription.duplicates
-                    subscription.waiting += [WaitingEvent(due, event), *([WaitingEvent(due + DUPLICATE_AFTER_SECONDS, event)] if again else [])]
+                    subscription.waiting += [
+                        WaitingEvent(due, event),
+                        *([WaitingEvent(due + DUPLICATE_AFTER_SECONDS, event)] if again else []),
+                    ]
             subscription.taken = len(log)
 
     def _take(self, subscription: Subscription) -> list[WaitingEvent]:
@@ -155,7 +190,10 @@ class WebhookSender:
             if subscription.shuffle:
                 self._random.shuffle(due)
             rest = [row for row in subscription.waiting if row.due > now]
-            subscription.waiting, subscription.sending = due[EVENTS_A_BATCH:] + rest, len(due[:EVENTS_A_BATCH])
+            subscription.waiting, subscription.sending = (
+                due[EVENTS_A_BATCH:] + rest,
+                len(due[:EVENTS_A_BATCH]),
+            )
             return due[:EVENTS_A_BATCH]
 
     def _settle(self, subscription: Subscription, batch: list[WaitingEvent], status: int) -> None:
@@ -168,4 +206,6 @@ class WebhookSender:
             for row in batch:
                 if row.attempt < MOST_RETRIES:
                     wait = subscription.retry_seconds * 2**row.attempt
-                    subscription.waiting.append(WaitingEvent(now + wait, row.event, row.attempt + 1))
+                    subscription.waiting.append(
+                        WaitingEvent(now + wait, row.event, row.attempt + 1)
+                    )
