@@ -1,8 +1,7 @@
 """Statements over many rows at once, for the tables that a sync writes by the hundred thousand.
 
 ``bulk_create`` prepares every value through several layers of field methods, and ``bulk_update``
-builds a CASE per row and
-field; together they cost more than the rest of a batch.
+builds a CASE per row and field; together they cost more than the rest of a batch.
 """
 
 from __future__ import annotations

@@ -30,8 +30,7 @@ class EncryptedJSONField(EncryptedTextField):  # type: ignore[misc]
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         if isinstance(value, BaseExpression):
             # bulk_update wraps its values in CASE WHEN, and the library would encrypt that text.
-            # The values inside
-            # are encrypted one by one when the expression is compiled.
+            # The values inside are encrypted one by one when the expression is compiled.
             parts = [value] if isinstance(value, Case) else value.get_source_expressions()
             if parts and all(isinstance(part, Case) for part in parts):
                 return value

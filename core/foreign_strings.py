@@ -2,9 +2,8 @@
 in our own catalogue.
 
 Neither ships a Japanese translation, and `makemessages` does not look into other packages. What
-Django itself translates is not listed.
-Nothing imports this module. tests/test_translations.py says when a string is missing or no longer
-used.
+Django itself translates is not listed. Nothing imports this module. tests/test_translations.py says
+when a string is missing or no longer used.
 """
 
 from django.utils.translation import gettext_noop

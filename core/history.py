@@ -2,8 +2,7 @@
 django-simple-history.
 
 Only what people decide is kept. What workers write on the same rows (cursors, health, leases) and
-every secret is left out:
-of a key its mask is in the history, nothing else.
+every secret is left out: of a key its mask is in the history, nothing else.
 """
 
 from __future__ import annotations

@@ -209,8 +209,7 @@ SANSAN_CARD_URL: str = env.str("SANSAN_CARD_URL", default="https://ap.sansan.com
 HUBSPOT_CLIENT_ID: str = env.str("HUBSPOT_CLIENT_ID", default="")
 HUBSPOT_CLIENT_SECRET: str = env.str("HUBSPOT_CLIENT_SECRET", default="")
 # Webhooks: the address under which HubSpot reaches this installation (its signature covers it), and
-# whether the old signature,
-# which tells no time, is accepted where HubSpot sends no other.
+# whether the old signature, which tells no time, is accepted where HubSpot sends no other.
 PUBLIC_URL: str = env.str("PUBLIC_URL", default="").rstrip("/")
 HUBSPOT_WEBHOOK_V1: bool = env.bool("HUBSPOT_WEBHOOK_V1", default=False)
 WEBHOOK_URLS = "integration.urls"

@@ -56,9 +56,8 @@ class ContactRead:
     modified_at: datetime | None
     was: tuple[str, ...] = ()  # ids of the contacts that were merged into it
     addresses: tuple[str, ...] = ()  # its own e-mail address and its secondary ones
-    changed: Mapping[str, datetime] = field(
-        default_factory=dict
-    )  # property -> when it got its value, where that was asked for
+    # Property -> when it got its value, where that was asked for.
+    changed: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,11 @@
 """One slice of a run: ingest, plan, open, apply, close. Read this first.
 
 The loops meet in the ledger. ``ingest.read`` stores changed cards as Records that are due,
-``contacts.read`` makes those due
-whose contact was changed in HubSpot, and ``sweep.read`` those whose tags were; ``deliver`` takes
-due people to their contacts.
-When they are done ``outgoing.deliver`` makes cards of contacts that have none, and
-``companies.deliver`` sees to companies.
-Each ``yield`` hands a vendor call to the pool; between two of them everything runs in one thread.
+``contacts.read`` makes those due whose contact was changed in HubSpot, and ``sweep.read`` those
+whose tags were; ``deliver`` takes due people to their contacts. When they are done
+``outgoing.deliver`` makes cards of contacts that have none, and ``companies.deliver`` sees to
+companies. Each ``yield`` hands a vendor call to the pool; between two of them everything runs in
+one thread.
 """
 
 from __future__ import annotations

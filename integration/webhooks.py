@@ -27,9 +27,8 @@ from integration.models import Connection
 log = structlog.get_logger()
 
 LONGEST_BODY = 2_000_000  # bytes; a hundred events are some fifty thousand
-NOTED_EVERY = timedelta(
-    seconds=30
-)  # that webhooks come in is noted so seldom: the row is a busy one
+# That webhooks come in is noted so seldom: the row is a busy one.
+NOTED_EVERY = timedelta(seconds=30)
 
 
 @method_decorator(csrf_exempt, name="dispatch")

@@ -2,8 +2,8 @@
 possible.
 
 Rows come from the scoped manager: the request's scope is opened by
-``core.tenancy.AccountScopeMiddleware``. Rights come
-from the user's role in the row's account (``core.roles``), never from Django's permissions.
+``core.tenancy.AccountScopeMiddleware``. Rights come from the user's role in the row's account
+(``core.roles``), never from Django's permissions.
 """
 
 from __future__ import annotations
@@ -159,9 +159,8 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
             and self.instance.pk is None
             and isinstance(self.instance, AccountOwned)
         ):
-            self.instance.account = select_editable_accounts(
-                self.request
-            ).get()  # add_view has seen to it that there is one
+            # Add_view has seen to it that there is one.
+            self.instance.account = select_editable_accounts(self.request).get()
 
     def _get_validation_exclusions(self) -> set[str]:
         # Uniqueness within an account can only be told with the account, also where the form does

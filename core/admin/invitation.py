@@ -44,9 +44,8 @@ class InvitationForm(ScopedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "account" not in self.fields and self.instance.pk is None:
-            self.instance.account = select_owned_accounts(
-                self.request
-            ).get()  # get_fieldsets has counted them
+            # Get_fieldsets has counted them.
+            self.instance.account = select_owned_accounts(self.request).get()
 
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"]).lower()

@@ -113,9 +113,8 @@ def select_known_users(request: HttpRequest) -> QuerySet[User]:
     and accepts.
 
     Found by name, others would be shown with their address, and tell which names there are. Nor has
-    anybody proved that the
-    address that a user was invited by is theirs: found by it, they would take the seat of whom it
-    was meant for.
+    anybody proved that the address that a user was invited by is theirs: found by it, they would
+    take the seat of whom it was meant for.
     """
     if request.user.is_superuser:  # type: ignore[union-attr]
         return User.objects.all()

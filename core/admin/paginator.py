@@ -24,10 +24,9 @@ class CappedPaginator(Paginator):
     rows.
 
     An index that begins with the account gives one account's newest rows at once. Over several
-    accounts the database
-    reads and sorts all of their rows (1.6 s in a million), so the first rows of each are merged
-    here. Keys first,
-    because an index holds them: what has to be sorted is then numbers, and not whole rows.
+    accounts the database reads and sorts all of their rows (1.6 s in a million), so the first rows
+    of each are merged here. Keys first, because an index holds them: what has to be sorted is then
+    numbers, and not whole rows.
     """
 
     template_name = "admin/pagination_capped.html"

@@ -66,8 +66,7 @@ def fetch_tokens(connection: Connection) -> str:
     """Fresh tokens, stored before they are used. Raises Reconnect or RetryLater.
 
     No lock is held over the call: a refresh token may be used twice, and a code that somebody else
-    has just exchanged is
-    found by reading the row again.
+    has just exchanged is found by reading the row again.
     """
     app = HubSpotOAuth(
         settings.HUBSPOT_CLIENT_ID,

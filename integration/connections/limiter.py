@@ -25,10 +25,11 @@ from integration.models import Connection, RateSlot
 DEFAULT_ALLOWANCES = {"sansan": (4, 1.0), "hubspot": (100, 10.0)}
 # HubSpot's searches: 5 a second for the whole portal, which its people and other apps use too.
 SEARCH_KIND, SEARCH_LIMIT = "search", (4, 1.0)
+# Seconds of slots that one reservation takes, and how many of them.
 RESERVED_SECONDS, MOST_RESERVED = (
     0.3,
     6,
-)  # seconds of slots that one reservation takes, and how many of them
+)
 LONGEST_WAIT = 20.0  # a longer pause belongs to the engine: a slice must not sit it out
 
 
@@ -73,9 +74,8 @@ class SharedLimiter:
         self.fixed = connection.rate_calls is not None or kind == SEARCH_KIND
         self.limit = SEARCH_LIMIT if kind == SEARCH_KIND else find_allowance(connection)
         self.interval, self.burst = space_slots(*self.limit)
-        self._ours: deque[float] = (
-            deque()
-        )  # slots that are reserved for this process, soonest first
+        # Slots that are reserved for this process, soonest first.
+        self._ours: deque[float] = deque()
         self._lock = threading.Lock()
 
     def wait(self) -> None:

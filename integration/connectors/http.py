@@ -59,9 +59,8 @@ class Vendor:
     name: str
     wait_after: Callable[[Answer, int], float]
     limit_of: Callable[[Mapping[str, str]], tuple[int, float] | None] = lambda headers: None
-    quota_of: Callable[[Mapping[str, str]], tuple[int, int] | None] = lambda headers: (
-        None
-    )  # (calls a day, calls left of them)
+    # (calls a day, calls left of them).
+    quota_of: Callable[[Mapping[str, str]], tuple[int, int] | None] = lambda headers: None
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,7 @@ class Answer:
 
 
 # What a status asks of us. 429 and 423 say that nothing was done, so that even a write may be sent
-# again;
-# after a 5xx a write may or may not have happened.
+# again; after a 5xx a write may or may not have happened.
 SLOW_DOWN_STATUSES = {423, 429, 477}
 SHORTEST_SECRET = 8  # a shorter word of a header is no secret ("Bearer")
 

@@ -2,8 +2,7 @@
 the rule allows it.
 
 Every call here may be sent twice: companies are made by an upsert on our key, and an association
-that is there stays as it is.
-So the entry is written when the call has been answered.
+that is there stays as it is. So the entry is written when the call has been answered.
 """
 
 from __future__ import annotations

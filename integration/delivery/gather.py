@@ -64,9 +64,8 @@ def list_addresses(desk: Desk, batch: Batch) -> list[str]:
     """Whose address to look up: people without a contact, unless creating them first is cheaper.
 
     A card that failed before is always looked up: HubSpot does not name the owner of an address
-    every time.
-    An address that a linked card carries has its contact already, whoever else shares it; unless it
-    was found to be another's.
+    every time. An address that a linked card carries has its contact already, whoever else shares
+    it; unless it was found to be another's.
     """
     rows = [row for row in batch.rows.values() if row.email_key and is_in_scope(desk, row)]
     linked = {row.email_key for row in batch.rows.values() if batch.contact_of(row)}

@@ -95,9 +95,8 @@ def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
     what is to be counted.
     """
     run, now = desk.run, desk.now()
-    cards = {
-        card.id: card for card in page.cards
-    }  # a card that changed between two pages can stand on both
+    # A card that changed between two pages can stand on both.
+    cards = {card.id: card for card in page.cards}
     known = find_known_cards(desk, [*cards, *(id for id, _ in page.unreadable if id)])
     learn_tags(desk, page)
     rows, counted, retaken, met = [], Counter[str](), [], []

@@ -2,9 +2,8 @@
 their people.
 
 Nothing here decides about a value. An echo of our own write is dropped; after anything else the
-person's cards are due, and
-``sync.deliver`` plans them with the contact as it is then. So the order of events says nothing, nor
-does a second telling.
+person's cards are due, and ``sync.deliver`` plans them with the contact as it is then. So the order
+of events says nothing, nor does a second telling.
 """
 
 from __future__ import annotations

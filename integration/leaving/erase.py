@@ -45,8 +45,7 @@ def erase_piece(departure: Departure, account: Account, seconds: float) -> bool:
     """Erases the account's rows for about so long; True when nothing is left.
 
     May be killed at any moment and called again. Raises ValueError unless ``leaving_at`` is stored,
-    and IntegrityError
-    when somebody wrote new rows behind it: the next call finds them.
+    and IntegrityError when somebody wrote new rows behind it: the next call finds them.
     """
     until = monotonic() + seconds
     departure.refresh_from_db()

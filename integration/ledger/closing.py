@@ -125,17 +125,15 @@ class Book:
         self.entries: list[tuple[Any, ...]] = []
         self.links: list[tuple[Any, ...]] = []
         self.settled: list[int] = []
-        self.elsewhere: list[
-            tuple[int, str, str]
-        ] = []  # written, and standing elsewhere than in sync
+        # Written, and standing elsewhere than in sync.
+        self.elsewhere: list[tuple[int, str, str]] = []
         self.older: list[tuple[Any, ...]] = []
         self.records: list[tuple[Any, ...]] = []
         self.counted: Counter[str] = Counter()
         self.reasons: list[str] = []
         self.took: list[float] = []
-        self.asked: set[int] = (
-            set()
-        )  # a person wants them looked at again, and said so while the write was under way
+        # A person wants them looked at again, and said so while the write was under way.
+        self.asked: set[int] = set()
 
     def succeeded(self, write: Write, result: Result, owners: Mapping[str, Link]) -> None:
         contact_id = result.contact_id or write.entry.contact_id
@@ -145,9 +143,8 @@ class Book:
             contact_id = write.entry.contact_id
         self._entry(write, Outcome.SUCCEEDED, contact_id, write.entry.reason, write.entry.detail)
         sent = {name: value for name, value in write.entry.after.items() if name != LINK_ID}
-        kept = (
-            write.link.gone == ""
-        )  # what was written to a contact that is gone says nothing of this one
+        # What was written to a contact that is gone says nothing of this one.
+        kept = write.link.gone == ""
         written = {**(write.link.written if kept else {}), **sent}
         answered = {
             name: value

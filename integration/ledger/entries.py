@@ -2,8 +2,7 @@
 after.
 
 Every function that writes does so in one transaction that begins by renewing the lease, so that a
-slice which lost
-it cannot settle anything.
+slice which lost it cannot settle anything.
 """
 
 from __future__ import annotations

@@ -66,16 +66,14 @@ class Connection(Tracked, AccountOwned):
     # The look for deleted contacts: when the last one ended, and how far the present one has come.
     gone_at = models.DateTimeField(null=True, editable=False)
     gone_after = models.CharField(max_length=64, default="", editable=False)
-    owners = models.JSONField(
-        default=dict, editable=False
-    )  # folded address -> id of the HubSpot user
+    # Folded address -> id of the HubSpot user.
+    owners = models.JSONField(default=dict, editable=False)
     # Whether HubSpot was seen to associate contacts with companies by itself. Null: not known.
     auto_companies = models.BooleanField(null=True, editable=False)
     # What the vendor last said of its daily limit: {limit, left, at}.
     quota = models.JSONField(default=dict, editable=False)
-    tags_at = models.DateTimeField(
-        null=True, editable=False
-    )  # Sansan only: when the tags were last read
+    # Sansan only: when the tags were last read.
+    tags_at = models.DateTimeField(null=True, editable=False)
     # The lease: one slice at a time writes to a HubSpot connection.
     lease_token = models.CharField(max_length=36, default="", editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)

@@ -25,8 +25,7 @@ class AuditEntry(AccountOwned):
     subject.
 
     A closed entry never changes: triggers in the database refuse it (migration 0002), and refuse to
-    delete one
-    that is younger than the account's retention.
+    delete one that is younger than the account's retention.
     """
 
     class Decision(models.TextChoices):

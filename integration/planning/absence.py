@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 # As Link.Gone has them. MERGED is nobody's absence: the contact lives on in another one.
 DELETED, MISSING, FORGOTTEN, MERGED = "deleted", "missing", "forgotten", "merged"
-# A contact that is neither there nor in the recycle bin for so long was deleted for privacy:
-# until then it may be a vendor's fault.
+# A contact that is neither there nor in the recycle bin for so long was deleted for privacy: until
+# then it may be a vendor's fault.
 FORGOTTEN_AFTER = timedelta(days=1)
 
 

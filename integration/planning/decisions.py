@@ -69,9 +69,8 @@ class Decision:
     """One person: what to write to which contact, and where each card stands once that is done.
 
     ``card`` is the record that the entry is about (the surviving card). ``before`` and ``after``
-    hold changed
-    properties only. ``link`` is "" where a new one is to be made. ``origin`` names the card whose
-    value won.
+    hold changed properties only. ``link`` is "" where a new one is to be made. ``origin`` names the
+    card whose value won.
     """
 
     kind: str

@@ -14,14 +14,12 @@ OWN_CHANGES, PEOPLES_CHANGES = (ECHO, ECHO_AND_EDIT), (EDITED, ECHO_AND_EDIT)
 
 def judge_change(link: LinkView, contact: ContactRead, watched: Iterable[str]) -> str:
     """ECHO: our last write, met for the first time. OLD: known already. UNTOUCHED: nothing that is
-    mapped. EDITED: look at the person.
-    BOTH: our last write, over which an edit shows that was made between our reading and our
-    writing.
+    mapped. EDITED: look at the person. BOTH: our last write, over which an edit shows that was made
+    between our reading and our writing.
 
     ``watched`` are the properties that any rule of the connection reads or writes. HubSpot moves a
-    contact's time of change for much
-    that concerns nobody (a calculated property, an opened e-mail), so that the values decide, not
-    the time.
+    contact's time of change for much that concerns nobody (a calculated property, an opened
+    e-mail), so that the values decide, not the time.
     """
     if contact.id != link.contact_id:
         return EDITED  # merged: it has another id now

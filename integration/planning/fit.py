@@ -46,9 +46,8 @@ def is_fit_for_property(row: MappingRow, prop: Mapping[str, Any]) -> bool:
     An expression or a value table may make any form.
     """
     if prop.get("kind") == OWNER_KIND:
-        return row.sansan != (TAGS_FIELD,) or bool(
-            row.expression
-        )  # the text is an address, looked up among the portal's users
+        # The text is an address, looked up among the portal's users.
+        return row.sansan != (TAGS_FIELD,) or bool(row.expression)
     if (
         prop["type"] in TEXT_TYPES
         or row.expression

@@ -51,8 +51,7 @@ def list_match_keys(card: Card, names: Mapping[str, set[str]]) -> list[tuple[str
         found.append(("person", card.person_key))
     if card.email:
         # The name belongs to the key: an address that several names share is a mailbox, not a
-        # person.
-        # A card without a name is no second person, unless it could be either of two.
+        # person. A card without a name is no second person, unless it could be either of two.
         only = names.get(card.email, set())
         name = make_name_key(card) or (next(iter(only)) if len(only) == 1 else "")
         found.append(("email", card.email, name))

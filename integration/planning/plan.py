@@ -79,8 +79,8 @@ def choose_links(
     """id(person) -> the link to use.
 
     A person keeps the link of their newest linked card whose contact is there. A mailbox that
-    passes to somebody with a newer card takes
-    its contact along, because there can be only one contact with the address.
+    passes to somebody with a newer card takes its contact along, because there can be only one
+    contact with the address.
     """
     chosen = {
         id(person): next(
@@ -168,8 +168,7 @@ def decide_person(
         link = LinkView(
             link.key
             # Another contact has the address now: what was written to the one that is gone says
-            # nothing
-            # of it.
+            # nothing of it.
         )
     if contact is None:
         return (

@@ -20,10 +20,9 @@ class MappingRow:
     compare.
 
     ``sansan`` are the fields that it reads. With an ``expression`` that makes the text, else they
-    are joined by the transform.
-    With the ``kind`` owner the text is an address, looked up in the rule's owners.
-    ``table`` is [(card's value, property's value), ...]; what is not in it is kept, or blank where
-    ``others`` says so.
+    are joined by the transform. With the ``kind`` owner the text is an address, looked up in the
+    rule's owners. ``table`` is [(card's value, property's value), ...]; what is not in it is kept,
+    or blank where ``others`` says so.
     """
 
     sansan: tuple[str, ...]
@@ -64,9 +63,8 @@ class Rule:
     # A contact that was deleted in HubSpot is made again; one that was deleted for privacy never
     # is.
     make_again: bool = False
-    owners: Mapping[str, str] = field(
-        default_factory=dict
-    )  # folded address -> id of the HubSpot user
+    # Folded address -> id of the HubSpot user.
+    owners: Mapping[str, str] = field(default_factory=dict)
     to_cards: tuple[MappingRow, ...] = ()  # the rows that fill a new card
 
     @property

@@ -26,9 +26,8 @@ class Card:
     visible: bool = True
     link: str = ""
     foreign: bool = False  # another rule's: what is in its scope is that rule's affair
-    otherwise: frozenset[str] = (
-        frozenset()
-    )  # properties that its rule fills in another way: where this card stands, they are that rule's
+    # Properties that its rule fills in another way: where this card stands, they are that rule's.
+    otherwise: frozenset[str] = frozenset()
     barred: str = ""  # why a person said that it is never synced
     due: bool = True
     bucket: str = ""
@@ -60,9 +59,8 @@ class LinkView:
     modified_at: datetime | None = None  # HubSpot's time of change when we last wrote or looked
     awaiting: bool = False  # we wrote, and have not met the echo yet
     choices: Mapping[str, Choice] = field(default_factory=dict)
-    origin: Values = field(
-        default_factory=dict
-    )  # property -> id of the card whose value we last wrote
+    # Property -> id of the card whose value we last wrote.
+    origin: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,8 @@ def save_tags(rule: SyncRule) -> bool:
     rule.picked_tags = None
     rule.save(update_fields=["picked_tags"])
     if moved:
-        require_recheck_of_readers(
-            rule.sansan, but=rule.pk
-        )  # the rule itself was told when they were picked
+        # The rule itself was told when they were picked.
+        require_recheck_of_readers(rule.sansan, but=rule.pk)
     return True
 
 

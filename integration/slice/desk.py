@@ -47,26 +47,21 @@ class Desk:
     keys: tuple[int, ...]  # the Sansan connections of these rules, its own first
     private: frozenset[str]
     fields: frozenset[str]
-    watched: tuple[
-        str, ...
-    ] = ()  # properties that any rule of the HubSpot connection reads or writes
-    senders: tuple[
-        SyncRule, ...
-    ] = ()  # the rules of the HubSpot connection that make cards of contacts
+    # Properties that any rule of the HubSpot connection reads or writes.
+    watched: tuple[str, ...] = ()
+    # The rules of the HubSpot connection that make cards of contacts.
+    senders: tuple[SyncRule, ...] = ()
     companies: bool = False  # whether any rule of the HubSpot connection sees to companies
     deadline: float = float("inf")  # by time.monotonic
     stopping: Callable[[], bool] = lambda: False
     known_share: float | None = None
     in_flight: set[int] = field(default_factory=set)  # record ids
-    touched: set[int] = field(
-        default_factory=set
-    )  # in flight and changed by a newer reading meanwhile
-    known_tags: set[str] = field(
-        default_factory=set
-    )  # tags of the cards read so far, which are stored by now
-    sending: dict[int, str] = field(
-        default_factory=dict
-    )  # open entry -> its decision, while its write is under way
+    # In flight and changed by a newer reading meanwhile.
+    touched: set[int] = field(default_factory=set)
+    # Tags of the cards read so far, which are stored by now.
+    known_tags: set[str] = field(default_factory=set)
+    # Open entry -> its decision, while its write is under way.
+    sending: dict[int, str] = field(default_factory=dict)
     deaf: bool = False  # HubSpot refuses to read what is in the inbox: it is left to the next run
     unsettled: bool = False  # a write went unanswered: read back before anything else
     calls_seen: tuple[int, int, int] = (0, 0, 0)

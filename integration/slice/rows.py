@@ -70,9 +70,8 @@ class Batch:
     people: int = 0
     contacts: dict[str, ContactRead] = field(default_factory=dict)
     by_email: dict[str, str] = field(default_factory=dict)
-    gone: dict[str, str] = field(
-        default_factory=dict
-    )  # contacts that are not there any more -> how they went
+    # Contacts that are not there any more -> how they went.
+    gone: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
 
     def of_link(self, link: Link) -> set[int]:

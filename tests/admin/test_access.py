@@ -307,10 +307,11 @@ def test_every_address_keeps_to_who_asks(acme, birch, who):
 
     for url in (*plain(), *asking(acme), *asking(birch)):
         check("get", url)
+    # What is sent to a list has tests of its own, below.
     lists = {
         reverse("admin:index"),
         *map(listed, site._registry),
-    }  # what is sent to a list has tests of its own, below
+    }
     for url in sorted(set(plain()) - lists):
         for data in (*bodies(acme, url), *bodies(birch, url)):
             check("post", url, None, data)

@@ -204,9 +204,8 @@ def test_a_role_reads_what_it_may_and_nothing_else(acme, birch, what):
     may, url = READ[what]
     people = {role: team(acme, f"ben-{role}", role) for role in Role.values}
     for user in people.values():
-        joins(
-            user, birch, Role.VIEWER
-        )  # which gives nobody more at Acme, nor what they are here at birch
+        # Which gives nobody more at Acme, nor what they are here at birch.
+        joins(user, birch, Role.VIEWER)
     got = {role: browser(user).get(url(acme)) for role, user in people.items()}
     assert {role for role, response in got.items() if response.status_code == 200} == may
     assert {response.status_code for role, response in got.items() if role not in may} <= {403, 404}

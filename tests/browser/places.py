@@ -193,9 +193,8 @@ def stand(own: SimpleNamespace) -> None:
         "invited_by": "aiko",
         "token_digest": digest_token("acme-again"),
     }
-    own.again = Invitation.objects.create(
-        account=own.account, **again
-    )  # with a new link each time that somebody looks
+    # With a new link each time that somebody looks.
+    own.again = Invitation.objects.create(account=own.account, **again)
     Invitation.objects.create(
         account=own.account,
         email="chie@birch.example.jp",

@@ -51,9 +51,8 @@ class Looks:
 
     def __init__(self, page: Page, home: str) -> None:
         self.page, self.home = page, home
-        self.found: dict[
-            tuple[str, ...], tuple[dict[str, None], dict[str, None]]
-        ] = {}  # what -> (elements, pages)
+        # What -> (elements, pages).
+        self.found: dict[tuple[str, ...], tuple[dict[str, None], dict[str, None]]] = {}
         self.seen: list[str] = []
         page.on("pageerror", lambda error: self.wrong("script", str(error)))
         page.on("console", self.said)

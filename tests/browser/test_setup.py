@@ -65,9 +65,8 @@ def test_from_two_keys_to_contacts(page: Page, installation) -> None:
     expect(side(page, "sansan").locator(".mb-error").first).to_be_visible()
     expect(page.locator("#id_slug")).to_have_value("cards")
     connect(page, "sansan", "company", WRONG_KEY)
-    expect(
-        side(page, "sansan").get_by_text("Needs a new key")
-    ).to_be_visible()  # without a reload: the page follows the test
+    # Without a reload: the page follows the test.
+    expect(side(page, "sansan").get_by_text("Needs a new key")).to_be_visible()
     page.get_by_role("button", name="Continue").click()
     expect(side(page, "sansan").locator(".mb-error")).to_contain_text("does not work yet")
     fits(page)

@@ -48,9 +48,8 @@ def test_sync_now_and_what_became_of_a_card(page: Page, installation) -> None:
 
     state = page.locator("[data-part=state]")
     expect(state).to_have_text(re.compile("Queued|Running"))
-    expect(state).to_have_text(
-        "Succeeded", timeout=40_000
-    )  # without a reload: the page follows the run
+    # Without a reload: the page follows the run.
+    expect(state).to_have_text("Succeeded", timeout=40_000)
     assert contacts_of(here.sandbox, TOKEN) == expected(list(cards.values()))
     expect(page.locator("[data-text=updated]")).not_to_have_text("0")
     numbers = [

@@ -129,11 +129,12 @@ def test_the_first_start_the_end_and_the_second_start(demo):
     assert demo.rows("SELECT kind, state, read FROM integration_syncrun") == [
         ("initial", "succeeded", 60)
     ]
+    # The workers work.
     wait_for(
         lambda: demo.rows("SELECT ticked_at FROM integration_heartbeat"),
         15,
         told=lambda: demo.output,
-    )  # the workers work
+    )
     assert len(demo.processes()) >= 5
     ends(demo, process)
 

@@ -129,9 +129,8 @@ def test_the_secret_travels_in_a_header_only(one, connector, good, vendor):
 @pytest.mark.parametrize(("status", "reason"), [(401, "{}_reconnect"), (403, "missing_scope")])
 def test_refused_credentials(one, connector, vendor, waits, status, reason):
     refusal = Reply(status, {"message": "Requires crm.objects.contacts.read"})
-    vendor.says(
-        refusal, refusal
-    )  # Sansan is asked a second question, which a key without the right to the first may ask
+    # Sansan is asked a second question, which a key without the right to the first may ask.
+    vendor.says(refusal, refusal)
     with pytest.raises(Reconnect) as caught:
         connector.check()
     assert caught.value.reason == reason.format(one.name) in REASONS

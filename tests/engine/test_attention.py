@@ -286,9 +286,8 @@ def test_never_sync_of_a_new_person_is_not_lost_while(sandbox_of, monkeypatch, n
         "create", {"token": TOKEN, "contacts": [{"email": "new@acme.example.jp"}]}
     )
     with in_account(rule.account):
-        type(rule).objects.update(
-            known_share=1.0
-        )  # so that contacts are looked up before any is made
+        # So that contacts are looked up before any is made.
+        type(rule).objects.update(known_share=1.0)
     done = at_first(monkeypatch, name, lambda: barred(rule, card))
     sync(rule)
     sync(rule)

@@ -81,9 +81,8 @@ def test_one_bad_row_never_costs_another_its_turn(sandbox_of):
         sandbox.sansan.change(id, {"title": "15"})
     sandbox.sansan.change(ids[7], {"title": "many"})
     portal = sandbox.hubspot.portal(TOKEN)
-    portal.set_property(
-        {**portal.properties["jobtitle"], "type": "number", "fieldType": "number"}
-    )  # after the set-up had looked
+    # After the set-up had looked.
+    portal.set_property({**portal.properties["jobtitle"], "type": "number", "fieldType": "number"})
     run = sync(rule)
     assert (run.counts["created"], run.counts["failed"], run.state) == (149, 1, "partial")
     with in_account(rule.account):

@@ -73,21 +73,22 @@ def loosened(name: str) -> dict[str, Any]:
         # A member that no file knows is an invention of ours.
         schema.setdefault("additionalProperties", False)
     if name.startswith("associations."):
-        schemas["StandardError"]["properties"]["subCategory"] = {
-            "type": "string"
-        }  # the file has an object; recordings have a text
+        # The file has an object; recordings have a text.
+        schemas["StandardError"]["properties"]["subCategory"] = {"type": "string"}
         if ".v4." in name:
+            # So in what people show of v4.
             schemas["MultiAssociatedObjectWithLabel"]["properties"]["toObjectId"] = {
                 "type": "integer"
-            }  # so in what people show of v4
+            }
         schemas["AssociationSpecWithLabel"]["properties"]["label"] = {
             "type": "string",
             "nullable": True,
         }
+    # In every recording, in no file.
     schemas["Error"]["properties"]["status"] = {
         "type": "string",
         "enum": ["error"],
-    }  # in every recording, in no file
+    }
     return document
 
 

@@ -1,9 +1,8 @@
 """What the engine wrote down, in the reader's language.
 
 Planning, connectors and workers know neither Django nor who will read: they store plain English
-sentences, in rows that never change afterwards.
-Each of these sentences stands here as a template. What fits none, such as a vendor's own message,
-is shown as it was written.
+sentences, in rows that never change afterwards. Each of these sentences stands here as a template.
+What fits none, such as a vendor's own message, is shown as it was written.
 """
 
 from __future__ import annotations

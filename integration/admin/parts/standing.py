@@ -22,8 +22,8 @@ def count_records_by_bucket(
     nothing else.
 
     The rules were read within the scope. Its condition on the account is left out here, because
-    SQLite would take the index
-    of accounts for it and read every row (2 s in a million, where this takes 0.1).
+    SQLite would take the index of accounts for it and read every row (2 s in a million, where this
+    takes 0.1).
     """
     found: dict[int, dict[str, int]] = {}
     with all_accounts():

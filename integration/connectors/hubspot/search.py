@@ -1,10 +1,9 @@
 """A walk through HubSpot's search by time of change that misses nobody. Pure: bodies and tokens.
 
 Search pages by offset, of at most ten thousand rows, and a contact that changes meanwhile moves to
-the end, so that an offset would
-skip its neighbour. Therefore each page begins at the time where the last one ended; and where one
-time fills a whole page
-(HubSpot's own jobs stamp thousands at once), the contacts of that time are walked by their ids.
+the end, so that an offset would skip its neighbour. Therefore each page begins at the time where
+the last one ended; and where one time fills a whole page (HubSpot's own jobs stamp thousands at
+once), the contacts of that time are walked by their ids.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """HubSpot's webhooks: whether a request is HubSpot's, and what it tells. Pure.
 
 Source: HubSpot's guides to webhooks and to request validation (2026). Events come in any order,
-late, and more than once; they name a
-contact and hardly ever say what is true of it now, so that nothing but the name and the time is
-taken from them.
+late, and more than once; they name a contact and hardly ever say what is true of it now, so that
+nothing but the name and the time is taken from them.
 """
 
 from __future__ import annotations
@@ -35,9 +34,8 @@ DECODED_CHARACTERS = {
     "%3B": ";",
 }
 ENCODED_PATTERN = re.compile("|".join(DECODED_CHARACTERS), re.IGNORECASE)
-ID_PATTERN = re.compile(
-    r"[0-9]{1,19}"
-)  # 64 bits: an id that HubSpot refuses to look up would stay in the inbox for ever
+# 64 bits: an id that HubSpot refuses to look up would stay in the inbox for ever.
+ID_PATTERN = re.compile(r"[0-9]{1,19}")
 CONTACT_OBJECT_TYPE = "0-1"
 
 

@@ -59,10 +59,10 @@ class AutoCompanies:
             return
         company = self.companies.of_domain(domain)
         if company is None:
-            # The name that HubSpot would find for a domain comes from a directory of its own;
-            # the first part must do here.
+            # The name that HubSpot would find for a domain comes from a directory of its own; the
+            # first part must do here.
             name = domain.split(".")[0].capitalize()
             company = self.companies.create({"domain": domain, "name": name})
-        # A contact that has a primary company keeps it:
-        # that a new address would take it away is nowhere said.
+        # A contact that has a primary company keeps it: that a new address would take it away is
+        # nowhere said.
         self.links.add(id, company, primary=self.links.primary(id) is None)

@@ -77,9 +77,8 @@ class OAuthSandbox:
         hub_id: Callable[[str], int],
     ) -> None:
         self.now, self.switches, self.revoked, self.hub_id = now, switches, revoked, hub_id
-        self.access: dict[
-            str, tuple[str, datetime]
-        ] = {}  # access token -> (portal's token, when it ends)
+        # Access token -> (portal's token, when it ends).
+        self.access: dict[str, tuple[str, datetime]] = {}
         self.closed: set[str] = set()  # portals that were deleted
         self._consents: dict[str, Consent] = {}
         self._spent: set[str] = set()

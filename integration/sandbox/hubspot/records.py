@@ -41,9 +41,8 @@ class Records(Schema):
         self.moved: dict[str, str] = {}  # id of a merged record -> id of what it became
         self.lag = SearchLag(now, switches)
         self.last_id = self.FIRST_ID
-        self.since: dict[
-            str, dict[str, str]
-        ] = {}  # record -> property -> when it got its present value
+        # Record -> property -> when it got its present value.
+        self.since: dict[str, dict[str, str]] = {}
 
     def stamp(self) -> str:
         return moments.as_iso_text(self.now())
