@@ -148,7 +148,7 @@ def adopt_found_contacts(desk: Desk, batch: Batch) -> None:
 
     Then the cards join that person's link, and are planned with all of its cards in the next pass.
     """
-    record_gone_contacts(desk, batch)
+    note_gone_contacts(desk, batch)
     found = {("email", address): id for address, id in batch.by_email.items()}
     moved = {
         ("link", link.pk): batch.contacts[link.contact_id].id
