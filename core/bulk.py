@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 from django.db import connection, models
 from django.db.models.expressions import RawSQL
+from django.db.models.options import Options
 
 from core.tenancy import check_keys, check_rows, check_write, list_owned_keys
 
+AnyField: TypeAlias = "models.Field[Any, Any]"
 # Well under every database's limit of parameters in a statement, with two dozen fields a row.
 ROWS_A_STATEMENT = 200
 
@@ -32,7 +34,7 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
             meta, fields, [[getattr(row, name) for name in names] for row in some]
         )
         with connection.cursor() as cursor:
-            cursor.execute(f'{sql} RETURNING "{meta.pk.column}"', params)  # type: ignore[union-attr]
+            cursor.execute(f'{sql} RETURNING "{find_key(meta).column}"', params)
             for row, (key,) in zip(some, cursor.fetchall(), strict=True):
                 row.pk = key
 
@@ -51,16 +53,16 @@ def upsert_rows(
     check_write(account_id)
     for some in split_rows(rows):
         meta = model._meta
-        fields = [meta.get_field(name) for name in some[0]._fields]
+        fields = [find_field(meta, name) for name in some[0]._fields]
         check_columns(model, some[0]._fields, some, account_id)
         sql, params = _insert(
-            meta, [meta.get_field("account"), *fields], [(account_id, *row) for row in some]
+            meta, [find_field(meta, "account"), *fields], [(account_id, *row) for row in some]
         )
-        taken = ", ".join(f'"{meta.get_field(name).column}"' for name in unique)  # type: ignore[union-attr]
+        taken = ", ".join(f'"{find_field(meta, name).column}"' for name in unique)
         sets = ", ".join(
             f'"{column}" = excluded."{column}"'
-            for column in (meta.get_field(name).column for name in replace)
-        )  # type: ignore[union-attr]
+            for column in (find_field(meta, name).column for name in replace)
+        )
         with connection.cursor() as cursor:
             # Another account's row is never overwritten, whatever the unique key says.
             cursor.execute(
@@ -73,7 +75,7 @@ def upsert_rows(
 
 
 def _insert(
-    meta: Any, fields: Sequence[Any], rows: Sequence[Sequence[Any]]
+    meta: Options[Any], fields: Sequence[AnyField], rows: Sequence[Sequence[Any]]
 ) -> tuple[str, list[Any]]:
     """The statement and its parameters."""
     columns = ", ".join(f'"{field.column}"' for field in fields)
@@ -101,19 +103,25 @@ def check_columns(
                 check_keys(field, (row[at] for row in rows), account_id)
 
 
-def update_rows(
-    model: type[models.Model],
-    fields: Sequence[str],
-    rows: Sequence[tuple[Any, ...]],
-    account_id: int,
-) -> int:
-    """Sets ``fields`` of each row; a row is (primary key, value, ...).
+def update_rows(model: type[models.Model], rows: Sequence[NamedTuple], account_id: int) -> int:
+    """Sets columns of many rows; returns how many were there.
 
-    Only rows of the account are touched.
+    A row is a named tuple of the primary key and the columns to be set, by their names in the
+    model; all rows are of one kind. Only rows of the account are touched. Raises ScopeError.
     """
     check_write(account_id)
+    if not rows:
+        return 0
+    fields = rows[0]._fields[1:]
     check_columns(model, ("pk", *fields), rows, account_id)
     return sum(_update(model, fields, some, account_id) for some in split_rows(rows))
+
+
+def update_columns(row: models.Model, fields: Sequence[str], account_id: int) -> int:
+    """Stores these columns of one row, without the layers of ``save``."""
+    check_write(account_id)
+    values = (row.pk, *(getattr(row, name) for name in fields))
+    return _update(type(row), fields, [values], account_id)
 
 
 def _update(
@@ -122,13 +130,14 @@ def _update(
     rows: Sequence[tuple[Any, ...]],
     account_id: int,
 ) -> int:
-    columns = [model._meta.pk, *(model._meta.get_field(name) for name in fields)]
+    meta = model._meta
+    columns = [find_key(meta), *(find_field(meta, name) for name in fields)]
     # Both databases call the columns of VALUES column1, column2, ...; only PostgreSQL must be told
     # their types.
     cast = find_postgres_type if connection.vendor == "postgresql" else lambda field: ""
-    sets = ", ".join(f'"{f.column}" = v.column{i}{cast(f)}' for i, f in enumerate(columns[1:], 2))  # type: ignore[union-attr]
+    sets = ", ".join(f'"{f.column}" = v.column{i}{cast(f)}' for i, f in enumerate(columns[1:], 2))
     values = ", ".join(["(" + ", ".join(["%s"] * len(columns)) + ")"] * len(rows))
-    table, key = model._meta.db_table, columns[0].column  # type: ignore[union-attr]
+    table, key = meta.db_table, columns[0].column
     same = f'"{table}"."{key}" = v.column1{cast(columns[0])} AND "{table}"."account_id" = %s'
     sql = f'UPDATE "{table}" SET {sets} FROM (VALUES {values}) AS v WHERE {same}'
     adapters = [find_adapter(field) for field in columns]
@@ -155,6 +164,18 @@ def split_rows(rows: Iterable[Any]) -> Iterator[list[Any]]:
     rows = iter(rows)
     while some := list(islice(rows, ROWS_A_STATEMENT)):
         yield some
+
+
+def find_field(meta: Options[Any], name: str) -> AnyField:
+    """A field that has a column."""
+    field = meta.get_field(name)
+    assert isinstance(field, models.Field)
+    return field
+
+
+def find_key(meta: Options[Any]) -> AnyField:
+    assert meta.pk is not None
+    return meta.pk
 
 
 def find_adapter(field: Any) -> Callable[[Any], Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import InvalidToken
 from django.db import connections, models, transaction
@@ -24,8 +24,13 @@ class Sealed(dict[str, Any]):
     get = __getitem__ = items = _refuse
 
 
-class EncryptedJSONField(EncryptedTextField):  # type: ignore[misc]
+class EncryptedJSONField(EncryptedTextField):
     """A JSON object, encrypted at rest under the newest of ``FERNET_KEYS``."""
+
+    if TYPE_CHECKING:
+        # What a row holds: the library brings no types.
+        def __get__(self, row: models.Model, model: Any) -> dict[str, Any]: ...
+        def __set__(self, row: models.Model, value: dict[str, Any]) -> None: ...
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         if isinstance(value, BaseExpression):
@@ -63,16 +68,18 @@ def rotate_column(model: type[models.Model], field_name: str, using: str = "defa
 
     Works on the raw tokens, and writes back only where the token is still the one that was read.
     """
-    field = model._meta.get_field(field_name)
-    table, column, pk = model._meta.db_table, field.column, model._meta.pk.column  # type: ignore[union-attr]
+    meta = model._meta
+    assert meta.pk is not None
+    field: Any = meta.get_field(field_name)  # the library's, which brings no types
+    table, column, pk = meta.db_table, field.column, meta.pk.column
     changed = 0
     with connections[using].cursor() as cursor:
         cursor.execute(f'SELECT "{pk}", "{column}" FROM "{table}"')
         for key, token in cursor.fetchall():
-            if len(field.keys) == 1:  # type: ignore[union-attr]
-                field.fernet.decrypt(bytes(token))  # type: ignore[union-attr]  (raises where the one key is not the one)
+            if len(field.keys) == 1:
+                field.fernet.decrypt(bytes(token))  # raises where the one key is not the one
                 continue
-            fresh = field.fernet.rotate(bytes(token))  # type: ignore[union-attr]
+            fresh = field.fernet.rotate(bytes(token))
             with transaction.atomic(using=using):
                 cursor.execute(
                     f'UPDATE "{table}" SET "{column}" = %s WHERE "{pk}" = %s AND "{column}" = %s',

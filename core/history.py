@@ -8,7 +8,7 @@ every secret is left out: of a key its mask is in the history, nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.dispatch import receiver
@@ -18,8 +18,12 @@ from simple_history.models import HistoricalRecords
 from simple_history.signals import pre_create_historical_record
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
+if TYPE_CHECKING:
+    from core.models import User
+
 __all__ = [
     "Frozen",
+    "HistoricalRecords",
     "Tracked",
     "create_with_history",
     "give_reason",
@@ -56,12 +60,17 @@ class Tracked(models.Model):
     it.
     """
 
+    history: ClassVar[Any]
+    # What the library looks for on a row: who is changing it, and why.
+    _history_user: User
+    _change_reason: str | None
+
     class Meta:
         abstract = True
 
     @classmethod
     def kept(cls) -> set[str]:
-        return {field.name for field in cls.history.model.tracked_fields}  # type: ignore[attr-defined]
+        return {field.name for field in cls.history.model.tracked_fields}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         only = kwargs.get("update_fields")

@@ -25,7 +25,7 @@ from core.invitations import InvitationClosed, accept_invitation, enrol_user, fi
 from core.models import Invitation, Membership, User
 
 
-class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
+class SignUpForm(UserCreationForm):  # type: ignore[type-arg]  # takes none at run time
     class Meta(UserCreationForm.Meta):
         model = User
         fields = ("username",)
@@ -33,7 +33,7 @@ class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
             "username": gettext_lazy("Letters, digits and . + - _ only, or your e-mail address.")
         }
 
-    def clean_username(self) -> str | None:
+    def clean_username(self) -> str:
         """Owners add members by user name or e-mail: nobody may take somebody else's address for a
         name.
         """

@@ -5,6 +5,8 @@ Nothing here stores or logs a token.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypedDict
+
 import structlog
 from django.conf import settings
 from django.contrib.auth.forms import BaseUserCreationForm
@@ -21,6 +23,14 @@ from django.utils.translation import gettext as _
 from core.history import give_reason
 from core.models import Account, Invitation, Membership, Role, User
 from core.models.invitation import digest_token
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class Standing(TypedDict):
+        stands: bool
+
+    StandingInvitation = WithAnnotations[Invitation, Standing]
 
 log = structlog.get_logger()
 # A person waits for the page while the mail host is asked.
@@ -113,7 +123,7 @@ def send_invitation(invitation: Invitation, link: str) -> bool:
         return False
 
 
-def find_invitation(token: str) -> Invitation | None:
+def find_invitation(token: str) -> StandingInvitation | None:
     return (
         add_standing(Invitation.objects.select_related("account"))
         .filter(token_digest=digest_token(token))
@@ -133,7 +143,7 @@ def select_standing_invitations() -> QuerySet[Invitation]:
     return rows.filter(Exists(owner) | Exists(inviter.filter(is_superuser=True)))
 
 
-def add_standing(rows: QuerySet[Invitation]) -> QuerySet[Invitation]:
+def add_standing(rows: QuerySet[Invitation]) -> QuerySet[StandingInvitation]:
     """Each with ``stands``, at no query more."""
     return rows.annotate(stands=Exists(select_standing_invitations().filter(pk=OuterRef("pk"))))
 

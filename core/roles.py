@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.models.account import Role
+from core.models.account import Role, User
 
 # Look at everything; take data out (exports); look at who changed what; run and retry; change the
 # configuration; manage people.
@@ -39,10 +39,10 @@ def may(user: object, account_id: int | None, action: str) -> bool:
 
 def read_roles(user: object) -> dict[int, str]:
     """Account id -> role; read once a request, because every row of a page asks."""
-    if not getattr(user, "is_authenticated", False) or not getattr(user, "is_active", False):
+    if not isinstance(user, User) or not user.is_active:
         return {}
     cached: dict[int, str] | None = getattr(user, "_roles", None)
     if cached is None:
-        cached = dict(user.memberships.values_list("account_id", "role"))  # type: ignore[attr-defined]
-        user._roles = cached  # type: ignore[attr-defined]
+        cached = dict(user.memberships.values_list("account_id", "role"))
+        user._roles = cached
     return cached

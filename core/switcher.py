@@ -30,12 +30,14 @@ def select_user_accounts(user: Any) -> QuerySet[Account]:
 
 def find_chosen_account(request: HttpRequest) -> Account | None:
     """The account that was chosen, as long as the user is still in it; None: all of them."""
-    if not hasattr(request, "_chosen_account"):
+    known = vars(request)
+    if "_chosen_account" not in known:
         asked = request.session.get(ACCOUNT_SESSION_KEY) if hasattr(request, "session") else None
-        request._chosen_account = (
+        known["_chosen_account"] = (
             select_user_accounts(request.user).filter(pk=asked).first() if asked else None
-        )  # type: ignore[attr-defined]
-    return request._chosen_account  # type: ignore[attr-defined,no-any-return]
+        )
+    found: Account | None = known["_chosen_account"]
+    return found
 
 
 def select_seen_accounts(request: HttpRequest) -> QuerySet[Account]:

@@ -5,10 +5,10 @@ Reads are kept by django-scopes. It does not guard writes, so the base model and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import connection, models
 from django.db.models import Case
@@ -23,6 +23,7 @@ from core.history import Frozen, HistoricalRecords, make_history
 from core.models.account import Account
 from core.switcher import find_chosen_account, select_seen_accounts
 
+OwnedRow = TypeVar("OwnedRow", bound=models.Model)
 # Keys that one query asks for.
 KEYS_A_QUERY = 500
 
@@ -38,7 +39,8 @@ __all__ = [
 
 def in_account(account: Account) -> AbstractContextManager[None]:
     """The scope of one account: what a task or a command opens before it does anything."""
-    return scope(account=account)
+    opened: AbstractContextManager[None] = scope(account=account)
+    return opened
 
 
 def all_accounts() -> AbstractContextManager[None]:
@@ -46,7 +48,8 @@ def all_accounts() -> AbstractContextManager[None]:
 
     Only for what serves the whole platform: the tick, the superuser's pages, retention.
     """
-    return scopes_disabled()
+    opened: AbstractContextManager[None] = scopes_disabled()
+    return opened
 
 
 def list_covered_accounts() -> list[int] | None:
@@ -109,20 +112,21 @@ def check_rows(rows: Iterable[Any], fields: Iterable[Any] | None = None) -> None
         by_account.setdefault(row.account_id, []).append(row)
     for account_id, some in by_account.items():
         check_write(account_id)
-        for field in list_owned_keys(type(some[0])) if fields is None else fields:
+        model: type[models.Model] = type(some[0])
+        for field in list_owned_keys(model) if fields is None else fields:
             check_keys(field, {getattr(row, field.attname) for row in some}, account_id)
 
 
-class GuardedQuerySet(models.QuerySet[Any]):
+class GuardedQuerySet(models.QuerySet[OwnedRow]):
     """Writes of many rows at once, kept inside their accounts like the single ones."""
 
-    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
+    def bulk_create(self, objs: Iterable[OwnedRow], *args: Any, **kwargs: Any) -> list[OwnedRow]:
         objs = list(objs)
         check_rows(objs)
         return super().bulk_create(objs, *args, **kwargs)
 
     def bulk_update(
-        self, objs: Iterable[Any], fields: Iterable[str], *args: Any, **kwargs: Any
+        self, objs: Iterable[OwnedRow], fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> int:
         objs, fields = list(objs), list(fields)
         check_rows(objs, [field for field in list_owned_keys(self.model) if field.name in fields])
@@ -148,26 +152,31 @@ class GuardedQuerySet(models.QuerySet[Any]):
             check_keys(field, [getattr(value, "pk", value)], account_id)
 
 
-class ClosedQuerySet(DisabledQuerySet):  # type: ignore[misc]
+class ClosedQuerySet(DisabledQuerySet):
     """What a manager gives outside a scope. django-scopes leaves these open."""
 
     exists = bulk_create = bulk_update = explain = DisabledQuerySet.error
 
 
-class AccountManager(
-    type(
+if TYPE_CHECKING:
+    ScopedRows = models.Manager
+else:
+    # Made while the program runs: to whoever reads the types it is a manager like any other.
+    ScopedRows = type(
         ScopedManager(
             account="account", _manager_class=models.Manager.from_queryset(GuardedQuerySet)
         )
     )
-):  # type: ignore[misc]
+
+
+class AccountManager(ScopedRows[OwnedRow]):
     """Rows of the open scope only; outside one, nothing but an error."""
 
-    def get_queryset(self) -> models.QuerySet[Any]:
+    def get_queryset(self) -> models.QuerySet[OwnedRow]:
         rows = super().get_queryset()
         if isinstance(rows, DisabledQuerySet):
             return ClosedQuerySet(self.model, using=self._db, missing_scopes=rows.missing_scopes)
-        return rows  # type: ignore[no-any-return]
+        return rows
 
 
 class AccountOwned(models.Model):
@@ -180,13 +189,17 @@ class AccountOwned(models.Model):
     )
 
     objects = AccountManager()
+    # As it is in the database; unknown of a row that is not there yet.
+    _stored_account: int | None
 
     class Meta:
         abstract = True
 
     @classmethod
-    def from_db(cls, db: Any, field_names: Any, values: Any) -> Self:
-        row = super().from_db(db, field_names, values)
+    def from_db(
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any
+    ) -> Self:
+        row = super().from_db(db, field_names, values, **kwargs)
         row._stored_account = row.__dict__.get("account_id")
         return row
 
@@ -219,11 +232,12 @@ class OwnedHistory(Frozen):
         abstract = True
 
 
-class OwnedHistoryManager(HistoryManager):  # type: ignore[misc]
+class OwnedHistoryManager(HistoryManager):
     """``Model.history`` and ``row.history``: inside the scope, too."""
 
     def get_super_queryset(self) -> models.QuerySet[Any]:
-        rows, accounts = super().get_super_queryset(), list_covered_accounts()
+        rows: models.QuerySet[Any] = super().get_super_queryset()
+        accounts = list_covered_accounts()
         return rows if accounts is None else rows.filter(account__in=accounts)
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-
-from django.utils import timezone
+from datetime import UTC, datetime
 
 # Property or field name -> text. A blank is "", never None.
 Values = Mapping[str, str]
@@ -125,4 +123,4 @@ class PropertySpec:
     description: str = ""
 
 
-EPOCH = datetime(2000, 1, 1, tzinfo=timezone.get_fixed_timezone(0))
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)

@@ -1,5 +1,7 @@
-"""A run from its asking to its end: the only writer of SyncRun besides the counters in
-ledger.py.
+"""A run from its asking to its end.
+
+What a run has counted and how far it has read is written by the slice that works it
+(``ledger/entries.py``, ``intake/``).
 """
 
 from __future__ import annotations
@@ -36,10 +38,12 @@ from integration.models import (
     SyncRule,
     SyncRun,
 )
+from integration.notes import join_notes, note
 from integration.planning.pace import afford_pause, choose_pace
 from integration.rules.as_plan import list_mapping_problems
 from integration.rules.twins import find_twins
 from integration.slice.desk import Desk, RunHeld, open_desk
+from integration.slice.in_flight import InFlight
 from integration.slice.lease import Lease, LeaseLost, claim_lease
 from integration.slice.rows import Row
 from integration.sync import advance_run
@@ -137,159 +141,178 @@ def load_open_run(run_id: int) -> SyncRun | None:
 
 
 def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], bool]) -> NextSlice:
-    begin_slice(run, seconds)
+    begin_slice(run, lease, seconds)
     if run.idle > MOST_IDLE_SLICES:
         run.reason, run.detail = "no_progress", ""
-        end_run(run, SyncRun.State.PARTIAL if measure_progress(run) else SyncRun.State.FAILED)
+        give_up_run(run, lease)
         return NextSlice(done=True)
+    in_flight = InFlight(deadline=time.monotonic() + seconds, stopping=stopping)
     try:
-        if not run.is_preview:
-            refuse_twin(run.rule)
-        refresh_schema(run.rule)
-        if (
-            run.attempts == 1
-            and run.trigger == run.Trigger.PERSON
-            and not run.is_preview
-            and needs_own_properties(run.rule)
-        ):
-            # That a person has asked for the run is the consent. Refused, the rule goes by e-mail
-            # and says so.
-            ensure_own_properties(run.rule)
-        desk = open_desk(run, lease, make_source(run.rule.sansan), make_target(run.rule.hubspot))
-        desk.deadline, desk.stopping = time.monotonic() + seconds, stopping
-        try:
-            done = advance_run(desk)
-            if done:
-                find_unseen_cards(desk)
-                set_echoes_aside(desk)
-        except (ConnectorError, RunHeld):
-            remember_slice(desk)
-            raise
-        # After anything else the counters in memory may be of a transaction that was taken back, or
-        # of a run that others went on with.
-        remember_slice(desk)
+        prepare_vendors(run, lease)
+        source, target = make_source(run.rule.sansan), make_target(run.rule.hubspot)
+        desk = open_desk(run, lease, source, target, in_flight)
+        in_flight.known_share = run.rule.known_share
+        done = work_at(desk)
     except Reconnect as error:
-        fail_run(run, error)
+        fail_run(run, lease, error)
         return NextSlice(done=True)
     except RunHeld as held:
-        hold_run(run, held)
+        hold_run(run, lease, held)
         return NextSlice(done=True)
     except ConnectorError as error:
-        return postpone_run(run, error)
+        return postpone_run(run, lease, error)
     if done:
-        finish_run(run)
+        finish_run(run, lease)
     return NextSlice(done)
 
 
-def begin_slice(run: SyncRun, seconds: float) -> None:
+def prepare_vendors(run: SyncRun, lease: Lease) -> None:
+    """What must hold on the vendors' side before anything is written."""
+    if not run.is_preview:
+        refuse_twin(run.rule)
+    refresh_schema(run.rule, lease.transaction)
+    asked = run.attempts == 1 and run.trigger == run.Trigger.PERSON and not run.is_preview
+    if asked and needs_own_properties(run.rule):
+        # That a person has asked for the run is the consent. Refused, the rule goes by e-mail and
+        # says so.
+        ensure_own_properties(run.rule, lease.transaction)
+
+
+def work_at(desk: Desk) -> bool:
+    """Works at the desk until the run is done (True) or the slice is spent (False)."""
+    try:
+        done = advance_run(desk)
+        if done:
+            find_unseen_cards(desk)
+            set_echoes_aside(desk)
+    except (ConnectorError, RunHeld):
+        remember_slice(desk)
+        raise
+    # After anything else the counters in memory may be of a transaction that was taken back, or of
+    # a run that others went on with.
+    remember_slice(desk)
+    return done
+
+
+def begin_slice(run: SyncRun, lease: Lease, seconds: float) -> None:
     """Notes that a slice began, before any work: a slice that kills its worker is counted too."""
+    progress = measure_progress(run)
     run.attempts += 1
-    run.idle = 1 if measure_progress(run) > run.mark or run.attempts == 1 else run.idle + 1
-    run.mark = measure_progress(run)
+    run.idle = 1 if progress > run.mark or run.attempts == 1 else run.idle + 1
+    run.mark = progress
     run.state = SyncRun.State.RUNNING
     run.started_at = run.started_at or timezone.now()
     run.next_at = timezone.now() + timedelta(seconds=seconds + settings.SYNC_LEASE_SECONDS)
-    run.save(update_fields=["attempts", "idle", "mark", "state", "started_at", "next_at"])
+    with lease.transaction():
+        run.save(update_fields=["attempts", "idle", "mark", "state", "started_at", "next_at"])
 
 
 def measure_progress(run: SyncRun) -> int:
-    return run.read + sum(
-        count for name, count in run.counts.items() if name not in ("read", "waiting")
-    )
+    """How far a run has come, in records read and records with an outcome."""
+    settled = (n for name, n in run.counts.items() if name not in ("read", "waiting"))
+    return run.read + sum(settled)
 
 
 def remember_slice(desk: Desk) -> None:
     """What the next slice should know: the calls that were made, and how many new people the portal
     had.
     """
-    with transaction.atomic():
-        desk.lease.renew()
-        SyncRule.objects.filter(pk=desk.rule.pk).update(known_share=desk.known_share)
+    share = desk.in_flight.known_share
+    with desk.transaction():
+        SyncRule.objects.filter(pk=desk.rule.pk).update(known_share=share)
         if desk.target.quota:
             limit, left = desk.target.quota
-            told = {
-                "limit": limit,
-                "left": left,
-                "at": timezone.now().isoformat(timespec="seconds"),
-            }
-            Connection.objects.filter(pk=desk.rule.hubspot_id).update(quota=told)
+            at = timezone.now().isoformat(timespec="seconds")
+            quota = {"limit": limit, "left": left, "at": at}
+            Connection.objects.filter(pk=desk.rule.hubspot_id).update(quota=quota)
         count_outcomes(desk, {})
 
 
-def postpone_run(run: SyncRun, error: ConnectorError) -> NextSlice:
+def postpone_run(run: SyncRun, lease: Lease, error: ConnectorError) -> NextSlice:
     """A vendor's fault: the run waits and goes on; after some slices without any progress it ends
     and says why.
     """
-    run.reason, run.detail = error.reason, error.detail[:1000]
+    run.reason, run.detail = error.reason, error.detail
     if run.idle >= MOST_IDLE_SLICES and measure_progress(run) == run.mark:
-        end_run(run, SyncRun.State.PARTIAL if measure_progress(run) else SyncRun.State.FAILED)
+        give_up_run(run, lease)
         return NextSlice(done=True)
-    wait = (
-        error.after
-        if isinstance(error, RetryLater)
-        else 1.0
-        if isinstance(error, Unanswered)
-        else 30.0
-    )
+    wait = choose_wait(error)
     run.next_at = timezone.now() + timedelta(seconds=wait)
-    run.save(update_fields=["reason", "detail", "next_at"])
+    with lease.transaction():
+        run.save(update_fields=["reason", "detail", "next_at"])
     log.warning(
         "slice_ended_early", run=run.pk, reason=error.reason, detail=error.detail, wait=wait
     )
     return NextSlice(done=False, wait=wait)
 
 
-def fail_run(run: SyncRun, error: Reconnect) -> None:
+def choose_wait(error: ConnectorError) -> float:
+    """Seconds until the next slice."""
+    if isinstance(error, RetryLater):
+        return error.after
+    # A write that went unanswered is settled at once.
+    return 1.0 if isinstance(error, Unanswered) else 30.0
+
+
+def give_up_run(run: SyncRun, lease: Lease) -> None:
+    """A run that gets no further. Its reason is set already."""
+    state = SyncRun.State.PARTIAL if measure_progress(run) else SyncRun.State.FAILED
+    with lease.transaction():
+        end_run(run, state)
+
+
+def fail_run(run: SyncRun, lease: Lease, error: Reconnect) -> None:
     """Credentials that do not work stop the rule: asking again every half minute would help
     nobody.
     """
-    run.reason, run.detail = error.reason, error.detail[:1000]
-    store_health(
-        run.rule.sansan if error.system == "sansan" else run.rule.hubspot,
-        Connection.Health.RECONNECT,
-        error.detail,
-    )
-    SyncRule.objects.filter(pk=run.rule_id, state=SyncRule.State.ACTIVE).update(
-        state=SyncRule.State.HELD, state_reason=error.detail[:500]
-    )
-    end_run(run, SyncRun.State.FAILED)
+    run.reason, run.detail = error.reason, error.detail
+    connection = run.rule.sansan if error.system == "sansan" else run.rule.hubspot
+    active = SyncRule.objects.filter(pk=run.rule_id, state=SyncRule.State.ACTIVE)
+    with lease.transaction():
+        store_health(connection, Connection.Health.RECONNECT, error.detail)
+        active.update(state=SyncRule.State.HELD, state_reason=error.detail)
+        end_run(run, SyncRun.State.FAILED)
 
 
-def hold_run(run: SyncRun, held: RunHeld) -> None:
-    run.reason, run.detail = held.reason, held.detail[:1000]
-    SyncRule.objects.filter(pk=run.rule_id).update(
-        state=SyncRule.State.HELD, state_reason=held.detail[:500]
-    )
-    end_run(run, SyncRun.State.HELD)
+def hold_run(run: SyncRun, lease: Lease, held: RunHeld) -> None:
+    """The rule does nothing until a person has looked."""
+    run.reason, run.detail = held.reason, held.detail
+    rule = SyncRule.objects.filter(pk=run.rule_id)
+    with lease.transaction():
+        rule.update(state=SyncRule.State.HELD, state_reason=held.detail)
+        end_run(run, SyncRun.State.HELD)
 
 
-def finish_run(run: SyncRun) -> None:
+def finish_run(run: SyncRun, lease: Lease) -> None:
     """The whole window is stored and everybody who was due has an outcome."""
-    rule, now = run.rule, timezone.now()
-    if not run.is_preview:
-        set_pace(run)
-        fields = {"checked_at": now, "waived": False}
-        if run.whole:
-            fields |= {"full_at": now, "recheck": False}
-        SyncRule.objects.filter(pk=rule.pk).update(**fields)
-        # A rule that was held, and whose run a person saw through to the end, has nothing to be
-        # held for.
-        SyncRule.objects.filter(pk=rule.pk, state=SyncRule.State.HELD).update(
-            state=SyncRule.State.ACTIVE, state_reason=""
-        )
-    if is_eventless(run):
-        # A quiet poll leaves no row behind, or a day of them would hide the runs that did
-        # something.
-        run.delete()
-        return
-    run.reason = ""
-    problems = list_mapping_problems(rule, run.is_preview)
-    if problems:
-        run.reason, run.detail = (
-            problems[0][0],
-            "\n".join(sentence for _, sentence in problems)[:1000],
-        )
-    end_run(run, SyncRun.State.PARTIAL if run.failed else SyncRun.State.SUCCEEDED)
+    with lease.transaction():
+        if not run.is_preview:
+            set_pace(run)
+            note_finished(run)
+        if is_eventless(run):
+            # A quiet poll leaves no row behind, or a day of them would hide the runs that did
+            # something.
+            run.delete()
+            return
+        run.reason = ""
+        problems = list_mapping_problems(run.rule, run.is_preview)
+        if problems:
+            run.reason = problems[0].reason
+            run.detail = join_notes(problem.note for problem in problems)
+        end_run(run, SyncRun.State.PARTIAL if run.failed else SyncRun.State.SUCCEEDED)
+
+
+def note_finished(run: SyncRun) -> None:
+    """What the end of a run means for its rule. In the caller's transaction."""
+    now, rule = timezone.now(), SyncRule.objects.filter(pk=run.rule_id)
+    if run.whole:
+        rule.update(checked_at=now, waived=False, full_at=now, recheck=False)
+    else:
+        rule.update(checked_at=now, waived=False)
+    # A rule that was held, and whose run a person saw through to the end, has nothing to be held
+    # for.
+    held = rule.filter(state=SyncRule.State.HELD)
+    held.update(state=SyncRule.State.ACTIVE, state_reason="")
 
 
 def set_pace(run: SyncRun) -> None:
@@ -306,18 +329,18 @@ def set_pace(run: SyncRun) -> None:
 
 
 def is_eventless(run: SyncRun) -> bool:
+    """Whether nothing came of a run that nobody asked for."""
     asked = run.trigger in (SyncRun.Trigger.PERSON, SyncRun.Trigger.COMMAND)
     if asked or run.kind != SyncRun.Kind.INCREMENTAL or run.failed or run.echoes:
         return False
-    return (
-        not AuditEntry.objects.filter(run=run).exists()
-        and not Record.objects.filter(
-            rule=run.rule_id, run_id=run.pk, due_at__isnull=False
-        ).exists()
-    )
+    if AuditEntry.objects.filter(run=run).exists():
+        return False
+    left = Record.objects.filter(rule=run.rule_id, run_id=run.pk, due_at__isnull=False)
+    return not left.exists()
 
 
 def end_run(run: SyncRun, state: str) -> None:
+    """In the caller's transaction."""
     run.state, run.ended_at = state, timezone.now()
     run.save(update_fields=["state", "reason", "detail", "reasons", "ended_at"])
     log.info("run_ended", run=run.pk, rule=run.rule.slug, state=str(state), **run.counts)
@@ -336,14 +359,7 @@ def find_unseen_cards(desk: Desk) -> None:
     gone = cards.exclude(run_id=run.pk).exclude(run_id__isnull=True, due_at__isnull=False)
     missing, total = gone.count(), cards.count()
     if missing > FEW_CARDS and missing > total * SHARP_FALL and not desk.rule.waived:
-        raise RunHeld(
-            "sight_lost",
-            (
-                f"The key no longer sees {missing} of {total} cards. Nothing was changed: check "
-                "the "
-                "key's rights in Sansan."
-            ),
-        )
+        raise RunHeld("sight_lost", note("sight_lost", n=missing, all=total))
     while rows := [Row(*row) for row in gone.order_by("pk").values_list(*Row._fields)[:500]]:
         record_unseen(desk, rows)
 
@@ -422,14 +438,9 @@ def wake_run(run_id: int) -> None:
 
 
 def refuse_twin(rule: SyncRule) -> None:
-    """Raises Held where an older connection to the same HubSpot account is in use: this one must
+    """Raises RunHeld where an older connection to the same HubSpot account is in use: this one must
     not begin to write beside it.
     """
-    if twin := find_twins(rule.hubspot).filter(pk__lt=rule.hubspot_id).first():
-        raise RunHeld(
-            "same_portal",
-            (
-                f"The connection {twin.slug} leads to the same HubSpot account, and other rules go "
-                "by it."
-            ),
-        )
+    twin = find_twins(rule.hubspot).filter(pk__lt=rule.hubspot_id).first()
+    if twin:
+        raise RunHeld("same_portal", note("same_portal", slug=twin.slug))

@@ -1,9 +1,9 @@
-"""One slice of a run: ingest, plan, open, apply, close. Read this first.
+"""One slice of a run: take in, plan, open, send, close. Read this first.
 
-The loops meet in the ledger. ``ingest.read`` stores changed cards as Records that are due,
-``contacts.read`` makes those due whose contact was changed in HubSpot, and ``sweep.read`` those
-whose tags were; ``deliver`` takes due people to their contacts. When they are done
-``outgoing.deliver`` makes cards of contacts that have none, and ``companies.deliver`` sees to
+The loops meet in the ledger. ``read_cards`` stores changed cards as Records that are due,
+``read_contact_changes`` makes those due whose contact was changed in HubSpot, ``sweep_tags`` those
+whose tags were; ``deliver_batch`` takes due people to their contacts. When they are done,
+``deliver_new_cards`` makes cards of contacts that have none, and ``deliver_companies`` sees to
 companies. Each ``yield`` hands a vendor call to the pool; between two of them everything runs in
 one thread.
 """
@@ -61,7 +61,7 @@ def advance_run(desk: Desk) -> bool:
             walk_contacts(desk),
         ):
             pool.start(reading)
-        last = [deliver_new_cards, deliver_companies]
+        last: list[Callable[[Desk], Work]] = [deliver_new_cards, deliver_companies]
         while True:
             idle = not len(pool)
             while len(pool) <= settings.SYNC_WORKERS and queue.open and (batch := queue.next(idle)):
@@ -69,7 +69,7 @@ def advance_run(desk: Desk) -> bool:
             if len(pool):
                 pool.step()
                 queue.refresh()
-            elif desk.unsettled:
+            elif desk.in_flight.in_doubt:
                 settle_open_entries(desk)
             elif desk.spent:
                 queue.leave()
@@ -81,7 +81,7 @@ def advance_run(desk: Desk) -> bool:
             else:
                 return True
     except (ConnectorError, RunHeld):
-        desk.deadline = 0.0
+        desk.in_flight.stop()
         # What was sent before the trouble gets its outcome; nothing more is begun.
         pool.drain(ConnectorError, RunHeld)
         raise
@@ -91,9 +91,11 @@ def advance_run(desk: Desk) -> bool:
 
 def find_more_work(desk: Desk, last: list[Callable[[Desk], Work]]) -> Work | None:
     """What is begun when everybody who was due has an outcome: what HubSpot told meanwhile, then
-    ``last``, one after the other.
+    what is ``last``, one after the other.
     """
-    if not (desk.run.is_preview or desk.deaf) and has_changes(desk.rule.hubspot_id):
+    if not (desk.run.is_preview or desk.in_flight.inbox_refused) and has_changes(
+        desk.rule.hubspot_id
+    ):
         return read_contact_changes(desk)
     return last.pop(0)(desk) if last else None
 
@@ -119,12 +121,11 @@ def settle_open_entries(desk: Desk) -> None:
     """Entries left open by an interrupted slice, or by an answer that never came: HubSpot is read
     back, never sent to blindly.
     """
-    desk.unsettled = False
+    desk.in_flight.settle_doubt()
     while writes := load_open_writes(desk):
-        close_entries(
-            desk, Opened(writes), read_back_writes(desk.target, writes, choose_upsert_key(desk))
-        )
-    desk.in_flight.clear()
+        results = read_back_writes(desk.target, writes, choose_upsert_key(desk))
+        close_entries(desk, Opened(writes), results)
+    desk.in_flight.release_all()
 
 
 def choose_upsert_key(desk: Desk) -> str:

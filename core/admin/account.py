@@ -19,7 +19,7 @@ from core.switcher import select_seen_accounts
 
 @admin.register(Account, site=site)
 class AccountAdmin(ScopedAdmin):
-    list_display = ("name", "slug", "timezone", "members", "active")
+    list_display: tuple[str, ...] = ("name", "slug", "timezone", "members", "active")
     search_fields = ("name", "slug")
     fieldsets = (
         (None, {"fields": ("name", "slug", "timezone", "retention_days", "active", "created_at")}),
@@ -28,15 +28,16 @@ class AccountAdmin(ScopedAdmin):
     ordering = ("slug",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        rows = super().get_queryset(request).annotate(members=Count("memberships", distinct=True))
-        return rows.filter(pk__in=select_seen_accounts(request).values("pk"))
+        rows: QuerySet[Account] = super().get_queryset(request)
+        counted = rows.annotate(members=Count("memberships", distinct=True))
+        return counted.filter(pk__in=select_seen_accounts(request).values("pk"))
 
     def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         """Changing an account is its owner's affair, not an editor's."""
         return super().allowed(request, obj, OWN if action == EDIT else action)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser)  # type: ignore[union-attr]
+        return bool(request.user.is_superuser)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Its history must outlive a customer's leaving: switch the account off instead.
@@ -46,7 +47,7 @@ class AccountAdmin(ScopedAdmin):
         """Links, commands and configuration files name the slug; stopping a customer is the
         platform's decision.
         """
-        fixed = () if request.user.is_superuser else ("slug",)  # type: ignore[union-attr]
+        fixed = () if request.user.is_superuser else ("slug",)
         # Whether it is active is said on the page that asks why.
         return (*super().get_readonly_fields(request, obj), *fixed, *(("active",) if obj else ()))
 

@@ -8,26 +8,28 @@ Rows come from the scoped manager: the request's scope is opened by
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import ForeignKey, QuerySet
-from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold import admin as unfold
-from unfold.decorators import display
+from unfold.decorators import display as unfold_display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from core.admin.buttons import ButtonsMixin, button
+from core.admin.buttons import ButtonsMixin, Method, button
 from core.admin.changelist import AccountFilter, PagedChangeList, is_id
 from core.admin.paginator import CappedPaginator
 from core.admin.site import site
@@ -39,6 +41,7 @@ from core.switcher import find_chosen_account, select_seen_accounts
 from core.tenancy import AccountOwned
 
 __all__ = [
+    "AccountFilter",
     "CappedPaginator",
     "PanelAdmin",
     "PlatformRights",
@@ -52,6 +55,21 @@ __all__ = [
     "is_id",
     "site",
 ]
+
+
+class Display(Protocol):
+    """unfold's decorator, as far as the pages need it: it gives the method back."""
+
+    def __call__(
+        self,
+        *,
+        description: str | Promise,
+        ordering: str | None = None,
+        label: Mapping[str, str] | None = None,
+    ) -> Callable[[Method], Method]: ...
+
+
+display: Display = unfold_display
 
 
 def find_account_id(obj: Any) -> int | None:
@@ -81,7 +99,7 @@ def is_leaving(obj: Any) -> bool:
 
 def select_editable_accounts(request: HttpRequest) -> QuerySet[Account]:
     seen = select_seen_accounts(request).filter(leaving_at__isnull=True)
-    if request.user.is_superuser:  # type: ignore[union-attr]
+    if request.user.is_superuser:
         return seen
     return Account.objects.filter(
         pk__in=[pk for pk in seen.values_list("pk", flat=True) if may(request.user, pk, EDIT)]
@@ -114,7 +132,14 @@ class RoleRights:
         return self.allowed(request, obj, EDIT)
 
 
-class ScopedFields:
+if TYPE_CHECKING:
+    # What comes after it in every page.
+    FieldsBase = BaseModelAdmin[Any]
+else:
+    FieldsBase = object
+
+
+class ScopedFields(FieldsBase):
     """Choices end at the scope."""
 
     def formfield_for_foreignkey(
@@ -125,19 +150,19 @@ class ScopedFields:
             kwargs["queryset"] = select_editable_accounts(request)
         elif isinstance(related, type) and issubclass(related, AccountOwned):
             kwargs.setdefault("queryset", defer_secrets(related.objects.all()))
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Other rows are made, changed and deleted on their own pages, not in a popup beside a
         choice.
         """
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget = field.widget.widget
         return field
 
 
-class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
+class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time
     """Gives a new row its account where there is no choice, and keeps all its foreign keys inside
     that account.
     """
@@ -165,7 +190,8 @@ class ScopedForm(forms.ModelForm):  # type: ignore[type-arg]
     def _get_validation_exclusions(self) -> set[str]:
         # Uniqueness within an account can only be told with the account, also where the form does
         # not ask for it.
-        return super()._get_validation_exclusions() - ({"account"} - self.errors.keys())
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # no stub
+        return excluded - ({"account"} - self.errors.keys())
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -197,7 +223,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     """A page of rows of the user's accounts."""
 
     form = ScopedForm
-    paginator = CappedPaginator
+    paginator: ClassVar[type[CappedPaginator]] = CappedPaginator
     list_per_page = 50
     # "Show all" on one page, beside unfold's "show all" that takes the filters away, would confuse.
     list_max_show_all = 0
@@ -240,7 +266,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PagedChangeList]:
         return PagedChangeList
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
+    def get_list_display(self, request: HttpRequest) -> list[str | Callable[[Any], str | bool]]:
         """The account is a column only for those who see more than one."""
         shown = list(super().get_list_display(request))
         return (
@@ -258,15 +284,16 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         )
 
     def sees_one_account(self, request: HttpRequest) -> bool:
-        if not hasattr(request, "_one_account"):
-            request._one_account = len(select_seen_accounts(request).values_list("pk")[:2]) < 2  # type: ignore[attr-defined]
-        return bool(request._one_account)  # type: ignore[attr-defined]
+        known = vars(request)
+        if "_one_account" not in known:
+            known["_one_account"] = len(select_seen_accounts(request).values_list("pk")[:2]) < 2
+        return bool(known["_one_account"])
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> type[ModelForm]:  # type: ignore[type-arg]
-        form = super().get_form(request, obj, change=change, **kwargs)
-        form.request = request  # type: ignore[attr-defined]
+    ) -> type[ScopedForm]:
+        form: type[ScopedForm] = super().get_form(request, obj, change=change, **kwargs)
+        form.request = request
         return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -303,17 +330,20 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         """Deleting many at once is nobody's wish here, and it would go around the rows' own
         guards.
         """
-        actions = super().get_actions(request)
+        actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> Any:
         """An id that is none chooses nothing."""
-        request.POST = request.POST.copy()  # type: ignore[misc]
-        request.POST.setlist(
-            ACTION_CHECKBOX_NAME, filter(is_id, request.POST.getlist(ACTION_CHECKBOX_NAME))
-        )  # type: ignore[arg-type]
-        return super().response_action(request, queryset)
+        posted = request.POST.copy()
+        posted.setlist(
+            ACTION_CHECKBOX_NAME, list(filter(is_id, posted.getlist(ACTION_CHECKBOX_NAME)))
+        )
+        request.POST = posted  # type: ignore[assignment]  # to the stubs it never changes
+        return super().response_action(request, queryset, *args, **kwargs)
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """On an empty platform there is nothing that a row could hang on."""
@@ -324,7 +354,8 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         ):
             messages.info(request, _("First make an account: everything else belongs to one."))
             return redirect(f"{self.admin_site.name}:core_account_add")
-        return super().add_view(request, *args, **kwargs)  # type: ignore[no-any-return]
+        page: HttpResponse = super().add_view(request, *args, **kwargs)
+        return page
 
     def history_view(
         self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
@@ -333,7 +364,8 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         obj = self.get_object(request, str(object_id))
         if not self.allowed(request, obj, HISTORY_RIGHT):
             raise PermissionDenied
-        return super().history_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
+        page: HttpResponse = super().history_view(request, object_id, *args, **kwargs)
+        return page
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Rows of an inline belong to their parent's account."""
@@ -351,7 +383,8 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
             context["buttons"] = self.buttons_for(request, obj)
             context["press_url"] = f"{self.admin_site.name}:{self._press_name}"
             context.update(self.page_context(request, obj))
-        return super().render_change_form(request, context, *args, **kwargs)
+        page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return page
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """What the detail page's own template needs."""
@@ -389,7 +422,7 @@ class PlatformRights:
     """Of rows that belong to no account: who runs the platform sees them, and nobody else."""
 
     def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
-        return bool(request.user.is_superuser)  # type: ignore[union-attr]
+        return bool(request.user.is_superuser)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.allowed(request, None, VIEW)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from django.contrib import messages
+from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
+from django.db.models.options import Options
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -20,6 +22,8 @@ from django.utils.translation import gettext as _
 
 from core.roles import OPERATE
 from core.tenancy import AccountOwned
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Button:
 
 def button(
     label: Any, *, icon: str = "", right: str = OPERATE, primary: bool = False, title: Any = ""
-) -> Callable[[Any], Any]:
+) -> Callable[[Method], Method]:
     """Marks ``method(self, request, obj)`` as a button.
 
     What it returns is the answer; None goes back to the page.
@@ -47,8 +51,28 @@ def button(
     return mark
 
 
+class Rights(Protocol):
+    """Whether the user may do something to an object; without one, to any."""
+
+    def __call__(self, request: HttpRequest, obj: Any, action: str) -> bool: ...
+
+
+class Finder(Protocol):
+    """The row with an id, of those that the user may see."""
+
+    def __call__(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any: ...
+
+
 class ButtonsMixin:
     """For a ModelAdmin that names its buttons, in their order, in ``buttons``."""
+
+    # Of the page that it is mixed into.
+    admin_site: AdminSite
+    opts: Options[Any]
+    allowed: Rights
+    get_object: Finder
 
     buttons: tuple[str, ...] = ()
     change_form_outer_before_template = "admin/buttons.html"
@@ -63,7 +87,7 @@ class ButtonsMixin:
             one
             for one in marked
             if self.button_fits(one.name, obj) and self.allowed(request, obj, one.right)
-        ]  # type: ignore[attr-defined]
+        ]
 
     def button_urls(self) -> list[URLPattern]:
         return [
@@ -72,26 +96,26 @@ class ButtonsMixin:
                 self.admin_site.admin_view(self.press),
                 name=self._press_name,
             )
-        ]  # type: ignore[attr-defined]
+        ]
 
     @property
     def _press_name(self) -> str:
-        return f"{self.opts.app_label}_{self.opts.model_name}_press"  # type: ignore[attr-defined]
+        return f"{self.opts.app_label}_{self.opts.model_name}_press"
 
     def page_of(self, obj: Model) -> str:
         return reverse(
             f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change",
             args=[obj.pk],
-        )  # type: ignore[attr-defined]
+        )
 
     def press(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        obj = self.get_object(request, str(object_id))  # type: ignore[attr-defined]
+        obj = self.get_object(request, str(object_id))
         if obj is None or name not in self.buttons:
             raise Http404
         method = getattr(self, name)
-        if not self.allowed(request, obj, method.button.right):  # type: ignore[attr-defined]
+        if not self.allowed(request, obj, method.button.right):
             raise PermissionDenied
         if isinstance(obj, AccountOwned) and not obj.account.active:
             messages.error(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import SEARCH_VAR
@@ -19,9 +19,9 @@ from unfold.views import ChangeList
 from core.switcher import select_seen_accounts
 
 
-def is_id(value: str | None) -> bool:
+def is_id(value: str | None) -> TypeGuard[str]:
     """Whether a value from an address can be a row's id."""
-    return bool(value) and value.isascii() and value.isdecimal() and len(value) < 19  # type: ignore[union-attr]
+    return value is not None and value.isascii() and value.isdecimal() and len(value) < 19
 
 
 # Digits of a number that no column of ours holds.
@@ -36,9 +36,11 @@ class PagedChangeList(ChangeList):
         if any(
             "\0" in value or (TOO_LONG_NUMBER.search(value) and name != SEARCH_VAR)
             for name, value in request.GET.items()
+            if isinstance(value, str)
         ):
             raise IncorrectLookupParameters
-        return super().get_queryset(request, *args, **kwargs)
+        rows: QuerySet[Any] = super().get_queryset(request, *args, **kwargs)
+        return rows
 
     def get_results(self, request: HttpRequest) -> None:
         """Django reads a list of one page around the paginator, which alone knows how to read a

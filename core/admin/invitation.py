@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
@@ -24,8 +24,11 @@ from core.invitations import (
     renew_invitation,
     send_invitation,
 )
-from core.models import Account, Invitation
+from core.models import Account, Invitation, User
 from core.roles import OWN
+
+if TYPE_CHECKING:
+    from core.invitations import StandingInvitation
 
 HIDDEN_SAVE_BUTTONS = {"show_save_and_add_another": False, "show_save_and_continue": False}
 
@@ -34,6 +37,12 @@ def select_owned_accounts(request: HttpRequest) -> QuerySet[Account]:
     if is_seeing_all_accounts(request):
         return Account.objects.all()
     return Account.objects.filter(pk__in=list_owned_account_ids(request))
+
+
+def find_signed_in_user(request: HttpRequest) -> User:
+    """Nobody comes to a page of the admin without having signed in."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 class InvitationForm(ScopedForm):
@@ -134,10 +143,12 @@ class InvitationAdmin(OwnersAdmin):
         return self.hand_over(request, *invited) if invited else response
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
-        made, token = make_invitation(obj.account, obj.email, obj.role, request.user)  # type: ignore[arg-type]
+        made, token = make_invitation(
+            obj.account, obj.email, obj.role, find_signed_in_user(request)
+        )
         obj.pk = made.pk
         obj.refresh_from_db()
-        request._invited = (made, token)  # type: ignore[attr-defined]
+        vars(request)["_invited"] = (made, token)
 
     def response_add(
         self, request: HttpRequest, obj: Invitation, post_url_continue: Any = None
@@ -176,7 +187,7 @@ class InvitationAdmin(OwnersAdmin):
         title=gettext_lazy("With a new link: the old one opens nothing any more"),
     )
     def send_again(self, request: HttpRequest, obj: Invitation) -> HttpResponse:
-        token = renew_invitation(obj, request.user)  # type: ignore[arg-type]
+        token = renew_invitation(obj, find_signed_in_user(request))
         self.log_change(request, obj, _("Sent again."))
         return self.hand_over(request, obj, token)
 
@@ -188,7 +199,7 @@ class InvitationAdmin(OwnersAdmin):
         description=gettext_lazy("state"),
         label={"open": "info", "accepted": "success", "expired": "warning"},
     )
-    def state_badge(self, obj: Invitation) -> tuple[str, Any]:
+    def state_badge(self, obj: StandingInvitation) -> tuple[str, Any]:
         if obj.accepted_at:
             return "accepted", _("Accepted")
         return ("open", _("Open")) if obj.stands else ("expired", _("Expired"))

@@ -32,7 +32,8 @@ RIGHT_LABELS = {
     OWN: gettext_lazy("manages people"),
 }
 # Every role: of one that is not here the list would show the code instead of the name.
-ROLE_TONES = dict.fromkeys(Role, "default") | {
+ROLE_TONES: dict[str, str] = {
+    **dict.fromkeys(Role, "default"),
     Role.OWNER: "primary",
     Role.EDITOR: "info",
     Role.OPERATOR: "info",
@@ -92,7 +93,8 @@ class MembershipForm(ScopedForm):
     def save(self, commit: bool = True) -> Membership:
         if not self.instance.pk:
             self.instance.user = self.cleaned_data["who"]
-        return super().save(commit)
+        member: Membership = super().save(commit)
+        return member
 
 
 def make_user_help() -> SafeString:
@@ -116,7 +118,7 @@ def select_known_users(request: HttpRequest) -> QuerySet[User]:
     anybody proved that the address that a user was invited by is theirs: found by it, they would
     take the seat of whom it was meant for.
     """
-    if request.user.is_superuser:  # type: ignore[union-attr]
+    if request.user.is_superuser:
         return User.objects.all()
     owned = [
         pk
@@ -216,7 +218,7 @@ class MembershipAdmin(OwnersAdmin):
 
 def is_seeing_all_accounts(request: HttpRequest) -> bool:
     """The platform's staff, as long as they have not chosen one account."""
-    return bool(request.user.is_superuser) and find_chosen_account(request) is None  # type: ignore[union-attr]
+    return bool(request.user.is_superuser) and find_chosen_account(request) is None
 
 
 def list_owned_account_ids(request: HttpRequest) -> list[int]:

@@ -19,7 +19,7 @@ MOST_ROWS_COUNTED = 10_000
 MOST_ACCOUNTS_APART = 20
 
 
-class CappedPaginator(Paginator):
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # takes none at run time
     """Counts at most 10,000 rows, reads each account apart, and finds the keys of a page before its
     rows.
 
@@ -30,10 +30,11 @@ class CappedPaginator(Paginator):
     """
 
     template_name = "admin/pagination_capped.html"
+    object_list: QuerySet[Any]
 
     def __init__(
         self,
-        object_list: Any,
+        object_list: QuerySet[Any],
         per_page: int,
         *args: Any,
         accounts: Sequence[int] = (),
@@ -64,7 +65,7 @@ class CappedPaginator(Paginator):
         number = self.validate_number(number)
         first = (number - 1) * self.per_page
         last = min(first + self.per_page, self.count)
-        return self._get_page(self.object_list.filter(pk__in=self._keys(first, last)), number, self)
+        return Page(self.object_list.filter(pk__in=self._keys(first, last)), number, self)
 
     @cached_property
     def _parts(self) -> list[QuerySet[Any]]:

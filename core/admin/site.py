@@ -27,7 +27,8 @@ class Site(UnfoldAdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
         shown = self.overview(request) if self.overview else {}
-        return super().index(request, {**shown, **(extra_context or {})})
+        page: TemplateResponse = super().index(request, {**shown, **(extra_context or {})})
+        return page
 
     def get_urls(self) -> list[URLPattern]:
         return [
@@ -53,7 +54,8 @@ class Site(UnfoldAdminSite):
         if request.method == "GET" and REDIRECT_FIELD_NAME not in request.GET:
             index = reverse("admin:index", current_app=self.name)
             return redirect(f"{request.path}?{REDIRECT_FIELD_NAME}={index}")
-        return super().login(request, extra_context)
+        page: HttpResponseBase = super().login(request, extra_context)
+        return page
 
     # Django lets these two pages be kept, but they name the accounts of who is signed in, like
     # every other.

@@ -26,7 +26,7 @@ class ChangedUserForm(UserChangeForm):
 
 
 @admin.register(User, site=site)
-class UserAdmin(PlatformRights, ScopedAdmin, DjangoUserAdmin):
+class UserAdmin(PlatformRights, ScopedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     form = ChangedUserForm
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm

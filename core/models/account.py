@@ -35,6 +35,9 @@ class User(AbstractUser):
     What they may do hangs on their memberships; superusers run the platform.
     """
 
+    # Kept for the length of a request by core.roles.read_roles.
+    _roles: dict[int, str]
+
 
 class Account(Tracked):
     """A tenant: one customer company."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.utils import timezone
@@ -13,7 +13,7 @@ from core.models.account import Account, Role
 INVITATION_LIFETIME = timedelta(days=7)
 
 
-def in_a_week():  # type: ignore[no-untyped-def]
+def in_a_week() -> datetime:
     return timezone.now() + INVITATION_LIFETIME
 
 

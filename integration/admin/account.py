@@ -146,7 +146,7 @@ class AccountHealthAdmin(AccountAdmin):
         return changelist
 
     def page_context(self, request: HttpRequest, obj: Account) -> dict[str, Any]:
-        mine = bool(request.user.is_superuser)  # type: ignore[union-attr]
+        mine = bool(request.user.is_superuser)
         return {
             "account": obj,
             "fares": measure_accounts([obj.pk])[obj.pk],
@@ -167,7 +167,7 @@ class AccountHealthAdmin(AccountAdmin):
 
     def buttons_for(self, request: HttpRequest, obj: Any) -> Any:
         shown = super().buttons_for(request, obj)
-        return [one for one in shown if one.name != "resume" or request.user.is_superuser]  # type: ignore[union-attr]
+        return [one for one in shown if one.name != "resume" or request.user.is_superuser]
 
     @button(
         gettext_lazy("Export everything"),
@@ -182,7 +182,7 @@ class AccountHealthAdmin(AccountAdmin):
         response["Content-Disposition"] = (
             f'attachment; filename="{obj.slug}-{timezone.localtime():%Y%m%d-%H%M}.zip"'
         )
-        return response  # type: ignore[return-value]
+        return response
 
     @button(gettext_lazy("Resume"), icon="play_arrow", right=OWN, primary=True)
     def resume(self, request: HttpRequest, obj: Account) -> None:
@@ -268,7 +268,7 @@ class AccountHealthAdmin(AccountAdmin):
 
     def for_staff(self, request: HttpRequest) -> None:
         """Stopping or deleting a customer is the platform's decision."""
-        if not request.user.is_superuser:  # type: ignore[union-attr]
+        if not request.user.is_superuser:
             raise PermissionDenied
 
     def asked(self, request: HttpRequest, obj: Account) -> dict[str, Any]:

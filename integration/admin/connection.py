@@ -25,7 +25,7 @@ from integration import tasks
 from integration.admin.parts import rate
 from integration.admin.parts.fields import check_typed_secret
 from integration.admin.parts.links import make_list_url, make_page_url
-from integration.admin.parts.said import translate_text
+from integration.admin.parts.said import describe_notes
 from integration.admin.parts.shown import make_badge, make_choice_badge, show_moment, show_number
 from integration.admin.setup import oauth
 from integration.models import Connection, Link, SyncRule, Tag
@@ -269,12 +269,12 @@ class ConnectionAdmin(ScopedAdmin):
 
     @display(description=gettext_lazy("what we saw"))
     def seen(self, obj: Connection) -> SafeString:
-        text = translate_text(obj.health_detail)
+        text = describe_notes(obj.health_detail)
         return format_html('<span class="mb-cut" title="{}">{}</span>', text, text or "–")
 
     @display(description=gettext_lazy("what we saw"))
     def health_text(self, obj: Connection) -> str:
-        return translate_text(obj.health_detail) or "–"
+        return describe_notes(obj.health_detail) or "–"
 
     @display(description=gettext_lazy("tested"), ordering="tested_at")
     def tested(self, obj: Connection) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Concat
@@ -60,6 +61,8 @@ MOST_CARDS_TO_COUNT_PEOPLE = 20_000
 class HealthMixin:
     """For the ModelAdmin of the rules."""
 
+    admin_site: AdminSite  # the page's
+
     def health_urls(self) -> list[URLPattern]:
         return [
             path(
@@ -67,12 +70,12 @@ class HealthMixin:
                 self.admin_site.admin_view(HealthView.as_view(page=self)),
                 name="integration_health",
             )
-        ]  # type: ignore[attr-defined]
+        ]
 
 
 class HealthView(View):
     page: Any = None
-    side: str = Side.CARD
+    side: Side = Side.CARD
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.db.models import ForeignKey, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
@@ -25,7 +26,7 @@ from django.utils.translation import gettext_lazy
 from django.views import View
 
 from core.admin.base import is_id
-from core.models import Account, Membership
+from core.models import Account, Membership, User
 from core.roles import HISTORY_RIGHT, may
 from core.switcher import find_chosen_account, select_seen_accounts
 from core.tenancy import all_accounts
@@ -56,6 +57,8 @@ CHANGE_VERBS = {
 class HistoryMixin:
     """For the ModelAdmin of the rules."""
 
+    admin_site: AdminSite  # the page's
+
     def history_urls(self) -> list[URLPattern]:
         return [
             path(
@@ -63,7 +66,7 @@ class HistoryMixin:
                 self.admin_site.admin_view(HistoryView.as_view(page=self)),
                 name="integration_history",
             )
-        ]  # type: ignore[attr-defined]
+        ]
 
 
 class HistoryView(View):
@@ -231,11 +234,7 @@ class HistoryNames:
             self.connections = dict(
                 Connection.objects.filter(pk__in=ends).values_list("pk", "slug")
             )
-        self.users = dict(
-            Membership._meta.get_field("user")
-            .related_model.objects.filter(pk__in=users)
-            .values_list("pk", "username")
-        )
+        self.users = dict(User.objects.filter(pk__in=users).values_list("pk", "username"))
 
     def of(self, row: Any) -> str:
         model = row.instance_type

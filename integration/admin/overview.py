@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
@@ -24,6 +25,14 @@ from integration.admin.parts.shown import (
 )
 from integration.admin.parts.standing import count_records_by_bucket, show_waiting_and_failing
 from integration.models import COUNTERS, DayFigures, Heartbeat, SyncRule, SyncRun
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class LastRun(TypedDict):
+        last_run: int | None
+
+    RuleWithLastRun = WithAnnotations[SyncRule, LastRun]
 
 MOST_OVERVIEW_RULES = 30
 MOST_OVERVIEW_RUNS = 8
@@ -62,11 +71,11 @@ def make_overview(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def choose_first_step(request: HttpRequest, rules: list[SyncRule]) -> dict[str, Any]:
+def choose_first_step(request: HttpRequest, rules: Sequence[SyncRule]) -> dict[str, Any]:
     """Where to begin, until a rule has run; after that only the way to another sync."""
     if not may(request.user, None, EDIT):
         return {"first": not rules, "url": ""}
-    if request.user.is_superuser and not Account.objects.exists():  # type: ignore[union-attr]
+    if request.user.is_superuser and not Account.objects.exists():
         # Everything else belongs to an account.
         return {"first": True, "url": reverse("admin:core_account_add"), "account": True}
     if not select_editable_accounts(request).filter(active=True).exists():
@@ -77,19 +86,19 @@ def choose_first_step(request: HttpRequest, rules: list[SyncRule]) -> dict[str, 
     }
 
 
-def select_rules_with_last_run() -> QuerySet[SyncRule]:
+def select_rules_with_last_run() -> QuerySet[RuleWithLastRun]:
     last = SyncRun.objects.filter(rule=OuterRef("pk")).order_by("-pk").values("pk")[:1]
     rules = SyncRule.objects.filter(discarded_at__isnull=True).select_related("account")
     return rules.annotate(last_run=Subquery(last)).order_by("account__slug", "slug")
 
 
-def list_rule_rows(rules: list[SyncRule]) -> list[dict[str, Any]]:
-    runs = SyncRun.objects.in_bulk([rule.last_run for rule in rules if rule.last_run])  # type: ignore[attr-defined]
+def list_rule_rows(rules: list[RuleWithLastRun]) -> list[dict[str, Any]]:
+    runs = SyncRun.objects.in_bulk([rule.last_run for rule in rules if rule.last_run])
     stand = count_records_by_bucket([rule.pk for rule in rules])
     days = read_today_figures(rules)
     rows = []
     for rule in rules:
-        run = runs.get(rule.last_run)  # type: ignore[attr-defined]
+        run = runs.get(rule.last_run)
         rows.append(
             {
                 "url": make_page_url(rule),
@@ -105,7 +114,7 @@ def list_rule_rows(rules: list[SyncRule]) -> list[dict[str, Any]]:
     return rows
 
 
-def read_today_figures(rules: list[SyncRule]) -> dict[int, DayFigures]:
+def read_today_figures(rules: Sequence[SyncRule]) -> dict[int, DayFigures]:
     """Rule -> the figures of the day that it is in its account's time zone."""
     now = timezone.now()
     day = {rule.pk: rule.account.day_of(now) for rule in rules}

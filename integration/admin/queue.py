@@ -137,7 +137,7 @@ def read_queued_task(obj: OrmQ) -> tuple[str, Any] | None:
 
 
 def is_task_taken(obj: OrmQ) -> bool:
-    return obj.lock > timezone.now()
+    return bool(obj.lock > timezone.now())
 
 
 @admin.register(Failure, site=site)
@@ -153,9 +153,10 @@ class FailedTaskAdmin(PlatformRights, ReadOnlyAdmin):
         them.
         """
         rows = super().get_queryset(request).defer("args", "kwargs", "result")
-        return rows.annotate(
+        stored: QuerySet[Failure] = rows.annotate(
             stored_args=Cast("args", TextField()), stored_result=Cast("result", TextField())
         )
+        return stored
 
     @display(description=gettext_lazy("task"))
     def what(self, obj: Any) -> str:

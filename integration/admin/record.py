@@ -20,7 +20,7 @@ from integration.admin.parts.filters import BucketFilter, RecordReasonFilter, Ru
 from integration.admin.parts.labels import CARD_FIELDS
 from integration.admin.parts.links import make_health_url, make_list_url, make_page_url
 from integration.admin.parts.person import compare_person_cards
-from integration.admin.parts.said import show_reason
+from integration.admin.parts.said import describe_notes, show_reason
 from integration.admin.parts.shown import (
     advise_on_reason,
     explain_reason,
@@ -30,6 +30,7 @@ from integration.admin.parts.shown import (
 from integration.admin.record_buttons import RecordButtons
 from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.models import AuditEntry, Bucket, Link, Record, Side
+from integration.notes import read_parameter
 from integration.rules.as_plan import name_tags
 
 
@@ -73,14 +74,9 @@ class RecordAdmin(RecordButtons, PanelAdmin):
         names = name_tags([obj.connection_id], obj.tags)
         person = compare_person_cards(obj, obj.rule, obj.link)
         # The entry that made the card of a contact goes by that card.
-        ids = [
-            obj.external_id,
-            *(
-                [obj.detail]
-                if obj.side == Side.CONTACT and obj.bucket == Bucket.LINKED and obj.detail
-                else []
-            ),
-        ]
+        ids = [obj.external_id]
+        if obj.side == Side.CONTACT and obj.bucket == Bucket.LINKED and obj.detail:
+            ids.append(read_parameter(obj.detail, "id"))
         # Any rule's: another one that sees the same person may have written to the contact.
         entries = AuditEntry.objects.filter(account=obj.account_id, card_id__in=ids)
         return {
@@ -176,7 +172,8 @@ def list_hubspot_news(link: Link) -> list[tuple[Any, Any]]:
         text = format_html("{} <small>{}</small>", show_moment(link.echo_at), said)
         found.append((gettext_lazy("Echo of our write, dropped"), text))
     if link.company_id or link.company_note:
-        found.append((gettext_lazy("Company in HubSpot"), link.company_id or link.company_note))
+        company = link.company_id or describe_notes(link.company_note)
+        found.append((gettext_lazy("Company in HubSpot"), company))
     return found
 
 

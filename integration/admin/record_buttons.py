@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -13,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.admin.base import button
+from core.admin.buttons import ButtonsMixin
 from core.roles import OPERATE
 from integration.admin.health import start_sync_if_active
 from integration.admin.parts.links import make_page_url
@@ -20,7 +19,7 @@ from integration.intake.people import bar_cards, choose_side, retry_records, unb
 from integration.models import Bucket, Record, SyncRule
 
 
-class RecordButtons:
+class RecordButtons(ButtonsMixin):
     buttons = ("retry", "sync_again")
 
     def button_fits(self, name: str, obj: Record) -> bool:
@@ -60,12 +59,12 @@ class RecordButtons:
             )
 
     def button_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view  # type: ignore[attr-defined]
+        view = self.admin_site.admin_view
         never = path("<int:object_id>/never/", view(self.never), name="integration_record_never")
         choose = path(
             "<int:object_id>/choose/", view(self.choose), name="integration_record_choose"
         )
-        return [never, choose, *super().button_urls()]  # type: ignore[misc]
+        return [never, choose, *super().button_urls()]
 
     def choose(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Left or right: whose value stands where somebody edited the contact."""
@@ -83,7 +82,7 @@ class RecordButtons:
             )
         elif side not in ("sansan", "hubspot") or obj.link is None:
             messages.error(request, _("Choose the card's value or HubSpot's."))
-        elif choose_side(obj.link, [name], side, request.user.get_username()):  # type: ignore[union-attr]
+        elif choose_side(obj.link, [name], side, request.user.get_username()):
             self.told(request, obj, 1)
         else:
             messages.info(
@@ -92,14 +91,14 @@ class RecordButtons:
             )
         return redirect(make_page_url(obj))
 
-    def asked_for(self, request: HttpRequest, object_id: int) -> Any:
+    def asked_for(self, request: HttpRequest, object_id: int) -> Record | HttpResponse:
         """The record of a button that asks for something, or the answer that refuses."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        obj: Any = self.get_object(request, str(object_id))  # type: ignore[attr-defined]
+        obj: Record | None = self.get_object(request, str(object_id))
         if obj is None:
             raise Http404
-        if not self.allowed(request, obj, OPERATE):  # type: ignore[attr-defined]
+        if not self.allowed(request, obj, OPERATE):
             raise PermissionDenied
         return obj
 

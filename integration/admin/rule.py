@@ -28,7 +28,7 @@ from integration.admin.parts.links import (
     make_resume_url,
     make_step_url,
 )
-from integration.admin.parts.said import translate_text
+from integration.admin.parts.said import describe_notes
 from integration.admin.parts.shown import make_choice_badge, show_moment, show_number
 from integration.admin.parts.standing import (
     count_records_by_bucket,
@@ -41,9 +41,8 @@ from integration.admin.setup.urls import SetupMixin
 from integration.models import Connection, FieldMapping, SyncRule, SyncRun
 from integration.rules.as_plan import list_mapping_problems
 from integration.rules.file import make_default_mappings
-from integration.rules.recheck import pause_rule_for_change, require_recheck
+from integration.rules.recheck import RuleState, pause_rule_for_change, require_recheck
 
-RuleState = SyncRule.State
 BUDGET_FIELDS = ("limit_creates", "limit_updates")
 CARD_MAKING_FIELDS = ("card_cap", "marker")
 
@@ -196,7 +195,7 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
             "setup_url": make_setup_url(obj) if self.allowed(request, obj, EDIT) else "",
             "state_badge": self.state_badge(obj),
             "stand": make_bucket_tiles(obj),
-            "problems": [translate_text(text) for _reason, text in list_mapping_problems(obj)],
+            "problems": [describe_notes(each.note) for each in list_mapping_problems(obj)],
             "broken": [
                 one
                 for one in (obj.sansan, obj.hubspot)

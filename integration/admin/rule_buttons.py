@@ -14,13 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.admin.base import button
+from core.admin.buttons import ButtonsMixin
 from core.history import keep_history
 from core.roles import EDIT
 from integration import tasks
 from integration.admin.parts.links import make_page_url, make_step_url
 from integration.models import Connection, SyncRule
+from integration.rules.recheck import RuleState
 
-RuleState = SyncRule.State
 # Which buttons make sense in which state. A held rule first asks for a person's look: resume it, or
 # preview.
 BUTTON_STATES = {
@@ -40,7 +41,7 @@ def has_left_traces(rule: SyncRule) -> bool:
     return bool(rule.runs.exists() or rule.records.exists())
 
 
-class RuleButtons:
+class RuleButtons(ButtonsMixin):
     buttons = tuple(BUTTON_STATES)
 
     def button_fits(self, name: str, obj: SyncRule) -> bool:

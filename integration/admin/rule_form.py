@@ -28,7 +28,7 @@ from integration.admin.parts.fields import (
     select_markers,
 )
 from integration.admin.parts.labels import CARD_FIELDS, TRANSFORM_CHOICES
-from integration.admin.parts.said import translate_text
+from integration.admin.parts.said import describe_notes
 from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.models import FieldMapping, SyncRule
 from integration.planning.filters import OPERATORS
@@ -41,7 +41,7 @@ from integration.rules.file import (
     SHORTEST_INTERVAL,
     read_filter,
 )
-from integration.rules.node import Node
+from integration.rules.node import FileProblem, Node
 from integration.rules.recheck import find_chosen_tags
 
 NO_FILTERS: dict[str, list[dict[str, str]]] = {"cards": [], "contacts": []}
@@ -169,13 +169,17 @@ class RuleForm(ScopedForm):
         """Read as the configuration file reads them, so that both take the same and say the
         same.
         """
-        problems: list[str] = []
+        problems: list[FileProblem] = []
         value = self.cleaned_data["filters"]
         node = Node(NO_FILTERS if value is None else value, "filters", problems, {})
-        node.only(*NO_FILTERS)
-        rows = {side: [read_filter(row, side) for row in node.nodes(side)] for side in NO_FILTERS}
+        node.refuse_others(*NO_FILTERS)
+        rows = {
+            side: [read_filter(row, side) for row in node.read_nodes(side)] for side in NO_FILTERS
+        }
         if problems:
-            raise ValidationError([translate_text(problem) for problem in problems])
+            raise ValidationError(
+                [f"{problem.place}: {describe_notes(problem.note)}" for problem in problems]
+            )
         return rows
 
     def clean(self) -> dict[str, Any]:
@@ -201,10 +205,9 @@ class RuleForm(ScopedForm):
 
     def marker_of_another(self, cleaned: dict[str, Any]) -> bool:
         marker, sansan = cleaned.get("marker"), cleaned.get("sansan")
-        return (
-            bool(marker and sansan and "sansan" in self.changed_data)
-            and not select_markers(sansan.pk).filter(external_id=marker).exists()
-        )
+        if not marker or not sansan or "sansan" not in self.changed_data:
+            return False
+        return not select_markers(sansan.pk).filter(external_id=marker).exists()
 
     @property
     def decisive(self) -> bool:
@@ -219,7 +222,7 @@ class RuleForm(ScopedForm):
         )
 
 
-class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
+class MappingForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time
     transform = forms.ChoiceField(
         label=gettext_lazy("transform"),
         required=False,
@@ -294,7 +297,7 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
         return self.cleaned_data["direction"] or FieldMapping.Direction.BOTH
 
 
-class MappingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+class MappingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]  # takes none at run time
     def validate_unique(self) -> None:
         """Told below at the second of the two rows, where Django would say only that something is
         twice there.
@@ -322,7 +325,7 @@ class MappingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         """
         for form in self.initial_forms if commit else ():
             if "hubspot" in form.changed_data or form in self.deleted_forms:
-                self.model.objects.filter(pk=form.instance.pk).update(
+                FieldMapping.objects.filter(pk=form.instance.pk).update(
                     hubspot=f"~{form.instance.pk}"
                 )
         return super().save(commit)

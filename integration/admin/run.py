@@ -21,7 +21,7 @@ from core.admin.base import AccountFilter, PanelAdmin, display, site
 from integration.admin.parts import filters
 from integration.admin.parts.filters import RuleFilter
 from integration.admin.parts.links import make_health_url, make_list_url, make_page_url
-from integration.admin.parts.said import translate_detail
+from integration.admin.parts.said import describe_notes
 from integration.admin.parts.shown import (
     TONES,
     explain_reason,
@@ -175,7 +175,7 @@ def make_run_progress(run: SyncRun) -> dict[str, Any]:
         "read": counts["read"],
         "problem": {
             "sentence": explain_reason(run.reason) if run.reason else "",
-            "detail": translate_detail(run.reason, run.detail),
+            "detail": describe_notes(run.detail),
         },
         "reasons": [
             {

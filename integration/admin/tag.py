@@ -102,10 +102,10 @@ class TagAdmin(ReadOnlyAdmin):
 
     def change(self, request: HttpRequest, tags: QuerySet[Tag], selected: bool) -> None:
         chosen: dict[int, list[int]] = {}
-        for pk, connection in (
+        for pk, connection_id in (
             tags.filter(selected=not selected).order_by().values_list("pk", "connection_id")
         ):
-            chosen.setdefault(connection, []).append(pk)
+            chosen.setdefault(connection_id, []).append(pk)
         if not chosen:
             messages.info(request, _("Nothing to change: these tags were as you want them."))
         for connection in Connection.objects.filter(pk__in=chosen).only(

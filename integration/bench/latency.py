@@ -17,7 +17,7 @@ import tempfile
 import time
 from argparse import ArgumentParser
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -26,10 +26,9 @@ from typing import Any
 
 from django.conf import settings
 
-from integration.bench import runs
+from integration.bench import Say, runs
 from integration.bench.runs import BENCH_TOKEN, Product, Scene, find_free_port, send_json
 
-Say = Callable[[str], None]
 BENCH_APP_SECRET = "bench-app-secret"  # noqa: S105
 LATENCY_COLUMN_WIDTHS = (-44, 9, 9, 9, 9)
 make_latency_row = partial(runs.make_table_row, widths=LATENCY_COLUMN_WIDTHS)

@@ -15,13 +15,15 @@ import tempfile
 import time
 import uuid
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from integration.bench import Say
+
 PROJECT_FOLDER = Path(__file__).resolve().parents[2]
-Say = Callable[[str], None]
+
 LARGEST_ACCOUNT_SHARE = 0.6  # the largest account's share of the history
 ENTRIES_A_PERSON = 8  # entries a person
 CONTACT_REMAINDER = 9  # of ten records one is a contact

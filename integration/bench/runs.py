@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.request
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,8 @@ import orjson
 import yaml
 from django.conf import settings
 
-Say = Callable[[str], None]
+from integration.bench import Say
+
 BENCH_TOKEN = "pat-bench-0001"  # noqa: S105
 RUN_COLUMN_WIDTHS = (-36, 9, 9, 9, 8, 9, 5, 12, 9)  # of the table's columns; below 0 to the left
 BENCH_RULE = {"slug": "cards", "sansan": "sansan", "hubspot": "hubspot", "active": True}

@@ -1,13 +1,10 @@
-"""What must hold on the vendors' side before anything is written: keys that work, tags known,
-properties there.
-"""
+"""Trying a connection's credentials, and what is stored of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-import structlog
 from django.utils import timezone
 
 from integration.connections.credentials import make_source, make_target
@@ -15,23 +12,13 @@ from integration.connections.properties import store_schema
 from integration.connections.tags import store_tags
 from integration.connectors.base import ConnectorError, Reconnect
 from integration.models import Connection
+from integration.notes import note
 from integration.records import Identity, PropertyRead, TagSeen
-
-log = structlog.get_logger()
-
-
-def check_connection(connection: Connection) -> Connection:
-    """Tries the credentials and stores what was seen.
-
-    Raises nothing: the result is in ``health``.
-    """
-    ask_vendor(connection)()
-    return connection
 
 
 def ask_vendor(connection: Connection) -> Callable[[], None]:
     """Calls the vendor; what is returned stores what was seen, so that it can stand in the caller's
-    transaction.
+    transaction. Raises nothing: the result is in ``health``.
     """
     try:
         if connection.system == Connection.System.SANSAN:
@@ -41,12 +28,14 @@ def ask_vendor(connection: Connection) -> Callable[[], None]:
         target = make_target(connection)
         return partial(store_check, connection, target.check(), properties=target.properties())
     except ConnectorError as error:
-        health = (
-            Connection.Health.RECONNECT
-            if isinstance(error, Reconnect)
-            else Connection.Health.UNREACHABLE
-        )
-        return partial(store_health, connection, health, error.detail)
+        return partial(store_health, connection, find_health(error), error.detail)
+
+
+def find_health(error: ConnectorError) -> Connection.Health:
+    """What a vendor's refusal says of its connection."""
+    if isinstance(error, Reconnect):
+        return Connection.Health.RECONNECT
+    return Connection.Health.UNREACHABLE
 
 
 def store_check(
@@ -56,27 +45,22 @@ def store_check(
     properties: Iterable[PropertyRead] = (),
 ) -> None:
     """The credentials work; notes whose they are and what they see."""
-    if connection.system == Connection.System.SANSAN:
-        store_tags(connection, tags)
-        detail = f"{identity.name or 'The key'} sees {len(tags)} tags."
-    else:
+    if connection.system == Connection.System.HUBSPOT:
         store_schema(connection, properties)
-        detail = f"Portal {identity.name}."
+        detail = note("portal", name=identity.name)
+    else:
+        store_tags(connection, tags)
+        detail = note("key_sees_tags", n=len(tags))
+        if identity.name:
+            detail = note("owner_sees_tags", name=identity.name, n=len(tags))
     connection.remote_name = identity.name[:200]
     connection.save(update_fields=["remote_name"])
     store_health(connection, Connection.Health.OK, detail, identity.id)
 
 
 def store_health(connection: Connection, health: str, detail: str, remote_id: str = "") -> None:
-    connection.health, connection.health_detail, connection.tested_at = (
-        health,
-        detail[:500],
-        timezone.now(),
-    )
+    """``detail`` is a note of what the vendor answered."""
+    connection.health, connection.health_detail = health, detail
+    connection.tested_at = timezone.now()
     connection.remote_id = remote_id[:100] or connection.remote_id
     connection.save(update_fields=["health", "health_detail", "tested_at", "remote_id"])
-
-
-def refresh_tags(connection: Connection) -> None:
-    """Reads every tag that the key sees."""
-    store_tags(connection, make_source(connection).tags())

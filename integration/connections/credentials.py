@@ -14,6 +14,7 @@ from integration.connectors.base import CardSource, ContactTarget, Reconnect
 from integration.connectors.hubspot.oauth import HubSpotOAuth
 from integration.connectors.registry import make_hubspot, make_sansan
 from integration.models import Connection
+from integration.notes import note
 
 # Seconds: no slice begins with a token that ends within it.
 TOKEN_MARGIN = 120
@@ -27,17 +28,12 @@ def make_connector(connection: Connection) -> Any:
     try:
         secret = connection.secret
     except InvalidToken:
-        raise Reconnect(
-            f"{connection.system}_reconnect",
-            "The stored key cannot be decrypted: FERNET_KEYS lacks the key it was encrypted with.",
-            connection.system,
-        ) from None
+        lost = note("key_not_decrypted")
+        raise Reconnect(f"{connection.system}_reconnect", lost, connection.system) from None
     if connection.system == Connection.System.HUBSPOT and needs_tokens(connection.credentials):
         secret = fetch_tokens(connection)
     if not secret:
-        raise Reconnect(
-            f"{connection.system}_reconnect", "No key has been entered.", connection.system
-        )
+        raise Reconnect(f"{connection.system}_reconnect", note("no_key"), connection.system)
     limiter = make_limiter(connection)
     if connection.system == Connection.System.SANSAN:
         return make_sansan(

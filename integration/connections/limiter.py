@@ -12,13 +12,14 @@ import time
 from collections import deque
 
 from django.db import transaction
-from django.db.models import F, Value
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from core.tenancy import in_account
 from integration.connectors.base import RetryLater
 from integration.connectors.http import Limiter, Unlimited
 from integration.models import Connection, RateSlot
+from integration.notes import note
 
 # (calls, seconds) until the vendor tells. Sansan's 4 a second evenly spaced are 240 a minute, under
 # its 270 too.
@@ -87,7 +88,7 @@ class SharedLimiter:
         if delay > LONGEST_WAIT:
             raise RetryLater(
                 f"{self.connection.system}_unavailable",
-                "The rate limit is used up for now.",
+                note("rate_limit_used_up"),
                 after=delay,
             )
         if delay > 0:
@@ -146,5 +147,5 @@ class SharedLimiter:
                 slots.update(free_at=Greatest(F("free_at"), Value(now)) + taken)
             return float(slots.values_list("free_at", flat=True).get()) - taken
 
-    def _slots(self):  # type: ignore[no-untyped-def]
+    def _slots(self) -> QuerySet[RateSlot]:
         return RateSlot.objects.filter(connection=self.connection, kind=self.kind)

@@ -16,30 +16,28 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from integration.connections.check import find_health
 from integration.connections.credentials import make_source
-from integration.connectors.base import ConnectorError, Reconnect, RetryLater
+from integration.connectors.base import ConnectorError, RetryLater
 from integration.models import Connection, Sample, Tag
 from integration.records import EPOCH, CardPage, CardRead, Window
 
 SAMPLES_WANTED = 12
 SAMPLES_WITHOUT_ADDRESS = 2  # of them: what becomes of these is worth a look, too
 MOST_OWNERS = 50
-SURVEY_RUNNING, SURVEY_DONE, SURVEY_FAILED = "running", "done", "failed"
-SAMPLE_REFUSED = "refused"  # card id -> why it could not be read
+SurveyState = Connection.SurveyState
 
 
 def is_survey_wanted(connection: Connection) -> bool:
     """Whether there is nothing to show of a key that works: never counted, or its sampled cards
     have been deleted since; and nobody is at it.
     """
-    works = (
-        connection.system == Connection.System.SANSAN and connection.health == Connection.Health.OK
-    )
-    if not works or connection.survey.get("state") == SURVEY_RUNNING:
+    works = connection.health == Connection.Health.OK
+    if connection.system != Connection.System.SANSAN or not works or connection.is_being_counted:
         return False
-    return (
-        connection.surveyed_at is None or not Sample.objects.filter(connection=connection).exists()
-    )
+    if connection.surveyed_at is None:
+        return True
+    return not Sample.objects.filter(connection=connection).exists()
 
 
 def begin_survey(connection: Connection) -> None:
@@ -48,7 +46,7 @@ def begin_survey(connection: Connection) -> None:
     store_survey(
         connection,
         {
-            "state": SURVEY_RUNNING,
+            "state": SurveyState.RUNNING,
             "cards": 0,
             "tags": {},
             "owners": [],
@@ -63,30 +61,25 @@ def work_survey_slice(connection: Connection, seconds: float) -> float | None:
     nothing left to do.
     """
     state = dict(connection.survey)
-    if state.get("state") != SURVEY_RUNNING:
+    if state.get("state") != SurveyState.RUNNING:
         return None
     until = time.monotonic() + seconds
     try:
         source = make_source(connection)
         read = False  # one page at least, or a busy machine would count for ever
-        while state["state"] == SURVEY_RUNNING and (time.monotonic() < until or not read):
+        while state["state"] == SurveyState.RUNNING and (time.monotonic() < until or not read):
             page = source.cards(Window(EPOCH, datetime.fromisoformat(state["to"])), state["token"])
             count_page(connection, state, page)
             read = True
     except RetryLater as later:
         return min(later.after, 60.0)
     except ConnectorError as error:
-        store_survey(connection, {**state, "state": SURVEY_FAILED, "why": error.detail})
-        health = (
-            Connection.Health.RECONNECT
-            if isinstance(error, Reconnect)
-            else Connection.Health.UNREACHABLE
-        )
+        store_survey(connection, {**state, "state": SurveyState.FAILED, "why": error.detail})
         Connection.objects.filter(pk=connection.pk).update(
-            health=health, health_detail=error.detail[:500], tested_at=timezone.now()
+            health=find_health(error), health_detail=error.detail, tested_at=timezone.now()
         )
         return None
-    return 0.0 if state["state"] == SURVEY_RUNNING else None
+    return 0.0 if state["state"] == SurveyState.RUNNING else None
 
 
 def count_page(connection: Connection, state: dict[str, Any], page: CardPage) -> None:
@@ -105,7 +98,7 @@ def count_page(connection: Connection, state: dict[str, Any], page: CardPage) ->
     with transaction.atomic():
         keep_samples(connection, page.cards)
         if not page.next_token:
-            state["state"] = SURVEY_DONE
+            state["state"] = SurveyState.DONE
             finish_survey(connection, state)
         store_survey(connection, state)
 
@@ -172,10 +165,12 @@ def store_samples(rows: list[Sample]) -> None:
 
 def forget_sample_refusal(connection: Connection) -> None:
     """Somebody wants to try a card: what became of the one before is forgotten."""
-    store_survey(
-        connection,
-        {name: value for name, value in connection.survey.items() if name != SAMPLE_REFUSED},
-    )
+    kept = {
+        name: value
+        for name, value in connection.survey.items()
+        if name != Connection.SAMPLE_REFUSALS
+    }
+    store_survey(connection, kept)
 
 
 def take_sample(connection: Connection, card_id: str) -> None:
@@ -184,20 +179,9 @@ def take_sample(connection: Connection, card_id: str) -> None:
     Raises ConnectorError.
     """
     try:
-        store_samples(
-            [
-                as_sample(
-                    connection, make_source(connection).card(card_id), find_private_tags(connection)
-                )
-            ]
-        )
+        card = make_source(connection).card(card_id)
     except ConnectorError as error:
-        store_survey(
-            connection, {**connection.survey, SAMPLE_REFUSED: {card_id: error.detail[:500]}}
-        )
+        refused = {card_id: error.detail}
+        store_survey(connection, {**connection.survey, Connection.SAMPLE_REFUSALS: refused})
         raise
-
-
-def find_sample_refusal(connection: Connection, card_id: str) -> str:
-    """Why the card that somebody wants to try cannot be read."""
-    return str(connection.survey.get(SAMPLE_REFUSED, {}).get(card_id, ""))
+    store_samples([as_sample(connection, card, find_private_tags(connection))])

@@ -25,6 +25,7 @@ from integration.connectors.base import (
     RetryLater,
     Unanswered,
 )
+from integration.notes import note
 
 log = structlog.get_logger()
 
@@ -95,14 +96,7 @@ class Http:
         # which quotes it.
         if not all(value.isascii() and value.isprintable() for value in self._headers.values()):
             key = vendor.name.lower()
-            raise Reconnect(
-                f"{key}_reconnect",
-                (
-                    f"The {vendor.name} key has characters that no key has: paste it again, in "
-                    "half-width letters."
-                ),
-                key,
-            )
+            raise Reconnect(f"{key}_reconnect", note("key_characters", vendor=vendor.name), key)
         self._secrets = [
             word.encode()
             for value in self._headers.values()
@@ -128,50 +122,33 @@ class Http:
     def _call(
         self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, writes: bool
     ) -> Answer:
-        data = None if body is None else orjson.dumps(body)
+        data, name = None if body is None else orjson.dumps(body), self.vendor.name
         for attempt in range(1, MOST_ATTEMPTS + 1):
+            wait = choose_backoff_seconds(attempt)
             try:
                 answer = self._send(method, path, params, data)
-                wait = self._judge(answer, attempt, writes)
-                if wait is None:
+                told = self._judge(answer, attempt, writes)
+                if told is None:
                     return answer
-                fault = f"{self.vendor.name} answered {answer.status}."
+                wait = told
+                fault = note("answered", vendor=name, status=answer.status)
                 if answer.status < 300:
-                    fault = (
-                        f"{self.vendor.name} answered {answer.status} with something that is not "
-                        "JSON, such as a proxy's web page."
-                    )
+                    fault = note("not_json", vendor=name, status=answer.status)
             except requests.ConnectionError as error:
                 # ConnectTimeout is a ConnectionError too; both say that nothing was sent only if no
                 # connection stood.
                 if writes and not _never_sent(error):
-                    raise Unanswered(
-                        "interrupted",
-                        f"The connection to {self.vendor.name} broke before it answered.",
-                    ) from None
-                wait, fault = (
-                    choose_backoff_seconds(attempt),
-                    f"{self.vendor.name} could not be reached.",
-                )
+                    raise Unanswered("interrupted", note("connection_broke", vendor=name)) from None
+                fault = note("unreachable", vendor=name)
             except (requests.Timeout, requests.RequestException):
+                fault = note("no_answer", vendor=name)
                 if writes:
-                    raise Unanswered(
-                        "interrupted", f"{self.vendor.name} did not answer in time."
-                    ) from None
-                wait, fault = (
-                    choose_backoff_seconds(attempt),
-                    f"{self.vendor.name} did not answer in time.",
-                )
+                    raise Unanswered("interrupted", fault) from None
             log.info(
-                "vendor_retry",
-                vendor=self.vendor.name,
-                path=path,
-                fault=fault,
-                attempt=attempt,
-                wait=wait,
+                "vendor_retry", vendor=name, path=path, fault=fault, attempt=attempt, wait=wait
             )
             if wait > LONGEST_WAIT_IN_CALL or attempt == MOST_ATTEMPTS:
-                raise RetryLater(f"{self.vendor.name.lower()}_unavailable", fault, after=wait)
+                raise RetryLater(f"{name.lower()}_unavailable", fault, after=wait)
             time.sleep(wait)
         raise AssertionError("unreachable")
 
@@ -198,9 +175,8 @@ class Http:
     def _decode(self, response: requests.Response) -> Any:
         content = response.content
         if response.status_code >= 400:
-            for (
-                secret
-            ) in self._secrets:  # a vendor may quote it in an error, which goes into the history
+            # A vendor may quote a secret in an error, which goes into the history.
+            for secret in self._secrets:
                 content = content.replace(secret, b"****")
         try:
             return orjson.loads(content) if content else None
@@ -221,46 +197,31 @@ class Http:
             return wait
         if status >= 500:
             if writes:
-                raise Unanswered(
-                    "interrupted",
-                    f"{name} answered {status}, which does not say whether the write was done.",
-                )
-            return (
-                self.vendor.wait_after(answer, attempt)
-                if "Retry-After" in answer.headers
-                else choose_backoff_seconds(attempt)
-            )
+                unsure = note("write_unsure", vendor=name, status=status)
+                raise Unanswered("interrupted", unsure)
+            if "Retry-After" in answer.headers:
+                return self.vendor.wait_after(answer, attempt)
+            return choose_backoff_seconds(attempt)
         if 200 <= status < 300:
             if isinstance(answer.value, dict) or (status == 204 and writes):
                 return None
             if writes:
-                raise Unanswered(
-                    "interrupted", f"{name} answered something that is not a JSON object."
-                )
+                raise Unanswered("interrupted", note("not_an_object", vendor=name))
             return choose_backoff_seconds(attempt)
         raise self._refusal(answer)
 
     def _refusal(self, answer: Answer) -> ConnectorError:
-        name, key = self.vendor.name, self.vendor.name.lower()
-        said = read_error_message(answer.value)
-        if answer.status == 401:
-            return Reconnect(
-                f"{key}_reconnect",
-                f"{name} refused the credentials (401). Enter new ones in the connection.",
-                key,
-            )
-        if answer.status == 403:
-            return LacksRight(
-                "missing_scope", f"{name} says that the credentials lack a right (403): {said}", key
-            )
-        if answer.status in (404, 410):
-            return Gone(f"{key}_unavailable", f"{name} does not have it ({answer.status}).")
-        return Rejected(
-            "rejected",
-            f"{name} refused the request ({answer.status}): {said}",
-            answer.status,
-            answer.value,
-        )
+        name, key, status = self.vendor.name, self.vendor.name.lower(), answer.status
+        message = read_error_message(answer.value)
+        if status == 401:
+            return Reconnect(f"{key}_reconnect", note("credentials_refused", vendor=name), key)
+        if status == 403:
+            lacking = note("right_lacking", vendor=name, message=message)
+            return LacksRight("missing_scope", lacking, key)
+        if status in (404, 410):
+            return Gone(f"{key}_unavailable", note("not_there", vendor=name, status=status))
+        refused = note("request_refused", vendor=name, status=status, message=message)
+        return Rejected("rejected", refused, status, answer.value)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -328,10 +289,12 @@ def _never_sent(error: requests.ConnectionError) -> bool:
 
 
 def read_error_message(value: Any, limit: int = 300) -> str:
-    """The human sentence of an error body, cut to a length that fits a column."""
+    """The human sentence of an error body, cut to a length that fits a column; a note where the
+    body has none.
+    """
     if isinstance(value, dict):
         for key in ("message", "error", "errors"):
             if value.get(key):
                 said = value[key]
                 return (said if isinstance(said, str) else orjson.dumps(said).decode())[:limit]
-    return "no message"
+    return note("no_message")

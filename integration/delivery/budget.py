@@ -1,4 +1,4 @@
-"""The change budget: more than this in one run, and nothing is written until a person has
+"""The change budget: more than it allows in one run, and nothing is written until a person has
 looked.
 """
 
@@ -6,32 +6,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from integration.notes import note
 from integration.planning.decisions import CREATE, LINK, UPDATE, Decision
 from integration.slice.charges import select_own_writes
 from integration.slice.desk import Desk, RunHeld
 from integration.slice.rows import Batch
 
-BUDGET_KINDS = {"creates": (CREATE,), "updates": (UPDATE, LINK)}
+# What a rule's limits name -> (the decisions that count, the note of more than is allowed).
+BUDGETS = {
+    "creates": ((CREATE,), "creates_exceed_budget"),
+    "updates": ((UPDATE, LINK), "updates_exceed_budget"),
+}
 
 
 def check_budget(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> None:
     """Raises RunHeld before anything is written that the rule's change budget does not cover."""
-    limits = desk.rule.limits or {}
-    for kind, decided in BUDGET_KINDS.items():
-        if kind not in limits or desk.run.is_preview or desk.rule.waived:
+    if desk.run.is_preview or desk.rule.waived or not desk.rule.limits:
+        return
+    own = [decision.kind for decision in select_own_writes(desk, decisions, batch)]
+    run = desk.run
+    done = {"creates": run.created, "updates": run.updated + run.linked}
+    for name, (kinds, exceeded) in BUDGETS.items():
+        if name not in desk.rule.limits:
             continue
-        done = desk.run.created if kind == "creates" else desk.run.updated + desk.run.linked
-        under_way = sum(one in decided for one in desk.sending.values())
-        wanted = (
-            done
-            + under_way
-            + sum(one.kind in decided for one in select_own_writes(desk, decisions, batch))
-        )
-        if wanted > int(limits[kind]):
-            raise RunHeld(
-                "budget_exceeded",
-                (
-                    f"At least {wanted} {kind} in this run, and the change budget allows "
-                    f"{limits[kind]}."
-                ),
-            )
+        under_way = desk.in_flight.count_writes(kinds)
+        wanted = done[name] + under_way + sum(kind in kinds for kind in own)
+        most = int(desk.rule.limits[name])
+        if wanted > most:
+            raise RunHeld("budget_exceeded", note(exceeded, n=wanted, most=most))

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 
 import structlog
-from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from core.bulk import insert_rows, update_rows
 from integration.connectors.base import LacksRight, Rejected
-from integration.ledger.entries import count_progress, make_entry
+from integration.ledger.companies import Association, record_companies
+from integration.ledger.rows import CompanyLink
 from integration.models import (
     AuditEntry,
     Bucket,
@@ -29,8 +29,9 @@ from integration.models import (
     Side,
     SyncRule,
 )
+from integration.notes import fit_note, note
 from integration.planning.company import NamedCompany, name_company
-from integration.planning.decisions import CREATE, UPDATE
+from integration.planning.decisions import CREATE
 from integration.slice.desk import Desk
 from integration.slice.pool import Work
 from integration.slice.rows import Row
@@ -42,10 +43,15 @@ STANDING_BUCKETS = (Bucket.LINKED, Bucket.HELD, Bucket.FAILING)
 # Where HubSpot associates by itself, a new contact is left to it for so long before a company is
 # made.
 HUBSPOT_GOES_FIRST = timedelta(minutes=5)
-COMPANY_COLUMNS = ("company_id", "company_due_at", "company_note")
+NOTE_LENGTH = 200  # characters in the column
+# When a person is looked at again: whom HubSpot may associate, whose company it did not confirm,
+# and where it refused.
+SOON, LATER, MUCH_LATER = timedelta(seconds=60), timedelta(minutes=5), timedelta(hours=1)
 
 
 class PersonCompany(NamedTuple):
+    """A person, the card that stands for them, and the company that it names."""
+
     link: Link
     row: Row
     company: NamedCompany | None
@@ -60,10 +66,13 @@ def deliver_companies(desk: Desk) -> Work:
             yield from settle_companies(desk, people)
         except (LacksRight, Rejected) as refused:
             # Contacts go on without their companies; what is missing stands at each of them.
-            later = desk.now() + timedelta(hours=1)
-            store_company_notes(
+            later, why = desk.now() + MUCH_LATER, fit_note(refused.detail, NOTE_LENGTH)
+            store_companies(
                 desk,
-                [(one.link.pk, one.link.company_id, later, refused.detail[:200]) for one in people],
+                [
+                    CompanyLink(person.link.pk, person.link.company_id, later, why)
+                    for person in people
+                ],
             )
             log.warning("no_companies", rule=desk.rule.slug, why=refused.detail)
             return
@@ -74,139 +83,118 @@ def select_due_people(desk: Desk) -> list[PersonCompany]:
     them, which may be another rule's.
     """
     cards = Record.objects.filter(side=Side.CARD, link__isnull=False)
-    mine, standing = (
-        cards.filter(rule=desk.rule, bucket__in=(*STANDING_BUCKETS, Bucket.MERGED)),
-        cards.filter(bucket__in=STANDING_BUCKETS),
+    own = cards.filter(rule=desk.rule, bucket__in=(*STANDING_BUCKETS, Bucket.MERGED))
+    standing = cards.filter(bucket__in=STANDING_BUCKETS)
+    due = Link.objects.filter(hubspot=desk.rule.hubspot, company_due_at__lte=desk.now(), gone="")
+    due = due.exclude(contact_id="").filter(
+        Exists(own.filter(link=OuterRef("pk"))), Exists(standing.filter(link=OuterRef("pk")))
     )
-    links = Link.objects.filter(
-        hubspot=desk.rule.hubspot, company_due_at__lte=desk.now(), gone=""
-    ).exclude(contact_id="")
-    links = links.filter(
-        Exists(mine.filter(link=OuterRef("pk"))), Exists(standing.filter(link=OuterRef("pk")))
-    )
-    found = {link.pk: link for link in links.order_by("company_due_at", "pk")[:PEOPLE_A_CALL]}
-    rows = [
-        Row(*values)
-        for values in standing.filter(link__in=list(found)).order_by("pk").values_list(*Row._fields)
-    ]
-    heads = {row.link_id: row for row in rows if row.link_id}
+    links = {link.pk: link for link in due.order_by("company_due_at", "pk")[:PEOPLE_A_CALL]}
+    rows = standing.filter(link__in=list(links)).order_by("pk").values_list(*Row._fields)
+    heads = {row.link_id: row for row in (Row(*values) for values in rows) if row.link_id}
     return [
-        PersonCompany(found[pk], row, name_company(row.values, row.email_key))
-        for pk, row in heads.items()
+        PersonCompany(links[link_id], row, name_company(row.values, row.email_key))
+        for link_id, row in heads.items()
     ]
 
 
 def settle_companies(desk: Desk, people: Sequence[PersonCompany]) -> Work:
     """One hundred people: what they have, what they should have, and the calls between the two."""
-    have = yield lambda: desk.target.companies.of([one.link.contact_id for one in people])
-    open_ones = accept_present_companies(desk, people, have)
-    wanted = {one.company.key: one.company for one in open_ones if one.company}
+    contact_ids = [person.link.contact_id for person in people]
+    present = yield partial(desk.target.companies.of, contact_ids)
+    without = accept_present_companies(desk, people, present)
+    wanted = {person.company.key: person.company for person in without if person.company}
     ids = find_known_companies(desk, wanted)
     for by in ("domain", "name"):
-        missing = {
-            key: company
+        names = {
+            key: getattr(company, by)
             for key, company in wanted.items()
             if key not in ids and getattr(company, by)
         }
-        if missing:
-            values = [getattr(company, by) for company in missing.values()]
-            found = yield lambda by=by, values=values: desk.target.companies.find(by, values)  # type: ignore[misc]
-            ids |= remember_companies(
-                desk,
-                missing,
-                {
-                    key: found[getattr(c, by).lower()]
-                    for key, c in missing.items()
-                    if getattr(c, by).lower() in found
-                },
-            )
+        if names:
+            found = yield partial(desk.target.companies.find, by, list(names.values()))
+            named = {
+                key: found[name.lower()] for key, name in names.items() if name.lower() in found
+            }
+            ids |= remember_companies(desk, wanted, named)
     missing = {key: company for key, company in wanted.items() if key not in ids}
     if missing and desk.rule.companies == SyncRule.Companies.MAKE:
         yield desk.target.companies.ensure_key
-        bodies = {
-            key: {"name": c.name or c.domain, **({"domain": c.domain} if c.domain else {})}
-            for key, c in missing.items()
-        }
-        made = yield lambda: desk.target.companies.make(bodies)
+        bodies = {key: make_company_body(company) for key, company in missing.items()}
+        made = yield partial(desk.target.companies.make, bodies)
         ids |= remember_companies(desk, missing, made, made=True)
     pairs = [
-        (one.link.contact_id, ids[one.company.key])
-        for one in open_ones
-        if one.company and one.company.key in ids
+        (person.link.contact_id, ids[person.company.key])
+        for person in without
+        if person.company and person.company.key in ids
     ]
-    done = (yield lambda: desk.target.companies.associate(pairs)) if pairs else set()
-    close_associations(desk, open_ones, ids, done)
+    done = (yield partial(desk.target.companies.associate, pairs)) if pairs else set()
+    close_associations(desk, without, ids, done)
+
+
+def make_company_body(company: NamedCompany) -> dict[str, str]:
+    """The properties of a company that is made."""
+    body = {"name": company.name or company.domain}
+    return {**body, "domain": company.domain} if company.domain else body
 
 
 def accept_present_companies(
-    desk: Desk, people: Sequence[PersonCompany], have: Mapping[str, list[str]]
+    desk: Desk, people: Sequence[PersonCompany], present: Mapping[str, list[str]]
 ) -> list[PersonCompany]:
     """Settles those who have a company that we did not give them: HubSpot's own association, or a
-    person's, is not doubled.
+    person's, is not doubled. Returns the others.
     """
-    settled, left, waits = [], [], []
-    by_itself = False
-    for one in people:
-        there = have.get(one.link.contact_id, [])
-        if there and one.link.company_id not in there:
-            by_itself = True
-            settled.append((one.link.pk, there[0], None, ""))
-        elif one.company is None:
-            settled.append((one.link.pk, one.link.company_id, None, ""))
-        elif not there and desk.rule.hubspot.auto_companies and is_left_to_hubspot(desk, one):
-            waits.append(
-                (
-                    one.link.pk,
-                    "",
-                    desk.now() + timedelta(seconds=60),
-                    "HubSpot associates by itself",
-                )
-            )
+    settled: list[CompanyLink] = []
+    without: list[PersonCompany] = []
+    by_others = False
+    for person in people:
+        link, there = person.link, present.get(person.link.contact_id, [])
+        if there and link.company_id not in there:
+            by_others = True
+            settled.append(CompanyLink(link.pk, there[0], None, ""))
+        elif person.company is None:
+            settled.append(CompanyLink(link.pk, link.company_id, None, ""))
+        elif not there and desk.rule.hubspot.auto_companies and is_left_to_hubspot(desk, person):
+            waits = note("hubspot_associates")
+            settled.append(CompanyLink(link.pk, "", desk.now() + SOON, waits))
         else:
-            left.append(one)
-    store_company_notes(desk, [*settled, *waits])
-    if (
-        by_itself
-        and desk.rule.hubspot.auto_companies is None
-        and has_own_new_contact(desk, people, have)
-    ):
-        Connection.objects.filter(pk=desk.rule.hubspot_id).update(auto_companies=True)
-        desk.rule.hubspot.auto_companies = True
-        log.info(
-            "auto_companies",
-            connection=desk.rule.hubspot.slug,
-            what="HubSpot associates contacts with companies by itself",
-        )
-    return left
+            without.append(person)
+    store_companies(desk, settled)
+    unknown = desk.rule.hubspot.auto_companies is None
+    if by_others and unknown and has_own_new_contact(desk, people, present):
+        learn_auto_companies(desk)
+    return without
 
 
-def is_left_to_hubspot(desk: Desk, one: PersonCompany) -> bool:
-    return (
-        one.company is not None
-        and bool(one.company.domain)
-        and one.link.created_at > desk.now() - HUBSPOT_GOES_FIRST
-    )
+def learn_auto_companies(desk: Desk) -> None:
+    """HubSpot gave a contact of ours a company: it associates contacts with companies by itself."""
+    hubspot = desk.rule.hubspot
+    with desk.transaction():
+        Connection.objects.filter(pk=hubspot.pk).update(auto_companies=True)
+    hubspot.auto_companies = True
+    log.info("auto_companies", connection=hubspot.slug)
+
+
+def is_left_to_hubspot(desk: Desk, person: PersonCompany) -> bool:
+    """Whether HubSpot may still associate the contact by itself."""
+    if person.company is None or not person.company.domain:
+        return False
+    return person.link.created_at > desk.now() - HUBSPOT_GOES_FIRST
 
 
 def has_own_new_contact(
-    desk: Desk, people: Sequence[PersonCompany], have: Mapping[str, list[str]]
+    desk: Desk, people: Sequence[PersonCompany], present: Mapping[str, list[str]]
 ) -> bool:
     """Whether a contact that we have made ourselves got a company from somebody else."""
-    keys = [one.link.key for one in people if have.get(one.link.contact_id)]
-    return AuditEntry.objects.filter(
-        rule=desk.rule,
-        link_key__in=keys,
-        decision=CREATE,
-        reason="new_person",
-        outcome=Outcome.SUCCEEDED,
-    ).exists()
+    keys = [person.link.key for person in people if present.get(person.link.contact_id)]
+    made = AuditEntry.objects.filter(rule=desk.rule, link_key__in=keys, decision=CREATE)
+    return made.filter(reason="new_person", outcome=Outcome.SUCCEEDED).exists()
 
 
 def find_known_companies(desk: Desk, wanted: Mapping[str, NamedCompany]) -> dict[str, str]:
-    rows = Company.objects.filter(connection=desk.rule.hubspot, key__in=list(wanted)).exclude(
-        company_id=""
-    )
-    return dict(rows.values_list("key", "company_id"))
+    """Key of a company -> its id in HubSpot, of those that were met before."""
+    known = Company.objects.filter(connection=desk.rule.hubspot, key__in=list(wanted))
+    return dict(known.exclude(company_id="").values_list("key", "company_id"))
 
 
 def remember_companies(
@@ -216,21 +204,21 @@ def remember_companies(
     lags behind what was just made.
     """
     now, found = desk.now(), {key: id for key, id in ids.items() if key in companies}
-    with transaction.atomic():
-        desk.lease.renew()
+    rows = [
+        Company(
+            account_id=desk.rule.account_id,
+            connection=desk.rule.hubspot,
+            key=key,
+            name=companies[key].name[:250],
+            company_id=id,
+            made=made,
+            seen_at=now,
+        )
+        for key, id in sorted(found.items())
+    ]
+    with desk.transaction():
         Company.objects.bulk_create(
-            [
-                Company(
-                    account_id=desk.rule.account_id,
-                    connection=desk.rule.hubspot,
-                    key=key,
-                    name=companies[key].name[:250],
-                    company_id=id,
-                    made=made,
-                    seen_at=now,
-                )
-                for key, id in sorted(found.items())
-            ],
+            rows,
             update_conflicts=True,
             unique_fields=["connection", "key"],
             update_fields=["company_id", "seen_at"],
@@ -241,54 +229,31 @@ def remember_companies(
 def close_associations(
     desk: Desk, people: Sequence[PersonCompany], ids: Mapping[str, str], done: set[tuple[str, str]]
 ) -> None:
-    now, moved, entries, gone = desk.now(), [], [], []
-    for one in people:
-        assert one.company is not None
-        company_id = ids.get(one.company.key, "")
+    """What became of the associations. ``done`` are the pairs that HubSpot has confirmed."""
+    links: list[CompanyLink] = []
+    associations: list[Association] = []
+    deleted: list[str] = []
+    for link, row, company in people:
+        assert company is not None
+        company_id = ids.get(company.key, "")
         if not company_id:
-            moved.append((one.link.pk, one.link.company_id, None, "HubSpot has no such company"))
-            continue
-        if (one.link.contact_id, company_id) not in done:
+            links.append(CompanyLink(link.pk, link.company_id, None, note("no_such_company")))
+        elif (link.contact_id, company_id) not in done:
             # The company was deleted in HubSpot, most likely: it is looked for anew.
-            gone.append(one.company.key)
-            moved.append(
-                (
-                    one.link.pk,
-                    one.link.company_id,
-                    now + timedelta(minutes=5),
-                    "HubSpot did not confirm the association",
-                )
-            )
-            continue
-        moved.append((one.link.pk, company_id, None, ""))
-        if company_id != one.link.company_id:
-            entry = make_entry(
-                desk,
-                now,
-                one.row,
-                UPDATE,
-                "company_associated",
-                one.company.name or one.company.domain,
-                one.link,
-            )
-            entry.contact_id, entry.before, entry.after = (
-                one.link.contact_id,
-                {"company_id": one.link.company_id},
-                {"company_id": company_id},
-            )
-            entry.outcome, entry.sent_at, entry.closed_at = Outcome.SUCCEEDED, now, now
-            entries.append(entry)
-    with transaction.atomic():
-        desk.lease.renew()
-        insert_rows(entries)
-        Company.objects.filter(connection=desk.rule.hubspot, key__in=gone).delete()
-        update_rows(Link, COMPANY_COLUMNS, moved, desk.rule.account_id)
-        count_progress(desk)
+            deleted.append(company.key)
+            unconfirmed = note("association_unconfirmed")
+            links.append(CompanyLink(link.pk, link.company_id, desk.now() + LATER, unconfirmed))
+        else:
+            links.append(CompanyLink(link.pk, company_id, None, ""))
+            if company_id != link.company_id:
+                name = note("company", name=company.name or company.domain)
+                associations.append(Association(link, row, company_id, name))
+    with desk.transaction():
+        Company.objects.filter(connection=desk.rule.hubspot, key__in=deleted).delete()
+        record_companies(desk, links, associations)
 
 
-def store_company_notes(desk: Desk, moved: Sequence[tuple[object, ...]]) -> None:
-    if moved:
-        with transaction.atomic():
-            desk.lease.renew()
-            update_rows(Link, COMPANY_COLUMNS, list(moved), desk.rule.account_id)
-            count_progress(desk)
+def store_companies(desk: Desk, links: Sequence[CompanyLink]) -> None:
+    if links:
+        with desk.transaction():
+            record_companies(desk, links)

@@ -4,14 +4,16 @@ has them now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from integration.delivery.copies import agree_copies
 from integration.delivery.queue import is_in_scope
-from integration.ledger.entries import find_links, join_cards
+from integration.ledger.entries import find_links
 from integration.ledger.gone import record_gone_contacts
+from integration.ledger.links import join_cards
 from integration.models import Bucket, Link
+from integration.planning.absence import judge_absence, judge_gone
 from integration.planning.filters import find_unmet_card_filter
 from integration.planning.snapshot import Card, Snapshot
 from integration.slice.desk import Desk
@@ -34,9 +36,7 @@ def read_contacts(desk: Desk, batch: Batch) -> None:
             # What is not in the recycle bin either may have been deleted for privacy, and must not
             # be made again.
             binned = desk.target.among_deleted(missing)
-            batch.gone = {
-                id: Link.Gone.DELETED if id in binned else Link.Gone.MISSING for id in missing
-            }
+            batch.gone = {id: judge_absence(in_bin=id in binned) for id in missing}
     batch.asked = list_addresses(desk, batch)
     if batch.asked:
         for address, contact in desk.target.read(batch.asked, properties, by="email").items():
@@ -85,16 +85,14 @@ def list_addresses(desk: Desk, batch: Batch) -> list[str]:
 
 
 def take_snapshot(desk: Desk, batch: Batch) -> Snapshot:
-    views = {str(link.key): as_link_view(link) for link in batch.links.values()}
+    """The batch as planning sees it."""
     kept = {rule: scope.fields for rule, scope in desk.scopes.items()}
+    rows = agree_copies(batch.rows.values(), kept)
     return Snapshot(
-        cards=tuple(
-            as_plan_card(desk, row, batch) for row in agree_copies(batch.rows.values(), kept)
-        ),
-        links=views,
+        cards=tuple(as_plan_card(desk, row, batch) for row in rows),
+        links={str(link.key): as_link_view(link) for link in batch.links.values()},
         contacts=batch.contacts,
         by_email=batch.by_email,
-        looked_up=frozenset(batch.asked),
     )
 
 
@@ -121,25 +119,9 @@ def as_plan_card(desk: Desk, row: Row, batch: Batch) -> Card:
     )
     if row.rule_id == desk.rule.pk:
         return card
-    unmet = find_unmet_card_filter(card, scope.filters) if not (scope.enter and card.link) else None
+    synced_already = scope.enter and card.link
+    unmet = None if synced_already else find_unmet_card_filter(card, scope.filters)
     return replace(card, foreign=True, in_scope=card.in_scope and not unmet)
-
-
-def give_back_cards(desk: Desk, batch: Batch, ids: Iterable[int]) -> None:
-    """Gives cards back: they stay due and come with the next pass."""
-    for id in ids:
-        batch.rows.pop(id, None)
-        desk.in_flight.discard(id)
-        desk.touched.discard(id)
-
-
-def is_contact_of_card(batch: Batch, row: Row, kind: str, value: str | int) -> bool:
-    """Whether a contact that was found by this address or this link is the card's; an address does
-    not take a card from its contact.
-    """
-    if kind == "link":
-        return row.link_id == value
-    return row.email_key == value and not batch.contact_of(row)
 
 
 def adopt_found_contacts(desk: Desk, batch: Batch) -> None:
@@ -149,34 +131,70 @@ def adopt_found_contacts(desk: Desk, batch: Batch) -> None:
     Then the cards join that person's link, and are planned with all of its cards in the next pass.
     """
     note_gone_contacts(desk, batch)
-    found = {("email", address): id for address, id in batch.by_email.items()}
-    moved = {
-        ("link", link.pk): batch.contacts[link.contact_id].id
+    merged = dict(find_moved_contacts(batch))
+    if not merged and not batch.by_email:
+        return
+    owners = find_links(desk, [*batch.by_email.values(), *merged.values()])
+    for link_id in sorted(merged):
+        owners.setdefault(merged[link_id], batch.links[link_id])
+    for address, contact_id in batch.by_email.items():
+        # An address does not take a card from its contact.
+        rows = [row for row in batch.rows.values() if row.email_key == address]
+        free = [row for row in rows if not batch.contact_of(row)]
+        move_cards(desk, batch, free, owners.get(contact_id))
+    for link_id, contact_id in merged.items():
+        rows = [row for row in batch.rows.values() if row.link_id == link_id]
+        move_cards(desk, batch, rows, owners.get(contact_id))
+
+
+def note_gone_contacts(desk: Desk, batch: Batch) -> None:
+    """What the reading of a batch's contacts showed: some are gone, others are there again."""
+    if desk.run.is_preview:
+        for link in batch.links.values():
+            still = "" if link.contact_id in batch.contacts else link.gone
+            link.gone = batch.gone.get(link.contact_id, still)
+        return
+    found = [
+        link for link in batch.links.values() if link.gone and link.contact_id in batch.contacts
+    ]
+    gone: list[tuple[Link, str]] = []
+    for link in batch.links.values():
+        seen = batch.gone.get(link.contact_id, "")
+        how = judge_gone(link.gone, link.gone_at, seen, desk.now()) if seen else ""
+        if how:
+            gone.append((link, how))
+    if gone or found:
+        with desk.transaction():
+            record_gone_contacts(desk, gone, found)
+
+
+def find_moved_contacts(batch: Batch) -> Iterator[tuple[int, str]]:
+    """(link, the id of its contact) of the links whose contact has another id by now, or is the
+    contact of another link of the batch, too.
+    """
+    present = {
+        link.pk: batch.contacts[link.contact_id].id
         for link in batch.links.values()
         if link.contact_id in batch.contacts
     }
-    found |= {
-        key: id
-        for key, id in moved.items()
-        if id != batch.links[key[1]].contact_id or list(moved.values()).count(id) > 1
-    }
-    if not found:
+    ids = list(present.values())
+    for link_id, contact_id in present.items():
+        if contact_id != batch.links[link_id].contact_id or ids.count(contact_id) > 1:
+            yield link_id, contact_id
+
+
+def move_cards(desk: Desk, batch: Batch, rows: Iterable[Row], link: Link | None) -> None:
+    """These cards are of the person that ``link`` is, if they are not already."""
+    moving = [row for row in rows if link and row.link_id != link.pk and row.id in batch.rows]
+    if link is None or not moving:
         return
-    owned = find_links(desk, list(found.values()))
-    for key in sorted(key for key in found if key[0] == "link"):
-        owned.setdefault(found[key], batch.links[key[1]])
-    for (kind, value), contact_id in found.items():
-        link = owned.get(contact_id)
-        rows = [
-            row
-            for row in batch.rows.values()
-            if link and row.link_id != link.pk and is_contact_of_card(batch, row, kind, value)
-        ]
-        if link is None or not rows:
-            continue
-        if desk.run.is_preview:
-            batch.links[link.pk] = link
-            batch.rows.update({row.id: row._replace(link_id=link.pk) for row in rows})
-            continue
-        join_cards(desk, [row.id for row in rows], link)
-        give_back_cards(desk, batch, batch.with_any({rows[0].id}) | batch.of_link(link))
+    if desk.run.is_preview:
+        batch.links[link.pk] = link
+        batch.rows.update({row.id: row._replace(link_id=link.pk) for row in moving})
+        return
+    join_cards(desk, [row.id for row in moving], link)
+    # They stay due and come with the next pass, along with whoever may be concerned.
+    leaving = batch.with_any({moving[0].id}) | batch.of_link(link)
+    for record_id in leaving:
+        batch.rows.pop(record_id, None)
+    desk.in_flight.release(leaving)

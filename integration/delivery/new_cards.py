@@ -4,7 +4,7 @@ whenever it is not known what happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -28,6 +28,7 @@ from integration.ledger.new_cards import (
     record_contact_decisions,
 )
 from integration.models import AuditEntry, Bucket, Link, Record, Side
+from integration.notes import note
 from integration.planning.card_values import NAMING_FIELDS
 from integration.planning.decisions import NEW_CARD, Decision
 from integration.planning.mapping import BadMapping, map_card
@@ -64,11 +65,10 @@ def deliver_new_cards(desk: Desk) -> Work:
     while desk.rule.sends and not desk.spent and (rows := select_due_contacts(desk, position)):
         position = max(rows)
         take_up_records(desk, rows.values())
-        rows = {id: row._replace(run_id=desk.run.pk) for id, row in rows.items()}
+        rows = {id: row._replace(run_id=run.pk) for id, row in rows.items()}
         ids = [row.external_id for row in rows.values()]
-        contacts = yield lambda ids=ids: desk.target.read(ids, desk.plan_rule.properties)  # type: ignore[misc]
-        open_questions = sort_out_contacts(desk, rows, contacts)
-        for row, candidate in open_questions:
+        contacts = yield partial(desk.target.read, ids, desk.plan_rule.properties)
+        for row, candidate in sort_out_contacts(desk, rows, contacts):
             if desk.spent and not run.is_preview:
                 return
             try:
@@ -76,80 +76,83 @@ def deliver_new_cards(desk: Desk) -> Work:
             except RetryLater as later:
                 # What becomes a contact does not wait for what becomes a card.
                 log.warning("no_more_cards", rule=desk.rule.slug, why=later.detail)
-                postpone_contacts(
-                    desk,
-                    later.after
-                    if later.reason == "interrupted"
-                    else max(later.after, NO_CARDS_PAUSE),
-                )
+                postpone_contacts(desk, choose_pause(later))
                 return
         if run.is_preview:
-            run.contacts_after = str(position)
-            run.save(update_fields=["contacts_after"])
+            note_position(desk, position)
+
+
+def choose_pause(later: RetryLater) -> float:
+    """Seconds until the contacts that are due are looked at again."""
+    return later.after if later.reason == "interrupted" else max(later.after, NO_CARDS_PAUSE)
+
+
+def note_position(desk: Desk, position: int) -> None:
+    """How far a preview has come."""
+    desk.run.contacts_after = str(position)
+    with desk.transaction():
+        desk.run.save(update_fields=["contacts_after"])
 
 
 def select_due_contacts(desk: Desk, after: int) -> dict[int, Row]:
     """Those in doubt are left out: their entry is open, this rule's or another one's that makes
     cards of the same contacts.
     """
-    rows = Record.objects.filter(rule=desk.rule, side=Side.CONTACT, pk__gt=after)
+    records = Record.objects.filter(rule=desk.rule, side=Side.CONTACT, pk__gt=after)
     if not (desk.run.is_preview and desk.run.whole):
-        rows = rows.filter(due_at__lte=desk.now())
+        records = records.filter(due_at__lte=desk.now())
     most = CONTACTS_A_PREVIEW if desk.run.is_preview else CONTACTS_A_FETCH
-    return {
-        row[0]: Row(*row)
-        for row in rows.exclude(external_id__in=list_doubtful_contacts(desk))
-        .order_by("pk")
-        .values_list(*Row._fields)[:most]
-    }
+    settled = records.exclude(external_id__in=list_doubtful_contacts(desk))
+    rows = settled.order_by("pk").values_list(*Row._fields)[:most]
+    return {row[0]: Row(*row) for row in rows}
 
 
 def sort_out_contacts(
     desk: Desk, rows: dict[int, Row], contacts: dict[str, ContactRead]
 ) -> list[tuple[Row, Candidate]]:
     """Settles those that become no card whatever Sansan has; returns the others."""
-    linked = find_link_keys(
-        desk,
-        [
-            id
-            for row in rows.values()
-            for id in (row.external_id, *list_contact_ids(contacts.get(row.external_id)))
-        ],
-    )
-    addresses = find_own_cards(desk, contacts.values())
-    said, names, left = [], {}, []
+    decisions: list[Decision] = []
+    names: dict[int, str] = {}
+    left: list[tuple[Row, Candidate]] = []
     full = count_cards_left(desk) < 1  # nobody has to be asked about one by one
-    for row in rows.values():
-        contact = contacts.get(row.external_id)
-        candidate = Candidate(
-            row.id,
-            contact,
-            link=next(
-                (
-                    linked[id]
-                    for id in (row.external_id, *list_contact_ids(contact))
-                    if id in linked
-                ),
-                "",
-            ),
-            card=addresses.get(find_card_address(contact), "") if contact else "",
-            barred=row.barred["why"] if row.barred else "",
-        )
-        decision = refuse_candidate(candidate, desk.plan_rule) or (
-            decide_candidate(candidate, desk.plan_rule, 0) if candidate.card or full else None
-        )
+    for row, candidate in make_candidates(desk, rows, contacts):
+        decision = refuse_candidate(candidate, desk.plan_rule)
+        if decision is None and (candidate.card or full):
+            decision = decide_candidate(candidate, desk.plan_rule, 0)
         if decision is None:
             left.append((row, candidate))
             continue
-        said.append(decision)
-        if contact and decision.verdicts[0].bucket != "excluded":
-            names[row.id] = name_contact(contact)
-    record_contact_decisions(desk, rows, said, names)
+        decisions.append(decision)
+        if candidate.contact and decision.verdicts[0].bucket != Bucket.EXCLUDED:
+            names[row.id] = name_contact(candidate.contact)
+    record_contact_decisions(desk, rows, decisions, names)
     return left
 
 
-def list_contact_ids(contact: ContactRead | None) -> tuple[str, ...]:
-    return (contact.id, *contact.was) if contact else ()
+def make_candidates(
+    desk: Desk, rows: dict[int, Row], contacts: dict[str, ContactRead]
+) -> Iterator[tuple[Row, Candidate]]:
+    """Each contact with what we hold of its person."""
+    ids = {row.id: list_contact_ids(row, contacts.get(row.external_id)) for row in rows.values()}
+    linked = find_link_keys(desk, [id for contact_ids in ids.values() for id in contact_ids])
+    cards = find_own_cards(desk, contacts.values())
+    for row in rows.values():
+        contact = contacts.get(row.external_id)
+        yield (
+            row,
+            Candidate(
+                record=row.id,
+                contact=contact,
+                link=next((linked[id] for id in ids[row.id] if id in linked), ""),
+                card=cards.get(find_card_address(contact), "") if contact else "",
+                barred=row.barred["why"] if row.barred else "",
+            ),
+        )
+
+
+def list_contact_ids(row: Row, contact: ContactRead | None) -> tuple[str, ...]:
+    """The id that we know, and those under which HubSpot has the contact by now."""
+    return (row.external_id, *((contact.id, *contact.was) if contact else ()))
 
 
 def find_link_keys(desk: Desk, ids: Sequence[str]) -> dict[str, str]:
@@ -162,13 +165,12 @@ def find_link_keys(desk: Desk, ids: Sequence[str]) -> dict[str, str]:
 
 def find_own_cards(desk: Desk, contacts: Iterable[ContactRead]) -> dict[str, str]:
     """Address -> a card of this rule that has it."""
-    addresses = [address for one in contacts if (address := find_card_address(one))]
-    cards = (
-        Record.objects.filter(rule=desk.rule, side=Side.CARD, email_key__in=addresses)
-        .exclude(email_key="")
-        .exclude(bucket=Bucket.UNSEEN)
-    )
-    return dict(cards.values_list("email_key", "external_id")) if addresses else {}
+    addresses = [address for contact in contacts if (address := find_card_address(contact))]
+    if not addresses:
+        return {}
+    cards = Record.objects.filter(rule=desk.rule, side=Side.CARD, email_key__in=addresses)
+    seen = cards.exclude(email_key="").exclude(bucket=Bucket.UNSEEN)
+    return dict(seen.values_list("email_key", "external_id"))
 
 
 def deliver_contact(desk: Desk, row: Row, candidate: Candidate) -> Work:
@@ -180,13 +182,13 @@ def deliver_contact(desk: Desk, row: Row, candidate: Candidate) -> Work:
             found = yield partial(find_card, desk, decision.after)
         except Rejected as refused:
             found, refusal = None, refused.detail
-        decision = decide_candidate(
-            replace(candidate, card=found.id if found else ""), desk.plan_rule, left
-        )
+        candidate = replace(candidate, card=found.id if found else "")
+        decision = decide_candidate(candidate, desk.plan_rule, left)
+    name = name_contact(contact)
     if not decision.writes:
-        record_contact_decisions(desk, {row.id: row}, [decision], {row.id: name_contact(contact)})
+        record_contact_decisions(desk, {row.id: row}, [decision], {row.id: name})
         return
-    entry = open_card_entry(desk, row, date_card(desk, decision), name_contact(contact))
+    entry = open_card_entry(desk, row, date_card(desk, decision), name)
     if desk.run.is_preview:
         return
     if refusal:
@@ -203,10 +205,9 @@ def count_cards_left(desk: Desk) -> int:
 
 def make_card(desk: Desk, row: Row, entry: AuditEntry, contact: ContactRead | None) -> Work:
     """The call, and what became of it."""
+    markers = [desk.rule.marker] if desk.rule.marker else []
     try:
-        card_id = yield partial(
-            desk.source.create, entry.after, [desk.rule.marker] if desk.rule.marker else []
-        )
+        card_id = yield partial(desk.source.create, entry.after, markers)
     except (Rejected, Gone) as refused:
         close_card_refused(desk, entry, row, refused.detail)
     except Reconnect as refused:
@@ -222,20 +223,14 @@ def make_card(desk: Desk, row: Row, entry: AuditEntry, contact: ContactRead | No
         close_card_not_made(desk, entry, later.detail)
         raise
     else:
-        close_card_made(
-            desk,
-            entry,
-            row,
-            card_id,
-            list_agreeing_values(desk, entry.after, contact.values if contact else {}),
-        )
+        agreeing = list_agreeing_values(desk, entry.after, contact.values if contact else {})
+        close_card_made(desk, entry, row, card_id, agreeing)
 
 
 def date_card(desk: Desk, decision: Decision) -> Decision:
     """The card's exchange date is the day on which it is made."""
-    return replace(
-        decision, after={**decision.after, "exchangeDate": find_account_day(desk).isoformat()}
-    )
+    today = find_account_day(desk).isoformat()
+    return replace(decision, after={**decision.after, "exchangeDate": today})
 
 
 def find_card(desk: Desk, values: Values) -> CardRead | None:
@@ -243,33 +238,34 @@ def find_card(desk: Desk, values: Values) -> CardRead | None:
     if values.get("email"):
         return next(iter(desk.source.find(email=values["email"])), None)
     name = f"{values.get('lastName', '')}{values.get('firstName', '')}"
-    found = desk.source.find(name=name, company=values.get("companyName", ""))
-    same = (
-        card
-        for card in found
-        if all(
-            normalize_text(card.values.get(n, "")) == normalize_text(values.get(n, ""))
-            for n in NAMING_FIELDS
-        )
+    for card in desk.source.find(name=name, company=values.get("companyName", "")):
+        if is_same_naming(card.values, values) and not card.values.get("email"):
+            return card
+    return None
+
+
+def is_same_naming(card: Values, values: Values) -> bool:
+    return all(
+        normalize_text(card.get(name, "")) == normalize_text(values.get(name, ""))
+        for name in NAMING_FIELDS
     )
-    return next((card for card in same if not card.values.get("email")), None)
 
 
 def settle_doubtful_cards(desk: Desk, only: int = 0) -> Work:
-    """Cards in doubt: found in Sansan they are ours, not found after a while they were not made."""
-    entries = (
-        []
-        if desk.run.is_preview
-        else [entry for entry in load_doubtful_entries(desk) if only in (0, entry.pk)]
-    )
-    rows = load_rows(desk, entries)
+    """Cards in doubt: found in Sansan they are ours, not found after a while they were not made.
+
+    ``only`` is the entry to be settled, 0 for all.
+    """
+    if desk.run.is_preview:
+        return
+    entries = [entry for entry in load_doubtful_entries(desk) if only in (0, entry.pk)]
+    rows = load_rows(entries)
     for entry in entries:
-        card = yield lambda values=entry.after: find_card(desk, values)  # type: ignore[misc]
-        row = rows[entry.record_id]
+        card = yield partial(find_card, desk, entry.after)
         if card:
-            close_card_made(desk, entry, row, card.id, {})
+            close_card_made(desk, entry, rows[entry.record_id], card.id, {})
         elif entry.sent_at and entry.sent_at < desk.now() - SEARCH_LAG:
-            close_card_not_made(desk, entry, "Sansan does not have the card.")
+            close_card_not_made(desk, entry, note("card_not_found"))
 
 
 def list_agreeing_values(desk: Desk, card: Values, contact: Values) -> dict[str, str]:
@@ -284,6 +280,5 @@ def list_agreeing_values(desk: Desk, card: Values, contact: Values) -> dict[str,
 def name_contact(contact: ContactRead | None) -> str:
     if contact is None:
         return ""
-    return f"{contact.values.get('lastname', '')} {contact.values.get('firstname', '')}".strip()[
-        :200
-    ]
+    last, first = contact.values.get("lastname", ""), contact.values.get("firstname", "")
+    return f"{last} {first}".strip()[:200]

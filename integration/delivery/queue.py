@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from core.bulk import any_of
@@ -50,18 +49,19 @@ class Queue:
         """A spent slice hands out nothing more; a preview first hands out what it has fetched, to
         know where it stopped.
         """
-        run = self.desk.run
+        if not self.desk.run.is_preview:
+            return not self.desk.spent
         # A preview changes nothing, so that it can only tell of a person once every card has been
         # read.
-        return (not self.desk.spent and (run.read_done or not run.is_preview)) or (
-            run.is_preview and any(self.lanes.values())
-        )
+        begun = self.desk.run.read_done and not self.desk.spent
+        return begun or any(self.lanes.values())
 
     def leave(self) -> None:
         """Notes how far a preview has come."""
         if self.desk.run.is_preview:
             self.desk.run.looked_at = self.position
-            self.desk.run.save(update_fields=["looked_at"])
+            with self.desk.transaction():
+                self.desk.run.save(update_fields=["looked_at"])
 
     def next(self, idle: bool) -> Batch | None:
         """A full batch; one that is not full only when nobody is at work (``idle``), because every
@@ -71,12 +71,7 @@ class Queue:
             for lane, batches in self.lanes.items():
                 if batches and batches[0].people >= PEOPLE_A_BATCH and not self._must_wait(lane):
                     return self._hand_out(lane)
-            if (
-                self.exhausted
-                or self._enough
-                or (self.desk.run.is_preview and self.desk.spent)
-                or not self._fetch()
-            ):
+            if not self._may_fetch or not self._fetch():
                 break
         if idle and (self.desk.run.read_done or self.desk.spent):
             for lane, batches in self.lanes.items():
@@ -98,18 +93,18 @@ class Queue:
         left = any(self.lanes.values())
         if self.desk.run.is_preview:
             return left
-        if (
-            not left
-            and not select_due_records(self.desk).exclude(pk__in=self.desk.in_flight).exists()
-        ):
+        at_work = self.desk.in_flight.records
+        if not left and not select_due_records(self.desk).exclude(pk__in=at_work).exists():
             return False
         self.position, self.exhausted = 0, False
         return True
 
     @property
-    def _enough(self) -> bool:
-        """What must wait is not piled up."""
-        return sum(len(batches) for batches in self.lanes.values()) > MOST_WAITING_BATCHES
+    def _may_fetch(self) -> bool:
+        """What must wait is not piled up, and a preview that is spent stops where it is."""
+        if self.exhausted or (self.desk.run.is_preview and self.desk.spent):
+            return False
+        return sum(len(batches) for batches in self.lanes.values()) <= MOST_WAITING_BATCHES
 
     def _must_wait(self, lane: str) -> bool:
         """While it is unknown whether the portal has the new people, one batch goes ahead to find
@@ -125,34 +120,25 @@ class Queue:
         return batch
 
     def _fetch(self) -> bool:
-        desk = self.desk
-        rows = list(
-            select_due_records(desk)
-            .filter(pk__gt=self.position)
-            .order_by("pk")
-            .values_list(*Row._fields)[:RECORDS_A_FETCH]
-        )
+        """Sorts some more due people into the lanes; False where nobody is left."""
+        desk, in_flight = self.desk, self.desk.in_flight
+        due = select_due_records(desk).filter(pk__gt=self.position).order_by("pk")
+        rows = list(due.values_list(*Row._fields)[:RECORDS_A_FETCH])
         if not rows:
             self.exhausted = True
             return False
         start, self.position = self.position, rows[-1][0]
-        found = {row[0]: Row(*row) for row in rows if row[0] not in desk.in_flight}
+        found = {row[0]: Row(*row) for row in rows if not in_flight.holds(row[0])}
         add_related_records(desk, found)
-        links = {
-            link.pk: link
-            for link in Link.objects.filter(
-                pk__in=any_of({row.link_id for row in found.values() if row.link_id})
-            )
-        }
-        free = [
-            (group, batch)
-            for group in group_rows(found.values())
-            if (batch := self._place(group, start, links))
-        ]
-        take_up_records(
-            desk, [row for group, _ in free for row in group if row.id not in desk.in_flight]
-        )
-        for group, batch in free:
+        links = find_links_of(found.values())
+        placed = []
+        for group in group_rows(found.values()):
+            batch = self._place(group, start, links)
+            if batch:
+                placed.append((group, batch))
+        fresh = [row for group, _ in placed for row in group if not in_flight.holds(row.id)]
+        take_up_records(desk, fresh)
+        for group, batch in placed:
             self._put(group, batch, links)
         return True
 
@@ -160,54 +146,58 @@ class Queue:
         """The batch for a group of cards; None while one of them is at work, or where a preview has
         been already.
         """
-        if any(self._seen(row, start) for row in group):
+        if any(self._was_seen(row, start) for row in group):
             return None
-        busy = {
-            id(self.waiting.get(row.id)): self.waiting.get(row.id)
-            for row in group
-            if row.id in self.desk.in_flight
-        }
-        if busy:
+        at_work = [row.id for row in group if self.desk.in_flight.holds(row.id)]
+        if at_work:
             # Another card of people who wait for their turn joins them.
-            return next(iter(busy.values())) if len(busy) == 1 else None
-        batches = self.lanes[choose_lane(self.desk, group, links)]
-        if not batches or batches[-1].people >= PEOPLE_A_BATCH:
-            batches.append(Batch(choose_lane(self.desk, group, links)))
-        batches[-1].people += 1
-        return batches[-1]
+            batches = {id(batch): batch for batch in map(self.waiting.get, at_work)}
+            return next(iter(batches.values())) if len(batches) == 1 else None
+        lane = choose_lane(self.desk, group, links)
+        waiting = self.lanes[lane]
+        if not waiting or waiting[-1].people >= PEOPLE_A_BATCH:
+            waiting.append(Batch(lane))
+        waiting[-1].people += 1
+        return waiting[-1]
 
-    def _seen(self, row: Row, start: int) -> bool:
+    def _was_seen(self, row: Row, start: int) -> bool:
         """A preview leaves its rows due, so that a person whose first card lies behind it was
         looked at already.
         """
         return self.desk.run.is_preview and self.desk.counts(row) and row.id <= start
 
     def _put(self, group: list[Row], batch: Batch, links: dict[int, Link]) -> None:
-        batch.rows.update({row.id: row for row in group if row.id not in self.desk.in_flight})
+        in_flight = self.desk.in_flight
+        batch.rows.update({row.id: row for row in group if not in_flight.holds(row.id)})
         batch.links.update({row.link_id: links[row.link_id] for row in group if row.link_id})
         self.waiting.update({row.id: batch for row in group})
-        # From here on these cards belong to one batch; a reading that changes one meanwhile is
-        # noticed.
-        self.desk.in_flight.update(row.id for row in group)
+        # A reading that changes one of these cards meanwhile is noticed.
+        in_flight.take_up(row.id for row in group)
 
 
-def select_due_records(desk: Desk):  # type: ignore[no-untyped-def]
+def select_due_records(desk: Desk) -> QuerySet[Record]:
     """The records of the rule that need a decision now; a preview of the whole looks at all that
     can be seen.
     """
     if not desk.rule.receives:
         return Record.objects.none()  # its cards drive no contact
+    cards = Record.objects.filter(rule=desk.rule, side=Side.CARD)
     if desk.run.is_preview and desk.run.whole:
-        return Record.objects.filter(rule=desk.rule, side=Side.CARD).exclude(bucket=Bucket.UNSEEN)
-    return Record.objects.filter(rule=desk.rule, side=Side.CARD, due_at__lte=desk.now())
+        return cards.exclude(bucket=Bucket.UNSEEN)
+    return cards.filter(due_at__lte=desk.now())
+
+
+def find_links_of(rows: Iterable[Row]) -> dict[int, Link]:
+    """Primary key -> the link, of these records."""
+    links = Link.objects.filter(pk__in=any_of({row.link_id for row in rows if row.link_id}))
+    return {link.pk: link for link in links}
 
 
 def take_up_records(desk: Desk, rows: Iterable[Row]) -> None:
     """Counts records that were due before this run: they are read by it too, from our own copy."""
     old = [row.id for row in rows if row.run_id != desk.run.pk and desk.counts(row)]
     if old:
-        with transaction.atomic():
-            desk.lease.renew()
+        with desk.transaction():
             if not desk.run.is_preview:
                 Record.objects.filter(pk__in=any_of(old)).update(run_id=desk.run.pk)
             count_outcomes(desk, {"read": len(old)})
@@ -220,10 +210,9 @@ def add_related_records(desk: Desk, found: dict[int, Row]) -> None:
     fresh: Iterable[Row] = list(found.values())
     while fresh:
         more: dict[int, Row] = {}
-        for rows in find_related_records(fresh):
-            more.update(
-                {row[0]: Row(*row) for row in rows.values_list(*Row._fields) if row[0] not in found}
-            )
+        for records in find_related_records(fresh):
+            rows = (Row(*values) for values in records.values_list(*Row._fields))
+            more.update({row.id: row for row in rows if row.id not in found})
         fresh = [row for row in more.values() if row.rule_id in desk.scopes]
         found.update({row.id: row for row in fresh})
 
@@ -238,25 +227,22 @@ def find_related_records(rows: Iterable[Row]) -> Iterator[QuerySet[Record]]:
     if persons := {row.person_key for row in rows if row.person_key}:
         yield Record.objects.filter(person_key__in=any_of(persons)).exclude(person_key="")
     if links := {row.link_id for row in rows if row.link_id}:
-        # A link's records are of its account. Its condition would only lead SQLite to the wrong
-        # index (admin/standing.py).
+        # A link's records are of its account. The condition that the scope adds would only lead
+        # SQLite to the wrong index (admin/parts/standing.py).
         with all_accounts():
             of_links = Record.objects.filter(link__in=any_of(links), side=Side.CARD)
-        # Outside the block: while a generator waits in it, whoever asked would go on without a
-        # scope.
+        # Outside the block: while a generator waits in the block, whoever asked would go on without
+        # a scope.
         yield of_links
 
 
 def choose_lane(desk: Desk, group: list[Row], links: dict[int, Link]) -> str:
-    if any(
-        row.link_id and links[row.link_id].contact_id and not links[row.link_id].gone
-        for row in group
-    ):
+    """By what HubSpot has to be asked about these people."""
+    linked = [links[row.link_id] for row in group if row.link_id]
+    if any(link.contact_id and not link.gone for link in linked):
         return LANE_KNOWN
-    if any(
-        is_in_scope(desk, row) and (row.email_key or not desk.plan_rule.require_email)
-        for row in group
-    ):
+    require_email = desk.plan_rule.require_email
+    if any(is_in_scope(desk, row) and (row.email_key or not require_email) for row in group):
         return LANE_NEW
     return LANE_QUIET
 

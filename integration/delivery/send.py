@@ -12,7 +12,7 @@ from integration.ledger.entries import Write
 from integration.planning.decisions import CREATE
 from integration.planning.diff import is_loosely_same, is_same_email, is_same_set
 from integration.planning.rule import LINK_ID
-from integration.records import Change, Result
+from integration.records import Change, Result, Values
 
 
 class Sent:
@@ -34,20 +34,17 @@ def send_writes(target: ContactTarget, writes: Sequence[Write], by: str) -> Sent
     for batch, call in ((known, target.update), (new, lambda changes: target.upsert(changes, by))):
         if not batch:
             continue
+        changes = [Change(key, write.entry.after) for key, write in batch.items()]
         try:
-            for result in call([Change(key, write.entry.after) for key, write in batch.items()]):
+            for result in call(changes):
                 sent.results[batch[result.key].entry.pk] = result
         except ConnectorError as error:
-            # Any other error says that nothing was done, and none of these people is to blame for
-            # it.
+            # Any error but Unanswered says that nothing was done, and none of these people is to
+            # blame for it.
             code = "unanswered" if isinstance(error, Unanswered) else "not_written"
             sent.error = error
-            sent.results.update(
-                {
-                    write.entry.pk: Result(key, code=code, detail=error.detail)
-                    for key, write in batch.items()
-                }
-            )
+            for key, write in batch.items():
+                sent.results[write.entry.pk] = Result(key, code=code, detail=error.detail)
     return mark_unanswered(sent)
 
 
@@ -80,22 +77,20 @@ def read_back_writes(target: ContactTarget, writes: Sequence[Write], by: str) ->
         contacts = target.read(list(part), names, by=by if new else "") if part else {}
         for key, write in part.items():
             contact = contacts.get(key)
-            if contact and all(
-                is_stored_as_sent(contact.values.get(name, ""), value)
-                for name, value in write.entry.after.items()
-            ):
-                found[write.entry.pk] = Result(
-                    key, contact.id, contact.values, modified_at=contact.modified_at
-                )
-            else:
-                found[write.entry.pk] = Result(key, code="not_written")
+            result = Result(key, code="not_written")
+            if contact and has_values(contact.values, write.entry.after):
+                modified_at = contact.modified_at
+                result = Result(key, contact.id, contact.values, modified_at=modified_at)
+            found[write.entry.pk] = result
     return found
+
+
+def has_values(present: Values, sent: Values) -> bool:
+    return all(is_stored_as_sent(present.get(name, ""), value) for name, value in sent.items())
 
 
 def is_stored_as_sent(present: str, sent: str) -> bool:
     """HubSpot folds addresses and may order options its own way."""
-    return (
-        is_loosely_same(present, sent)
-        or is_same_email(present, sent)
-        or (";" in sent and is_same_set(present, sent))
-    )
+    if is_loosely_same(present, sent) or is_same_email(present, sent):
+        return True
+    return ";" in sent and is_same_set(present, sent)

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-
-from django.db import transaction
+from functools import partial
+from typing import NamedTuple
 
 from core.bulk import any_of, upsert_rows
 from integration.ledger.entries import count_progress
@@ -20,9 +20,6 @@ from integration.slice.rows import RECORD_KEY, UNREAD, Reading
 
 # The digest of a contact whose time of change HubSpot does not tell: it is always looked at.
 NO_DIGEST = "-"
-
-
-KNOWN_COLUMNS = ("external_id", "digest", "reason", "due_at", "run_id")
 REPLACED_BY_CONTACT = ("digest", "changed_at", "read_at", "due_at", "run_id")
 
 
@@ -35,20 +32,32 @@ def take_candidates(desk: Desk, contacts: Sequence[ContactRead], again: bool = F
         return
     now = desk.now()
     for rule in desk.senders:
-        known = Record.objects.filter(
-            rule=rule, side=Side.CONTACT, external_id__in=[one.id for one in contacts]
-        )
-        held = {
-            id: (digest, reason, due_at and run_id)
-            for id, digest, reason, due_at, run_id in known.values_list(*KNOWN_COLUMNS)
-        }
-        rows = [
-            as_contact_reading(rule, one, now, held[one.id][2] if one.id in held else None)
-            for one in contacts
-            if is_news(one, *held.get(one.id, ("", "", None))[:2])
-            or (again and rule.pk == desk.rule.pk)
-        ]
+        known = find_known_contacts(rule, contacts)
+        rows = []
+        for contact in contacts:
+            held = known.get(contact.id)
+            if is_news(contact, held) or (again and rule.pk == desk.rule.pk):
+                # What a run has read already, and not settled yet, is not read once more.
+                run_id = held.run_id if held and held.due_at else None
+                rows.append(as_contact_reading(rule, contact, now, run_id))
         upsert_rows(Record, rows, RECORD_KEY, REPLACED_BY_CONTACT, rule.account_id)
+
+
+class KnownContact(NamedTuple):
+    """What we hold of a contact that may become a card: columns of Record."""
+
+    digest: str
+    reason: str
+    due_at: datetime | None
+    run_id: int | None
+
+
+def find_known_contacts(rule: SyncRule, contacts: Sequence[ContactRead]) -> dict[str, KnownContact]:
+    """Id in HubSpot -> what the rule holds of the contact."""
+    ids = [contact.id for contact in contacts]
+    records = Record.objects.filter(rule=rule, side=Side.CONTACT, external_id__in=ids)
+    rows = records.values_list("external_id", *KnownContact._fields)
+    return {external_id: KnownContact(*rest) for external_id, *rest in rows}
 
 
 def as_contact_reading(
@@ -77,43 +86,45 @@ def as_contact_reading(
     )
 
 
-def is_news(contact: ContactRead, digest: str, reason: str) -> bool:
+def is_news(contact: ContactRead, known: KnownContact | None) -> bool:
     """Not as it was; or there again as it was, after it had been deleted."""
-    return digest != make_contact_digest(contact) or digest == NO_DIGEST or reason == "contact_left"
+    if known is None or known.digest == NO_DIGEST:
+        return True
+    return known.digest != make_contact_digest(contact) or known.reason == "contact_left"
 
 
 def make_contact_digest(contact: ContactRead) -> str:
-    return (
-        contact.modified_at.isoformat(timespec="milliseconds")[:32]
-        if contact.modified_at
-        else NO_DIGEST
-    )
+    if contact.modified_at is None:
+        return NO_DIGEST
+    return contact.modified_at.isoformat(timespec="milliseconds")[:32]
 
 
 def wake_waiting_cards(desk: Desk, contacts: Iterable[ContactRead]) -> None:
     """Cards that wait for a contact with this address: theirs is gone, or was another's."""
-    addresses = {normalize_email(address) for one in contacts for address in one.addresses}
+    addresses = {normalize_email(address) for each in contacts for address in each.addresses}
+    if not addresses:
+        return
     held = Record.objects.filter(
         email_key__in=any_of(addresses), side=Side.CARD, bucket=Bucket.HELD
-    ).exclude(email_key="")
-    due = list(held.values_list("pk", flat=True)) if addresses else []
+    )
+    due = list(held.exclude(email_key="").values_list("pk", flat=True))
     if due:
-        desk.touched.update(desk.in_flight.intersection(due))
+        desk.in_flight.touch(due)
         Record.objects.filter(pk__in=any_of(due)).update(due_at=desk.now(), run_id=UNREAD)
 
 
 def make_departed_due(desk: Desk, ids: Sequence[str]) -> None:
     """Contacts without a link that are not there any more."""
-    if ids:
-        waiting = Record.objects.filter(
-            rule__in=[rule.pk for rule in desk.senders],
-            side=Side.CONTACT,
-            external_id__in=ids,
-            link__isnull=True,
-        )
-        waiting.exclude(reason="contact_left", due_at__isnull=True).update(
-            due_at=desk.now(), run_id=UNREAD
-        )
+    if not ids:
+        return
+    waiting = Record.objects.filter(
+        rule__in=[rule.pk for rule in desk.senders],
+        side=Side.CONTACT,
+        external_id__in=ids,
+        link__isnull=True,
+    )
+    unsettled = waiting.exclude(reason="contact_left", due_at__isnull=True)
+    unsettled.update(due_at=desk.now(), run_id=UNREAD)
 
 
 def walk_contacts(desk: Desk) -> Work:
@@ -122,22 +133,18 @@ def walk_contacts(desk: Desk) -> Work:
     """
     run = desk.run
     while desk.rule.sends and run.whole and not run.contacts_done and not desk.spent:
-        page = yield lambda: desk.target.contacts(run.contacts_after, ())
+        page = yield partial(desk.target.contacts, run.contacts_after, ())
         store_candidates(desk, page.contacts, page.next_token)
 
 
 def store_candidates(desk: Desk, contacts: Sequence[ContactRead], token: str) -> None:
-    with transaction.atomic():
-        desk.lease.renew()
-        linked = set(
-            Link.objects.filter(
-                hubspot=desk.rule.hubspot, contact_id__in=[one.id for one in contacts], gone=""
-            ).values_list("contact_id", flat=True)
-        )
-        take_candidates(
-            desk,
-            [one for one in contacts if one.id not in linked],
-            again=desk.run.kind == desk.run.Kind.FULL,
-        )
-        desk.run.contacts_after, desk.run.contacts_done = token, not token
+    """A page of contacts, and how far the walk has come, in one transaction."""
+    run = desk.run
+    ids = [contact.id for contact in contacts]
+    links = Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=ids, gone="")
+    with desk.transaction():
+        linked = set(links.values_list("contact_id", flat=True))
+        free = [contact for contact in contacts if contact.id not in linked]
+        take_candidates(desk, free, again=run.kind == run.Kind.FULL)
+        run.contacts_after, run.contacts_done = token, not token
         count_progress(desk, {}, "contacts_after", "contacts_done")

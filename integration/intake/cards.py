@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from datetime import datetime, timedelta
+from functools import partial
 
 import orjson
 import structlog
 from django.conf import settings
-from django.db import transaction
 
 from core.bulk import any_of, upsert_rows
 from integration.connectors.base import Rejected
 from integration.ledger.entries import count_outcomes, count_progress, record_unreadable
-from integration.models import Bucket, Record, Side, Tag
+from integration.models import Bucket, Record, Side, SyncRun, Tag
 from integration.planning.normalize import is_email, normalize_email
 from integration.records import EPOCH, CardPage, CardRead, Window
 from integration.slice.desk import Desk
@@ -24,7 +24,11 @@ from integration.slice.rows import MADE_DIGEST, RECORD_KEY, KnownCard, Reading
 log = structlog.get_logger()
 TAG_TYPES = frozenset(Tag.Type.values)
 # What an unchanged card counts as, by where it stands.
-UNCHANGED_COUNTERS = {Bucket.EXCLUDED: "excluded", Bucket.HELD: "held", Bucket.FAILING: "failed"}
+UNCHANGED_COUNTERS: dict[str, str] = {
+    Bucket.EXCLUDED: "excluded",
+    Bucket.HELD: "held",
+    Bucket.FAILING: "failed",
+}
 # A card that is there already keeps its attempts: they end with its success.
 REPLACED_BY_CARD = [
     name
@@ -35,14 +39,14 @@ REPLACED_BY_CARD = [
 
 def open_window(desk: Desk) -> None:
     """Freezes the window of this run's read: from the cursor, less an overlap, to this second."""
-    run = desk.run
-    if run.window_to is None:
-        run.window_to = desk.now().replace(microsecond=0)
-        run.window_from = (
-            EPOCH
-            if run.whole or desk.rule.cursor is None
-            else desk.rule.cursor - timedelta(seconds=settings.SYNC_OVERLAP_SECONDS)
-        )
+    run, cursor = desk.run, desk.rule.cursor
+    if run.window_to is not None:
+        return
+    run.window_to = desk.now().replace(microsecond=0)
+    run.window_from = EPOCH
+    if cursor is not None and not run.whole:
+        run.window_from = cursor - timedelta(seconds=settings.SYNC_OVERLAP_SECONDS)
+    with desk.transaction():
         run.save(update_fields=["window_from", "window_to"])
 
 
@@ -53,11 +57,8 @@ def read_cards(desk: Desk) -> Work:
     if not desk.rule.receives and not run.read_done:
         pass_over_cards(desk)
     while not run.read_done and not desk.spent:
-        window = Window(run.position or run.window_from, run.window_to)  # type: ignore[arg-type]
-        # The whole query stands beside the token, as it was when the token was given.
-        token_window = Window(run.window_from, run.window_to) if run.page_token else window  # type: ignore[arg-type]
         try:
-            page = yield lambda w=token_window, t=run.page_token: desk.source.cards(w, t)  # type: ignore[misc]
+            page = yield partial(desk.source.cards, choose_window(run), run.page_token)
         except Rejected:
             if not run.page_token:
                 raise
@@ -67,23 +68,33 @@ def read_cards(desk: Desk) -> Work:
         store_card_page(desk, page)
 
 
+def choose_window(run: SyncRun) -> Window:
+    """The window of the next page.
+
+    The whole query stands beside a token, as it was when the token was given.
+    """
+    assert run.window_from and run.window_to, "the window is open"
+    start = run.window_from if run.page_token else run.position or run.window_from
+    return Window(start, run.window_to)
+
+
 def pass_over_cards(desk: Desk) -> None:
     """Contacts become cards and nothing else: no card is read, and the window counts as read."""
     desk.run.read_done = True
-    with transaction.atomic():
-        desk.lease.renew()
+    with desk.transaction():
         if not desk.run.is_preview:
             move_cursor(desk)
         count_outcomes(desk, {}, "read_done")
 
 
 def store_card_page(desk: Desk, page: CardPage) -> None:
+    """The cards of a page, and the cursor behind them, in one transaction."""
     run = desk.run
-    with transaction.atomic():
-        desk.lease.renew()
+    with desk.transaction():
         counted = take_cards(desk, page, again=run.kind == run.Kind.FULL)
         if page.cards:
-            run.position = max(run.position or page.cards[-1].changed_at, page.cards[-1].changed_at)
+            last = page.cards[-1].changed_at
+            run.position = max(run.position or last, last)
         run.page_token, run.read_done = page.next_token, not page.next_token
         if not run.is_preview or run.read_done:
             move_cursor(desk)
@@ -92,51 +103,61 @@ def store_card_page(desk: Desk, page: CardPage) -> None:
 
 def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
     """Stores the cards of a page that are new or have changed, ``again`` all others too; returns
-    what is to be counted.
+    what is to be counted. In the caller's transaction.
     """
     run, now = desk.run, desk.now()
     # A card that changed between two pages can stand on both.
     cards = {card.id: card for card in page.cards}
     known = find_known_cards(desk, [*cards, *(id for id, _ in page.unreadable if id)])
     learn_tags(desk, page)
-    rows, counted, retaken, met = [], Counter[str](), [], []
+    rows: list[Reading] = []
+    retaken: list[KnownCard] = []
+    made: list[str] = []  # cards that we made, met for the first time
+    counted: Counter[str] = Counter()
     for card in cards.values():
-        reading = as_card_reading(desk, card, now)
-        held = known.get(card.id)
-        if (
-            held
-            and held.changed_at
-            and card.changed_at < held.changed_at
-            and held.digest not in (MADE_DIGEST, "unreadable")
-        ):
-            continue  # a page that was answered before the one that told of the last change
-        if held and held.digest == reading.digest and held.bucket != Bucket.UNSEEN:
-            if again:
-                retaken.append(held)
-            elif (
-                held.due_at is None and held.run_id != run.pk and not (run.is_preview and run.whole)
-            ):
-                counted[UNCHANGED_COUNTERS.get(held.bucket, "unchanged")] += 1  # type: ignore[call-overload]
+        reading, ours = as_card_reading(desk, card, now), known.get(card.id)
+        if ours and is_outdated(card, ours):
             continue
-        if not (held and held.due_at and held.run_id == run.pk):
+        if ours and ours.digest == reading.digest and ours.bucket != Bucket.UNSEEN:
+            if again:
+                retaken.append(ours)
+            elif is_counted_unchanged(run, ours):
+                counted[UNCHANGED_COUNTERS.get(ours.bucket, "unchanged")] += 1
+            continue
+        if not (ours and ours.due_at and ours.run_id == run.pk):
             counted["read"] += 1
-        if held:
-            reading = reading._replace(
-                seq=held.seq + 1, bucket=choose_waiting_bucket(held.bucket), reason=held.reason
-            )
-            if held.id in desk.in_flight:
-                desk.touched.add(held.id)
-            if held.made_at and held.digest == MADE_DIGEST:
-                met.append(card.id)
+        if ours:
+            bucket = choose_waiting_bucket(ours.bucket)
+            reading = reading._replace(seq=ours.seq + 1, bucket=bucket, reason=ours.reason)
+            desk.in_flight.touch([ours.id])
+            if ours.made_at and ours.digest == MADE_DIGEST:
+                made.append(card.id)
         rows.append(reading)
     counted["read"] += sum(count for name, count in counted.items() if name != "read")
     counted["read"] += retake_cards(desk, retaken, now)
     upsert_rows(Record, rows, RECORD_KEY, REPLACED_BY_CARD, desk.rule.account_id)
     record_unreadable(desk, page.unreadable, known, counted, now)
-    if met:
-        log.info("echo", run=run.pk, cards=met, what="cards that we made, met for the first time")
-        counted["echoes"] += len(met)
+    if made:
+        log.info("echo", run=run.pk, cards=made, what="cards that we made, met for the first time")
+        counted["echoes"] += len(made)
     return counted
+
+
+def is_outdated(card: CardRead, ours: KnownCard) -> bool:
+    """Whether the page was answered before the one that told of the card's last change."""
+    if ours.digest in (MADE_DIGEST, "unreadable") or ours.changed_at is None:
+        return False
+    return card.changed_at < ours.changed_at
+
+
+def is_counted_unchanged(run: SyncRun, ours: KnownCard) -> bool:
+    """Whether this run counts the reading of a card that is as it was.
+
+    What is due is counted when it is settled; a preview of the whole looks at every card later.
+    """
+    if ours.due_at is not None or ours.run_id == run.pk:
+        return False
+    return not (run.is_preview and run.whole)
 
 
 def choose_waiting_bucket(bucket: str) -> str:
@@ -147,33 +168,21 @@ def choose_waiting_bucket(bucket: str) -> str:
 
 
 def find_known_cards(desk: Desk, ids: list[str]) -> dict[str, KnownCard]:
-    rows = Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids)
-    columns = (
-        "external_id",
-        "id",
-        "digest",
-        "due_at",
-        "run_id",
-        "bucket",
-        "seq",
-        "link_id",
-        "reason",
-        "made_at",
-        "changed_at",
-    )
-    return {external_id: KnownCard(*rest) for external_id, *rest in rows.values_list(*columns)}
+    """Id in Sansan -> what we hold of the card."""
+    records = Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids)
+    rows = records.values_list("external_id", *KnownCard._fields)
+    return {external_id: KnownCard(*rest) for external_id, *rest in rows}
 
 
-def retake_cards(desk: Desk, held: list[KnownCard], now: datetime) -> int:
+def retake_cards(desk: Desk, known: list[KnownCard], now: datetime) -> int:
     """A full check takes up every card it sees, changed or not; returns how many were not taken up
     already.
     """
-    fresh = [row.id for row in held if row.run_id != desk.run.pk]
+    fresh = [card.id for card in known if card.run_id != desk.run.pk]
     if fresh:
-        desk.touched.update(desk.in_flight.intersection(fresh))
-        Record.objects.filter(pk__in=any_of(fresh)).update(
-            run_id=desk.run.pk, due_at=now, read_at=now
-        )
+        desk.in_flight.touch(fresh)
+        records = Record.objects.filter(pk__in=any_of(fresh))
+        records.update(run_id=desk.run.pk, due_at=now, read_at=now)
     return len(fresh)
 
 
@@ -192,32 +201,25 @@ def learn_tags(desk: Desk, page: CardPage) -> None:
     """Tags that are met for the first time on a card; the picker and the option labels need their
     names.
     """
-    seen = {
-        tag.id: tag
-        for card in page.cards
-        for tag in card.tags
-        if tag.id not in desk.known_tags and tag.type in TAG_TYPES
-    }
-    if not seen:
+    tags = {tag.id: tag for card in page.cards for tag in card.tags if tag.type in TAG_TYPES}
+    new = desk.in_flight.meet_tags(tags)
+    if not new:
         return
-    desk.known_tags.update(seen)
-    have = set(
-        Tag.objects.filter(connection_id=desk.rule.sansan_id, external_id__in=seen).values_list(
-            "external_id", flat=True
-        )
-    )
+    sansan, now = desk.rule.sansan_id, desk.now()
+    stored = Tag.objects.filter(connection_id=sansan, external_id__in=new)
+    have = set(stored.values_list("external_id", flat=True))
     Tag.objects.bulk_create(
         [
             Tag(
                 account_id=desk.rule.account_id,
-                connection_id=desk.rule.sansan_id,
+                connection_id=sansan,
                 external_id=tag.id,
                 name=tag.name,
                 type=tag.type,
-                seen_at=desk.now(),
+                seen_at=now,
             )
-            for tag in seen.values()
-            if tag.id not in have
+            for tag in tags.values()
+            if tag.id in new - have
         ]
     )
 
@@ -233,13 +235,11 @@ def as_card_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
     )
     in_scope = desk.scopes[desk.rule.pk].has(tags)
     # A card in scope always has values, be they blank: without any, a row is known to be out of it.
-    kept = {name: value for name, value in card.values.items() if name in desk.fields} or {
-        "lastName": ""
-    }
-    values = kept if in_scope else {}
+    kept = {name: value for name, value in card.values.items() if name in desk.fields}
+    values = (kept or {"lastName": ""}) if in_scope else {}
     address = normalize_email(values.get("email", ""))
-    # The time of change belongs to it: of two cards of one day the later changed one stands,
-    # whatever was changed.
+    # The time of change belongs to the content: of two cards of one day the later changed one
+    # stands, whatever was changed.
     content = (
         values,
         tags,
@@ -248,6 +248,7 @@ def as_card_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
         in_scope,
         card.changed_at.timestamp(),
     )
+    packed = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     return Reading(
         rule_id=desk.rule.pk,
         side=Side.CARD.value,
@@ -258,9 +259,7 @@ def as_card_reading(desk: Desk, card: CardRead, now: datetime) -> Reading:
         name=f"{values.get('lastName', '')} {values.get('firstName', '')}".strip()[:200],
         values=values,
         tags=tags,
-        digest=hashlib.blake2b(
-            orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=16
-        ).hexdigest(),
+        digest=hashlib.blake2b(packed, digest_size=16).hexdigest(),
         exchanged_on=card.exchanged_on or None,
         changed_at=card.changed_at,
         read_at=now,

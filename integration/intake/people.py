@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from integration.ledger.links import store_choices
 from integration.models import Bucket, Link, Record, Side, SyncRule
 from integration.slice.rows import UNREAD
 
@@ -42,20 +43,14 @@ def choose_side(link: Link, names: Iterable[str], side: str, who: str) -> int:
     wins, as long as both stay as they are.
     """
     at = timezone.now().isoformat(timespec="seconds")
-    chosen = {
-        name: {
-            "side": side,
-            "card": link.clashes[name][0],
-            "contact": link.clashes[name][1],
-            "by": who,
-            "at": at,
-        }
-        for name in names
-        if name in link.clashes
-    }
+    chosen = {}
+    for name in names:
+        if name in link.clashes:
+            card, contact = link.clashes[name][:2]
+            chosen[name] = {"side": side, "card": card, "contact": contact, "by": who, "at": at}
     if not chosen:
         return 0
-    Link.objects.filter(pk=link.pk).update(choices={**link.choices, **chosen})
+    store_choices(link, chosen)
     return retry_records(Record.objects.filter(link=link, side=Side.CARD))
 
 
@@ -66,28 +61,26 @@ def choose_side_for_all(rule: SyncRule, side: str, who: str) -> int:
     held = Record.objects.filter(
         rule=rule, side=Side.CARD, bucket=Bucket.HELD, reason="conflict", link__isnull=False
     )
-    links = Link.objects.filter(pk__in=held.values("link"))
-    return sum(
-        choose_side(
-            link, [name for name, clash in link.clashes.items() if clash[2] == "hold"], side, who
-        )
-        for link in links.iterator(500)
-    )
+    retried = 0
+    for link in Link.objects.filter(pk__in=held.values("link")).iterator(500):
+        waiting = [name for name, clash in link.clashes.items() if clash[2] == "hold"]
+        retried += choose_side(link, waiting, side, who)
+    return retried
 
 
 def bar_cards(records: Iterable[Record], why: str, who: str) -> int:
     """From now on these cards are left out, whatever they say; their contacts stay as they are."""
     now = timezone.now()
-    said = {"why": why.strip()[:300] or "–", "by": who, "at": now.isoformat(timespec="seconds")}
+    barred = {"why": why.strip()[:300] or "–", "by": who, "at": now.isoformat(timespec="seconds")}
     return sum(
-        find_copies(record).update(barred=said, due_at=now, run_id=UNREAD) for record in records
+        find_copies(record).update(barred=barred, due_at=now, run_id=UNREAD) for record in records
     )
 
 
 def unbar_cards(records: Iterable[Record]) -> int:
+    now = timezone.now()
     return sum(
-        find_copies(record).update(barred=None, due_at=timezone.now(), run_id=UNREAD)
-        for record in records
+        find_copies(record).update(barred=None, due_at=now, run_id=UNREAD) for record in records
     )
 
 
@@ -95,7 +88,7 @@ def find_copies(record: Record) -> QuerySet[Any]:
     """The record, and those of the other rules that see the same card and would write to the same
     contact.
     """
-    rules = list(
-        SyncRule.objects.filter(hubspot=record.rule.hubspot_id).values_list("pk", flat=True)
+    rules = SyncRule.objects.filter(hubspot=record.rule.hubspot_id).values_list("pk", flat=True)
+    return Record.objects.filter(
+        rule__in=list(rules), side=record.side, external_id=record.external_id
     )
-    return Record.objects.filter(rule__in=rules, side=record.side, external_id=record.external_id)

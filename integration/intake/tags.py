@@ -7,9 +7,9 @@ at by tag, too.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
-from django.db import transaction
 from django.db.models import Q
 
 from integration.connections.tags import store_tags
@@ -52,34 +52,34 @@ def sweep_tags(desk: Desk) -> Work:
         return
     rule = desk.rule
     if not rule.sweep:
-        tags = yield desk.source.tags
-        store_tags(rule.sansan, tags)
-        yield from rename_tags(desk)
-        selected = sorted(
-            Tag.objects.filter(connection=rule.sansan, selected=True).values_list(
-                "external_id", flat=True
-            )
-        )
-        note_sweep(desk, {"began": desk.now().isoformat(), "tags": selected or [""], "token": ""})
+        yield from begin_sweep(desk)
     while rule.sweep["tags"] and not desk.spent:
-        tag, token = rule.sweep["tags"][0], rule.sweep["token"]
+        tags, token = rule.sweep["tags"], rule.sweep["token"]
         try:
-            page = yield lambda tag=tag, token=token: desk.source.tagged(tag, token)  # type: ignore[misc]
+            page = yield partial(desk.source.tagged, tags[0], token)
         except (Rejected, Gone) as refused:
+            log.warning("not_swept", rule=rule.slug, tag=tags[0], why=refused.detail)
             # A token that has ended: the tag is begun anew. A tag that is refused from its first
             # page on has no cards.
-            log.warning("not_swept", rule=desk.rule.slug, tag=tag, why=refused.detail)
-            note_sweep(
-                desk,
-                {
-                    **desk.rule.sweep,
-                    "tags": rule.sweep["tags"] if token else rule.sweep["tags"][1:],
-                    "token": "",
-                },
-            )
+            left = tags if token else tags[1:]
+            with desk.transaction():
+                note_sweep(desk, {**rule.sweep, "tags": left, "token": ""})
             continue
         store_swept_page(desk, page)
     yield from read_unswept_cards(desk)
+
+
+def begin_sweep(desk: Desk) -> Work:
+    """The tags as they are now, and which of them are to be walked through."""
+    tags = yield desk.source.tags
+    with desk.transaction():
+        store_tags(desk.rule.sansan, tags)
+    yield from rename_tags(desk)
+    selected = Tag.objects.filter(connection=desk.rule.sansan, selected=True)
+    ids = sorted(selected.values_list("external_id", flat=True))
+    with desk.transaction():
+        began = desk.now().isoformat()
+        note_sweep(desk, {"began": began, "tags": ids or [""], "token": ""})
 
 
 def rename_tags(desk: Desk) -> Work:
@@ -91,6 +91,7 @@ def rename_tags(desk: Desk) -> Work:
 
 
 def note_sweep(desk: Desk, sweep: dict[str, object], **also: object) -> None:
+    """Where the sweep stands. In the caller's transaction."""
     desk.rule.sweep = sweep
     SyncRule.objects.filter(pk=desk.rule.pk).update(sweep=sweep, **also)
     for name, value in also.items():
@@ -98,26 +99,19 @@ def note_sweep(desk: Desk, sweep: dict[str, object], **also: object) -> None:
 
 
 def store_swept_page(desk: Desk, page: CardPage) -> None:
+    """The cards of a page, and where the sweep stands, in one transaction."""
     tags = desk.rule.sweep["tags"]
-    with transaction.atomic():
-        desk.lease.renew()
+    left = tags if page.next_token else tags[1:]
+    with desk.transaction():
         counted = take_cards(desk, page)
         # What a sweep sees again is no reading: only what changed counts.
         for name in ("unchanged", "excluded", "held", "failed"):
             counted["read"] -= counted.pop(name, 0)
         ids = [card.id for card in page.cards]
-        Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids).update(
-            swept_at=desk.now()
-        )
+        records = Record.objects.filter(rule=desk.rule, side=Side.CARD, external_id__in=ids)
+        records.update(swept_at=desk.now())
         count_progress(desk, counted)
-        note_sweep(
-            desk,
-            {
-                **desk.rule.sweep,
-                "tags": tags if page.next_token else tags[1:],
-                "token": page.next_token,
-            },
-        )
+        note_sweep(desk, {**desk.rule.sweep, "tags": left, "token": page.next_token})
 
 
 def read_unswept_cards(desk: Desk) -> Work:
@@ -127,27 +121,31 @@ def read_unswept_cards(desk: Desk) -> Work:
     """
     began = datetime.fromisoformat(desk.rule.sweep["began"])
     before = Q(swept_at__lt=began) | Q(swept_at__isnull=True)
-    seen = Record.objects.filter(
+    old = Record.objects.filter(
         before, rule=desk.rule, side=Side.CARD, changed_at__lt=began, read_at__lt=began
     )
-    rows = seen.exclude(bucket=Bucket.UNSEEN).exclude(reason__in=EXCLUDED_REASONS).order_by("pk")
-    for pk, id in rows.values_list("pk", "external_id")[:CARDS_A_SLICE]:
+    in_scope = old.exclude(bucket=Bucket.UNSEEN).exclude(reason__in=EXCLUDED_REASONS)
+    unswept = in_scope.order_by("pk")
+    for pk, id in unswept.values_list("pk", "external_id")[:CARDS_A_SLICE]:
         if desk.spent:
             return
+        record = Record.objects.filter(pk=pk)
         try:
-            card = yield lambda id=id: desk.source.card(id)  # type: ignore[misc]
+            card = yield partial(desk.source.card, id)
         except Gone:
-            # Whether it was deleted or sight was lost is the full check's to say.
-            Record.objects.filter(pk=pk).update(swept_at=desk.now())
+            # Whether the card was deleted or sight of it was lost is the full check's to say.
+            with desk.transaction():
+                record.update(swept_at=desk.now())
             continue
-        with transaction.atomic():
-            desk.lease.renew()
+        with desk.transaction():
             counted = take_cards(desk, CardPage((card,), ""))
-            Record.objects.filter(pk=pk).update(swept_at=desk.now())
+            record.update(swept_at=desk.now())
             count_outcomes(desk, {"read": counted["read"] if not counted["unchanged"] else 0})
-    if not rows.exists():
-        finish_sweep(desk, began)
+    if not unswept.exists():
+        with desk.transaction():
+            finish_sweep(desk, began)
 
 
 def finish_sweep(desk: Desk, began: datetime) -> None:
+    """In the caller's transaction."""
     note_sweep(desk, {}, swept_at=began, sweep_took=(desk.now() - began).total_seconds())

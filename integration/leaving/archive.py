@@ -168,9 +168,9 @@ def write_history(account: Account, zone: tzinfo) -> Iterator[str]:
     yield BYTE_ORDER_MARK + write_csv([HISTORY_COLUMNS])
     for model, column in list_owned_models():
         if issubclass(model, Frozen):
-            yield from write_changes(
-                model, model.objects.filter(**{column: account.pk}).order_by("pk"), zone
-            )  # type: ignore[attr-defined]
+            history: Any = model
+            rows = history.objects.filter(**{column: account.pk}).order_by("pk")
+            yield from write_changes(model, rows, zone)
 
 
 def write_changes(model: Any, rows: models.QuerySet[Any], zone: tzinfo) -> Iterator[str]:

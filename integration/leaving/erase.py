@@ -27,7 +27,7 @@ def destroy_credentials(account: Account) -> int:
     """Overwrites the credentials of the account's connections and lets go of what was read with
     them; returns how many connections.
     """
-    blank = {
+    blank: dict[str, Any] = {
         "credentials": {},
         "hint": "",
         "health": Connection.Health.UNTESTED,

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from integration.notes import write_english
+
 # A cell that begins so is a formula to a spreadsheet.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # Excel takes the file for UTF-8 only with this at its head.
@@ -27,5 +29,5 @@ def write_cell(value: Any, zone: tzinfo) -> str:
         return value.astimezone(zone).isoformat(timespec="milliseconds")
     if isinstance(value, dict):
         return orjson.dumps(value).decode() if value else ""
-    shown = "" if value is None else str(value)
+    shown = "" if value is None else write_english(str(value))
     return f"'{shown}" if shown.startswith(FORMULA_STARTS) else shown

@@ -1,8 +1,8 @@
-"""The only writer of AuditEntry and Link, and of a run's counters. Intent before the call, outcome
-after.
+"""What the files of the ledger have in common: entries, the counters of a run, and what is open.
 
-Every function that writes does so in one transaction that begins by renewing the lease, so that a
-slice which lost it cannot settle anything.
+Only this room writes AuditEntry and Link. The intent of a write is on disk before the call, its
+outcome after it. What a caller does not open a transaction for itself is written in one that begins
+by renewing the lease, so that a slice which lost it cannot settle anything.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import transaction
 from django.utils import timezone
 
-from core.bulk import any_of, update_rows
+from core.bulk import any_of, update_columns
 from integration.ledger.figures import add_figures
 from integration.models import (
     COUNTERS,
@@ -43,6 +42,17 @@ from integration.slice.rows import KnownCard, Row
 
 DECISION_COUNTERS = {CREATE: "created", UPDATE: "updated", LINK: "linked"}
 CARDS_MADE = "cards_made"
+# What moves with the counters.
+RUN_COLUMNS = (
+    "read",
+    *COUNTERS,
+    "echoes",
+    "calls_sansan",
+    "calls_hubspot",
+    "rate_limited",
+    "reasons",
+    "progressed_at",
+)
 # A card that needed no write counts as what it stands in.
 BUCKET_COUNTERS = {
     "linked": "unchanged",
@@ -85,37 +95,18 @@ def count_outcomes(
     for name, n in counted.items():
         if name != CARDS_MADE:  # counted as created, too
             setattr(run, name, getattr(run, name) + n)
-    calls = (
-        desk.source.calls,
-        desk.target.calls,
-        desk.source.rate_limited + desk.target.rate_limited,
-    )
-    made = (calls[0] - desk.calls_seen[0], calls[1] - desk.calls_seen[1])
-    run.calls_sansan += made[0]
-    run.calls_hubspot += made[1]
-    run.rate_limited += calls[2] - desk.calls_seen[2]
-    desk.calls_seen = calls
+    calls = desk.in_flight.count_calls(desk.source, desk.target)
+    run.calls_sansan += calls.sansan
+    run.calls_hubspot += calls.hubspot
+    run.rate_limited += calls.rate_limited
     run.progressed_at = desk.now()
-    fields = (
-        "read",
-        *COUNTERS,
-        "echoes",
-        "calls_sansan",
-        "calls_hubspot",
-        "rate_limited",
-        "reasons",
-        "progressed_at",
-        *also,
-    )
-    update_rows(
-        SyncRun, fields, [(run.pk, *(getattr(run, name) for name in fields))], run.account_id
-    )
-    add_figures(desk, counted, made, took)
+    update_columns(run, (*RUN_COLUMNS, *also), run.account_id)
+    add_figures(desk, counted, calls, took)
 
 
 def count_progress(desk: Desk, counted: Mapping[str, int] | None = None, *also: str) -> None:
-    """Like ``count``, for a step that brings the run nearer to its end though no record has an
-    outcome by it: the run is not idle.
+    """Like ``count_outcomes``, for a step that brings the run nearer to its end though no record
+    has an outcome by it: the run is not idle.
     """
     desk.run.idle = 0
     count_outcomes(desk, counted or {}, "idle", *also)
@@ -154,15 +145,14 @@ def is_newly_decided(verdict: Verdict, row: Row) -> bool:
 def make_intent(
     desk: Desk, now: datetime, row: Row, decision: Decision, link: Link | None
 ) -> AuditEntry:
-    entry = make_entry(desk, now, row, decision.kind, decision.reason, decision.detail, link)
-    entry.before, entry.after, entry.origin = (
-        dict(decision.before),
-        dict(decision.after),
-        dict(decision.origin),
-    )
+    """The entry of a write, open: what is to be sent, and what was there before."""
+    entry = make_entry(desk, now, row, decision.kind, link=link)
+    entry.reason, entry.detail = decision.reason, decision.detail
+    entry.contact_id, entry.sent_at = decision.contact_id, entry.planned_at
+    entry.before, entry.after = dict(decision.before), dict(decision.after)
+    entry.origin = dict(decision.origin)
     if desk.plan_rule.link_property and link and decision.kind in (CREATE, LINK):
         entry.after[LINK_ID] = str(link.key)
-    entry.contact_id, entry.sent_at = decision.contact_id, entry.planned_at
     entry.clashes = list_clashes(decision) or None
     return entry
 
@@ -173,24 +163,24 @@ def make_settled_entry(
     row: Row,
     decision: Decision,
     verdict: Verdict,
-    link: Link | None,
-    outcome: str,
+    *,
+    link: Link | None = None,
+    outcome: str = Outcome.NONE,
 ) -> AuditEntry:
     """An entry for a card about which something was newly decided that needs no write."""
-    kind = decision.kind if decision.kind == HOLD or verdict.record == decision.card else SKIP
-    entry = make_entry(desk, now, row, kind, verdict.reason, verdict.detail, link)
-    entry.outcome, entry.closed_at, entry.contact_id = (
-        outcome,
-        entry.planned_at,
-        decision.contact_id,
-    )
+    own = decision.kind == HOLD or verdict.record == decision.card
+    entry = make_entry(desk, now, row, decision.kind if own else SKIP, link=link)
+    entry.reason, entry.detail = verdict.reason, verdict.detail
+    entry.contact_id, entry.outcome = decision.contact_id, outcome
+    entry.closed_at = entry.planned_at
     entry.clashes = list_clashes(decision) or None
     return entry
 
 
 def make_entry(
-    desk: Desk, now: datetime, row: Row, kind: str, reason: str, detail: str, link: Link | None
+    desk: Desk, now: datetime, row: Row, kind: str, *, link: Link | None = None
 ) -> AuditEntry:
+    """What every entry says of its record; the caller adds reason, values and outcome."""
     return AuditEntry(
         account_id=desk.rule.account_id,
         run_id=desk.run.pk,
@@ -201,8 +191,6 @@ def make_entry(
         name=row.name,
         email=row.email_key,
         decision=kind,
-        reason=reason,
-        detail=detail[:500],
         attempt=row.attempts + 1,
         changed_at=row.since,
         read_at=row.read_at,
@@ -210,28 +198,13 @@ def make_entry(
     )
 
 
-def release_records(desk: Desk, ids: Iterable[int]) -> None:
-    for id in ids:
-        desk.in_flight.discard(id)
-        desk.touched.discard(id)
-
-
-def find_links(desk: Desk, contact_ids: Sequence[str]) -> dict[str, Link]:
-    if not contact_ids:
+def find_links(desk: Desk, contact_ids: Iterable[str]) -> dict[str, Link]:
+    """Contact id -> the link of the HubSpot connection that has it."""
+    wanted = [id for id in dict.fromkeys(contact_ids) if id]
+    if not wanted:
         return {}
-    return {
-        link.contact_id: link
-        for link in Link.objects.filter(
-            hubspot=desk.rule.hubspot, contact_id__in=contact_ids
-        ).exclude(contact_id="")
-    }
-
-
-def join_cards(desk: Desk, record_ids: Sequence[int], link: Link) -> None:
-    """These cards belong to a person that we know already."""
-    with transaction.atomic():
-        desk.lease.renew()
-        Record.objects.filter(pk__in=record_ids).update(link=link)
+    links = Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=wanted)
+    return {link.contact_id: link for link in links.exclude(contact_id="")}
 
 
 def load_open_writes(desk: Desk, limit: int = 100) -> list[Write]:
@@ -244,37 +217,36 @@ def load_open_writes(desk: Desk, limit: int = 100) -> list[Write]:
     # In the order of the index that holds open entries only; by their ids the database would go
     # through all of the rule's.
     rules = list(SyncRule.objects.filter(hubspot=desk.rule.hubspot_id).values_list("pk", flat=True))
-    ours = AuditEntry.objects.filter(rule__in=rules, closed_at__isnull=True).exclude(
-        reason=NEW_CARD
+    still_open = AuditEntry.objects.filter(rule__in=rules, closed_at__isnull=True)
+    entries = list(still_open.exclude(reason=NEW_CARD).order_by("record_id")[:limit])
+    keys = [entry.link_key for entry in entries if entry.link_key]
+    links = {link.key: link for link in Link.objects.filter(key__in=keys)}
+    taken_up = Record.objects.filter(
+        pk__in=[entry.record_id for entry in entries], run_id=desk.run.pk, due_at__isnull=False
     )
-    entries = list(ours.order_by("record_id")[:limit])
-    links = {
-        link.key: link
-        for link in Link.objects.filter(
-            key__in=[entry.link_key for entry in entries if entry.link_key]
-        )
-    }
-    read = set(
-        Record.objects.filter(
-            pk__in=[entry.record_id for entry in entries], run_id=desk.run.pk, due_at__isnull=False
-        ).values_list("pk", flat=True)
-    )
+    read = set(taken_up.values_list("pk", flat=True))
     return [
         Write(
             entry,
-            Decision(
-                entry.decision,
-                entry.reason,
-                entry.record_id,
-                (),
-                link=str(entry.link_key or ""),
-                contact_id=entry.contact_id,
-            ),
+            as_decision(entry),
             links[entry.link_key],
             reading=entry.record_id if entry.record_id in read else None,
         )
         for entry in entries
+        if entry.link_key
     ]
+
+
+def as_decision(entry: AuditEntry) -> Decision:
+    """As much of its decision as an open entry tells."""
+    return Decision(
+        kind=entry.decision,
+        reason=entry.reason,
+        card=entry.record_id,
+        verdicts=(),
+        link=str(entry.link_key or ""),
+        contact_id=entry.contact_id,
+    )
 
 
 def record_unreadable(
@@ -288,29 +260,12 @@ def record_unreadable(
     stays as it is.
     """
     for id, wrong in unreadable:
-        held = known.get(id)
+        known_card = known.get(id)
         counted["read"] += 1
         counted["failed"] += 1
-        if held and held.reason == "unreadable":
+        if known_card and known_card.reason == "unreadable":
             continue
-        record = None
-        if id:
-            record, _ = Record.objects.update_or_create(
-                rule=desk.rule,
-                external_id=id[:64],
-                defaults={
-                    "account": desk.rule.account,
-                    "connection": desk.rule.sansan,
-                    "digest": "unreadable",
-                    "changed_at": now,
-                    "read_at": now,
-                    "run_id": desk.run.pk,
-                    "bucket": Bucket.FAILING,
-                    "reason": "unreadable",
-                    "detail": wrong[:500],
-                    "due_at": None,
-                },
-            )
+        record = store_unreadable(desk, id, wrong, now) if id else None
         AuditEntry.objects.create(
             account=desk.rule.account,
             run=desk.run,
@@ -319,7 +274,7 @@ def record_unreadable(
             card_id=id[:64],
             decision=HOLD,
             reason="unreadable",
-            detail=wrong[:500],
+            detail=wrong,
             outcome=Outcome.FAILED,
             read_at=now,
             planned_at=now,
@@ -328,26 +283,36 @@ def record_unreadable(
         count_reasons(desk.run, ["unreadable"])
 
 
+def store_unreadable(desk: Desk, id: str, wrong: str, now: datetime) -> Record:
+    """The record of a card whose id is all that can be read of it."""
+    record, _made = Record.objects.update_or_create(
+        rule=desk.rule,
+        external_id=id[:64],
+        defaults={
+            "account": desk.rule.account,
+            "connection": desk.rule.sansan,
+            "digest": "unreadable",
+            "changed_at": now,
+            "read_at": now,
+            "run_id": desk.run.pk,
+            "bucket": Bucket.FAILING,
+            "reason": "unreadable",
+            "detail": wrong,
+            "due_at": None,
+        },
+    )
+    return record
+
+
 def record_unseen(desk: Desk, rows: Sequence[Row]) -> None:
     """Cards that the key sees no more: marked and told; their contacts stay as they are."""
-    now = timezone.now()
-    with transaction.atomic():
-        desk.lease.renew()
-        verdicts = [(row, Verdict(row.id, "unseen", "unseen")) for row in rows]
-        AuditEntry.objects.bulk_create(
-            [
-                make_settled_entry(
-                    desk,
-                    now,
-                    row,
-                    Decision(SKIP, "unseen", row.id, (verdict,)),
-                    verdict,
-                    None,
-                    Outcome.NONE,
-                )
-                for row, verdict in verdicts
-            ]
-        )
+    now, entries = timezone.now(), []
+    for row in rows:
+        verdict = Verdict(row.id, Bucket.UNSEEN, "unseen")
+        decision = Decision(SKIP, "unseen", row.id, (verdict,))
+        entries.append(make_settled_entry(desk, now, row, decision, verdict))
+    with desk.transaction():
+        AuditEntry.objects.bulk_create(entries)
         Record.objects.filter(pk__in=[row.id for row in rows]).update(
             bucket=Bucket.UNSEEN, reason="unseen", detail="", due_at=None, read_at=now
         )

@@ -13,6 +13,7 @@ from core.bulk import upsert_rows
 from integration.models import DayFigures
 from integration.planning.latency import add_times
 from integration.slice.desk import Desk
+from integration.slice.in_flight import Calls
 
 FIGURE_COUNTERS = ("created", "updated", "linked", "failed", "cards_made", "echoes")
 
@@ -35,13 +36,14 @@ class DayRow(NamedTuple):
 
 
 def add_figures(
-    desk: Desk, counted: Mapping[str, int], calls: tuple[int, int], took: Sequence[float] = ()
+    desk: Desk, counted: Mapping[str, int], calls: Calls, took: Sequence[float] = ()
 ) -> None:
     """``calls`` are those made since the last time; ``took`` the seconds from a change at one
     vendor to the other one's answer.
     """
     news = {name: counted.get(name, 0) for name in FIGURE_COUNTERS}
-    if desk.run.is_preview or not (any(news.values()) or any(calls) or took):
+    called = calls.sansan or calls.hubspot
+    if desk.run.is_preview or not (any(news.values()) or called or took):
         return
     today = desk.rule.account.day_of(desk.now())
     stored = (
@@ -50,8 +52,8 @@ def add_figures(
     day = DayRow(*stored) if stored else DayRow(desk.rule.pk, today)
     day = day._replace(
         **{name: getattr(day, name) + n for name, n in news.items()},
-        calls_sansan=day.calls_sansan + calls[0],
-        calls_hubspot=day.calls_hubspot + calls[1],
+        calls_sansan=day.calls_sansan + calls.sansan,
+        calls_hubspot=day.calls_hubspot + calls.hubspot,
         latency=add_times(day.latency, took),
         slowest=max(day.slowest, *took) if took else day.slowest,
     )

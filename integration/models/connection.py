@@ -21,6 +21,16 @@ class Connection(Tracked, AccountOwned):
         RECONNECT = "reconnect", _("Needs a new key")
         UNREACHABLE = "unreachable", _("Not reachable")
 
+    class SurveyState(models.TextChoices):
+        """Where the counting of what a key sees stands."""
+
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    # In ``survey``: card id -> the note of why a card that somebody wants to try cannot be read.
+    SAMPLE_REFUSALS = "refused"
+
     slug = models.SlugField(_("short name"))
     system = models.CharField(_("system"), max_length=16, choices=System.choices)
     credentials = EncryptedJSONField(
@@ -124,6 +134,14 @@ class Connection(Tracked, AccountOwned):
 
     def __str__(self) -> str:
         return f"{self.get_system_display()}: {self.slug}"
+
+    @property
+    def is_being_counted(self) -> bool:
+        return bool(self.survey.get("state") == self.SurveyState.RUNNING)
+
+    def find_sample_refusal(self, card_id: str) -> str:
+        """Why a card that somebody wants to try cannot be read, as a note; "" where it can."""
+        return str(self.survey.get(self.SAMPLE_REFUSALS, {}).get(card_id, ""))
 
     @property
     def secret(self) -> str:

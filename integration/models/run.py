@@ -21,7 +21,6 @@ class SyncRun(AccountOwned):
         INITIAL = "initial", _("Initial")
         INCREMENTAL = "incremental", _("Incremental")
         FULL = "full", _("Full check")
-        RETRY = "retry", _("Retry")
         UNDO = "undo", _("Undo")
         PREVIEW = "preview", _("Preview")
 

@@ -89,5 +89,10 @@ class Decision:
     judged: frozenset[str] = frozenset()
 
     @property
+    def records(self) -> frozenset[int]:
+        """The cards of the person, by the ids of their records."""
+        return frozenset(verdict.record for verdict in self.verdicts)
+
+    @property
     def writes(self) -> bool:
         return self.kind in WRITE_KINDS

@@ -18,6 +18,7 @@ from liquid import BoundTemplate, Environment, Mode, RenderContext
 from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.exceptions import LiquidError
 
+from integration.notes import note
 from integration.planning.rule import TAGS_FIELD
 from integration.planning.transforms import TRANSFORMS
 from integration.records import Values
@@ -27,7 +28,7 @@ MOST_WORK = 2_000_000  # of them, over all filters of one rendering
 
 
 class ExpressionError(Exception):
-    """What is wrong with an expression, in a sentence that a person can act on."""
+    """What is wrong with an expression: a note for a person."""
 
 
 class Bounded(Environment):
@@ -47,7 +48,7 @@ class FilterWork(threading.local):
     def spend(self, size: int) -> None:
         self.done += size
         if self.done > MOST_WORK:
-            raise ExpressionError("The expression takes too long.")
+            raise ExpressionError(note("expression_too_slow"))
 
 
 FILTER_WORK = FilterWork()
@@ -66,7 +67,7 @@ def bound_filter(name: str, make: Callable[..., object]) -> Callable[..., object
         FILTER_WORK.spend(size * size // 10 if name == "uniq" else size)
         result = make(value, *args, **kwargs)
         if measure_size(result) > LONGEST_TEXT:
-            raise ExpressionError("The expression makes a text that is too long.")
+            raise ExpressionError(note("expression_too_long"))
         FILTER_WORK.spend(measure_size(result))
         return result
 
@@ -117,11 +118,11 @@ def compile_expression(expression: str) -> BoundTemplate:
         template = ENVIRONMENT.from_string(expression)
         if any(isinstance(one, RangeLiteral) for one in list_parts(template)):
             # A loop over one is bounded, a filter of one is not; and a card has nothing to count.
-            raise ExpressionError("A range such as (1..9) cannot be used here.")
+            raise ExpressionError(note("expression_range"))
     except LiquidError as wrong:
         raise ExpressionError(explain_error(wrong)) from None
     except RecursionError:
-        raise ExpressionError("The expression is nested too deeply.") from None
+        raise ExpressionError(note("expression_too_deep")) from None
     return template
 
 
@@ -140,15 +141,13 @@ def list_parts(template: BoundTemplate) -> Iterator[object]:
 
 
 def explain_error(wrong: LiquidError) -> str:
-    """The library's message, without what only a programmer can read."""
+    """The library's message as a note, without what only a programmer can read."""
     text = str(wrong.args[0] if wrong.args else wrong).strip().rstrip(".")
     if "<locals>" in text or "positional argument" in text:
-        return "A filter is used with more or fewer arguments than it takes."
-    return (
-        f"The expression cannot be read: {text[:300]}."
-        if text
-        else "The expression cannot be read."
-    )
+        return note("filter_arguments")
+    if not text:
+        return note("expression_unreadable")
+    return note("expression_unreadable_at", message=f"{text[:300]}.")
 
 
 @lru_cache(maxsize=1024)
@@ -161,21 +160,18 @@ def check_expression(expression: str, fields: Sequence[str]) -> None:
     """Raises ExpressionError where the expression cannot work with these fields of a card."""
     unknown = [name for name in list_expression_fields(expression) if name not in fields]
     if unknown:
-        raise ExpressionError(f"“{unknown[0]}” is not a field of a card. A text stands in quotes.")
-    filters = [
-        name
-        for name in compile_expression(expression).analyze().filters
-        if name not in ENVIRONMENT.filters
-    ]
-    if filters:
-        raise ExpressionError(f"“{filters[0]}” is not a filter.")
+        raise ExpressionError(note("not_a_field_of_expression", value=unknown[0]))
+    filters = compile_expression(expression).analyze().filters
+    foreign = [name for name in filters if name not in ENVIRONMENT.filters]
+    if foreign:
+        raise ExpressionError(note("not_a_filter", value=foreign[0]))
     render_expression(expression, {}, ())
 
 
 def render_expression(expression: str, values: Values, tags: Sequence[str]) -> str:
-    """The value for a card; a field that it leaves blank is blank.
+    """The value for a card; a field that it leaves blank is blank. ``tags`` are names.
 
-    ``tags`` are names. Raises ExpressionError.
+    Raises ExpressionError.
     """
     known: Mapping[str, object] = {**values, TAGS_FIELD: list(tags)}
     FILTER_WORK.done = 0
@@ -184,8 +180,6 @@ def render_expression(expression: str, values: Values, tags: Sequence[str]) -> s
     except LiquidError as wrong:
         raise ExpressionError(explain_error(wrong)) from None
     except TypeError:
-        raise ExpressionError(
-            "A filter is used with more or fewer arguments than it takes."
-        ) from None
+        raise ExpressionError(note("filter_arguments")) from None
     except (ArithmeticError, ValueError, LookupError, AttributeError, RecursionError) as wrong:
-        raise ExpressionError(f"The expression fails for this card: {wrong}") from None
+        raise ExpressionError(note("expression_fails", message=str(wrong))) from None

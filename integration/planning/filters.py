@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from integration.notes import note
 from integration.planning.normalize import normalize_text
 from integration.planning.rule import Filter
 from integration.planning.snapshot import Card
@@ -54,5 +55,11 @@ def find_first_unmet_filter(
     )
 
 
-def write_filter(row: Filter) -> str:
-    return f"{row.field} {row.op} {row.value}".strip()
+def note_card_filter(row: Filter) -> str:
+    """The criterion that a card does not meet, as a note."""
+    return note("criterion", field=row.field, op=row.op, value=row.value)
+
+
+def note_contact_filter(row: Filter) -> str:
+    """The criterion that a contact does not meet, as a note."""
+    return note("contact_criterion", property=row.field, op=row.op, value=row.value)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from integration.notes import note
 from integration.planning.mapping import OWNER_KIND
 from integration.planning.normalize import is_email, normalize_email
 from integration.planning.rule import TAGS_FIELD, MappingRow
@@ -19,25 +20,26 @@ KEEP_DATES = ("", "date")
 FORMS_MADE = {"date": "date", "number": "number", "yes_no": "bool"}
 
 
-def find_mapping_problem(row: MappingRow, schema: Mapping[str, Any]) -> tuple[str, str] | None:
-    """(reason, sentence) where the mapping cannot work as it stands.
+class MappingProblem(NamedTuple):
+    """Why a mapping cannot work as it stands: a reason code, and a note for a person."""
 
-    ``schema``: name -> {type, field_type, read_only, options}.
-    """
+    reason: str
+    note: str
+
+
+def find_mapping_problem(row: MappingRow, schema: Mapping[str, Any]) -> MappingProblem | None:
+    """``schema``: name -> {type, field_type, read_only, options}."""
     prop = schema.get(row.hubspot)
     if prop is None:
-        return "unknown_property", f"{row.hubspot}: HubSpot has no such contact property."
-    if prop["read_only"]:
-        return "read_only", f"{row.hubspot}: HubSpot does not let this property be written."
-    if not is_fit_for_property(row, prop):
-        return (
-            "wrong_type",
-            (
-                f"{row.hubspot}: a property of type {prop['type']} does not take the text of "
-                f"{','.join(row.sansan)}."
-            ),
-        )
-    return None
+        reason, fault = "unknown_property", note("no_such_property")
+    elif prop["read_only"]:
+        reason, fault = "read_only", note("property_read_only")
+    elif not is_fit_for_property(row, prop):
+        reason = "wrong_type"
+        fault = note("type_does_not_take", type=prop["type"], fields=",".join(row.sansan))
+    else:
+        return None
+    return MappingProblem(reason, note("of_property", word=row.hubspot, fault=fault))
 
 
 def is_fit_for_property(row: MappingRow, prop: Mapping[str, Any]) -> bool:
@@ -64,39 +66,28 @@ def is_fit_for_property(row: MappingRow, prop: Mapping[str, Any]) -> bool:
 
 
 def find_value_problem(value: str, prop: Mapping[str, Any]) -> str:
-    """What is wrong with a value for the property, in a sentence; "" where it fits or is blank."""
-    if (
-        not value or prop.get("kind") == OWNER_KIND
-    ):  # an address that is nobody's leaves the owner alone
+    """What is wrong with a value for the property, as a note; "" where it fits or is blank."""
+    # An address that is nobody's leaves the owner alone.
+    if not value or prop.get("kind") == OWNER_KIND:
         return ""
     if prop.get("kind") == "email":
-        return (
-            ""
-            if is_email(normalize_email(value))
-            else f"“{shorten_value(value)}” is not an address that a contact can have."
-        )
+        is_good = is_email(normalize_email(value))
+        return "" if is_good else note("not_an_address", value=shorten_value(value))
     if prop["type"] == "enumeration":
         return find_option_problem(value, prop)
-    fits, wrong = TYPE_TESTS.get(prop["type"], (bool, ""))
-    return "" if fits(value) else wrong.format(shorten_value(value))
+    if prop["type"] not in TYPE_TESTS:
+        return ""
+    is_of_type, problem = TYPE_TESTS[prop["type"]]
+    return "" if is_of_type(value) else note(problem, value=shorten_value(value))
 
 
 def find_option_problem(value: str, prop: Mapping[str, Any]) -> str:
     options = prop.get("options") or {}
-    parts = (
-        [part for part in value.split(";") if part]
-        if prop.get("field_type") == "checkbox"
-        else [value]
-    )
+    parts = [value]
+    if prop.get("field_type") == "checkbox":
+        parts = [part for part in value.split(";") if part]
     unknown = next((part for part in parts if options and part not in options), "")
-    return (
-        (
-            f"“{shorten_value(unknown)}” is not an option of the property: add it in HubSpot, or "
-            "put it into the value table."
-        )
-        if unknown
-        else ""
-    )
+    return note("not_an_option", value=shorten_value(unknown)) if unknown else ""
 
 
 def shorten_value(value: str) -> str:
@@ -128,9 +119,10 @@ NUMBER_FORM = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 ISO_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Since 1970, as HubSpot tells times, too.
 MILLISECONDS_FORM = re.compile(r"-?[0-9]{11,14}")
-TYPE_TESTS = {
-    "number": (is_number, "“{}” is not a number."),
-    "date": (is_date, "“{}” is not a date (YYYY-MM-DD)."),
-    "datetime": (is_moment, "“{}” is not a date and time."),
-    "bool": (lambda value: value in ("true", "false"), "“{}” is not true or false."),
+# Type of a property -> (whether a value is of it, the note where it is not).
+TYPE_TESTS: dict[str, tuple[Callable[[str], bool], str]] = {
+    "number": (is_number, "not_a_number"),
+    "date": (is_date, "not_a_date"),
+    "datetime": (is_moment, "not_a_moment"),
+    "bool": (lambda value: value in ("true", "false"), "not_a_truth"),
 }

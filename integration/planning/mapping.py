@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from integration.notes import note
 from integration.planning.expressions import ExpressionError, render_expression
 from integration.planning.normalize import normalize_email, normalize_text
 from integration.planning.rule import TAGS_FIELD, MappingRow
@@ -14,7 +15,7 @@ OWNER_KIND = "owner"  # the kind of a property that names a HubSpot user
 
 
 class BadMapping(Exception):
-    """A row that fails for a card; the message names the property and what is wrong."""
+    """A row that fails for a card: a note that names the property and what is wrong."""
 
 
 def map_card(
@@ -40,7 +41,7 @@ def find_bad_row(values: Values, names: Sequence[str], rows: Iterable[MappingRow
         try:
             make_text(row, values, names)
         except ExpressionError as wrong:
-            return f"{row.hubspot}: {wrong}"
+            return note("of_property", word=row.hubspot, fault=str(wrong))
     return ""
 
 

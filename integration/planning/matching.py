@@ -6,6 +6,7 @@ The same in every order of arrival.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from integration.planning.normalize import normalize_name
 from integration.planning.snapshot import Card
@@ -13,9 +14,19 @@ from integration.planning.snapshot import Card
 Person = tuple[Card, ...]  # newest card first
 
 
+def rank_card(card: Card) -> tuple[str, datetime, str, int]:
+    """Which of several cards stands: the largest. Newest exchange date, then update time, then id;
+    an unknown date is the oldest.
+
+    Our own id comes last, for a card that two rules see: the copy that was there first stands, so
+    that a new rule changes nothing.
+    """
+    return (card.exchanged_on, card.changed_at, card.id, -card.record)
+
+
 def group_people(cards: Iterable[Card]) -> list[Person]:
     """Cards that share a link, a Sansan person, or an address and a name, are one person."""
-    cards = sorted(cards, key=lambda card: card.rank, reverse=True)
+    cards = sorted(cards, key=rank_card, reverse=True)
     parent = list(range(len(cards)))
 
     def root(i: int) -> int:
@@ -67,13 +78,16 @@ def find_owners(persons: Sequence[Person]) -> dict[str, Person]:
     best: dict[str, tuple[Card, Person]] = {}
     for person in persons:
         for card in person:
-            if card.email and (card.email not in best or card.rank > best[card.email][0].rank):
+            if card.email and (
+                card.email not in best or rank_card(card) > rank_card(best[card.email][0])
+            ):
                 best[card.email] = (card, person)
     return {address: person for address, (_, person) in best.items()}
 
 
-def choose_address(person: Person, owner: dict[str, Person]) -> str:
+def choose_address(person: Person, owners: Mapping[str, Person]) -> str:
     """The newest card's address that this person owns; "" when all belong to others or there is
     none.
     """
-    return next((card.email for card in person if card.email and owner[card.email] is person), "")
+    own = (card.email for card in person if card.email and owners[card.email] is person)
+    return next(own, "")

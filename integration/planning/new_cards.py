@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from integration.notes import note
 from integration.planning.card_values import NAMING_FIELDS, find_too_long, make_card_values
 from integration.planning.decisions import CREATE, HOLD, NEW_CARD, SKIP, Decision, Verdict
-from integration.planning.filters import find_unmet_contact_filter, write_filter
+from integration.planning.filters import find_unmet_contact_filter, note_contact_filter
 from integration.planning.normalize import is_email, normalize_email
 from integration.planning.rule import Rule
 from integration.records import ContactRead
@@ -32,74 +33,78 @@ def find_card_address(contact: ContactRead) -> str:
     return key if is_email(key) else ""
 
 
-def refuse_candidate(one: Candidate, rule: Rule) -> Decision | None:
+def refuse_candidate(candidate: Candidate, rule: Rule) -> Decision | None:
     """Why the contact becomes no card, without asking Sansan; None where it may."""
-    if one.contact is None:
-        return skip_candidate(one, "excluded", "contact_left")
-    if one.link:
-        return skip_candidate(one, "linked", "has_card")
-    if one.barred:
-        return skip_candidate(one, "excluded", "never_sync", one.barred)
-    if rule.require_email and not find_card_address(one.contact):
-        return skip_candidate(one, "excluded", "contact_no_email")
-    unmet = find_unmet_contact_filter(one.contact, rule.contact_filters)
+    contact = candidate.contact
+    if contact is None:
+        return skip_candidate(candidate, "excluded", "contact_left")
+    if candidate.link:
+        return skip_candidate(candidate, "linked", "has_card")
+    if candidate.barred:
+        why = note("persons_words", words=candidate.barred)
+        return skip_candidate(candidate, "excluded", "never_sync", why)
+    if rule.require_email and not find_card_address(contact):
+        return skip_candidate(candidate, "excluded", "contact_no_email")
+    unmet = find_unmet_contact_filter(contact, rule.contact_filters)
     if unmet:
-        return skip_candidate(one, "excluded", "contact_not_chosen", write_filter(unmet))
-    card = make_card_values(one.contact.values, rule.to_cards)
+        criterion = note_contact_filter(unmet)
+        return skip_candidate(candidate, "excluded", "contact_not_chosen", criterion)
+    card = make_card_values(contact.values, rule.to_cards)
     if not any(card.get(name) for name in NAMING_FIELDS):
-        return hold_candidate(one, "nameless")
-    return (
-        hold_candidate(one, "too_long_for_card", find_too_long(card))
-        if find_too_long(card)
-        else None
-    )
+        return hold_candidate(candidate, "nameless")
+    too_long = find_too_long(card)
+    if too_long:
+        return hold_candidate(candidate, "too_long_for_card", note("card_field", fields=too_long))
+    return None
 
 
-def decide_candidate(one: Candidate, rule: Rule, left: int) -> Decision:
+def decide_candidate(candidate: Candidate, rule: Rule, left: int) -> Decision:
     """``left`` is how many cards may still be made today.
 
     To be called after the look whether Sansan has the address.
     """
-    refusal = refuse_candidate(one, rule)
-    if refusal or one.contact is None:
-        return refusal or skip_candidate(one, "excluded", "contact_left")
-    if one.card:
-        return skip_candidate(one, "linked", "card_exists", one.card)
+    refusal = refuse_candidate(candidate, rule)
+    if refusal or candidate.contact is None:
+        return refusal or skip_candidate(candidate, "excluded", "contact_left")
+    if candidate.card:
+        card = note("card", id=candidate.card)
+        return skip_candidate(candidate, "linked", "card_exists", card)
     if left < 1:
-        return skip_candidate(one, "waiting", "daily_cap")
-    verdicts = (Verdict(one.record, "linked", NEW_CARD),)
+        return skip_candidate(candidate, "waiting", "daily_cap")
     return Decision(
-        CREATE,
-        NEW_CARD,
-        one.record,
-        verdicts,
-        contact_id=one.contact.id,
-        after=make_card_values(one.contact.values, rule.to_cards),
+        kind=CREATE,
+        reason=NEW_CARD,
+        card=candidate.record,
+        verdicts=(Verdict(candidate.record, "linked", NEW_CARD),),
+        contact_id=candidate.contact.id,
+        after=make_card_values(candidate.contact.values, rule.to_cards),
     )
 
 
-def skip_candidate(one: Candidate, bucket: str, reason: str, detail: str = "") -> Decision:
+def skip_candidate(candidate: Candidate, bucket: str, reason: str, detail: str = "") -> Decision:
+    """No card is made."""
     return Decision(
-        SKIP,
-        reason,
-        one.record,
-        (Verdict(one.record, bucket, reason, detail),),
-        detail,
-        link=one.link,
-        contact_id=name_candidate(one),
+        kind=SKIP,
+        reason=reason,
+        card=candidate.record,
+        verdicts=(Verdict(candidate.record, bucket, reason, detail),),
+        detail=detail,
+        link=candidate.link,
+        contact_id=find_contact_id(candidate),
     )
 
 
-def hold_candidate(one: Candidate, reason: str, detail: str = "") -> Decision:
+def hold_candidate(candidate: Candidate, reason: str, detail: str = "") -> Decision:
+    """No card is made until somebody has done something."""
     return Decision(
-        HOLD,
-        reason,
-        one.record,
-        (Verdict(one.record, "held", reason, detail),),
-        detail,
-        contact_id=name_candidate(one),
+        kind=HOLD,
+        reason=reason,
+        card=candidate.record,
+        verdicts=(Verdict(candidate.record, "held", reason, detail),),
+        detail=detail,
+        contact_id=find_contact_id(candidate),
     )
 
 
-def name_candidate(one: Candidate) -> str:
-    return one.contact.id if one.contact else ""
+def find_contact_id(candidate: Candidate) -> str:
+    return candidate.contact.id if candidate.contact else ""

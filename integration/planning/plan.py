@@ -6,20 +6,22 @@ Pure: the same snapshot gives the same plan.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from integration.notes import note
 from integration.planning.blend import blend_cards, list_standing_cards, unite_tags
 from integration.planning.decisions import CREATE, HOLD, LINK, SKIP, UPDATE, Decision, Verdict
 from integration.planning.filters import (
     find_unmet_card_filter,
     find_unmet_contact_filter,
-    write_filter,
+    note_card_filter,
+    note_contact_filter,
 )
 from integration.planning.judge import Clash, Present, Times, judge_property
 from integration.planning.mapping import BadMapping, map_card
 from integration.planning.matching import Person, choose_address, find_owners, group_people
 from integration.planning.normalize import normalize_email
-from integration.planning.rule import CARD_ID, LINK_ID, TAGS_FIELD, Rule
+from integration.planning.rule import CARD_ID, LINK_ID, TAGS_FIELD, MappingRow, Rule
 from integration.planning.snapshot import Card, LinkView, Snapshot
 from integration.records import ContactRead
 
@@ -28,31 +30,49 @@ GONE_REASONS = {"forgotten": "contact_forgotten", "missing": "contact_missing"}
 LONGEST_VALUE = 65_536  # characters in a HubSpot text property
 
 
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a decision about one person may look at."""
+
+    snapshot: Snapshot
+    rule: Rule
+    # Address -> the contact that has it in HubSpot, and will still have it after this plan.
+    holders: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person's cards want of the contact."""
+
+    address: str
+    values: dict[str, str]  # by property
+    source: dict[str, str]  # property -> id of the card that the value is from
+
+
 def plan_people(snapshot: Snapshot, rule: Rule) -> list[Decision]:
     """One decision for each person, and one for each card that is out of scope."""
-    out, kept = [], []
+    out: list[Decision] = []
+    kept: list[Card] = []
     for card in snapshot.cards:
         verdict = exclude_card(card, rule)
         if verdict:
-            out.append(
-                Decision(
-                    SKIP, verdict.reason, card.record, (verdict,), verdict.detail, link=card.link
-                )
-            )
+            out.append(exclude(card, verdict))
         else:
             kept.append(card)
     persons = group_people(kept)
-    owner = find_owners(persons)
-    taken = choose_links(persons, owner, {key for key, link in snapshot.links.items() if link.gone})
-    addresses = {id(person): choose_address(person, owner) for person in persons}
-    going = plan_farewells(out, {chosen for chosen in taken.values() if chosen}, snapshot, rule)
-    holders = find_address_holders(
-        snapshot, {taken[id(person)]: addresses[id(person)] for person in persons}
-    )
-    return [going.get(one.card, one) for one in out] + [
-        decide_person(person, addresses[id(person)], taken[id(person)], snapshot, rule, holders)
+    owners = find_owners(persons)
+    gone = {key for key, link in snapshot.links.items() if link.gone}
+    links = choose_links(persons, owners, gone)
+    addresses = {id(person): choose_address(person, owners) for person in persons}
+    wanted = {links[id(person)]: addresses[id(person)] for person in persons}
+    situation = Situation(snapshot, rule, find_address_holders(snapshot, wanted))
+    farewells = plan_farewells(out, {key for key in links.values() if key}, situation)
+    excluded = [farewells.get(decision.card, decision) for decision in out]
+    decided = [
+        decide_person(person, addresses[id(person)], links[id(person)], situation)
         for person in persons
     ]
+    return excluded + decided
 
 
 def exclude_card(card: Card, rule: Rule) -> Verdict | None:
@@ -62,44 +82,54 @@ def exclude_card(card: Card, rule: Rule) -> Verdict | None:
     if not card.in_scope:
         return Verdict(card.record, "excluded", "no_selected_tag")
     if card.barred:
-        return Verdict(card.record, "excluded", "never_sync", card.barred)
-    row = (
-        None
-        if card.foreign or (rule.filters_enter and card.link)
-        else find_unmet_card_filter(card, rule.filters)
-    )
-    if row:
-        return Verdict(card.record, "excluded", "filtered", write_filter(row))
+        return Verdict(
+            card.record, "excluded", "never_sync", note("persons_words", words=card.barred)
+        )
+    if card.foreign or (rule.filters_enter and card.link):
+        return None
+    unmet = find_unmet_card_filter(card, rule.filters)
+    if unmet:
+        return Verdict(card.record, "excluded", "filtered", note_card_filter(unmet))
     return None
 
 
+def exclude(card: Card, verdict: Verdict) -> Decision:
+    """The decision about a card that is out of scope."""
+    return Decision(
+        kind=SKIP,
+        reason=verdict.reason,
+        card=card.record,
+        verdicts=(verdict,),
+        detail=verdict.detail,
+        link=card.link,
+    )
+
+
 def choose_links(
-    persons: Iterable[Person], owner: dict[str, Person], gone: Collection[str] = ()
+    persons: Iterable[Person], owners: Mapping[str, Person], gone: Collection[str] = ()
 ) -> dict[int, str]:
-    """id(person) -> the link to use.
+    """id(person) -> the link to use, "" for a new one.
 
     A person keeps the link of their newest linked card whose contact is there. A mailbox that
     passes to somebody with a newer card takes its contact along, because there can be only one
     contact with the address.
     """
-    chosen = {
-        id(person): next(
-            (card.link for card in sorted(person, key=lambda card: card.link in gone) if card.link),
-            "",
-        )
-        for person in persons
-    }
+    chosen = {id(person): find_link(person, gone) for person in persons}
     for person in persons:
-        if (
-            chosen[id(person)]
-            and any(card.email for card in person)
-            and not choose_address(person, owner)
-        ):
-            heir = owner[next(card.email for card in person if card.email)]
+        addresses = [card.email for card in person if card.email]
+        lost_mailbox = addresses and not choose_address(person, owners)
+        if lost_mailbox and chosen[id(person)]:
+            heir = owners[addresses[0]]
             if not chosen[id(heir)]:
                 chosen[id(heir)] = chosen[id(person)]
             chosen[id(person)] = ""
     return chosen
+
+
+def find_link(person: Person, gone: Collection[str]) -> str:
+    """The newest card's link; one whose contact is gone only where there is no other."""
+    there_first = sorted(person, key=lambda card: card.link in gone)
+    return next((card.link for card in there_first if card.link), "")
 
 
 def find_address_holders(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[str, str]:
@@ -125,67 +155,41 @@ def find_address_holders(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[
     }
 
 
-def decide_person(
-    person: Person,
-    address: str,
-    link_key: str,
-    snapshot: Snapshot,
-    rule: Rule,
-    holders: Mapping[str, str],
-) -> Decision:
+def decide_person(person: Person, address: str, link_key: str, situation: Situation) -> Decision:
     """The decision for one person; flat early returns, the first that applies."""
-    head = person[0]
+    snapshot, rule = situation.snapshot, situation.rule
     refusal = refuse_person(person, address, rule)
     if refusal:
         return refusal
-    values, origin = blend_cards(person)
-    origin[TAGS_FIELD] = head.id
     try:
-        wanted = map_card(values, unite_tags(person), rule.mappings, rule.tag_names, rule.owners)
+        wanted = make_wanted(person, address, rule)
     except BadMapping as wrong:
         return hold_person(person, "bad_mapping", str(wrong))
-    wanted["email"] = address
-    too_long = next((name for name, value in wanted.items() if len(value) > LONGEST_VALUE), None)
-    if too_long:
-        return hold_person(person, "value_too_long", too_long)
-    if not (address or wanted.get("firstname") or wanted.get("lastname")):
-        return hold_person(person, "nothing_to_identify")
+    refusal = refuse_values(person, wanted)
+    if refusal:
+        return refusal
     link = snapshot.links.get(link_key, LinkView(""))
-    contact_id = (link.contact_id if not link.gone else "") or snapshot.by_email.get(address, "")
+    own_contact = "" if link.gone else link.contact_id
+    contact_id = own_contact or snapshot.by_email.get(address, "")
     contact = snapshot.contacts.get(contact_id)
-    source = {
-        row.hubspot: origin[field]
-        for row in rule.mappings
-        for field in row.sansan
-        if field in origin
-    }
     if contact is None and (contact_id or link.gone):
         reason = GONE_REASONS.get(link.gone, "contact_gone")
         if reason != "contact_gone" or not rule.make_again:
-            return hold_person(person, reason, contact_id or link.contact_id)
+            return hold_person(person, reason, note("contact", id=contact_id or link.contact_id))
         link = LinkView("")  # under a key of its own: the deleted one may be restored
-    if link.gone and contact:
-        link = LinkView(
-            link.key
-            # Another contact has the address now: what was written to the one that is gone says
-            # nothing of it.
-        )
     if contact is None:
-        return (
-            plan_create(person, link, wanted, source, rule)
-            if address or rule.link_property
-            else hold_person(person, "needs_link_property")
-        )
-    unmet = (
-        None
-        if rule.filters_enter and link.written
-        else find_unmet_contact_filter(contact, rule.contact_filters)
-    )
-    if unmet:
-        return skip_person(person, "excluded", "contact_filtered", write_filter(unmet))
-    return plan_update(
-        person, link, contact, wanted, source, rule, holders.get(address, ""), snapshot
-    )
+        if not (address or rule.link_property):
+            return hold_person(person, "needs_link_property")
+        return plan_create(person, link, wanted, rule)
+    if link.gone:
+        # Another contact has the address now: what was written to the one that is gone says nothing
+        # of this one.
+        link = LinkView(link.key)
+    if not (rule.filters_enter and link.written):
+        unmet = find_unmet_contact_filter(contact, rule.contact_filters)
+        if unmet:
+            return skip_person(person, "excluded", "contact_filtered", note_contact_filter(unmet))
+    return plan_update(person, link, contact, wanted, situation)
 
 
 def refuse_person(person: Person, address: str, rule: Rule) -> Decision | None:
@@ -200,209 +204,240 @@ def refuse_person(person: Person, address: str, rule: Rule) -> Decision | None:
     return None
 
 
-def plan_create(
-    person: Person, link: LinkView, wanted: dict[str, str], source: dict[str, str], rule: Rule
-) -> Decision:
-    after = {name: value for name, value in wanted.items() if value}
+def make_wanted(person: Person, address: str, rule: Rule) -> Wanted:
+    """Raises BadMapping."""
+    fields, origin = blend_cards(person)
+    origin[TAGS_FIELD] = person[0].id
+    values = map_card(fields, unite_tags(person), rule.mappings, rule.tag_names, rule.owners)
+    values["email"] = address
+    source = {
+        row.hubspot: origin[field]
+        for row in rule.mappings
+        for field in row.sansan
+        if field in origin
+    }
+    return Wanted(address, values, source)
+
+
+def refuse_values(person: Person, wanted: Wanted) -> Decision | None:
+    """Why a contact cannot have these values, or None."""
+    for name, value in wanted.values.items():
+        if len(value) > LONGEST_VALUE:
+            return hold_person(person, "value_too_long", note("property", id=name))
+    named = wanted.values.get("firstname") or wanted.values.get("lastname")
+    return None if wanted.address or named else hold_person(person, "nothing_to_identify")
+
+
+def plan_create(person: Person, link: LinkView, wanted: Wanted, rule: Rule) -> Decision:
+    """A contact that is made."""
+    after = {name: value for name, value in wanted.values.items() if value}
     if rule.link_property:
         # The link id itself is added when the link is made: planning knows no randomness.
         after[CARD_ID] = person[0].id
     return Decision(
-        CREATE,
-        "new_person",
-        person[0].record,
-        make_verdicts(person, "new_person"),
-        "",
-        link.key,
-        "",
-        {},
-        after,
-        pick_origin(source, after),
+        kind=CREATE,
+        reason="new_person",
+        card=person[0].record,
+        verdicts=make_verdicts(person, "new_person"),
+        link=link.key,
+        after=after,
+        origin=pick_origin(wanted.source, after),
     )
 
 
 def plan_update(
+    person: Person, link: LinkView, contact: ContactRead, wanted: Wanted, situation: Situation
+) -> Decision:
+    """A contact that exists: what is written to it, and what is left as people have it.
+
+    Where another contact has the address, this contact keeps its own, and the rest is written.
+    """
+    head, rule = person[0], situation.rule
+    holder = situation.holders.get(wanted.address, "")
+    taken = bool(holder) and holder != contact.id
+    # The rule whose card stands decides, so that two rules never write over each other.
+    own = frozenset(row.hubspot for row in rule.mappings) - head.otherwise
+    after, clashes = judge_values(person, link, contact, wanted, situation, own)
+    if taken:
+        after.pop("email", None)
+        clashes.pop("email", None)
+    if rule.link_property and contact.values.get(CARD_ID, "") != head.id:
+        after[CARD_ID] = head.id
+    waiting = [name for name, clash in clashes.items() if clash.winner == "hold"]
+    adopted = is_adopted(link, contact, rule)
+    before = {name: contact.values.get(name, "") for name in after}
+    reason, detail = choose_reason(after, before, link, clashes)
+    if adopted:
+        reason, detail = "matched_email", ""
+    if waiting:
+        reason, detail = "conflict", note("property", id=", ".join(waiting))
+    if taken:
+        reason, detail = "email_taken", note("contact", id=holder)
+    if not after and not adopted:
+        settle = hold_person if taken or waiting else settle_person
+        decision = settle(person, reason, detail)
+        return replace(decision, link=link.key, contact_id=contact.id, clashes=clashes, judged=own)
+    return Decision(
+        kind=LINK if adopted else UPDATE,
+        reason=reason,
+        card=head.record,
+        verdicts=make_verdicts(person, reason),
+        detail=detail,
+        link=link.key,
+        contact_id=contact.id,
+        before=before,
+        after=after,
+        origin=pick_origin(wanted.source, after),
+        clashes=clashes,
+        judged=own,
+    )
+
+
+def is_adopted(link: LinkView, contact: ContactRead, rule: Rule) -> bool:
+    """Whether the contact becomes the person's by this decision: it does not carry our key yet."""
+    if not link.contact_id:
+        return True
+    return rule.link_property and contact.values.get(LINK_ID, "") != link.key
+
+
+def judge_values(
     person: Person,
     link: LinkView,
     contact: ContactRead,
-    wanted: dict[str, str],
-    source: dict[str, str],
-    rule: Rule,
-    holder: str,
-    snapshot: Snapshot,
-) -> Decision:
-    """``holder`` is the contact that has the address.
-
-    Where it is another one, this contact keeps its own, and the rest is written.
+    wanted: Wanted,
+    situation: Situation,
+    own: Collection[str],
+) -> tuple[dict[str, str], dict[str, Clash]]:
+    """(property -> the value to write, property -> its clash), of the properties that are ``own``
+    to the rule whose card stands.
     """
-    head, taken = person[0], bool(holder) and holder != contact.id
-    first_time = not link.contact_id or (
-        rule.link_property and contact.values.get(LINK_ID, "") != link.key
-    )
+    rule = situation.rule
     changed_at = max(card.changed_at for card in person)
+    stands = {card.id for card in list_standing_cards(person)}
     # What is no longer seen still counts as the person's: losing sight of a card takes nothing from
     # a contact.
-    stands = {card.id for card in list_standing_cards(person)} | {
-        card.id for card in snapshot.cards if not card.visible
-    }
+    stands |= {card.id for card in situation.snapshot.cards if not card.visible}
     after: dict[str, str] = {}
     clashes: dict[str, Clash] = {}
-    own = frozenset(row.hubspot for row in rule.mappings) - head.otherwise
     for row in rule.mappings:
         name = row.hubspot
         if name not in own:
-            # The rule whose card stands decides, so that two rules never write over each other.
             continue
-        orphaned = link.origin.get(name, head.id) not in stands
-        present = Present(
-            contact.values.get(name, ""), link.written.get(name), link.answered.get(name), orphaned
-        )
+        orphaned = link.origin.get(name, person[0].id) not in stands
+        present = look_at_property(name, link, contact, orphaned)
         times = Times(changed_at, contact.changed.get(name, contact.modified_at))
-        judged = judge_property(
-            row, wanted[name], present, rule.conflict, times, link.choices.get(name)
-        )
-        if taken and name == "email":
-            continue
+        choice = link.choices.get(name)
+        judged = judge_property(row, wanted.values[name], present, rule.conflict, times, choice)
         if judged.clash:
             clashes[name] = judged.clash
         if judged.value is not None:
             after[name] = judged.value
-    held = [name for name, clash in clashes.items() if clash.winner == "hold"]
-    if rule.link_property and contact.values.get(CARD_ID, "") != head.id:
-        after[CARD_ID] = head.id
-    if not after and not first_time and (taken or held):
-        one = (
-            hold_person(person, "email_taken", holder)
-            if taken
-            else hold_person(person, "conflict", ", ".join(held))
-        )
-        return replace(one, link=link.key, contact_id=contact.id, clashes=clashes, judged=own)
-    if not after and not first_time:
-        reason = "kept_hubspot" if clashes else "in_sync"
-        return Decision(
-            SKIP,
-            reason,
-            head.record,
-            make_verdicts(person, reason),
-            "",
-            link.key,
-            contact.id,
-            clashes=clashes,
-            judged=own,
-        )
-    before = {name: contact.values.get(name, "") for name in after}
-    reason = (
-        "email_taken"
-        if taken
-        else "conflict"
-        if held
-        else "matched_email"
-        if first_time
-        else choose_reason(after, before, link)
-    )
-    detail = holder if taken else ", ".join(held)
-    kind, settled = LINK if first_time else UPDATE, make_verdicts(person, reason)
-    return Decision(
-        kind,
-        reason,
-        head.record,
-        settled,
-        detail,
-        link.key,
-        contact.id,
-        before,
-        after,
-        pick_origin(source, after),
-        clashes,
-        own,
+    return after, clashes
+
+
+def look_at_property(
+    name: str, link: LinkView, contact: ContactRead, orphaned: bool = False
+) -> Present:
+    """A property as HubSpot has it, and what we last wrote there."""
+    return Present(
+        value=contact.values.get(name, ""),
+        written=link.written.get(name),
+        answered=link.answered.get(name),
+        orphaned=orphaned,
     )
 
 
 def plan_farewells(
-    out: Iterable[Decision], kept: set[str], snapshot: Snapshot, rule: Rule
+    out: Iterable[Decision], kept: Collection[str], situation: Situation
 ) -> dict[int, Decision]:
     """Record -> the last write for people all of whose cards have lost their selected tags: our tag
-    property says so, too.
+    property says so, too. ``kept`` are the links of people who stay.
     """
-    row = next(
-        (row for row in rule.mappings if row.sansan == (TAGS_FIELD,) and not row.expression), None
-    )
-    found: dict[str, Decision] = {}
-    cards = {card.record: card for card in snapshot.cards}
-    for one in out:
-        link, card = snapshot.links.get(one.link), cards[one.card]
-        contact = snapshot.contacts.get(link.contact_id) if link and not link.gone else None
-        if (
-            row is None
-            or link is None
-            or contact is None
-            or one.reason != "no_selected_tag"
-            or card.foreign
-            or one.link in kept
-            or one.link in found
-        ):
+    tag_rows = (row for row in situation.rule.mappings if row.sansan == (TAGS_FIELD,))
+    row = next((row for row in tag_rows if not row.expression), None)
+    cards = {card.record: card for card in situation.snapshot.cards}
+    farewells: dict[str, Decision] = {}
+    for decision in out:
+        card = cards[decision.card]
+        if row is None or decision.reason != "no_selected_tag" or card.foreign:
             continue
-        present = Present(
-            contact.values.get(row.hubspot, ""),
-            link.written.get(row.hubspot),
-            link.answered.get(row.hubspot),
-        )
-        value = (
-            judge_property(
-                row, "", present, rule.conflict, Times(card.changed_at, contact.modified_at)
-            ).value
-            if link.written.get(row.hubspot)
-            else None
-        )
-        if value is not None:
-            before, after = {row.hubspot: present.value}, {row.hubspot: value}
-            found[one.link] = replace(
-                one,
-                kind=UPDATE,
-                reason="tag_removed",
-                contact_id=contact.id,
-                before=before,
-                after=after,
-            )
-    return {one.card: one for one in found.values()}
+        if decision.link in kept or decision.link in farewells:
+            continue
+        farewell = plan_farewell(decision, card, row, situation)
+        if farewell:
+            farewells[decision.link] = farewell
+    return {decision.card: decision for decision in farewells.values()}
 
 
-def choose_reason(after: dict[str, str], before: dict[str, str], link: LinkView) -> str:
+def plan_farewell(
+    decision: Decision, card: Card, row: MappingRow, situation: Situation
+) -> Decision | None:
+    """The write that takes our tags from the contact; None where there is nothing to take."""
+    link = situation.snapshot.links.get(decision.link)
+    if link is None or link.gone or not link.written.get(row.hubspot):
+        return None
+    contact = situation.snapshot.contacts.get(link.contact_id)
+    if contact is None:
+        return None
+    present = look_at_property(row.hubspot, link, contact)
+    times = Times(card.changed_at, contact.modified_at)
+    value = judge_property(row, "", present, situation.rule.conflict, times).value
+    if value is None:
+        return None
+    return replace(
+        decision,
+        kind=UPDATE,
+        reason="tag_removed",
+        contact_id=contact.id,
+        before={row.hubspot: present.value},
+        after={row.hubspot: value},
+    )
+
+
+def choose_reason(
+    after: Mapping[str, str],
+    before: Mapping[str, str],
+    link: LinkView,
+    clashes: Mapping[str, Clash],
+) -> tuple[str, str]:
+    """(reason, detail) of a contact that is the person's already and needs nobody's choice."""
+    if not after:
+        return ("kept_hubspot" if clashes else "in_sync"), ""
     edited = any(
         name in link.written and before[name] not in (link.written[name], link.answered.get(name))
         for name in after
     )
-    return "contact_differs" if edited else "card_changed"
+    return ("contact_differs" if edited else "card_changed"), ""
 
 
-def pick_origin(source: dict[str, str], after: dict[str, str]) -> dict[str, str]:
+def pick_origin(source: Mapping[str, str], after: Iterable[str]) -> dict[str, str]:
+    """The cards of the values that are written."""
     return {name: source[name] for name in after if name in source}
 
 
 def make_verdicts(person: Person, reason: str) -> tuple[Verdict, ...]:
     """The newest card is linked; the others say which card stands for them."""
     head, *older = person
-    return (
-        Verdict(head.record, "linked", reason),
-        *(Verdict(card.record, "merged", "older_card", head.id) for card in older),
-    )
+    verdicts = [Verdict(head.record, "linked", reason)]
+    if older:
+        stands = note("card", id=head.id)
+        verdicts += [Verdict(card.record, "merged", "older_card", stands) for card in older]
+    return tuple(verdicts)
+
+
+def settle_person(person: Person, reason: str, detail: str = "") -> Decision:
+    """Nothing is written, and the person is in sync."""
+    verdicts = make_verdicts(person, reason)
+    return Decision(SKIP, reason, person[0].record, verdicts, detail)
 
 
 def skip_person(person: Person, bucket: str, reason: str, detail: str = "") -> Decision:
-    return Decision(
-        SKIP,
-        reason,
-        person[0].record,
-        tuple(Verdict(card.record, bucket, reason, detail) for card in person),
-        detail,
-    )
+    """Nothing is written, and every card stands in the same bucket."""
+    verdicts = tuple(Verdict(card.record, bucket, reason, detail) for card in person)
+    return Decision(SKIP, reason, person[0].record, verdicts, detail)
 
 
 def hold_person(person: Person, reason: str, detail: str = "") -> Decision:
-    return Decision(
-        HOLD,
-        reason,
-        person[0].record,
-        tuple(Verdict(card.record, "held", reason, detail) for card in person),
-        detail,
-    )
+    """Nothing is written until somebody has done something."""
+    verdicts = tuple(Verdict(card.record, "held", reason, detail) for card in person)
+    return Decision(HOLD, reason, person[0].record, verdicts, detail)

@@ -5,22 +5,12 @@ Shown in the admin, in the reader's language.
 
 from __future__ import annotations
 
-
-def gettext_noop(text: str) -> str:
-    """Marks a text for translation.
-
-    Pure code knows no Django; whoever shows the text translates it.
-    """
-    return text
-
+from integration.notes import gettext_noop
 
 REASONS: dict[str, str] = {
     # written
     "new_person": gettext_noop("No contact has this person's address: a new one is made."),
     "matched_email": gettext_noop("A contact with this address exists and is linked."),
-    "matched_secondary": gettext_noop(
-        "A contact that already belongs to this person is found and linked."
-    ),
     "card_changed": gettext_noop("The card changed, and the contact follows."),
     "tag_removed": gettext_noop(
         "The card lost its selected tags, and the contact's tag property says so."
@@ -94,7 +84,6 @@ REASONS: dict[str, str] = {
     "email_taken": gettext_noop(
         "Another contact already has this address. All else of the card is written."
     ),
-    "two_contacts": gettext_noop("This person's cards belong to two contacts."),
     # failed
     "contact_exists": gettext_noop(
         "The address belongs to another contact, which is read and updated instead."
@@ -139,7 +128,6 @@ TO_DO: dict[str, str] = {
     # written
     "new_person": gettext_noop("Nothing to do."),
     "matched_email": gettext_noop("Nothing to do."),
-    "matched_secondary": gettext_noop("Nothing to do."),
     "card_changed": gettext_noop("Nothing to do."),
     "tag_removed": gettext_noop("Nothing to do."),
     "new_card": gettext_noop("Nothing to do."),
@@ -218,7 +206,6 @@ TO_DO: dict[str, str] = {
     "email_taken": gettext_noop(
         "Merge the two contacts in HubSpot, or correct the address on the card."
     ),
-    "two_contacts": gettext_noop("Merge the two contacts in HubSpot."),
     # failed
     "contact_exists": gettext_noop("Nothing to do: it is tried again by itself."),
     "unknown_property": gettext_noop("Make the property in HubSpot, or switch the mapping off."),

@@ -33,16 +33,6 @@ class Card:
     bucket: str = ""
     reason: str = ""
 
-    @property
-    def rank(self) -> tuple[str, datetime, str, int]:
-        """Newest exchange date, then update time, then id: the largest survives. An unknown date is
-        the oldest.
-
-        Our own id comes last, for a card that two rules see: the copy that was there first stands,
-        so that a new rule changes nothing.
-        """
-        return (self.exchanged_on, self.changed_at, self.id, -self.record)
-
 
 @dataclass(frozen=True, slots=True)
 class LinkView:
@@ -65,12 +55,9 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """``looked_up`` holds the ids and addresses that HubSpot was asked for; what it did not find is
-    not in ``contacts``.
-    """
+    """Some people, whole. What HubSpot was asked for and did not find is not in ``contacts``."""
 
     cards: tuple[Card, ...]
     links: Mapping[str, LinkView] = field(default_factory=dict)
     contacts: Mapping[str, ContactRead] = field(default_factory=dict)  # by id
     by_email: Mapping[str, str] = field(default_factory=dict)  # address -> contact id
-    looked_up: frozenset[str] = frozenset()

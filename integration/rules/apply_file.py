@@ -5,7 +5,7 @@ it can be.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -23,6 +23,7 @@ from integration.connections.properties import ensure_own_properties
 from integration.connectors.base import ConnectorError
 from integration.connectors.hubspot import fields
 from integration.models import Connection, FieldMapping, SyncRule, Tag
+from integration.notes import note
 from integration.planning.fit import find_mapping_problem
 from integration.records import Identity, PropertyRead, TagSeen
 from integration.rules.as_plan import as_plan_row
@@ -35,9 +36,14 @@ from integration.rules.file import (
     RuleSpec,
     make_default_mappings,
 )
-from integration.rules.recheck import require_recheck as look_again
-from integration.rules.recheck import require_recheck_of_readers
+from integration.rules.node import FileProblem
+from integration.rules.recheck import require_recheck, require_recheck_of_readers
 from integration.rules.twins import find_twins
+
+# What may change of a rule without any card's being looked at again.
+CHANGED_WITHOUT_RECHECK = frozenset(
+    {"made", "interval", "full_every", "limits", "card_cap", "marker", "sweep_every"}
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class VendorView:
 def ask_vendors(configuration: Configuration) -> dict[str, VendorView]:
     """Slug -> what each connection's vendor shows.
 
-    Changes nothing. Raises Refused with every problem.
+    Changes nothing. Raises FileRefused with every problem.
     """
     problems = list_system_problems(configuration)
     seen: dict[str, VendorView] = {}
@@ -60,7 +66,7 @@ def ask_vendors(configuration: Configuration) -> dict[str, VendorView]:
         try:
             seen[spec.slug] = look_at_vendor(spec)
         except ConnectorError as error:
-            problems.append(f"{spec.place}.credentials: {error.detail}")
+            problems.append(FileProblem(f"{spec.place}.credentials", error.detail))
             continue
         if spec.tags:
             problems += list_tag_problems(spec, seen[spec.slug].tags)
@@ -72,21 +78,20 @@ def ask_vendors(configuration: Configuration) -> dict[str, VendorView]:
     return seen
 
 
-def list_system_problems(configuration: Configuration) -> list[str]:
+def list_system_problems(configuration: Configuration) -> list[FileProblem]:
     """A slug that is stored already keeps its system."""
     account = Account.objects.filter(slug=configuration.slug).first()
     if account is None:
         return []
     with in_account(account):
         stored = dict(Connection.objects.values_list("slug", "system"))
-    return [
-        (
-            f"{spec.place}.system: “{spec.slug}” is a {stored[spec.slug]} connection already; "
-            "choose another slug."
-        )
-        for spec in configuration.connections
-        if stored.get(spec.slug, spec.system) != spec.system
-    ]
+    problems = []
+    for spec in configuration.connections:
+        system = stored.get(spec.slug, spec.system)
+        if system != spec.system:
+            problem = note("other_system", slug=spec.slug, system=system)
+            problems.append(FileProblem(f"{spec.place}.system", problem))
+    return problems
 
 
 def look_at_vendor(spec: ConnectionSpec) -> VendorView:
@@ -101,30 +106,26 @@ def look_at_vendor(spec: ConnectionSpec) -> VendorView:
     return VendorView(target.check(), properties=tuple(target.properties()))
 
 
-def list_tag_problems(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> list[str]:
+def list_tag_problems(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> list[FileProblem]:
     """A tag is named by its name or, where two share one, by its id."""
-    problems, chosen = [], select_tag_ids(spec, tags)
-    for name in spec.tags:
-        named = [tag for tag in tags if name in (tag.name, tag.id)]
-        usable = [tag for tag in named if tag.type != Tag.Type.PRIVATE]
-        if not named:
-            problems.append(f"{spec.place}.tags: the key sees no tag called “{name}”.")
-        elif not usable:
-            problems.append(
-                f"{spec.place}.tags: “{name}” is a private tag, which belongs to one Sansan "
-                "user and cannot be selected."
-            )
-        elif len(usable) > 1:
-            problems.append(
-                f"{spec.place}.tags: {len(usable)} tags are called “{name}”; write the id "
-                f"instead: {', '.join(tag.id for tag in usable)}."
-            )
-    if len(chosen) > settings.SYNC_MAX_TAGS:
-        problems.append(
-            f"{spec.place}.tags: {len(chosen)} tags are selected, and at most "
-            f"{settings.SYNC_MAX_TAGS} may be."
-        )
-    return problems
+    chosen, most = select_tag_ids(spec, tags), settings.SYNC_MAX_TAGS
+    problems = [find_tag_problem(name, tags) for name in spec.tags]
+    if len(chosen) > most:
+        problems.append(note("too_many_tags", n=len(chosen), most=most))
+    return [FileProblem(f"{spec.place}.tags", problem) for problem in problems if problem]
+
+
+def find_tag_problem(name: str, tags: Iterable[TagSeen]) -> str:
+    """Why a tag cannot be selected by this name, as a note."""
+    named = [tag for tag in tags if name in (tag.name, tag.id)]
+    usable = [tag.id for tag in named if tag.type != Tag.Type.PRIVATE]
+    if not named:
+        return note("no_such_tag", name=name)
+    if not usable:
+        return note("private_tag", name=name)
+    if len(usable) > 1:
+        return note("tag_name_shared", name=name, n=len(usable), names=", ".join(usable))
+    return ""
 
 
 def select_tag_ids(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> set[str]:
@@ -135,52 +136,36 @@ def select_tag_ids(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> set[str]:
     }
 
 
-def list_property_problems(rule: RuleSpec, properties: Iterable[PropertyRead]) -> list[str]:
+def list_property_problems(
+    rule: RuleSpec, properties: Iterable[PropertyRead]
+) -> Iterator[FileProblem]:
     """Mappings that cannot work against what the portal has.
 
     Our own properties are made when they are missing.
     """
-    have = {
-        **fields.OWN_PROPERTY_DESCRIPTIONS,
-        **{prop.name: fields.describe_property(prop) for prop in properties},
-    }
-    problems = []
+    have = {prop.name: fields.describe_property(prop) for prop in properties}
+    schema = {**fields.OWN_PROPERTY_DESCRIPTIONS, **have}
     for i, row in enumerate(rule.mappings):
-        wrong = (
-            find_mapping_problem(as_plan_row(FieldMapping(**row), have), have)
-            if row["active"]
-            else None
-        )
-        if wrong:
-            problems.append(f"{rule.place}.mappings[{i}].hubspot: {wrong[1]}")
+        plan_row = as_plan_row(FieldMapping(**row), schema)
+        problem = find_mapping_problem(plan_row, schema) if row["active"] else None
+        if problem:
+            yield FileProblem(f"{rule.place}.mappings[{i}].hubspot", problem.note)
     for i, row in enumerate(rule.fields["filters"]["contacts"]):
-        if row["field"] not in have:
-            problems.append(
-                f"{rule.place}.filters.contacts[{i}].field: HubSpot has no contact property "
-                f"“{row['field']}”."
-            )
-    return problems
+        if row["field"] not in schema:
+            place = f"{rule.place}.filters.contacts[{i}].field"
+            yield FileProblem(place, note("no_contact_property", name=row["field"]))
 
 
 def store_configuration(configuration: Configuration, seen: dict[str, VendorView]) -> list[str]:
     """Makes the rows say what the file says, in one transaction; returns a line for each thing that
-    changed.
+    changed. Raises FileRefused.
     """
     changes: list[str] = []
+    values = {"name": configuration.name, "timezone": configuration.timezone}
     with transaction.atomic():
-        account, made = Account.objects.get_or_create(
-            slug=configuration.slug,
-            defaults={"name": configuration.name, "timezone": configuration.timezone},
-        )
-        tell_change(
-            changes,
-            f"account {account.slug}",
-            ["made"]
-            if made
-            else set_values(
-                account, {"name": configuration.name, "timezone": configuration.timezone}
-            ),
-        )
+        account, made = Account.objects.get_or_create(slug=configuration.slug, defaults=values)
+        changed = ["made"] if made else set_values(account, values)
+        tell_change(changes, f"account {account.slug}", changed)
         with in_account(account):
             renewed: set[str] = set()
             connections = {
@@ -188,9 +173,8 @@ def store_configuration(configuration: Configuration, seen: dict[str, VendorView
                 for spec in configuration.connections
             }
             for rule in configuration.rules:
-                store_rule(
-                    account, rule, connections, changes, bool(renewed & {rule.sansan, rule.hubspot})
-                )
+                with_new_key = bool(renewed & {rule.sansan, rule.hubspot})
+                store_rule(account, rule, connections, changes, with_new_key)
     return changes
 
 
@@ -275,61 +259,45 @@ def store_rule(
         "hubspot": connections[spec.hubspot],
     }
     values["marker"] = find_marker(values["marker"], values["sansan"], spec.place)
-    if twin := find_twins(values["hubspot"]).first() if spec.active else None:
-        same = (
-            f"“{spec.hubspot}” is the same HubSpot account as “{twin.slug}”, which other rules go "
-            "by: use that connection."
-        )
-        raise FileRefused([f"{spec.place}.hubspot: {same}"])
+    if spec.active:
+        refuse_twin_in_use(spec, values["hubspot"])
     rule = SyncRule.objects.filter(slug=spec.slug).first()
     if rule is None:
         rule = SyncRule(account=account, slug=spec.slug, **values)
         rule.save()
         changed = ["made"]
     else:
-        if rule.runs.exists() and (rule.sansan_id, rule.hubspot_id) != (
-            values["sansan"].pk,
-            values["hubspot"].pk,
-        ):
-            raise FileRefused(
-                [
-                    (
-                        f"{spec.place}: has run already and keeps its connections; make a new rule "
-                        "for others."
-                    )
-                ]
-            )
+        ends = (values["sansan"].pk, values["hubspot"].pk)
+        if rule.runs.exists() and (rule.sansan_id, rule.hubspot_id) != ends:
+            raise FileRefused([FileProblem(spec.place, note("keeps_connections"))])
         changed = set_values(rule, values)
     if store_mappings(rule, spec.mappings):
         changed.append("mappings")
-    if set(changed) - {
-        "made",
-        "interval",
-        "full_every",
-        "limits",
-        "card_cap",
-        "marker",
-        "sweep_every",
-    }:
-        look_again(rule)
+    if set(changed) - CHANGED_WITHOUT_RECHECK:
+        require_recheck(rule)
     changed += set_state(rule, spec.active, renewed)
     tell_change(changes, f"rule {spec.slug}", changed)
 
 
+def refuse_twin_in_use(spec: RuleSpec, hubspot: Connection) -> None:
+    """Raises FileRefused."""
+    twin = find_twins(hubspot).first()
+    if twin:
+        problem = note("twin_connection", slug=spec.hubspot, other=twin.slug)
+        raise FileRefused([FileProblem(f"{spec.place}.hubspot", problem)])
+
+
 def find_marker(named: str, sansan: Connection, place: str) -> str:
     """The tag that a file names by its name or its id."""
+    if not named:
+        return ""
     tags = Tag.objects.filter(connection=sansan).exclude(type=Tag.Type.PRIVATE)
-    found = set(tags.filter(external_id=named).values_list("external_id", flat=True)) or set(
-        tags.filter(name=named).values_list("external_id", flat=True)
-    )
-    if named and len(found) != 1:
-        wrong = (
-            "names several tags: write its id"
-            if found
-            else "is not a public or shared tag that the key sees"
-        )
-        raise FileRefused([f"{place}.marker: “{named}” {wrong}."])
-    return next(iter(found), "")
+    ids = set(tags.filter(external_id=named).values_list("external_id", flat=True))
+    ids = ids or set(tags.filter(name=named).values_list("external_id", flat=True))
+    if len(ids) != 1:
+        wrong = "marker_names_several" if ids else "marker_unknown"
+        raise FileRefused([FileProblem(f"{place}.marker", note(wrong, name=named))])
+    return str(ids.pop())
 
 
 def set_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
@@ -346,7 +314,7 @@ def set_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
     return []
 
 
-def store_mappings(rule: SyncRule, rows: Iterable[dict[str, Any]]) -> bool:
+def store_mappings(rule: SyncRule, rows: Iterable[Mapping[str, Any]]) -> bool:
     """Each row by its property, so that the history tells what changed and not that everything was
     made anew.
     """

@@ -9,7 +9,7 @@ from typing import Any
 from integration.connectors.hubspot import fields
 from integration.models import FieldMapping, SyncRule, Tag
 from integration.planning.expressions import ExpressionError, list_expression_fields
-from integration.planning.fit import find_mapping_problem
+from integration.planning.fit import MappingProblem, find_mapping_problem
 from integration.planning.rule import (
     CARD_ID,
     LINK_ID,
@@ -42,11 +42,9 @@ class Scope:
         return self.selected is None or not self.selected.isdisjoint(tags)
 
     def tags(self, tags: Iterable[str]) -> tuple[str, ...]:
-        return (
-            tuple(tags)
-            if self.selected is None
-            else tuple(tag for tag in tags if tag in self.selected)
-        )
+        if self.selected is None:
+            return tuple(tags)
+        return tuple(tag for tag in tags if tag in self.selected)
 
 
 def list_rules_beside(rule: SyncRule) -> list[SyncRule]:
@@ -55,23 +53,21 @@ def list_rules_beside(rule: SyncRule) -> list[SyncRule]:
 
     A draft writes nothing but its own preview, and what that read must not reach a contact.
     """
-    others = (
-        SyncRule.objects.filter(hubspot_id=rule.hubspot_id)
-        .exclude(state=SyncRule.State.DRAFT)
-        .exclude(pk=rule.pk)
-        .prefetch_related("mappings")
-    )
-    for one in others:
-        one.hubspot = rule.hubspot
-    return [rule, *others]
+    others = SyncRule.objects.filter(hubspot_id=rule.hubspot_id).exclude(pk=rule.pk)
+    writing = others.exclude(state=SyncRule.State.DRAFT).prefetch_related("mappings")
+    for other in writing:
+        other.hubspot = rule.hubspot
+    return [rule, *writing]
 
 
 def list_watched_properties(rule: SyncRule, plan_rule: Rule) -> tuple[str, ...]:
-    others = FieldMapping.objects.filter(rule__hubspot_id=rule.hubspot_id, active=True).exclude(
-        rule__state=SyncRule.State.DRAFT
-    )
-    names = {*plan_rule.properties, *others.values_list("hubspot", flat=True)}
-    return tuple(sorted(names - ({LINK_ID, CARD_ID} if not plan_rule.link_property else set())))
+    """The properties that any rule of the HubSpot connection reads or writes."""
+    rows = FieldMapping.objects.filter(rule__hubspot_id=rule.hubspot_id, active=True)
+    writing = rows.exclude(rule__state=SyncRule.State.DRAFT)
+    names = {*plan_rule.properties, *writing.values_list("hubspot", flat=True)}
+    if not plan_rule.link_property:
+        names -= {LINK_ID, CARD_ID}
+    return tuple(sorted(names))
 
 
 def name_tags(keys: Sequence[int], ids: Iterable[str] | None = None) -> dict[str, str]:
@@ -79,32 +75,37 @@ def name_tags(keys: Sequence[int], ids: Iterable[str] | None = None) -> dict[str
     them calls it.
     """
     tags = Tag.objects.filter(connection__in=keys)
-    rows = (tags if ids is None else tags.filter(external_id__in=list(ids))).values_list(
-        "connection", "external_id", "name"
-    )
-    return {id: name for _key, id, name in sorted(rows, key=lambda row: -keys.index(row[0]))}
+    if ids is not None:
+        tags = tags.filter(external_id__in=list(ids))
+    rows = tags.values_list("connection", "external_id", "name")
+    last_first = sorted(rows, key=lambda row: -keys.index(row[0]))
+    return {external_id: name for _key, external_id, name in last_first}
 
 
 def make_scopes(rule: SyncRule, preview: bool = False) -> dict[int, Scope]:
     return make_scopes_among(list_rules_beside(rule), as_plan_rule(rule, {}, preview), preview)
 
 
-def make_scopes_among(rules: Sequence[SyncRule], mine: Rule, preview: bool) -> dict[int, Scope]:
-    """Rule -> its scope. The first rule is the one at the desk, as ``mine`` says."""
-    selected, scopes = find_selected_tags({one.sansan_id for one in rules}), {}
-    for one in rules:
-        says = mine if one is rules[0] else as_plan_rule(one, {})
-        decides = one.state == SyncRule.State.ACTIVE and one.receives
-        scopes[one.pk] = Scope(
-            frozenset(selected[one.sansan_id]) if one.sansan_id in selected else None,
-            says.filters,
-            says.filters_enter,
-            list_kept_fields(says),
-            list_differing_properties(mine, says) if decides else frozenset(),
+def make_scopes_among(rules: Sequence[SyncRule], own: Rule, preview: bool) -> dict[int, Scope]:
+    """Rule -> its scope. The first rule is the one at the desk, as ``own`` says."""
+    selected = find_selected_tags({rule.sansan_id for rule in rules})
+    scopes: dict[int, Scope] = {}
+    for rule in rules:
+        plan_rule = own if rule is rules[0] else as_plan_rule(rule, {})
+        decides = rule.state == SyncRule.State.ACTIVE and rule.receives
+        tags = selected.get(rule.sansan_id)
+        scopes[rule.pk] = Scope(
+            selected=None if tags is None else frozenset(tags),
+            filters=plan_rule.filters,
+            enter=plan_rule.filters_enter,
+            fields=list_kept_fields(plan_rule),
+            otherwise=list_differing_properties(own, plan_rule) if decides else frozenset(),
         )
-    picked = rules[0].picked_tags
-    if preview and picked is not None:  # what it would be like once the choice is saved
-        scopes[rules[0].pk] = replace(scopes[rules[0].pk], selected=frozenset(picked) or None)
+    at_desk = rules[0]
+    if preview and at_desk.picked_tags is not None:
+        # What it would be like once the choice is saved.
+        picked = frozenset(at_desk.picked_tags) or None
+        scopes[at_desk.pk] = replace(scopes[at_desk.pk], selected=picked)
     return scopes
 
 
@@ -139,20 +140,13 @@ def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = F
         schema = {**fields.OWN_PROPERTY_DESCRIPTIONS, **schema}
     # A property that HubSpot does not have cannot be written; the run says so, and the other fields
     # go on.
-    rows = [
-        row for row in rule.mappings.all() if row.active and (not schema or row.hubspot in schema)
-    ]
+    active = [row for row in rule.mappings.all() if row.active]
+    rows = [row for row in active if not schema or row.hubspot in schema]
+    to_contacts = [row for row in rows if row.direction != FieldMapping.Direction.TO_SANSAN]
+    to_cards = [row for row in rows if row.direction != FieldMapping.Direction.TO_HUBSPOT]
     return Rule(
-        mappings=tuple(
-            as_plan_row(row, schema)
-            for row in rows
-            if row.direction != FieldMapping.Direction.TO_SANSAN
-        ),
-        to_cards=tuple(
-            as_plan_row(row, schema)
-            for row in rows
-            if rule.sends and row.direction != FieldMapping.Direction.TO_HUBSPOT
-        ),
+        mappings=tuple(as_plan_row(row, schema) for row in to_contacts),
+        to_cards=tuple(as_plan_row(row, schema) for row in to_cards if rule.sends),
         make_again=rule.when_gone == SyncRule.WhenGone.MAKE,
         owners=rule.hubspot.owners,
         require_email=rule.require_email,
@@ -200,18 +194,15 @@ def as_plan_filters(rule: SyncRule, side: str) -> tuple[Filter, ...]:
     )
 
 
-def list_mapping_problems(rule: SyncRule, preview: bool = False) -> list[tuple[str, str]]:
-    """(reason, sentence) of each mapping that cannot work against the properties the portal has; a
-    preview counts ours as made.
+def list_mapping_problems(rule: SyncRule, preview: bool = False) -> list[MappingProblem]:
+    """The mappings that cannot work against the properties the portal has; a preview counts ours as
+    made.
     """
     schema = rule.hubspot.schema
     if not schema:
         return []
     if preview:
         schema = {**fields.OWN_PROPERTY_DESCRIPTIONS, **schema}
-    found = (
-        find_mapping_problem(as_plan_row(row, schema), schema)
-        for row in rule.mappings.all()
-        if row.active
-    )
-    return [problem for problem in found if problem]
+    rows = [as_plan_row(row, schema) for row in rule.mappings.all() if row.active]
+    problems = (find_mapping_problem(row, schema) for row in rows)
+    return [problem for problem in problems if problem]

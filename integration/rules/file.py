@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from django.core.exceptions import ValidationError
+from django.db.models import TextChoices
 
 from core.models.account import check_timezone
 from integration.connectors.hubspot.fields import LINK_ID_PROPERTY
 from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.models import FieldMapping, SyncRule
+from integration.notes import note
 from integration.planning.expressions import ExpressionError, check_expression
 from integration.planning.filters import OPERATORS
 from integration.planning.transforms import TRANSFORMS
-from integration.rules.node import Node
+from integration.rules.node import FileProblem, Node
 
 # DESIGN section 6: (Sansan field or fields, HubSpot property, transform)
 DEFAULT_MAPPINGS = (
@@ -69,10 +72,10 @@ ROW_COLUMNS = (
 
 
 class FileRefused(Exception):
-    """The file cannot be put into effect; ``problems`` are sentences that name the place."""
+    """The file cannot be put into effect, because of ``problems``."""
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
+    def __init__(self, problems: Sequence[FileProblem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
         self.problems = problems
 
 
@@ -108,82 +111,84 @@ class Configuration:
 
 
 def load_file(path: Path) -> Configuration:
-    """Raises Refused."""
+    """Raises FileRefused."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as wrong:
-        raise FileRefused([f"{path}: cannot be read: {wrong}"]) from None
+        problem = note("file_unreadable", message=str(wrong))
+        raise FileRefused([FileProblem(str(path), problem)]) from None
     except yaml.YAMLError as wrong:
-        # Not the whole of the error: it quotes the line, which may hold a key.
-        mark = getattr(wrong, "problem_mark", None)
-        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise FileRefused(
-            [
-                (
-                    f"{path}: is not YAML{place}: "
-                    f"{getattr(wrong, 'problem', None) or 'it cannot be read'}."
-                )
-            ]
-        ) from None
+        raise FileRefused([FileProblem(str(path), note_yaml_error(wrong))]) from None
     return read_configuration(content, os.environ)
+
+
+def note_yaml_error(wrong: yaml.YAMLError) -> str:
+    """Not the whole of the error: it quotes the line, which may hold a key."""
+    mark = getattr(wrong, "problem_mark", None)
+    message = getattr(wrong, "problem", None)
+    if mark is None or not message:
+        return note("not_yaml")
+    return note("not_yaml_at", line=mark.line + 1, column=mark.column + 1, message=message)
 
 
 def read_configuration(content: Any, environment: Mapping[str, str]) -> Configuration:
     """A configuration from the decoded file, ``${NAME}`` filled in from the environment.
 
-    Raises Refused with every problem.
+    Raises FileRefused with every problem.
     """
-    problems: list[str] = []
+    problems: list[FileProblem] = []
     top = Node(content, "", problems, environment)
-    account = top.node("account")
-    account.only("slug", "name", "timezone")
+    account = top.read_node("account")
+    account.refuse_others("slug", "name", "timezone")
     configuration = Configuration(
-        account.slug("slug"),
-        account.text("name") or account.text("slug"),
-        account.checked("timezone", "Asia/Tokyo", find_timezone_problem),
-        tuple(read_connection(node) for node in top.nodes("connections")),
-        tuple(read_rule(node) for node in top.nodes("rules")),
+        slug=account.read_slug("slug"),
+        name=account.read_text("name") or account.read_text("slug"),
+        timezone=account.read_checked("timezone", "Asia/Tokyo", find_timezone_problem),
+        connections=tuple(read_connection(node) for node in top.read_nodes("connections")),
+        rules=tuple(read_rule(node) for node in top.read_nodes("rules")),
     )
-    top.only("account", "connections", "rules")
-    check_names(configuration, problems)
+    top.refuse_others("account", "connections", "rules")
+    problems += list_name_problems(configuration)
     if problems:
         raise FileRefused(problems)
     return configuration
 
 
-def check_names(configuration: Configuration, problems: list[str]) -> None:
+def list_name_problems(configuration: Configuration) -> Iterator[FileProblem]:
     """What can only be told from the whole file: names that are used twice, and names that are not
     there.
     """
     for kind, specs in (("connections", configuration.connections), ("rules", configuration.rules)):
-        slugs = [spec.slug for spec in specs]
-        problems += [
-            f"{kind}: the slug “{slug}” is used twice."
-            for slug in sorted({slug for slug in slugs if slug and slugs.count(slug) > 1})
-        ]
+        uses = Counter(spec.slug for spec in specs if spec.slug)
+        for slug in sorted(slug for slug, n in uses.items() if n > 1):
+            yield FileProblem(kind, note("slug_used_twice", slug=slug))
     systems = {spec.slug: spec.system for spec in configuration.connections}
-    for spec in configuration.rules:
-        for system, slug in (("sansan", spec.sansan), ("hubspot", spec.hubspot)):
+    for rule in configuration.rules:
+        for system, slug in (("sansan", rule.sansan), ("hubspot", rule.hubspot)):
             if slug and systems.get(slug) != system:
-                there = ", ".join(name for name, its in systems.items() if its == system) or "none"
-                problems.append(
-                    f"{spec.place}.{system}: “{slug}” is not a {system} connection of this file "
-                    f"(there is: {there})."
-                )
+                there = [name for name, its_system in systems.items() if its_system == system]
+                names = ", ".join(there) or "none"
+                problem = note("not_a_connection", slug=slug, system=system, names=names)
+                yield FileProblem(f"{rule.place}.{system}", problem)
 
 
 def read_connection(node: Node) -> ConnectionSpec:
-    node.only("slug", "system", "credentials", "tags", "rate")
-    system = node.choice("system", tuple(SECRET_NAMES))
-    credentials = node.node("credentials")
+    node.refuse_others("slug", "system", "credentials", "tags", "rate")
+    system = node.read_choice("system", tuple(SECRET_NAMES))
+    credentials = node.read_node("credentials")
     name = SECRET_NAMES.get(system, "api_key")
-    credentials.only(name, *(["webhook_secret"] if system == "hubspot" else []))
-    tags = node.strings("tags")
+    credentials.refuse_others(name, *(["webhook_secret"] if system == "hubspot" else []))
+    tags = node.read_strings("tags")
     if tags and system == "hubspot":
-        node.problem("tags", "belong to a Sansan connection.")
-    secret, hook = credentials.text(name), credentials.text("webhook_secret", required=False)
+        node.add_problem("tags", "tags_of_sansan_only")
     return ConnectionSpec(
-        node.slug("slug"), system, secret, tags, read_rate(node), node.place, hook
+        slug=node.read_slug("slug"),
+        system=system,
+        secret=credentials.read_text(name),
+        tags=tags,
+        rate=read_rate(node),
+        place=node.place,
+        webhook_secret=credentials.read_text("webhook_secret", required=False),
     )
 
 
@@ -195,86 +200,70 @@ def read_rate(node: Node) -> tuple[int | None, float | None]:
         return None, None
     if node.value["rate"] is False:  # YAML reads `off` as false
         return 0, None
-    limit = node.node("rate")
-    limit.only("calls", "seconds")
+    limit = node.read_node("rate")
+    limit.refuse_others("calls", "seconds")
     # Without seconds: the vendor's own window.
-    return int(limit.number("calls", 0)) or None, float(limit.number("seconds", 0)) or None
+    return int(limit.read_number("calls", 0)) or None, float(
+        limit.read_number("seconds", 0)
+    ) or None
 
 
 def read_rule(node: Node) -> RuleSpec:
-    node.only(
-        "slug",
-        "sansan",
-        "hubspot",
-        "direction",
-        "active",
-        "require_email",
-        "conflict",
-        "filters",
-        "limits",
-        "mappings",
-        "interval",
-        "full_every",
-        "filters_mean",
-        "when_gone",
-        "companies",
-        "cards_a_day",
-        "marker",
-        "sweep_every",
+    node.refuse_others(
+        *("slug", "sansan", "hubspot", "direction", "active", "require_email", "conflict"),
+        *("filters", "filters_mean", "limits", "mappings", "interval", "full_every"),
+        *("sweep_every", "when_gone", "companies", "cards_a_day", "marker"),
     )
-    direction = node.choice(
-        "direction", tuple(SyncRule.Direction.values), SyncRule.Direction.TO_HUBSPOT
-    )
-    limits = node.node("limits", {})
-    limits.only(*LIMIT_NAMES)
-    filters = node.node("filters", {})
-    filters.only("cards", "contacts")
+    filters = node.read_node("filters", {})
+    filters.refuse_others("cards", "contacts")
     fields = {
-        "direction": direction,
-        "require_email": node.boolean("require_email", True),
-        "conflict": node.choice(
-            "conflict", tuple(SyncRule.Conflict.values), SyncRule.Conflict.SANSAN
-        ),
+        "direction": read_option(node, "direction", SyncRule.Direction.TO_HUBSPOT),
+        "require_email": node.read_boolean("require_email", True),
+        "conflict": read_option(node, "conflict", SyncRule.Conflict.SANSAN),
         "filters": {
-            side: [read_filter(row, side) for row in filters.nodes(side)]
+            side: [read_filter(row, side) for row in filters.read_nodes(side)]
             for side in ("cards", "contacts")
         },
-        "limits": {
-            name: int(limits.number(name, 0)) for name in LIMIT_NAMES if name in limits.value
-        },
-        "filters_mean": node.choice(
-            "filters_mean", tuple(SyncRule.FiltersMean.values), SyncRule.FiltersMean.LEAVE
-        ),
-        "interval": int(node.number("interval", 25, SHORTEST_INTERVAL, LONGEST_INTERVAL)),
-        "full_every": int(node.number("full_every", 24, most=LONGEST_FULL_EVERY)),
-        "when_gone": node.choice(
-            "when_gone", tuple(SyncRule.WhenGone.values), SyncRule.WhenGone.TELL
-        ),
-        "companies": node.choice(
-            "companies", tuple(SyncRule.Companies.values), SyncRule.Companies.NONE
-        ),
-        "card_cap": int(node.number("cards_a_day", 500, most=MOST_CARDS_A_DAY)),
-        "marker": node.text("marker", required=False),
-        "sweep_every": int(node.number("sweep_every", 10, most=LONGEST_SWEEP_EVERY)),
+        "limits": read_limits(node),
+        "filters_mean": read_option(node, "filters_mean", SyncRule.FiltersMean.LEAVE),
+        "interval": int(node.read_number("interval", 25, SHORTEST_INTERVAL, LONGEST_INTERVAL)),
+        "full_every": int(node.read_number("full_every", 24, most=LONGEST_FULL_EVERY)),
+        "when_gone": read_option(node, "when_gone", SyncRule.WhenGone.TELL),
+        "companies": read_option(node, "companies", SyncRule.Companies.NONE),
+        "card_cap": int(node.read_number("cards_a_day", 500, most=MOST_CARDS_A_DAY)),
+        "marker": node.read_text("marker", required=False),
+        "sweep_every": int(node.read_number("sweep_every", 10, most=LONGEST_SWEEP_EVERY)),
     }
     return RuleSpec(
-        node.slug("slug"),
-        node.text("sansan"),
-        node.text("hubspot"),
-        node.boolean("active", False),
-        node.place,
-        fields,
-        read_mappings(node),
+        slug=node.read_slug("slug"),
+        sansan=node.read_text("sansan"),
+        hubspot=node.read_text("hubspot"),
+        active=node.read_boolean("active", False),
+        place=node.place,
+        fields=fields,
+        mappings=read_mappings(node),
     )
+
+
+def read_option(node: Node, name: str, default: TextChoices) -> str:
+    """One of the values that the default is one of."""
+    return node.read_choice(name, tuple(type(default).values), default)
+
+
+def read_limits(node: Node) -> dict[str, int]:
+    """The change budget."""
+    limits = node.read_node("limits", {})
+    limits.refuse_others(*LIMIT_NAMES)
+    return {name: int(limits.read_number(name, 0)) for name in LIMIT_NAMES if name in limits.value}
 
 
 def read_filter(row: Node, side: str) -> dict[str, str]:
-    row.only("field", "op", "value")
-    name = row.choice("field", FILTER_FIELDS) if side == "cards" else row.text("field")
+    row.refuse_others("field", "op", "value")
+    name = row.read_choice("field", FILTER_FIELDS) if side == "cards" else row.read_text("field")
     return {
         "field": name,
-        "op": row.choice("op", tuple(OPERATORS)),
-        "value": row.text("value", required=False),
+        "op": row.read_choice("op", tuple(OPERATORS)),
+        "value": row.read_text("value", required=False),
     }
 
 
@@ -283,22 +272,19 @@ def read_mappings(node: Node) -> tuple[dict[str, Any], ...]:
     if given == "default":
         return make_default_mappings()
     # Both `mappings: [...]` and `mappings: {rows: [...]}` say the same.
-    rows = tuple(
-        read_mapping(row)
-        for row in (
-            node.node("mappings").nodes("rows")
-            if isinstance(given, dict)
-            else node.nodes("mappings")
-        )
-    )
-    names = [row["hubspot"] for row in rows]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        node.problem("mappings", f"“{name}” is mapped twice.")
+    if isinstance(given, dict):
+        nodes = node.read_node("mappings").read_nodes("rows")
+    else:
+        nodes = node.read_nodes("mappings")
+    rows = tuple(read_mapping(row) for row in nodes)
+    uses = Counter(row["hubspot"] for row in rows)
+    for name in sorted(name for name, n in uses.items() if n > 1):
+        node.add_problem("mappings", "mapped_twice", property=name)
     return rows
 
 
 def make_default_mappings() -> tuple[dict[str, Any], ...]:
-    """Rows as ``mapping`` reads them."""
+    """Rows as ``read_mapping`` reads them."""
     return tuple(
         # The tags' property is nobody's but ours: without tags it is empty.
         {
@@ -319,60 +305,55 @@ def make_default_mappings() -> tuple[dict[str, Any], ...]:
 
 
 def read_mapping(row: Node) -> dict[str, Any]:
-    row.only(*ROW_COLUMNS)
-    expression = row.checked("expression", "", find_expression_problem, required=False)
-    names = [
-        part.strip()
-        for part in row.text("sansan", required=not expression).split(",")
-        if part.strip()
-    ]
+    row.refuse_others(*ROW_COLUMNS)
+    expression = row.read_checked("expression", "", find_expression_problem, required=False)
+    parts = row.read_text("sansan", required=not expression).split(",")
+    names = [part.strip() for part in parts if part.strip()]
     if expression and names:
-        row.problem("sansan", "stands in the expression: leave it out here.")
+        row.add_problem("sansan", "stands_in_expression")
     for problem in list_field_problems(names):
-        row.problem("sansan", problem)
+        row.problems.append(FileProblem(row.place_of("sansan"), problem))
     return {
         "sansan": ",".join(names),
-        "hubspot": row.checked("hubspot", "", find_property_problem),
+        "hubspot": row.read_checked("hubspot", "", find_property_problem),
         "expression": expression,
-        "transform": row.choice("transform", tuple(TRANSFORMS), ""),
+        "transform": row.read_choice("transform", tuple(TRANSFORMS), ""),
         "table": read_value_table(row),
-        "others": row.choice("others", tuple(FieldMapping.Others.values), FieldMapping.Others.KEEP),
-        "policy": row.choice(
-            "policy", tuple(FieldMapping.Policy.values), FieldMapping.Policy.ALWAYS
-        ),
-        "clear": row.boolean("clear", False),
-        "active": row.boolean("active", True),
-        "direction": row.choice(
-            "direction", tuple(FieldMapping.Direction.values), FieldMapping.Direction.BOTH
-        ),
-        "conflict": row.choice("conflict", ("", *SyncRule.Conflict.values), ""),
+        "others": read_option(row, "others", FieldMapping.Others.KEEP),
+        "policy": read_option(row, "policy", FieldMapping.Policy.ALWAYS),
+        "clear": row.read_boolean("clear", False),
+        "active": row.read_boolean("active", True),
+        "direction": read_option(row, "direction", FieldMapping.Direction.BOTH),
+        "conflict": row.read_choice("conflict", ("", *SyncRule.Conflict.values), ""),
     }
 
 
 def list_field_problems(names: list[str]) -> list[str]:
-    unknown = [
-        f"“{name}” is not a field of a card; the fields are {', '.join(SANSAN_FIELDS)}."
-        for name in names
-        if name not in SANSAN_FIELDS
-    ]
-    return unknown + (
-        ["tags cannot be joined with other fields."] if "tags" in names and len(names) > 1 else []
-    )
+    """What is wrong with the fields of a mapping, as notes."""
+    known = ", ".join(SANSAN_FIELDS)
+    unknown = [name for name in names if name not in SANSAN_FIELDS]
+    problems = [note("not_a_field", value=name, names=known) for name in unknown]
+    if "tags" in names and len(names) > 1:
+        problems.append(note("tags_joined"))
+    return problems
 
 
 def read_value_table(row: Node) -> list[list[str]]:
     """``table: {部長: Manager}``, or a list of pairs as the export writes it."""
     given = row.value.get("table") or []
     pairs = list(given.items()) if isinstance(given, dict) else given
-    if not isinstance(pairs, list) or not all(
-        isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs
-    ):
-        row.problem("table", "must be a mapping (card's value: property's value).")
+    if not isinstance(pairs, list) or not all(map(is_pair, pairs)):
+        row.add_problem("table", "must_be_table")
         return []
     return [["" if part is None else str(part) for part in pair] for pair in pairs]
 
 
+def is_pair(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2
+
+
 def find_expression_problem(text: str) -> str:
+    """As a note; "" where the expression can be used."""
     try:
         check_expression(text, tuple(SANSAN_FIELDS))
     except ExpressionError as wrong:
@@ -383,28 +364,13 @@ def find_expression_problem(text: str) -> str:
 def find_timezone_problem(name: str) -> str:
     try:
         check_timezone(name)
-    except ValidationError as wrong:
-        return str(wrong.messages[0])
+    except ValidationError:
+        return note("not_a_timezone", name=name)
     return ""
 
 
 def find_property_problem(name: str) -> str:
+    """As a note; "" where the name can be that of a property."""
     if name == LINK_ID_PROPERTY.name:
-        return "is our own key and cannot be mapped."
-    return (
-        ""
-        if PROPERTY_NAME.fullmatch(name)
-        else f"“{name}” is not the internal name of a property (small letters, digits and _)."
-    )
-
-
-__all__ = [
-    "DEFAULT_MAPPINGS",
-    "Configuration",
-    "ConnectionSpec",
-    "FileRefused",
-    "RuleSpec",
-    "load_file",
-    "make_default_mappings",
-    "read_configuration",
-]
+        return note("own_key", word=name)
+    return "" if PROPERTY_NAME.fullmatch(name) else note("not_a_property_name", value=name)

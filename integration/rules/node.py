@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+from integration.notes import note, write_english
 
 SLUG_PATTERN = re.compile(r"[-a-zA-Z0-9_]{1,50}")
 VARIABLE_PATTERN = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class FileProblem(NamedTuple):
+    """What is wrong with a configuration file: the place in it, and a note of what and why."""
+
+    place: str
+    note: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {write_english(self.note)}"
 
 
 class Node:
@@ -16,117 +28,110 @@ class Node:
     """
 
     def __init__(
-        self, value: Any, place: str, problems: list[str], environment: Mapping[str, str]
+        self, value: Any, place: str, problems: list[FileProblem], environment: Mapping[str, str]
     ) -> None:
         self.place, self.problems, self.environment = place, problems, environment
         if not isinstance(value, dict):
-            self.problem("", "is missing." if value is None else "must be a mapping (name: value).")
+            self.add_problem("", "is_missing" if value is None else "must_be_mapping")
         self.value: dict[str, Any] = value if isinstance(value, dict) else {}
 
-    def at(self, name: str) -> str:
+    def place_of(self, name: str) -> str:
         return f"{self.place}.{name}".strip(".") or "the file"
 
-    def problem(self, name: str, sentence: str) -> None:
-        self.problems.append(f"{self.at(name)}: {sentence}")
+    def add_problem(self, name: str, code: str, /, **parameters: object) -> None:
+        """``code`` and ``parameters`` are those of a note."""
+        self.problems.append(FileProblem(self.place_of(name), note(code, **parameters)))
 
-    def only(self, *names: str) -> None:
+    def refuse_others(self, *names: str) -> None:
+        """A problem for each name that is not one of these."""
         for name in self.value:
             if name not in names:
-                self.problem(str(name), f"is not known here; known are {', '.join(names)}.")
+                self.add_problem(str(name), "not_known_here", names=", ".join(names))
 
-    def node(self, name: str, default: Any = None) -> Node:
-        return Node(
-            self.value.get(name) if self.value.get(name) is not None else default,
-            self.at(name),
-            self.problems,
-            self.environment,
-        )
+    def read_node(self, name: str, default: Any = None) -> Node:
+        value = self.value.get(name)
+        value = default if value is None else value
+        return Node(value, self.place_of(name), self.problems, self.environment)
 
-    def nodes(self, name: str) -> list[Node]:
+    def read_nodes(self, name: str) -> list[Node]:
         rows = self.value.get(name) or []
         if not isinstance(rows, list):
-            self.problem(name, "must be a list.")
+            self.add_problem(name, "must_be_list")
             return []
+        place = self.place_of(name)
         return [
-            Node(row, f"{self.at(name)}[{i}]", self.problems, self.environment)
+            Node(row, f"{place}[{i}]", self.problems, self.environment)
             for i, row in enumerate(rows)
         ]
 
-    def strings(self, name: str) -> tuple[str, ...]:
+    def read_strings(self, name: str) -> tuple[str, ...]:
         rows = self.value.get(name) or []
         if not isinstance(rows, list) or not all(isinstance(row, (str, int)) for row in rows):
-            self.problem(name, "must be a list of texts.")
+            self.add_problem(name, "must_be_texts")
             return ()
         return tuple(dict.fromkeys(str(row) for row in rows))
 
-    def text(self, name: str, required: bool = True) -> str:
+    def read_text(self, name: str, required: bool = True) -> str:
         value = self.value.get(name)
         if value is None or value == "":
             if required:
-                self.problem(name, "is missing.")
+                self.add_problem(name, "is_missing")
             return ""
         if isinstance(value, (dict, list)):
-            self.problem(name, "must be a text.")
+            self.add_problem(name, "must_be_text")
             return ""
         return VARIABLE_PATTERN.sub(lambda found: self._variable(name, found.group(1)), str(value))
 
     def _variable(self, name: str, variable: str) -> str:
         value = self.environment.get(variable, "")
         if not value:
-            self.problem(name, f"the environment variable {variable} is not set.")
+            self.add_problem(name, "variable_not_set", variable=variable)
         return value
 
-    def slug(self, name: str) -> str:
-        return self.checked(
-            name,
-            "",
-            lambda value: (
-                ""
-                if SLUG_PATTERN.fullmatch(value)
-                else f"“{value}” must be 1 to 50 letters, digits, - or _."
-            ),
-        )
+    def read_slug(self, name: str) -> str:
+        return self.read_checked(name, "", find_slug_problem)
 
-    def checked(
-        self, name: str, default: str, wrong: Callable[[str], str], required: bool = True
+    def read_checked(
+        self, name: str, default: str, find_problem: Callable[[str], str], required: bool = True
     ) -> str:
-        value = self.text(name, required) if name in self.value or not default else default
-        found = wrong(value) if value else ""
-        if found:
-            self.problem(name, found)
+        """A text that ``find_problem`` has no note about."""
+        given = name in self.value or not default
+        value = self.read_text(name, required) if given else default
+        problem = find_problem(value) if value else ""
+        if problem:
+            self.problems.append(FileProblem(self.place_of(name), problem))
         return value
 
-    def choice(self, name: str, choices: tuple[str, ...], default: str | None = None) -> str:
-        if default is not None and self.value.get(name) is None:
+    def read_choice(self, name: str, choices: tuple[str, ...], default: str | None = None) -> str:
+        given = self.value.get(name) is not None
+        if default is not None and not given:
             return default
-        value = self.text(name, required=default != "")
-        if (
-            (value or default is None)
-            and value not in choices
-            and not (value == "" and self.value.get(name) is None)
-        ):
-            self.problem(
-                name,
-                (
-                    f"“{value}” is not known; choose one of "
-                    f"{', '.join(one for one in choices if one)}."
-                ),
-            )
+        value = self.read_text(name, required=default != "")
+        wanted = bool(value) or (default is None and given)
+        if wanted and value not in choices:
+            names = ", ".join(choice for choice in choices if choice)
+            self.add_problem(name, "not_a_choice", value=value, names=names)
         return value
 
-    def boolean(self, name: str, default: bool) -> bool:
+    def read_boolean(self, name: str, default: bool) -> bool:
         value = self.value.get(name, default)
         if not isinstance(value, bool):
-            self.problem(name, "must be true or false.")
+            self.add_problem(name, "must_be_true_or_false")
             return default
         return value
 
-    def number(self, name: str, default: int, least: int = 0, most: int = 2_000_000_000) -> float:
+    def read_number(
+        self, name: str, default: int, least: int = 0, most: int = 2_000_000_000
+    ) -> float:
         value = self.value.get(name, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
-            self.problem(name, f"must be a number of at least {least}.")
+            self.add_problem(name, "must_be_at_least", least=least)
             return default
         if value > most:
-            self.problem(name, f"must be a number of at most {most}.")
+            self.add_problem(name, "must_be_at_most", most=most)
             return default
         return value
+
+
+def find_slug_problem(value: str) -> str:
+    return "" if SLUG_PATTERN.fullmatch(value) else note("not_a_slug", value=value)

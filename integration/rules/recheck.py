@@ -12,10 +12,11 @@ from django.utils.translation import gettext as _
 
 from core.history import keep_history, update_with_history
 from integration.models import Connection, SyncRule, SyncRun, Tag
+from integration.notes import note
 
 RuleState = SyncRule.State
-# Why a rule is paused; kept in English and shown in the reader's language.
-BEING_CHANGED = "Being changed: review it and save."
+# Why a rule is paused while somebody changes it.
+BEING_CHANGED = note("being_changed")
 
 
 def require_recheck(rule: SyncRule) -> None:

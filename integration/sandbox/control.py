@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from integration.sandbox.hubspot.errors import Problem
+from integration.sandbox.hubspot.errors import HubSpotProblem
 from integration.sandbox.vendors import Vendors
 from integration.sandbox.wire import Request, Response, make_json_response
 
@@ -16,7 +16,7 @@ def answer_control_call(sandbox: Vendors, request: Request) -> Response:
         return make_json_response(
             200, perform_control_verb(sandbox, request.method, request.path.split("/")[2:], request)
         )
-    except Problem as problem:
+    except HubSpotProblem as problem:
         return problem.response()
     except (KeyError, ValueError, TypeError) as wrong:
         return make_json_response(400, {"error": f"{type(wrong).__name__}: {wrong}"})

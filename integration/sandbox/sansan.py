@@ -147,7 +147,8 @@ class SansanSandbox:
             if after is None
             else bisect.bisect_right(self.index, after)
         )
-        found, last = [], None
+        found: list[dict[str, Any]] = []
+        last = None
         for updated, id in self.index[low : low + 4 * limit + 1000] if limit else []:
             if updated > end:
                 break
@@ -334,7 +335,7 @@ class SansanSandbox:
                 for name, value in invent_card(rng, 0, [KEY_OWNER], self.now()).items()
             }
             moment = self.now().replace(microsecond=0)
-            card = {
+            card: dict[str, Any] = {
                 **blank,
                 "id": make_hex_id(rng),
                 "personId": make_hex_id(rng),

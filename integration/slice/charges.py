@@ -10,31 +10,34 @@ from integration.slice.rows import Batch, Row
 
 
 def charge_readings(desk: Desk, decisions: Iterable[Decision], batch: Batch) -> dict[int, Row]:
-    """Card that a write is about -> the reading that it settles: the card's own, or the first due
-    one of its person.
+    """Card that a write is about -> the reading that the write settles.
 
-    Where there is none it is that of a card that has left the person, and changed them by that.
+    That is the reading of the card itself, or the first due one of its person. Where the person has
+    none, it is that of a card which has left the person, and has changed them by leaving.
     """
-    found, left = (
-        {},
-        {id: row for id, row in batch.rows.items() if row.link_id and desk.counts(row)},
-    )
-    writes = [one for one in decisions if one.writes]
-    for one in writes:
-        ids = [one.card, *(verdict.record for verdict in one.verdicts)]
-        if reading := next((batch.rows[id] for id in ids if desk.counts(batch.rows[id])), None):
-            found[one.card] = reading
-        for id in ids:
-            left.pop(id, None)
-    for one in writes:
-        if one.card not in found and (
-            gone := next(
-                (row for row in left.values() if str(batch.links[row.link_id].key) == one.link),
-                None,
-            )
-        ):
-            found[one.card] = gone
-    return found
+    writes = [decision for decision in decisions if decision.writes]
+    charged: dict[int, Row] = {}
+    for decision in writes:
+        person = [decision.card, *(verdict.record for verdict in decision.verdicts)]
+        readings = (batch.rows[record] for record in person if desk.counts(batch.rows[record]))
+        reading = next(readings, None)
+        if reading:
+            charged[decision.card] = reading
+    written = {record for decision in writes for record in (decision.card, *decision.records)}
+    left = find_left_readings(desk, batch, written)
+    for decision in writes:
+        if decision.card not in charged and decision.link in left:
+            charged[decision.card] = left[decision.link]
+    return charged
+
+
+def find_left_readings(desk: Desk, batch: Batch, written: set[int]) -> dict[str, Row]:
+    """Key of a link -> the first reading of a card that goes by it, and that no write is about."""
+    left: dict[str, Row] = {}
+    for row in batch.rows.values():
+        if row.link_id and row.id not in written and desk.counts(row):
+            left.setdefault(str(batch.links[row.link_id].key), row)
+    return left
 
 
 def select_own_writes(desk: Desk, decisions: Iterable[Decision], batch: Batch) -> list[Decision]:
@@ -42,10 +45,10 @@ def select_own_writes(desk: Desk, decisions: Iterable[Decision], batch: Batch) -
 
     The others are for the rule whose card stands.
     """
-    decisions = list(decisions)
-    readings = charge_readings(desk, decisions, batch)
+    writes = [decision for decision in decisions if decision.writes]
+    readings = charge_readings(desk, writes, batch)
     return [
-        one
-        for one in decisions
-        if one.writes and (one.card in readings or batch.rows[one.card].rule_id == desk.rule.pk)
+        decision
+        for decision in writes
+        if decision.card in readings or batch.rows[decision.card].rule_id == desk.rule.pk
     ]

@@ -1,12 +1,12 @@
-"""What one slice has on its desk: the rule as plain values, both connectors, the lease, and what is
-in flight.
+"""What a slice was given: the rule as plain values, both connectors, the lease.
+
+Nothing of it changes while the slice works; what does, is in flight (``in_flight.py``).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils import timezone
@@ -22,6 +22,7 @@ from integration.rules.as_plan import (
     make_scopes_among,
     name_tags,
 )
+from integration.slice.in_flight import InFlight
 from integration.slice.lease import Lease
 from integration.slice.rows import Row
 
@@ -29,7 +30,15 @@ from integration.slice.rows import Row
 EXPECTED_KNOWN_SHARE = 0.5
 
 
-@dataclass
+class RunHeld(Exception):
+    """The run must not go on until a person has looked."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True)
 class Desk:
     """Lives as long as a slice. Everything that must outlive it is in the database."""
 
@@ -39,36 +48,33 @@ class Desk:
     source: CardSource
     target: ContactTarget
     lease: Lease
-    scopes: dict[
-        int, Scope
-        # This rule and those that write to the same HubSpot connection: their cards may be the same
-        # people.
-    ]
-    keys: tuple[int, ...]  # the Sansan connections of these rules, its own first
+    in_flight: InFlight
+    # This rule and those that write to the same HubSpot connection: their cards may be the same
+    # people.
+    scopes: dict[int, Scope]
+    # The Sansan connections of these rules, its own first.
+    keys: tuple[int, ...]
+    # Tags that belong to one Sansan user, and are never written.
     private: frozenset[str]
+    # The fields that the rule keeps of a card.
     fields: frozenset[str]
     # Properties that any rule of the HubSpot connection reads or writes.
-    watched: tuple[str, ...] = ()
+    watched: tuple[str, ...]
     # The rules of the HubSpot connection that make cards of contacts.
-    senders: tuple[SyncRule, ...] = ()
-    companies: bool = False  # whether any rule of the HubSpot connection sees to companies
-    deadline: float = float("inf")  # by time.monotonic
-    stopping: Callable[[], bool] = lambda: False
-    known_share: float | None = None
-    in_flight: set[int] = field(default_factory=set)  # record ids
-    # In flight and changed by a newer reading meanwhile.
-    touched: set[int] = field(default_factory=set)
-    # Tags of the cards read so far, which are stored by now.
-    known_tags: set[str] = field(default_factory=set)
-    # Open entry -> its decision, while its write is under way.
-    sending: dict[int, str] = field(default_factory=dict)
-    deaf: bool = False  # HubSpot refuses to read what is in the inbox: it is left to the next run
-    unsettled: bool = False  # a write went unanswered: read back before anything else
-    calls_seen: tuple[int, int, int] = (0, 0, 0)
+    senders: tuple[SyncRule, ...]
+    # Whether any rule of the HubSpot connection sees to companies.
+    companies: bool
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A transaction that begins by renewing the lease: every write of a slice is in one.
+
+        Raises LeaseLost where another slice has taken over.
+        """
+        return self.lease.transaction()
 
     @property
     def spent(self) -> bool:
-        return time.monotonic() > self.deadline or self.stopping()
+        return self.in_flight.spent
 
     @property
     def optimistic(self) -> bool:
@@ -79,45 +85,39 @@ class Desk:
         """
         if self.run.is_preview or not self.plan_rule.link_property:
             return False
-        return self.known_share is None or self.known_share < EXPECTED_KNOWN_SHARE
+        share = self.in_flight.known_share
+        return share is None or share < EXPECTED_KNOWN_SHARE
 
     @property
     def probing(self) -> bool:
-        """It is not known yet how many of the new people the portal has: one batch goes ahead to
-        find out.
-        """
-        return self.known_share is None and not self.run.is_preview and self.plan_rule.link_property
+        """Whether one batch goes ahead to find out how many of the new people the portal has."""
+        unknown = self.in_flight.known_share is None
+        return unknown and not self.run.is_preview and self.plan_rule.link_property
 
     def counts(self, row: Row) -> bool:
         """Whether this run counts the reading of a record.
 
         Records of other rules come along, for their people's sake.
         """
-        return row.rule_id == self.rule.pk and (
-            row.due_at is not None or (self.run.is_preview and self.run.whole)
-        )
-
-    def met(self, known: int, asked: int) -> None:
-        """Learns from a batch how many of the new people existed."""
-        if asked:
-            share = known / asked
-            self.known_share = share if self.known_share is None else (self.known_share + share) / 2
+        looked_at = row.due_at is not None or (self.run.is_preview and self.run.whole)
+        return row.rule_id == self.rule.pk and looked_at
 
     def now(self) -> datetime:
         return timezone.now()
 
 
-def open_desk(run: SyncRun, lease: Lease, source: CardSource, target: ContactTarget) -> Desk:
+def open_desk(
+    run: SyncRun, lease: Lease, source: CardSource, target: ContactTarget, in_flight: InFlight
+) -> Desk:
+    """The desk of one slice. ``run`` comes with its rule and both connections."""
     rule = run.rule
-    rules, mine = list_rules_beside(rule), as_plan_rule(rule, {}, run.is_preview)
-    scopes, keys = (
-        make_scopes_among(rules, mine, run.is_preview),
-        tuple(dict.fromkeys(one.sansan_id for one in rules)),
-    )
-    plan_rule = replace(mine, tag_names=name_tags(keys))
-    private = Tag.objects.filter(connection_id=rule.sansan_id, type=Tag.Type.PRIVATE).values_list(
-        "external_id", flat=True
-    )
+    rules = list_rules_beside(rule)
+    own = as_plan_rule(rule, {}, run.is_preview)
+    scopes = make_scopes_among(rules, own, run.is_preview)
+    keys = tuple(dict.fromkeys(each.sansan_id for each in rules))
+    plan_rule = replace(own, tag_names=name_tags(keys))
+    private = Tag.objects.filter(connection_id=rule.sansan_id, type=Tag.Type.PRIVATE)
+    senders = [each for each in sorted(rules, key=lambda each: each.pk) if each.sends]
     return Desk(
         rule=rule,
         run=run,
@@ -125,20 +125,12 @@ def open_desk(run: SyncRun, lease: Lease, source: CardSource, target: ContactTar
         source=source,
         target=target,
         lease=lease,
+        in_flight=in_flight,
         scopes=scopes,
         keys=keys,
-        private=frozenset(private),
+        private=frozenset(private.values_list("external_id", flat=True)),
         fields=scopes[rule.pk].fields,
         watched=list_watched_properties(rule, plan_rule),
-        senders=tuple(one for one in sorted(rules, key=lambda one: one.pk) if one.sends),
-        companies=any(one.companies != SyncRule.Companies.NONE for one in rules),
-        known_share=rule.known_share,
+        senders=tuple(senders),
+        companies=any(each.companies != SyncRule.Companies.NONE for each in rules),
     )
-
-
-class RunHeld(Exception):
-    """The run must not go on until a person has looked."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail

@@ -5,10 +5,13 @@ replaced when it ends.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -21,13 +24,23 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True)
 class Lease:
+    """Who holds ``token`` may write for the HubSpot connection, until the lease ends."""
+
     connection_id: int
     token: str
 
-    def renew(self) -> None:
-        """To be called first in every transaction of a slice: it fences out one whose lease has
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction that begins by renewing the lease: it fences out a slice whose lease has
         passed to another.
+
+        Every write of a slice stands in one. Raises LeaseLost.
         """
+        with transaction.atomic():
+            self._renew()
+            yield
+
+    def _renew(self) -> None:
         # The base manager, twice in every batch: the token alone says whose row it is.
         held = Connection._base_manager.filter(pk=self.connection_id, lease_token=self.token)
         if not held.update(lease_until=timezone.now() + find_lease_length()):

@@ -1,10 +1,9 @@
-"""Tag options in HubSpot: made before the first write that needs them, and renamed with their
-tags.
-"""
+"""Tag options in HubSpot: made before the first write that needs them, renamed with their tags."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import structlog
 
@@ -24,29 +23,22 @@ def make_options(desk: Desk, decisions: Sequence[Decision]) -> Work:
     """Tag options that the coming writes need are made first: HubSpot refuses values that are not
     options.
     """
-    for row in desk.plan_rule.mappings:
-        if row.sansan != (TAGS_FIELD,) or row.kind != "checkbox" or desk.run.is_preview:
-            continue
-        known = desk.rule.hubspot.schema.get(row.hubspot, {}).get("options", {})
-        needed = {
-            tag
-            for one in decisions
-            if one.writes
-            for tag in one.after.get(row.hubspot, "").split(";")
-            if tag and tag not in known
-        }
+    if desk.run.is_preview:
+        return
+    for name, known in list_tag_properties(desk):
+        values = {decision.after.get(name, "") for decision in decisions if decision.writes}
+        needed = {tag for value in values for tag in value.split(";") if tag and tag not in known}
         if not needed:
             continue
         names = name_tags(desk.keys, needed)
         wanted = [(tag, names.get(tag, tag)) for tag in sorted(needed)]
         try:
-            yield lambda name=row.hubspot, wanted=wanted: desk.target.add_options(name, wanted)  # type: ignore[misc]
+            yield partial(desk.target.add_options, name, wanted)
         except (Rejected, Gone, LacksRight) as refused:
-            log.warning(
-                "options_not_made", rule=desk.rule.slug, property=row.hubspot, why=refused.detail
-            )
+            log.warning("options_not_made", rule=desk.rule.slug, property=name, why=refused.detail)
             continue
-        remember_options(desk.rule.hubspot, row.hubspot, dict(wanted))
+        with desk.transaction():
+            remember_options(desk.rule.hubspot, name, dict(wanted))
 
 
 def rename_options(desk: Desk) -> Work:
@@ -54,16 +46,18 @@ def rename_options(desk: Desk) -> Work:
 
     They go by the tag's id, so that no contact is touched; none is ever removed.
     """
-    names = dict(
-        Tag.objects.filter(connection_id=desk.rule.sansan_id).values_list("external_id", "name")
-    )
-    for row in desk.plan_rule.mappings:
-        known = (
-            desk.rule.hubspot.schema.get(row.hubspot, {}).get("options", {})
-            if row.sansan == (TAGS_FIELD,) and row.kind == "checkbox"
-            else {}
-        )
+    tags = Tag.objects.filter(connection_id=desk.rule.sansan_id)
+    names = dict(tags.values_list("external_id", "name"))
+    for name, known in list_tag_properties(desk):
         renamed = [(id, names[id]) for id, label in known.items() if names.get(id, label) != label]
         if renamed:
-            yield lambda name=row.hubspot, renamed=renamed: desk.target.add_options(name, renamed)  # type: ignore[misc]
-            remember_options(desk.rule.hubspot, row.hubspot, dict(renamed))
+            yield partial(desk.target.add_options, name, renamed)
+            with desk.transaction():
+                remember_options(desk.rule.hubspot, name, dict(renamed))
+
+
+def list_tag_properties(desk: Desk) -> Iterator[tuple[str, dict[str, str]]]:
+    """(property, its options as id -> label) of the properties that the rule fills with tags."""
+    for row in desk.plan_rule.mappings:
+        if row.sansan == (TAGS_FIELD,) and row.kind == "checkbox":
+            yield row.hubspot, desk.rule.hubspot.schema.get(row.hubspot, {}).get("options", {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
@@ -65,11 +65,11 @@ class Batch:
     """Some people, whole: every card that may belong to them is here."""
 
     lane: str
-    rows: dict[int, Row] = field(default_factory=dict)
-    links: dict[int, Link] = field(default_factory=dict)
+    rows: dict[int, Row] = field(default_factory=dict)  # by id of the record
+    links: dict[int, Link] = field(default_factory=dict)  # by primary key
     people: int = 0
-    contacts: dict[str, ContactRead] = field(default_factory=dict)
-    by_email: dict[str, str] = field(default_factory=dict)
+    contacts: dict[str, ContactRead] = field(default_factory=dict)  # by the id that was asked for
+    by_email: dict[str, str] = field(default_factory=dict)  # address -> id of its contact
     # Contacts that are not there any more -> how they went.
     gone: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
@@ -82,11 +82,11 @@ class Batch:
         link = self.links[row.link_id] if row.link_id else None
         return link.contact_id if link and not link.gone else ""
 
-    def with_any(self, ids: set[int]) -> set[int]:
+    def with_any(self, ids: Collection[int]) -> set[int]:
         """The records that were gathered along with one of these: a contact may pass from one of
         their people to another.
         """
-        if ids.isdisjoint(self.rows):
+        if not any(id in self.rows for id in ids):
             return set()
         return {
             row.id
@@ -120,32 +120,38 @@ def group_rows(rows: Iterable[Row]) -> list[list[Row]]:
 
 
 # A run that has settled a record reads it once more. One that has it in hand counts that reading
-# first (closing.Book).
+# first (ledger/closing.py).
 UNREAD = Case(When(due_at__isnull=True, then=Value(None)), default=F("run_id"))
 
 
 def as_link_view(link: Link) -> LinkView:
+    """A link as planning sees it."""
     choices = {
-        name: Choice(one["side"], one["card"], one["contact"]) for name, one in link.choices.items()
+        name: Choice(chosen["side"], chosen["card"], chosen["contact"])
+        for name, chosen in link.choices.items()
     }
     return LinkView(
-        str(link.key),
-        link.contact_id,
-        link.written,
-        link.answered,
-        link.gone,
-        link.modified_at,
-        link.awaiting,
-        choices,
-        link.origin,
+        key=str(link.key),
+        contact_id=link.contact_id,
+        written=link.written,
+        answered=link.answered,
+        gone=link.gone,
+        modified_at=link.modified_at,
+        awaiting=link.awaiting,
+        choices=choices,
+        origin=link.origin,
     )
 
 
+# Rows that are written by the hundred. A name is a column of Record; "id" stands for its key.
+
 MADE_DIGEST = "made"  # the digest of a card that we made, until it is read for the first time
+# What tells one record from another.
+RECORD_KEY = ("rule", "side", "external_id")
 
 
 class Reading(NamedTuple):
-    """A record as it is stored: columns of Record."""
+    """A record as it is stored."""
 
     rule_id: int
     side: str
@@ -169,4 +175,51 @@ class Reading(NamedTuple):
     attempts: int = 0
 
 
-RECORD_KEY = ("rule", "side", "external_id")
+class PromptedRecord(NamedTuple):
+    """A record that is due because its contact changed in HubSpot."""
+
+    id: int
+    due_at: datetime
+    prompted_at: datetime
+    read_at: datetime
+    run_id: int | None
+
+
+class SettledRecord(NamedTuple):
+    """Where a card stands, and when it is looked at again."""
+
+    id: int
+    bucket: str
+    reason: str
+    detail: str
+    link: int | None
+    due_at: datetime | None
+    attempts: int
+
+
+class PlacedRecord(NamedTuple):
+    """Where a card stands, and nothing else."""
+
+    id: int
+    bucket: str
+    reason: str
+
+
+class PostponedRecord(NamedTuple):
+    """When a record is looked at again."""
+
+    id: int
+    due_at: datetime | None
+    attempts: int
+
+
+class SettledContact(NamedTuple):
+    """Where a contact stands that becomes no card, or not yet."""
+
+    id: int
+    bucket: str
+    reason: str
+    detail: str
+    name: str
+    due_at: datetime | None
+    attempts: int

@@ -169,23 +169,23 @@ def test_a_reason_leads_to_its_cards(rule, aiko):
 def test_cards_of_one_person_are_one_person(rule, aiko):
     with in_account(rule.account):
         link = Link.objects.create(account=rule.account, hubspot=rule.hubspot, contact_id="501")
-    held = {"bucket": "held", "reason": "two_contacts"}
+    held = {"bucket": "held", "reason": "email_taken"}
     many(rule, 3, "linked", link=link, email_key=lambda i: f"l{i}@example.jp", **held)
     many(rule, 2, "person", person_key="P1", email_key=lambda i: f"p{i}@example.jp", **held)
     many(rule, 2, "mailbox", email_key="info@example.jp", **held)
     many(rule, 2, "nobody", **held)
-    assert why(aiko.get(url(rule))) == {"two_contacts": ("9", "5")}
+    assert why(aiko.get(url(rule))) == {"email_taken": ("9", "5")}
 
 
 def test_what_a_person_is_called_by_is_not_mixed_up(rule, aiko):
     """A link's number may be another person's key."""
     with in_account(rule.account):
         link = Link.objects.create(account=rule.account, hubspot=rule.hubspot, contact_id="501")
-    held = {"bucket": "held", "reason": "two_contacts"}
+    held = {"bucket": "held", "reason": "email_taken"}
     many(rule, 1, "a", link=link, **held)
     many(rule, 1, "b", person_key=str(link.pk), **held)
     many(rule, 1, "c", email_key=str(link.pk), **held)
-    assert why(aiko.get(url(rule))) == {"two_contacts": ("3", "3")}
+    assert why(aiko.get(url(rule))) == {"email_taken": ("3", "3")}
 
 
 def test_of_too_many_cards_the_people_are_not_counted(rule, aiko, monkeypatch):

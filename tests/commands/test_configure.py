@@ -16,6 +16,7 @@ from django.utils import timezone
 from core.models import Account
 from core.tenancy import all_accounts, in_account
 from integration.models import Connection, FieldMapping, SyncRule, Tag
+from integration.notes import note
 from tests.cast import KEY, TOKEN, configured, file
 from tests.process import NOWHERE
 
@@ -507,7 +508,7 @@ BAD = {
     ),
     "our own key": (
         *mapped("title", "sansan_link_id"),
-        "rules[0].mappings[0].hubspot: is our own key",
+        "rules[0].mappings[0].hubspot: sansan_link_id is our own key and cannot be mapped.",
     ),
     "mappings in words": ("rules.0.mappings", "standard", "rules[0].mappings: must be a list."),
     "a mapping without property": (
@@ -786,7 +787,7 @@ def test_active_starts_and_pauses(configure, sandbox):
     assert states == ["draft", "active", "paused", "active"]
 
 
-def held(reason: str = "At least 12 creates in this run, and the change budget allows 10.") -> None:
+def held(reason: str = note("creates_exceed_budget", n=12, most=10)) -> None:
     with all_accounts():
         SyncRule.objects.update(state="held", state_reason=reason)
 
@@ -810,7 +811,7 @@ def test_a_held_rule_stays_held(configure, sandbox, path, value):
 
 def test_new_credentials_let_a_held_rule_go(configure, sandbox):
     configure(file())
-    held("HubSpot refused the credentials (401).")
+    held(note("credentials_refused", vendor="HubSpot"))
     configure(file(token="pat-other-0002"))
     assert (rule_of().state, rule_of().state_reason) == ("active", "")
 

@@ -23,6 +23,7 @@ from django.core.management import CommandError, call_command
 from core.tenancy import all_accounts, in_account
 from integration.management.commands import sync as command
 from integration.models import SyncRule, SyncRun
+from integration.notes import NOTES
 from integration.runs import start_run
 from integration.sandbox.server import Sandbox
 from integration.slice.lease import claim_lease
@@ -55,6 +56,8 @@ KEYS = {
     "cursor": str,
     "reasons": dict,
 }
+# What a note of ``detail`` is made of.
+NOTE_KEYS = {"code": str, "parameters": dict, "text": str}
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +83,12 @@ def adds_up(result: dict[str, Any]) -> bool:
 
 
 def of_the_contract(result: dict[str, Any]) -> bool:
-    assert {name: type(value) for name, value in result.items()} == KEYS
+    keys = KEYS | ({"detail": list} if "detail" in result else {})
+    assert {name: type(value) for name, value in result.items()} == keys
+    for told in result.get("detail", ()):
+        assert {name: type(value) for name, value in told.items()} == NOTE_KEYS
+        assert told["code"] in NOTES and told["text"]
+    assert result.get("detail") != [], "there only where the run has something to say"
     assert tuple(result["counts"]) == COUNTS and set(result["calls"]) == {"sansan", "hubspot"}
     numbers = [*result["counts"].values(), *result["calls"].values(), *result["reasons"].values()]
     assert all(type(number) is int and number >= 0 for number in numbers)
@@ -185,6 +193,13 @@ def test_a_run_that_the_budget_holds(sandbox):
         of_the_contract(result)
         and result["reasons"]["budget_exceeded"] == result["counts"]["waiting"] > 0
     )
+    (why,) = result["detail"]
+    n = why["parameters"]["n"]
+    assert n > 10 and why == {
+        "code": "creates_exceed_budget",
+        "parameters": {"n": n, "most": 10},
+        "text": f"At least {n} creates in this run, and the change budget allows 10.",
+    }
 
 
 @pytest.mark.django_db
@@ -193,7 +208,12 @@ def test_a_revoked_key_cannot_run(sandbox):
     sandbox.hubspot.revoked.add(TOKEN)
     status, result, told = sync()
     assert (status, result["status"]) == (2, "failed") and "hubspot_reconnect" in result["reasons"]
-    assert adds_up(result) and "Enter new ones in the connection" in told
+    assert of_the_contract(result)
+    sentence = "HubSpot refused the credentials (401). Enter new ones in the connection."
+    assert told == f"{sentence}\n"
+    assert result["detail"] == [
+        {"code": "credentials_refused", "parameters": {"vendor": "HubSpot"}, "text": sentence}
+    ]
 
 
 @pytest.mark.django_db
@@ -211,7 +231,14 @@ def test_a_vendor_that_is_away_ends_in_a_reason(sandbox, settings, monkeypatch):
         "failed",
         ["sansan_unavailable"],
     )
-    assert "Sansan could not be reached" in told
+    assert told == "Sansan could not be reached.\n"
+    assert result["detail"] == [
+        {
+            "code": "unreachable",
+            "parameters": {"vendor": "Sansan"},
+            "text": "Sansan could not be reached.",
+        }
+    ]
 
 
 @pytest.mark.django_db
@@ -264,8 +291,9 @@ def test_the_text_says_why_a_run_was_held(sandbox):
     out = io.StringIO()
     with pytest.raises(SystemExit):
         call_command("sync", "acme/cards", stdout=out)
-    assert (
-        "held" in out.getvalue().splitlines()[0] and "the change budget allows 10" in out.getvalue()
+    lines = out.getvalue().splitlines()
+    assert "held" in lines[0] and re.fullmatch(
+        r"  At least \d+ creates in this run, and the change budget allows 10\.", lines[-1]
     )
 
 

@@ -18,6 +18,7 @@ from integration.connectors.base import (
     RetryLater,
 )
 from integration.connectors.registry import make_hubspot, make_sansan
+from integration.notes import is_note, note
 from integration.planning.decisions import REASONS
 from tests.connectors.conftest import SECRETS, Reply
 
@@ -138,10 +139,12 @@ def test_refused_credentials(one, connector, vendor, waits, status, reason):
 
 
 def test_a_missing_right_is_named(connector, vendor):
-    refusal = Reply(403, {"message": "Requires crm.objects.contacts.read"})
-    vendor.says(refusal, refusal)
-    with pytest.raises(Reconnect, match=r"crm\.objects\.contacts\.read"):
+    message = "Requires crm.objects.contacts.read"
+    vendor.says(*[Reply(403, {"message": message})] * 2)
+    with pytest.raises(Reconnect) as caught:
         connector.check()
+    name = connector._http.vendor.name
+    assert caught.value.detail == note("right_lacking", vendor=name, message=message)
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -208,6 +211,7 @@ def test_a_lasting_fault_is_for_later(one, connector, vendor, reply):
     with pytest.raises(RetryLater) as caught:
         connector.check()
     assert caught.value.reason == f"{one.name}_unavailable" in REASONS
+    assert is_note(caught.value.detail)
     assert (caught.value.after > 0, connector.calls) == (True, 5)
 
 

@@ -21,6 +21,7 @@ from integration.connectors.hubspot.oauth import (
     OAuthTokens,
     make_authorize_url,
 )
+from integration.notes import note, write_english
 from integration.planning.decisions import REASONS
 from tests.connectors.conftest import Handler, Reply
 
@@ -154,58 +155,82 @@ def test_a_refresh_that_names_no_refresh_token_keeps_the_old_one(oauth, vendor, 
 
 
 def test_tokens_do_not_show_themselves():
-    assert (
-        repr(OAuthTokens(ACCESS, REFRESH, 1800, "4711")) == "Tokens(expires_in=1800, hub_id='4711')"
-    )
+    tokens = OAuthTokens(ACCESS, REFRESH, 1800, "4711")
+    assert repr(tokens) == "OAuthTokens(expires_in=1800, hub_id='4711')"
 
 
 # Refusals: a person must act
 
 
-@both_ways
-@pytest.mark.parametrize(
-    ("body", "what_to_do"),
-    [
-        (
-            {"status": "BAD_REFRESH_TOKEN", "error": "invalid_grant", "message": REFRESH},
-            "Connect HubSpot again",
-        ),
-        ({"status": "BAD_HUB", "error": "access_denied"}, "account is closed"),
-        (
-            {"status": "EXPIRED_AUTH_CODE", "message": f"code {CODE} is old"},
-            "works once, within minutes. Connect HubSpot again",
-        ),
-        (
-            {"status": "BAD_AUTH_CODE", "message": "missing or unknown auth code"},
-            "works once, within minutes. Connect HubSpot again",
-        ),
-        ({"status": "BAD_CLIENT_ID"}, "HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET"),
-        (
-            {"status": "BAD_CLIENT_SECRET", "message": SECRET},
-            "HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET",
-        ),
-        (
-            {"error": "invalid_client", "error_description": SECRET},
-            "HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET",
-        ),
-        ({"status": "BAD_REDIRECT_URI"}, "redirect URL"),
-        ({"status": "MISMATCH_REDIRECT_URI_AUTH_CODE"}, "redirect URL"),
-        (
-            {"status": "error", "category": "VALIDATION_ERROR", "message": CODE},
-            "refused to connect (400). Connect HubSpot again",
-        ),
-        ({"status": ["?"], "error": {"?": 1}}, "refused to connect (400). Connect HubSpot again"),
-        ({}, "refused to connect (400). Connect HubSpot again"),
-    ],
-    ids=lambda value: (
-        str(value.get("status") or value.get("error")) if isinstance(value, dict) else ""
+# Case -> (HubSpot's answer, the note of what to do, words of its sentence).
+REFUSALS = {
+    "the app was removed": (
+        {"status": "BAD_REFRESH_TOKEN", "error": "invalid_grant", "message": REFRESH},
+        note("connection_ended"),
+        "Connect HubSpot again",
     ),
-)
-def test_a_refusal_says_what_to_do(oauth, vendor, ask, body, what_to_do):
+    "the account is closed": (
+        {"status": "BAD_HUB", "error": "access_denied"},
+        note("portal_closed"),
+        "account is closed",
+    ),
+    "an old consent": (
+        {"status": "EXPIRED_AUTH_CODE", "message": f"code {CODE} is old"},
+        note("consent_spent"),
+        "works once, within minutes. Connect HubSpot again",
+    ),
+    "a spent consent": (
+        {"status": "BAD_AUTH_CODE", "message": "missing or unknown auth code"},
+        note("consent_spent"),
+        "works once, within minutes. Connect HubSpot again",
+    ),
+    "an unknown app": (
+        {"status": "BAD_CLIENT_ID"},
+        note("app_unknown"),
+        "HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET",
+    ),
+    "a wrong secret": (
+        {"status": "BAD_CLIENT_SECRET", "message": SECRET},
+        note("app_secret_refused"),
+        "HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET",
+    ),
+    "a refused app": (
+        {"error": "invalid_client", "error_description": SECRET},
+        note("app_refused"),
+        "HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET",
+    ),
+    "a wrong address": ({"status": "BAD_REDIRECT_URI"}, note("redirect_refused"), "redirect URL"),
+    "another address": (
+        {"status": "MISMATCH_REDIRECT_URI_AUTH_CODE"},
+        note("redirect_refused"),
+        "redirect URL",
+    ),
+    "an unknown refusal": (
+        {"status": "error", "category": "VALIDATION_ERROR", "message": CODE},
+        note("connect_refused", status=400),
+        "refused to connect (400). Connect HubSpot again",
+    ),
+    "names that are no texts": (
+        {"status": ["?"], "error": {"?": 1}},
+        note("connect_refused", status=400),
+        "refused to connect (400). Connect HubSpot again",
+    ),
+    "nothing": (
+        {},
+        note("connect_refused", status=400),
+        "refused to connect (400). Connect HubSpot again",
+    ),
+}
+
+
+@both_ways
+@pytest.mark.parametrize(("body", "noted", "what_to_do"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_says_what_to_do(oauth, vendor, ask, body, noted, what_to_do):
     vendor.says(Reply(400, body))
     with pytest.raises(Reconnect) as caught:
         ask(oauth)
-    assert what_to_do in caught.value.detail
+    assert caught.value.detail == noted
+    assert what_to_do in write_english(noted)
     assert caught.value.reason == "hubspot_reconnect" in REASONS
     assert (caught.value.system, len(vendor.asked)) == ("hubspot", 1)
 

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from integration.connectors.hubspot import fields, parse
+from integration.notes import note, write_english
 from integration.records import Change, PropertyRead
 
 MODIFIED = "2026-04-02T01:02:03.456Z"
@@ -103,83 +104,163 @@ INVALID = (
 )
 
 
-@pytest.mark.parametrize(
-    ("body", "code", "owner"),
-    [
-        (
-            {"category": "CONFLICT", "message": "Contact already exists. Existing ID: 123"},
-            "contact_exists",
-            "123",
-        ),
-        ({"message": "Contact already exists. Existing ID: 123"}, "contact_exists", "123"),
-        ({"category": "VALIDATION_ERROR", "message": HALF_MADE}, "contact_exists", "123"),
-        (
-            {
-                "category": "CONFLICT",
-                "message": "Contact already exists",
-                "context": {"existingId": ["123"]},
-            },
-            "contact_exists",
-            "123",
-        ),
-        (
-            {
-                "category": "CONFLICT",
-                "message": "Contact already exists",
-                "context": {"existingId": 123},
-            },
-            "contact_exists",
-            "123",
-        ),
-        ({"category": "CONFLICT", "message": "Contact already exists"}, "contact_exists", ""),
-        ({"category": "OBJECT_NOT_FOUND", "message": "No object"}, "contact_gone", ""),
-        (
-            {"message": INVALID % ("no such property", "PROPERTY_DOESNT_EXIST")},
-            "unknown_property",
-            "",
-        ),
-        ({"message": INVALID % ("bad address", "INVALID_EMAIL")}, "invalid_email", ""),
-        ({"message": INVALID % ("not an option", "INVALID_OPTION")}, "unknown_option", ""),
-        ({"message": INVALID % ("locked", "READ_ONLY_VALUE")}, "read_only", ""),
-        ({"message": INVALID % ("not a number", "INVALID_LONG")}, "wrong_type", ""),
-        ({"message": INVALID % ("not a date", "INVALID_DATE")}, "wrong_type", ""),
-        ({"message": INVALID % ("something new", "TOO_PURPLE")}, "rejected", ""),
-        ({"message": "Property values were not valid: [broken"}, "rejected", ""),
-        ({"message": "Property values were not valid: [{]"}, "rejected", ""),
-        (
-            {
-                "message": "no",
-                "errors": [
-                    {"message": "Property x does not exist", "code": "PROPERTY_DOESNT_EXIST"}
-                ],
-            },
-            "unknown_property",
-            "",
-        ),
-        ({"message": "no", "errors": ["text"]}, "rejected", ""),
-        ({}, "rejected", ""),
-        (None, "rejected", ""),
-        ("Bad request", "rejected", ""),
-        ([], "rejected", ""),
-    ],
-)
-def test_why_a_row_was_refused(body, code, owner):
+def invalid(message, error):
+    """A body that quotes what is wrong with the property jobtitle."""
+    return {"message": INVALID % (message, error)}
+
+
+def at_job_title(message):
+    return note("vendor_said_of", word="jobtitle", message=message)
+
+
+TAKEN = note("contact_has_address", id="123")
+# Case -> (HubSpot's body, reason code, note, the contact that has the value).
+REFUSALS = {
+    "a conflict": (
+        {"category": "CONFLICT", "message": "Contact already exists. Existing ID: 123"},
+        "contact_exists",
+        TAKEN,
+        "123",
+    ),
+    "a conflict by its message": (
+        {"message": "Contact already exists. Existing ID: 123"},
+        "contact_exists",
+        TAKEN,
+        "123",
+    ),
+    "a contact that is half made": (
+        {"category": "VALIDATION_ERROR", "message": HALF_MADE},
+        "contact_exists",
+        TAKEN,
+        "123",
+    ),
+    "a conflict by its context": (
+        {
+            "category": "CONFLICT",
+            "message": "Contact already exists",
+            "context": {"existingId": ["123"]},
+        },
+        "contact_exists",
+        TAKEN,
+        "123",
+    ),
+    "a conflict by a number": (
+        {
+            "category": "CONFLICT",
+            "message": "Contact already exists",
+            "context": {"existingId": 123},
+        },
+        "contact_exists",
+        TAKEN,
+        "123",
+    ),
+    "a conflict with nobody": (
+        {"category": "CONFLICT", "message": "Contact already exists"},
+        "contact_exists",
+        note("address_taken"),
+        "",
+    ),
+    "no such contact": (
+        {"category": "OBJECT_NOT_FOUND", "message": "No object"},
+        "contact_gone",
+        note("contact_gone"),
+        "",
+    ),
+    "no such property": (
+        invalid("no such property", "PROPERTY_DOESNT_EXIST"),
+        "unknown_property",
+        at_job_title("no such property"),
+        "",
+    ),
+    "a bad address": (
+        invalid("bad address", "INVALID_EMAIL"),
+        "invalid_email",
+        at_job_title("bad address"),
+        "",
+    ),
+    "not an option": (
+        invalid("not an option", "INVALID_OPTION"),
+        "unknown_option",
+        at_job_title("not an option"),
+        "",
+    ),
+    "a locked property": (
+        invalid("locked", "READ_ONLY_VALUE"),
+        "read_only",
+        at_job_title("locked"),
+        "",
+    ),
+    "not a number": (
+        invalid("not a number", "INVALID_LONG"),
+        "wrong_type",
+        at_job_title("not a number"),
+        "",
+    ),
+    "not a date": (
+        invalid("not a date", "INVALID_DATE"),
+        "wrong_type",
+        at_job_title("not a date"),
+        "",
+    ),
+    "something new": (
+        invalid("something new", "TOO_PURPLE"),
+        "rejected",
+        at_job_title("something new"),
+        "",
+    ),
+    "a list that breaks off": (
+        {"message": "Property values were not valid: [broken"},
+        "rejected",
+        note("vendor_said", message="Property values were not valid: [broken"),
+        "",
+    ),
+    "a list that is none": (
+        {"message": "Property values were not valid: [{]"},
+        "rejected",
+        note("vendor_said", message="Property values were not valid: [{]"),
+        "",
+    ),
+    "an error inside": (
+        {
+            "message": "no",
+            "errors": [{"message": "Property x does not exist", "code": "PROPERTY_DOESNT_EXIST"}],
+        },
+        "unknown_property",
+        note("vendor_said", message="Property x does not exist"),
+        "",
+    ),
+    "an error that is a text": (
+        {"message": "no", "errors": ["text"]},
+        "rejected",
+        note("vendor_said", message="no"),
+        "",
+    ),
+    "an empty object": ({}, "rejected", note("no_reason"), ""),
+    "null": (None, "rejected", note("no_reason"), ""),
+    "a text": ("Bad request", "rejected", note("no_reason"), ""),
+    "a list": ([], "rejected", note("no_reason"), ""),
+}
+
+
+@pytest.mark.parametrize(("body", "code", "noted", "owner"), REFUSALS.values(), ids=REFUSALS)
+def test_why_a_row_was_refused(body, code, noted, owner):
     found, detail, owned_by = parse.read_refusal(body)
-    assert (found, owned_by) == (code, owner)
-    assert 0 < len(detail) <= 300
+    assert (found, detail, owned_by) == (code, noted, owner)
+    assert 0 < len(write_english(detail)) <= 300
 
 
 def test_the_property_at_fault_is_named():
-    assert (
-        parse.read_refusal({"message": INVALID % ("locked", "READ_ONLY_VALUE")})[1]
-        == "jobtitle: locked"
-    )
+    detail = parse.read_refusal(invalid("locked", "READ_ONLY_VALUE"))[1]
+    assert detail == at_job_title("locked")
+    assert write_english(detail) == "jobtitle: locked"
     nested = {
         "message": "locked",
         "code": "READ_ONLY_VALUE",
         "context": {"propertyName": ["createdate"]},
     }
-    assert parse.read_refusal({"errors": [nested]})[1] == "createdate: locked"
+    detail = parse.read_refusal({"errors": [nested]})[1]
+    assert detail == note("vendor_said_of", word="createdate", message="locked")
+    assert write_english(detail) == "createdate: locked"
 
 
 CHANGE = Change("L1", {"lastname": "森"})

@@ -10,12 +10,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+import integration.sync
 from core.tenancy import in_account
-from integration import sync as integration
 from integration.delivery.gather import read_contacts
 from integration.delivery.send import send_writes
 from integration.intake.people import bar_cards, retry_reason, retry_records, unbar_cards
 from integration.models import AuditEntry, Bucket, Record
+from integration.notes import note
 from tests.cast import TOKEN, configured, file, sync
 from tests.core import rows
 
@@ -354,7 +355,9 @@ def test_never_sync_leaves_the_contact_as_it_is_and_says_why(aiko_and_ben):
     counts = adds_up(sync(rule))
     assert (counts["read"], counts["excluded"]) == (1, 1)
     one = of(rule, ben)
-    assert (one.bucket, one.reason, one.detail, one.due_at) == ("excluded", "never_sync", WHY, None)
+    said = note("persons_words", words=WHY)
+    assert (one.bucket, one.reason, one.detail) == ("excluded", "never_sync", said)
+    assert one.due_at is None
     assert (one.barred["why"], one.barred["by"]) == (WHY, "ben") and one.barred["at"][:2] == "20"
     assert contact(sandbox, "ben@acme.example.jp") == before and sandbox.hubspot.changes == changes
     with in_account(rule.account):
@@ -362,7 +365,7 @@ def test_never_sync_leaves_the_contact_as_it_is_and_says_why(aiko_and_ben):
     assert (entry.decision, entry.reason, entry.detail, entry.outcome) == (
         "skip",
         "never_sync",
-        WHY,
+        said,
         "none",
     )
 
@@ -480,10 +483,10 @@ def test_a_reason_longer_than_anybody_reads_is_cut(aiko_and_ben):
     _, rule, _, _, ben = aiko_and_ben
     barred(rule, ben, why=" " + "あ" * 1000)
     adds_up(sync(rule))
-    assert (
-        stands(rule, ben) == ("excluded", "never_sync")
-        and of(rule, ben).detail == of(rule, ben).barred["why"] == "あ" * 300
-    )
+    cut = "あ" * 300
+    assert stands(rule, ben) == ("excluded", "never_sync")
+    assert of(rule, ben).barred["why"] == cut
+    assert of(rule, ben).detail == note("persons_words", words=cut)
 
 
 def test_without_a_reason_the_card_is_left_out_all_the_same(aiko_and_ben):

@@ -6,6 +6,7 @@ import pytest
 
 from core.tenancy import in_account
 from integration.models import AuditEntry, SyncRule
+from integration.notes import note
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected
 
@@ -45,7 +46,7 @@ def test_one_too_many(sandbox_of):
     rule = configured(file(limits={"creates": 49}))
     run = sync(rule)
     assert (run.state, run.reason, contacts_of(sandbox, TOKEN)) == ("held", "budget_exceeded", {})
-    assert run.detail == "At least 50 creates in this run, and the change budget allows 49."
+    assert run.detail == note("creates_exceed_budget", n=50, most=49)
     assert stands(rule) == "held" and open_entries(rule) == 0
 
 
@@ -84,7 +85,7 @@ def test_links_count_as_updates(sandbox_of):
     run = sync(rule)
     assert (run.state, run.detail) == (
         "held",
-        "At least 30 updates in this run, and the change budget allows 29.",
+        note("updates_exceed_budget", n=30, most=29),
     )
     assert {
         contact.get("sansan_link_id") for contact in sandbox.hubspot.portal(TOKEN).contacts.values()

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from core.tenancy import in_account
-from integration.delivery import send
 from integration.models import AuditEntry, SyncRule, SyncRun, Tag
 from integration.rules.recheck import require_recheck_of_readers
 from integration.runs import start_run, work_slice
@@ -135,7 +134,7 @@ def test_what_a_stopped_rule_left_open_stops_nobody_else(empty, time_machine_lat
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(send, "send", killed)
+        patched.setattr("integration.sync.send_writes", killed)
         with pytest.raises(Killed):
             sync(rules[0])
     with in_account(rules[0].account):

@@ -8,6 +8,7 @@ import pytest
 
 from core.tenancy import in_account
 from integration.models import AuditEntry, Connection, Record, SyncRule
+from integration.notes import is_note, note, read_parameter, write_english
 from integration.planning.decisions import REASONS
 from tests.cast import KEY, TOKEN, configured, file, sync
 
@@ -39,7 +40,7 @@ def test_a_revoked_key_stops_the_rule_and_says_what_to_do(sandbox, system):
         sandbox.hubspot.revoked.add(TOKEN)
     run = sync(rule)
     assert (run.state, run.reason) == ("failed", f"{system}_reconnect")
-    assert "Enter new ones in the connection" in run.detail
+    assert "Enter new ones in the connection" in write_english(run.detail)
     with in_account(rule.account):
         assert SyncRule.objects.get().state == "held"
         assert Connection.objects.get(system=system).health == "reconnect"
@@ -51,7 +52,7 @@ def test_a_missing_scope_is_named(sandbox):
     sandbox.hubspot.control("scopes", {"token": TOKEN, "missing": ["crm.objects.contacts.write"]})
     run = sync(rule)
     assert (run.state, run.reason) == ("failed", "missing_scope")
-    assert "crm.objects.contacts.write" in run.detail
+    assert "crm.objects.contacts.write" in write_english(run.detail)
 
 
 def test_a_property_that_vanished_costs_only_itself(sandbox):
@@ -61,7 +62,7 @@ def test_a_property_that_vanished_costs_only_itself(sandbox):
         Connection.objects.update(schema_at=None)
     run = sync(rule)
     assert (run.state, run.reason, run.counts["failed"]) == ("succeeded", "unknown_property", 0)
-    assert "sansan_department" in run.detail and run.counts["created"] > 0
+    assert "sansan_department" in write_english(run.detail) and run.counts["created"] > 0
 
 
 def test_a_property_that_vanished_in_mid_run_fails_with_its_name(sandbox):
@@ -70,10 +71,8 @@ def test_a_property_that_vanished_in_mid_run_fails_with_its_name(sandbox):
     run = sync(rule)
     assert run.state == "partial" and set(run.reasons) & {"unknown_property"}
     with in_account(rule.account):
-        assert (
-            "sansan_department"
-            in AuditEntry.objects.filter(reason="unknown_property").first().detail
-        )
+        refused = AuditEntry.objects.filter(reason="unknown_property").first()
+        assert read_parameter(refused.detail, "word") == "sansan_department"
 
 
 def test_a_property_of_another_type(sandbox):
@@ -87,7 +86,8 @@ def test_a_property_of_another_type(sandbox):
     titled = [card for card in sandbox.sansan.cards.values() if card["email"] and card["title"]]
     assert run.counts["failed"] <= len(titled) and run.counts["created"] > 0
     with in_account(rule.account):
-        assert "jobtitle" in AuditEntry.objects.filter(reason="wrong_type").first().detail
+        refused = AuditEntry.objects.filter(reason="wrong_type").first()
+        assert read_parameter(refused.detail, "word") == "jobtitle"
 
 
 CARDS = {
@@ -175,7 +175,7 @@ def test_a_card_that_cannot_be_read_is_set_aside_once(sandbox):
     run = sync(rule)
     stands = record(rule, card["id"])
     assert (run.state, stands.bucket, stands.reason) == ("partial", "failing", "unreadable")
-    assert "title" in stands.detail
+    assert stands.detail == note("not_a_text", word="title")
     sync(rule)
     with in_account(rule.account):
         assert AuditEntry.objects.filter(card_id=card["id"]).count() == 1
@@ -223,6 +223,6 @@ def test_a_lasting_fault_ends_in_a_reason(sandbox_of, system, what):
     rule = configured(file())
     sandbox.faults.arm(system, times=0, match="bizCards|batch", **FAULTS[what])
     run = sync(rule)
-    assert run.state in ("failed", "partial") and run.reason in REASONS and run.detail
+    assert run.state in ("failed", "partial") and run.reason in REASONS and is_note(run.detail)
     sandbox.faults.clear()
     assert sync(rule).state == "succeeded"

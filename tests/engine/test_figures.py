@@ -17,6 +17,7 @@ from integration.ledger.figures import FIGURE_COUNTERS, add_figures
 from integration.models import Connection, DayFigures, SyncRun
 from integration.planning.latency import unite_days
 from integration.runs import start_run, work_slice
+from integration.slice.in_flight import Calls
 from tests.cast import configured, file, sync
 
 pytestmark = pytest.mark.django_db
@@ -154,7 +155,7 @@ def test_nothing_done_is_not_a_day(sandbox, monkeypatch):
     with in_account(rule.account):
         run = SyncRun.objects.select_related("rule__account").first()
         desk = type("Desk", (), {"run": run, "rule": run.rule, "now": lambda self: later})()
-        add_figures(desk, {"read": 5, "unchanged": 5}, (0, 0))
+        add_figures(desk, {"read": 5, "unchanged": 5}, Calls(0, 0))
     assert days(rule) == before
 
 

@@ -18,6 +18,7 @@ from integration.connections.limiter import LONGEST_WAIT, SharedLimiter, make_li
 from integration.connectors.base import RetryLater
 from integration.connectors.http import Unlimited
 from integration.models import Connection, RateSlot
+from integration.notes import note
 from tests.core import rows
 from tests.process import session
 
@@ -174,7 +175,10 @@ def test_a_long_pause_goes_back_to_the_engine(limited, clock):
     with pytest.raises(RetryLater) as later:
         one.wait()
     assert clock.now == began and 3590 < later.value.after < 3610
-    assert (later.value.reason, "rate limit" in later.value.detail) == ("hubspot_unavailable", True)
+    assert (later.value.reason, later.value.detail) == (
+        "hubspot_unavailable",
+        note("rate_limit_used_up"),
+    )
 
 
 def test_the_longest_wait_is_still_sat_out(limited, clock):

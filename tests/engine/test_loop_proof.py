@@ -20,7 +20,7 @@ from core.tenancy import in_account
 from integration.delivery.send import send_writes
 from integration.models import AuditEntry, Link, Record, Side, SyncRule, SyncRun
 from integration.planning.normalize import normalize_phone, normalize_text
-from integration.sandbox.hubspot.errors import Problem
+from integration.sandbox.hubspot.errors import FileProblem
 from integration.sandbox.hubspot.portal import list_contact_addresses as addresses_of
 from integration.sandbox.people import make_hex_id
 from tests.cast import TOKEN, configured, file, sync
@@ -143,7 +143,7 @@ class World:
         return self.rng.choice(sorted(self.portal.contacts))
 
     def in_hubspot(self) -> None:
-        with suppress(Problem):  # an address that is taken: HubSpot refuses people, too
+        with suppress(FileProblem):  # an address that is taken: HubSpot refuses people, too
             getattr(self, self.rng.choices(list(HUBSPOT), list(HUBSPOT.values()))[0])()
 
     def person(self, verb: str, **args: Any) -> Any:
@@ -289,7 +289,7 @@ def storm(
     for _ in range(40):
         world.new_contact()
     for _ in range(10):
-        with suppress(Problem):
+        with suppress(FileProblem):
             world.known_contact()
     journal = Journal(configured(file(direction="both", **rule)), world)
     journal.run()

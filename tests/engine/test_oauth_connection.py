@@ -19,6 +19,7 @@ from integration.connections.credentials import make_connector
 from integration.connections.properties import ensure_own_properties
 from integration.connectors.hubspot.oauth import OAuthTokens
 from integration.models import Connection, FieldMapping, SyncRule
+from integration.notes import is_note, note
 from integration.rules.file import make_default_mappings
 from tests.cast import KEY, member, sync
 from tests.core import rows
@@ -134,7 +135,7 @@ def test_a_code_that_was_spent_is_told(aiko, account, connection):
         tasks.enqueue_check(second)
         work_off()
         second.refresh_from_db()
-    assert second.health == "reconnect" and "Connect HubSpot again" in second.health_detail
+    assert second.health == "reconnect" and second.health_detail == note("consent_spent")
 
 
 def test_a_refusal_makes_no_connection(aiko, account, queue):  # noqa: F811
@@ -227,7 +228,7 @@ def test_a_connection_that_hubspot_has_ended_holds_its_rule(sandbox, rule, time_
     with in_account(rule.account):
         held, lost = SyncRule.objects.get(), stored(rule.account)
     assert (held.state, lost.health) == ("held", "reconnect")
-    assert held.state_reason == lost.health_detail and held.state_reason.endswith(".")
+    assert held.state_reason == lost.health_detail and is_note(held.state_reason)
 
 
 def test_a_token_that_stopped_working_before_its_time_holds_the_rule_too(sandbox, rule):

@@ -329,7 +329,7 @@ def test_an_answer_without_an_id(rule, sandbox, monkeypatch):
     answer = sansan.make_json_response
     monkeypatch.setattr(
         sansan,
-        "json_response",
+        "make_json_response",
         lambda status, value: answer(status, {} if status == 201 else value),
     )
     id = create(sandbox)

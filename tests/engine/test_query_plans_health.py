@@ -21,6 +21,7 @@ from integration.admin.parts.person import list_person_cards
 from integration.intake.people import bar_cards, retry_reason, unbar_cards
 from integration.ledger.figures import add_figures
 from integration.models import DayFigures, Link, Record
+from integration.slice.in_flight import Calls
 from tests.core import rows
 
 pytestmark = [
@@ -185,7 +186,7 @@ def test_figures_are_found_by_rule_and_day_and_ask_no_record(rule):
     with in_account(rule.account):
         run = rows.run(rule)
         desk = SimpleNamespace(run=run, rule=rule, now=timezone.now)
-        found = plans(lambda: add_figures(desk, {"created": 5}, (1, 2), [3.5]))
+        found = plans(lambda: add_figures(desk, {"created": 5}, Calls(1, 2), [3.5]))
     assert found and not wide(found), wide(found)
     assert not [query for query in found if "integration_record" in query]
     assert all("SCAN" not in line for lines in found.values() for line in lines)

@@ -6,6 +6,7 @@ import pytest
 
 from core.tenancy import in_account
 from integration.models import Record, SyncRule
+from integration.notes import read_parameter
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of
 
@@ -141,7 +142,7 @@ def test_the_change_budget_holds_before_anything_is_written(sandbox):
     rule = configured(file(limits={"creates": 10}))
     run = sync(rule)
     assert (run.state, run.reason, contacts_of(sandbox, TOKEN)) == ("held", "budget_exceeded", {})
-    assert "allows 10" in run.detail
+    assert read_parameter(run.detail, "most") == "10"
 
 
 def test_a_contact_deleted_in_hubspot_is_not_made_again(sandbox):

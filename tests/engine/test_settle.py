@@ -6,6 +6,7 @@ import pytest
 
 from core.tenancy import in_account
 from integration.models import AuditEntry, Outcome
+from integration.notes import read_parameter
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected
 
@@ -87,7 +88,7 @@ def test_one_bad_row_never_costs_another_its_turn(sandbox_of):
     assert (run.counts["created"], run.counts["failed"], run.state) == (149, 1, "partial")
     with in_account(rule.account):
         failed = AuditEntry.objects.get(outcome=Outcome.FAILED)
-    assert failed.card_id == ids[7] and "jobtitle" in failed.detail
+    assert failed.card_id == ids[7] and read_parameter(failed.detail, "word") == "jobtitle"
 
 
 def test_shuffled_answers_are_matched_by_key(sandbox_of):

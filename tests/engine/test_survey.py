@@ -14,7 +14,6 @@ from integration.connections.check import check_connection
 from integration.connections.survey import (
     SAMPLES_WANTED,
     begin_survey,
-    find_sample_refusal,
     forget_sample_refusal,
     is_survey_wanted,
     take_sample,
@@ -235,11 +234,11 @@ def test_a_card_that_nobody_has_is_noted_until_it_is_asked_for_again(company, co
             take_sample(connection, "99999999")
         connection = Connection.objects.get(pk=connection.pk)
         assert (
-            "404" in find_sample_refusal(connection, "99999999")
-            and find_sample_refusal(connection, "another") == ""
+            "404" in connection.find_sample_refusal("99999999")
+            and connection.find_sample_refusal("another") == ""
         )
         forget_sample_refusal(connection)
-        assert find_sample_refusal(Connection.objects.get(pk=connection.pk), "99999999") == ""
+        assert Connection.objects.get(pk=connection.pk).find_sample_refusal("99999999") == ""
 
 
 # What goes wrong

@@ -317,7 +317,8 @@ def test_a_busy_connection_is_left_to_whoever_holds_it(sandbox, queue):
     tasks.work(run.account_id, run.pk)
     assert queue() == [] and get(run).state == "queued" and get(run).attempts == 0
     with in_account(rule.account):
-        held.renew()  # still theirs
+        with held.transaction():
+            pass  # still theirs
         held.release()
 
 
@@ -398,8 +399,8 @@ def test_a_worker_killed_in_mid_slice_is_replaced_when_its_lease_ends(
     tasks.tick()
     (run,) = open_runs()
     with in_account(rule.account):
-        claim_lease(rule.hubspot)
-        begin_slice(SyncRun.objects.get(pk=run.pk), settings.SYNC_SLICE_SECONDS)
+        lease = claim_lease(rule.hubspot)
+        begin_slice(SyncRun.objects.get(pk=run.pk), lease, settings.SYNC_SLICE_SECONDS)
     OrmQ.objects.all().delete()  # the worker is gone, and its task with it
     time_machine_later(seconds=settings.SYNC_LEASE_SECONDS - 1)
     tasks.tick()
@@ -420,8 +421,8 @@ def test_a_slice_that_kills_its_worker_every_time_comes_to_an_end(
     run = rows.run(rule)
     for _ in range(MOST_IDLE_SLICES):
         with in_account(rule.account):
-            claim_lease(rule.hubspot)
-            begin_slice(SyncRun.objects.get(pk=run.pk), settings.SYNC_SLICE_SECONDS)
+            lease = claim_lease(rule.hubspot)
+            begin_slice(SyncRun.objects.get(pk=run.pk), lease, settings.SYNC_SLICE_SECONDS)
         time_machine_later(seconds=settings.SYNC_SLICE_SECONDS + settings.SYNC_LEASE_SECONDS + 2)
     tasks.tick()
     work_off()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integration.notes import is_note, note, read_note, write_english
 from integration.planning.expressions import (
     ExpressionError,
     check_expression,
@@ -99,52 +100,82 @@ def test_the_fields_that_an_expression_reads(expression):
 WRONG = {
     "an unknown field": (
         "{{ surname }}",
+        note("not_a_field_of_expression", value="surname"),
         "“surname” is not a field of a card. A text stands in quotes.",
     ),
     "a text without quotes": (
         "{% if title contains 部長 %}x{% endif %}",
+        note("not_a_field_of_expression", value="部長"),
         "“部長” is not a field of a card. A text stands in quotes.",
     ),
     "an unknown field in a filter": (
         "{{ title | append: surname }}",
+        note("not_a_field_of_expression", value="surname"),
         "“surname” is not a field of a card. A text stands in quotes.",
     ),
-    "an unknown filter": ("{{ title | shout }}", "“shout” is not a filter."),
+    "an unknown filter": (
+        "{{ title | shout }}",
+        note("not_a_filter", value="shout"),
+        "“shout” is not a filter.",
+    ),
     "an unknown filter where no card comes": (
         "{% if memo == 'x' %}{{ title | shout }}{% endif %}",
+        note("not_a_filter", value="shout"),
         "“shout” is not a filter.",
     ),
     "a brace that is missing": (
         "{{ title",
+        note("expression_unreadable_at", message="expected '}}', found end of file."),
         "The expression cannot be read: expected '}}', found end of file.",
     ),
-    "an end that is missing": ("{% if title %}x", ""),
-    "an unknown tag": ("{% when %}", "The expression cannot be read: unexpected tag 'when'."),
+    "an end that is missing": (
+        "{% if title %}x",
+        note(
+            "expression_unreadable_at",
+            message="expected tag endif, found end of expression.",
+        ),
+        "The expression cannot be read: expected tag endif, found end of expression.",
+    ),
+    "an unknown tag": (
+        "{% when %}",
+        note("expression_unreadable_at", message="unexpected tag 'when'."),
+        "The expression cannot be read: unexpected tag 'when'.",
+    ),
     "a division by zero": (
         "{{ 1 | divided_by: 0 }}",
+        note("expression_unreadable_at", message="divided_by: can't divide by 0."),
         "The expression cannot be read: divided_by: can't divide by 0.",
     ),
-    "too many of a filter": ("{{ tel | phone: 'JP', 'US' }}", ""),
+    "too many of a filter": (
+        "{{ tel | phone: 'JP', 'US' }}",
+        note("filter_arguments"),
+        "A filter is used with more or fewer arguments than it takes.",
+    ),
     "a number beyond all": (
         "{{ 'inf' | ceil }}",
+        note("expression_fails", message="cannot convert float infinity to integer"),
         "The expression fails for this card: cannot convert float infinity to integer",
     ),
 }
 
 
-@pytest.mark.parametrize(("expression", "said"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_a_sentence(expression, said):
+@pytest.mark.parametrize(("expression", "noted", "said"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_a_sentence(expression, noted, said):
     with pytest.raises(ExpressionError) as wrong:
         check_expression(expression, FIELDS)
-    text = str(wrong.value)
-    assert text == said or not said
+    assert str(wrong.value) == noted
+    text = write_english(noted)
+    assert text == said
     assert text[:1].upper() == text[:1] and "\n" not in text and len(text) < 400
     assert "<locals>" not in text and "as_filter" not in text and "object at" not in text
 
 
 def test_a_filter_that_cannot_take_a_text_apart_says_so():
-    with pytest.raises(ExpressionError, match="The expression fails for this card"):
+    with pytest.raises(ExpressionError) as wrong:
         render_expression("{{ lastName | uniq: 3 }}", {"lastName": "森"}, ())
+    told = read_note(str(wrong.value))
+    assert told.code == "expression_fails"
+    assert str(told).startswith("The expression fails for this card: ")
 
 
 @pytest.mark.parametrize(
@@ -161,8 +192,10 @@ def test_a_filter_that_cannot_take_a_text_apart_says_so():
     ],
 )
 def test_no_tag_reads_other_templates_or_remembers(tag):
-    with pytest.raises(ExpressionError, match=f"unexpected tag '{tag.split()[0]}'"):
+    with pytest.raises(ExpressionError) as wrong:
         check_expression(f"{{% {tag} %}}", FIELDS)
+    message = f"unexpected tag '{tag.split()[0]}'."
+    assert str(wrong.value) == note("expression_unreadable_at", message=message)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +406,7 @@ def test_any_text_is_a_value_or_a_sentence(expression):
         try:
             assert isinstance(do(), str | None)
         except ExpressionError as wrong:
-            assert str(wrong)
+            assert is_note(str(wrong)) and write_english(str(wrong))
 
 
 FILTERS = st.sampled_from(
@@ -423,4 +456,4 @@ def test_any_filters_give_a_value_or_a_sentence(start, filters):
     try:
         assert isinstance(render_expression(expression, CARD, ("VIP",)), str)
     except ExpressionError as wrong:
-        assert str(wrong)
+        assert is_note(str(wrong)) and write_english(str(wrong))

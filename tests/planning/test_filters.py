@@ -1,10 +1,12 @@
 import pytest
 
+from integration.notes import note, write_english
 from integration.planning.filters import (
     OPERATORS,
     find_unmet_card_filter,
     find_unmet_contact_filter,
-    write_filter,
+    note_card_filter,
+    note_contact_filter,
 )
 from integration.planning.rule import Filter
 from tests.planning.make import card, contact, only
@@ -76,15 +78,24 @@ def test_all_filters_must_hold_and_the_first_that_fails_is_named():
     assert find_unmet_card_filter(card(), ()) is None
 
 
-@pytest.mark.parametrize(
-    ("one", "text"),
-    [
-        (Filter("title", "equals", "部長"), "title equals 部長"),
-        (Filter("title", "blank"), "title blank"),
-    ],
-)
-def test_as_text(one, text):
-    assert write_filter(one) == text
+CRITERIA = {
+    "with a value": (Filter("title", "equals", "部長"), "title equals 部長"),
+    "without a value": (Filter("title", "blank"), "title blank"),
+}
+
+
+@pytest.mark.parametrize(("one", "text"), CRITERIA.values(), ids=CRITERIA)
+def test_a_criterion_of_a_card_as_a_note(one, text):
+    told = note_card_filter(one)
+    assert told == note("criterion", field=one.field, op=one.op, value=one.value)
+    assert write_english(told) == text
+
+
+@pytest.mark.parametrize(("one", "text"), CRITERIA.values(), ids=CRITERIA)
+def test_a_criterion_of_a_contact_as_a_note(one, text):
+    told = note_contact_filter(one)
+    assert told == note("contact_criterion", property=one.field, op=one.op, value=one.value)
+    assert write_english(told) == text
 
 
 def test_every_operator_is_tried_above():

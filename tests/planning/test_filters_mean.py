@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from integration.notes import note
 from integration.planning.plan import plan_people
 from integration.planning.snapshot import LinkView
 from tests.planning.make import AIKO, BEN, card, contact, only, rule, snapshot
@@ -47,7 +48,8 @@ def test_a_new_card_must_meet_the_filters_either_way(enter):
     (out,) = plan_people(
         snapshot(card(1, prefecture="大阪府")), rule(filters=TOKYO, filters_enter=enter)
     )
-    assert (out.kind, out.reason, out.detail) == ("skip", "filtered", "prefecture equals 東京都")
+    unmet = note("criterion", field="prefecture", op="equals", value="東京都")
+    assert (out.kind, out.reason, out.detail) == ("skip", "filtered", unmet)
     (made,) = plan_people(
         snapshot(card(1, prefecture="東京都")), rule(filters=TOKYO, filters_enter=enter)
     )
@@ -72,7 +74,8 @@ def test_a_contact_that_was_never_written_must_meet_the_filters_either_way(enter
     (out,) = plan_people(
         snapshot(card(1), contacts=(there,)), rule(contact_filters=LEAD, filters_enter=enter)
     )
-    assert (out.kind, out.reason) == ("skip", "contact_filtered")
+    unmet = note("contact_criterion", property="lifecyclestage", op="equals", value="lead")
+    assert (out.kind, out.reason, out.detail) == ("skip", "contact_filtered", unmet)
 
 
 @pytest.mark.parametrize("enter", [True, False])
@@ -115,9 +118,10 @@ WHY = "asked by himself on 2 April"
 
 def test_a_card_that_is_never_synced_says_why():
     (out,) = plan_people(snapshot(card(1, barred=WHY)), rule())
-    assert (out.kind, out.reason, out.detail, out.card) == ("skip", "never_sync", WHY, 1)
+    why = note("persons_words", words=WHY)
+    assert (out.kind, out.reason, out.detail, out.card) == ("skip", "never_sync", why, 1)
     assert [(one.bucket, one.reason, one.detail) for one in out.verdicts] == [
-        ("excluded", "never_sync", WHY)
+        ("excluded", "never_sync", why)
     ]
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from integration.planning.fit import find_mapping_problem, find_value_problem
+from integration.notes import note, write_english
+from integration.planning.fit import MappingProblem, find_mapping_problem, find_value_problem
 from integration.planning.rule import MappingRow
 from tests.planning.make import row
 
@@ -47,27 +48,32 @@ EXPRESSION = MappingRow(("title",), "", expression="{{ title }}")
 TABLE = replace(TEXT, table=(("部長", "A"),))
 
 
+def wrong_type(name: str, fields: str) -> MappingProblem:
+    """These fields' text is of another type than the property."""
+    fault = note("type_does_not_take", type=SCHEMA[name]["type"], fields=fields)
+    return MappingProblem("wrong_type", note("of_property", word=name, fault=fault))
+
+
 @pytest.mark.parametrize("name", ["jobtitle", "phone", "email"])
 def test_text_takes_whatever_a_card_has(name):
     for one in (TEXT, EXPRESSION, TABLE, row("tags", ""), row("street+building", "")):
         assert find_mapping_problem(replace(one, hubspot=name), SCHEMA) is None
 
 
-@pytest.mark.parametrize(
-    ("name", "fitting"),
-    [
-        ("score", row("title", "", transform="number")),
-        ("met_on", row("exchangeDate", "")),
-        ("met_on", row("title", "", transform="date")),
-        ("is_key", row("title", "", transform="yes_no")),
-        ("opted_in", row("title", "", transform="yes_no")),
-        ("fairs", row("tags", "")),
-    ],
-)
+FORMED = {
+    "a number": ("score", row("title", "", transform="number")),
+    "the exchange date": ("met_on", row("exchangeDate", "")),
+    "a date": ("met_on", row("title", "", transform="date")),
+    "a truth": ("is_key", row("title", "", transform="yes_no")),
+    "an option that is a truth": ("opted_in", row("title", "", transform="yes_no")),
+    "tags": ("fairs", row("tags", "")),
+}
+
+
+@pytest.mark.parametrize(("name", "fitting"), FORMED.values(), ids=FORMED)
 def test_another_type_takes_what_has_its_form(name, fitting):
     assert find_mapping_problem(replace(fitting, hubspot=name), SCHEMA) is None
-    reason, said = find_mapping_problem(replace(TEXT, hubspot=name), SCHEMA)
-    assert reason == "wrong_type" and name in said and "title" in said
+    assert find_mapping_problem(replace(TEXT, hubspot=name), SCHEMA) == wrong_type(name, "title")
 
 
 @pytest.mark.parametrize("name", ["score", "met_on", "met_at", "is_key", "rank", "fairs"])
@@ -76,62 +82,90 @@ def test_an_expression_or_a_table_may_make_any_form(name):
     assert find_mapping_problem(replace(TABLE, hubspot=name), SCHEMA) is None
 
 
-@pytest.mark.parametrize(
-    ("name", "wrong"),
-    [
-        ("score", row("title", "", transform="yes_no")),
-        ("met_at", row("exchangeDate", "")),
-        ("met_on", row("exchangeDate+title", "")),
-        ("met_on", row("exchangeDate", "", transform="number")),
-        ("met_on", row("exchangeDate", "", transform="upper")),
-        ("is_key", row("title", "", transform="number")),
-        ("rank", row("tags", "")),
-        ("rank", row("title", "", transform="upper")),
-    ],
-)
+MISFORMED = {
+    "a truth as a number": ("score", row("title", "", transform="yes_no")),
+    "a date as a moment": ("met_at", row("exchangeDate", "")),
+    "a date joined with a text": ("met_on", row("exchangeDate+title", "")),
+    "a number as a date": ("met_on", row("exchangeDate", "", transform="number")),
+    "capitals as a date": ("met_on", row("exchangeDate", "", transform="upper")),
+    "a number as a truth": ("is_key", row("title", "", transform="number")),
+    "tags as one option": ("rank", row("tags", "")),
+    "capitals as an option": ("rank", row("title", "", transform="upper")),
+}
+
+
+@pytest.mark.parametrize(("name", "wrong"), MISFORMED.values(), ids=MISFORMED)
 def test_a_form_of_another_type_does_not_do(name, wrong):
-    assert find_mapping_problem(replace(wrong, hubspot=name), SCHEMA)[0] == "wrong_type"
+    found = find_mapping_problem(replace(wrong, hubspot=name), SCHEMA)
+    assert found == wrong_type(name, ",".join(wrong.sansan))
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"), [("nonsense", "unknown_property"), ("createdate", "read_only")]
-)
-def test_a_property_that_cannot_be_written_is_named(name, reason):
-    found, said = find_mapping_problem(replace(EXPRESSION, hubspot=name), SCHEMA)
-    assert found == reason and said.startswith(name) and said.endswith(".")
+UNWRITABLE = {
+    "not there": (
+        "nonsense",
+        "unknown_property",
+        note("no_such_property"),
+        "nonsense: HubSpot has no such contact property.",
+    ),
+    "HubSpot's own": (
+        "createdate",
+        "read_only",
+        note("property_read_only"),
+        "createdate: HubSpot does not let this property be written.",
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "fitting", "wrong"),
-    [
-        ("jobtitle", ["部長", "x" * 70_000, "1"], []),
-        (
-            "email",
-            ["aiko@acme.example.jp", "Ａｉｋｏ@acme.example.jp"],
-            ["aiko", "aiko@", "aiko@acme", "a@b.example.jp, c@d.example.jp"],
-        ),
-        (
-            "score",
-            ["1", "-1.5", "0", "1000000"],
-            ["部長", "1,000", "12 cm", "nan", "inf", "1_000", "１２", "1e5", "0x10"],
-        ),
-        (
-            "met_on",
-            ["2026-04-01", "1775001600000"],
-            ["2026/04/01", "April", "2026-02-30", "20260401", "１２３"],
-        ),
-        (
-            "met_at",
-            ["2026-04-01T09:00:00+09:00", "2026-04-01", "1775001600000"],
-            ["yesterday", "2026-04-01T25:00:00"],
-        ),
-        ("is_key", ["true", "false"], ["yes", "True", "1", "×"]),
-        ("rank", ["A", "B"], ["C", "a", "A;B", "Ａ"]),
-        ("fairs", ["T1", "T2;T1", ";T1", "T1;"], ["T3", "T1;T3", "T1,T2"]),
-        ("any_list", ["whatever", "a;b"], []),
-    ],
-)
-def test_a_value_fits_or_says_why_not(name, fitting, wrong):
+@pytest.mark.parametrize(("name", "reason", "fault", "said"), UNWRITABLE.values(), ids=UNWRITABLE)
+def test_a_property_that_cannot_be_written_is_named(name, reason, fault, said):
+    found = find_mapping_problem(replace(EXPRESSION, hubspot=name), SCHEMA)
+    assert found == MappingProblem(reason, note("of_property", word=name, fault=fault))
+    assert write_english(found.note) == said
+
+
+# Case -> (property, values that fit, values that do not, the code of their notes).
+VALUES = {
+    "text": ("jobtitle", ["部長", "x" * 70_000, "1"], [], ""),
+    "an address": (
+        "email",
+        ["aiko@acme.example.jp", "Ａｉｋｏ@acme.example.jp"],
+        ["aiko", "aiko@", "aiko@acme", "a@b.example.jp, c@d.example.jp"],
+        "not_an_address",
+    ),
+    "a number": (
+        "score",
+        ["1", "-1.5", "0", "1000000"],
+        ["部長", "1,000", "12 cm", "nan", "inf", "1_000", "１２", "1e5", "0x10"],
+        "not_a_number",
+    ),
+    "a date": (
+        "met_on",
+        ["2026-04-01", "1775001600000"],
+        ["2026/04/01", "April", "2026-02-30", "20260401", "１２３"],
+        "not_a_date",
+    ),
+    "a moment": (
+        "met_at",
+        ["2026-04-01T09:00:00+09:00", "2026-04-01", "1775001600000"],
+        ["yesterday", "2026-04-01T25:00:00"],
+        "not_a_moment",
+    ),
+    "a truth": ("is_key", ["true", "false"], ["yes", "True", "1", "×"], "not_a_truth"),
+    "an option": ("rank", ["A", "B"], ["C", "a", "A;B", "Ａ"], "not_an_option"),
+    "options": (
+        "fairs",
+        ["T1", "T2;T1", ";T1", "T1;"],
+        ["T3", "T1;T3", "T1,T2"],
+        "not_an_option",
+    ),
+    "options of no list": ("any_list", ["whatever", "a;b"], [], ""),
+}
+# A value of several options -> the one at fault.
+AT_FAULT = {"T1;T3": "T3"}
+
+
+@pytest.mark.parametrize(("name", "fitting", "wrong", "code"), VALUES.values(), ids=VALUES)
+def test_a_value_fits_or_says_why_not(name, fitting, wrong, code):
     """A value that passes here and that HubSpot refuses would be told after the sync instead of
     before it.
     """
@@ -140,14 +174,19 @@ def test_a_value_fits_or_says_why_not(name, fitting, wrong):
         fitting, ""
     )
     for value in wrong:
-        said = find_value_problem(value, SCHEMA[name])
+        problem = find_value_problem(value, SCHEMA[name])
+        assert problem == note(code, value=AT_FAULT.get(value, value))
+        said = write_english(problem)
         assert said.startswith("“") and said.endswith("."), (value, said)
 
 
 def test_the_option_that_is_missing_is_named():
-    assert "“T3”" in find_value_problem("T1;T3", SCHEMA["fairs"])
+    problem = find_value_problem("T1;T3", SCHEMA["fairs"])
+    assert problem == note("not_an_option", value="T3")
+    assert "“T3”" in write_english(problem)
 
 
 def test_a_long_value_is_not_told_whole():
     for name in ("score", "rank", "email"):
-        assert len(find_value_problem("長" * 5000, SCHEMA[name])) < 300
+        problem = find_value_problem("長" * 5000, SCHEMA[name])
+        assert len(problem) < 300 and len(write_english(problem)) < 300

@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from integration.notes import note
 from integration.planning.decisions import NEW_CARD, REASONS
 from integration.planning.new_cards import (
     Candidate,
@@ -71,7 +72,14 @@ CASES = {
         "linked",
         "",
     ),
-    "barred": (replace(dan(), barred="asked"), {}, "skip", "never_sync", "excluded", "asked"),
+    "barred": (
+        replace(dan(), barred="asked"),
+        {},
+        "skip",
+        "never_sync",
+        "excluded",
+        note("persons_words", words="asked"),
+    ),
     "no address": (dan(email=""), {}, "skip", "contact_no_email", "excluded", ""),
     "an address that is none": (
         dan(email="dan@delta"),
@@ -95,7 +103,7 @@ CASES = {
         "skip",
         "contact_not_chosen",
         "excluded",
-        "company contains Beta",
+        note("contact_criterion", property="company", op="contains", value="Beta"),
     ),
     "inside a criterion": (
         dan(),
@@ -116,7 +124,14 @@ CASES = {
     "nameless": (dan(lastname="", firstname=" ", company=""), {}, "hold", "nameless", "held", ""),
     "a company alone": (dan(lastname="", firstname=""), {}, "create", "new_card", "linked", ""),
     "a first name alone": (dan(lastname="", company=""), {}, "create", "new_card", "linked", ""),
-    "too long": (dan(zip="123-4567-89a"), {}, "hold", "too_long_for_card", "held", "postalCode"),
+    "too long": (
+        dan(zip="123-4567-89a"),
+        {},
+        "hold",
+        "too_long_for_card",
+        "held",
+        note("card_field", fields="postalCode"),
+    ),
     "as long as may be": (dan(zip="123-456789"), {}, "create", "new_card", "linked", ""),
     "Sansan has the address": (
         replace(dan(), card="C9"),
@@ -124,7 +139,7 @@ CASES = {
         "skip",
         "card_exists",
         "linked",
-        "C9",
+        note("card", id="C9"),
     ),
     "nameless, and Sansan has the address": (
         replace(dan(lastname="", firstname="", company=""), card="C9"),

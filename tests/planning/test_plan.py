@@ -1,5 +1,6 @@
 import pytest
 
+from integration.notes import note
 from integration.planning.decisions import REASONS, Decision
 from integration.planning.plan import LONGEST_VALUE, plan_people
 from integration.planning.snapshot import LinkView
@@ -194,7 +195,7 @@ def test_older_cards_of_a_person_say_which_stands_for_them():
     assert decision.after["jobtitle"] == "部長"
     assert [(v.record, v.bucket, v.reason, v.detail) for v in decision.verdicts] == [
         (2, "linked", "new_person", ""),
-        (1, "merged", "older_card", "C2"),
+        (1, "merged", "older_card", note("card", id="C2")),
     ]
 
 
@@ -283,7 +284,7 @@ def test_an_address_that_another_contact_keeps_is_not_written_and_the_rest_is():
     assert (bens.kind, bens.reason, bens.detail, bens.contact_id) == (
         "update",
         "email_taken",
-        "101",
+        note("contact", id="101"),
         "102",
     )
     assert dict(bens.after) == {"jobtitle": "部長"}

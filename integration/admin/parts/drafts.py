@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from integration.admin.setup.steps import RuleState
 from integration.models import SyncRule
+from integration.rules.recheck import RuleState
 
 
 def select_open_drafts() -> QuerySet[SyncRule]:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integration.admin.parts.said import translate_text
+from integration.admin.parts.said import describe_notes
 from integration.models import Tag
 from integration.rules.file import find_property_problem
 
@@ -30,9 +30,7 @@ def check_typed_property(typed: str) -> str:
     name = typed.strip()
     problem = find_property_problem(name)
     if problem:
-        raise ValidationError(
-            translate_text(f"{name} {problem}" if problem.startswith("is ") else problem)
-        )
+        raise ValidationError(describe_notes(problem))
     return name
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from django import forms
 from django.contrib.admin import SimpleListFilter
@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.widgets import INPUT_CLASSES
@@ -20,6 +21,8 @@ from core.admin.base import is_id
 from integration.admin.parts.shown import explain_reason
 from integration.models import Bucket, Connection, Side, SyncRule, SyncRun
 from integration.planning.reasons import REASONS
+
+Choices: TypeAlias = Iterable[tuple[str, str | Promise]]
 
 
 class RowFilter(DropdownFilter):
@@ -34,7 +37,7 @@ class ConnectionFilter(RowFilter):
     parameter_name = "connection"
     system = ""
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         rows = Connection.objects.filter(
             **({"system": self.system} if self.system else {})
         ).order_by("account", "slug")
@@ -45,7 +48,7 @@ class RuleFilter(RowFilter):
     title = _("rule")
     parameter_name = "rule"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return list_slug_choices(
             SyncRule.objects.order_by("account", "slug"), model_admin.sees_one_account(request)
         )
@@ -55,7 +58,7 @@ class SelectedFilter(DropdownFilter):
     title = _("scope")
     parameter_name = "selected"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [("1", _("Selected")), ("0", _("Not selected"))]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -68,7 +71,7 @@ class DiscardedFilter(DropdownFilter):
     title = _("discarded")
     parameter_name = "discarded"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [("1", _("Discarded drafts"))]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -79,7 +82,7 @@ class ReasonFilter(DropdownFilter):
     title = _("reason")
     parameter_name = "reason"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [(code, f"{code}: {explain_reason(code)}") for code in REASONS]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -108,7 +111,7 @@ class BucketFilter(DropdownFilter):
     title = _("where it stands")
     parameter_name = "bucket"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return Bucket.choices
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -123,7 +126,7 @@ class SideFilter(DropdownFilter):
     title = _("side")
     parameter_name = "side"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return Side.choices
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -179,7 +182,7 @@ class DaysFilter(SimpleListFilter):
     def has_output(self) -> bool:
         return True
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[str | None]:
         return ["day_from", "day_to"]
 
     def choices(self, changelist: Any) -> Any:

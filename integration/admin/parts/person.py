@@ -22,6 +22,7 @@ from integration.models import Bucket, Link, Record, Side, SyncRule
 from integration.planning.blend import blend_cards
 from integration.planning.expressions import ExpressionError
 from integration.planning.mapping import make_value
+from integration.planning.matching import rank_card
 from integration.planning.rule import TAGS_FIELD, MappingRow
 from integration.planning.snapshot import Card
 from integration.rules.as_plan import as_plan_rule, find_selected_tags, name_tags
@@ -72,7 +73,7 @@ def list_person_cards(record: Record) -> list[Record]:
             else []
         )
     found = {one.pk: one for one in (*others, *([record] if record.side == Side.CARD else []))}
-    return sorted(found.values(), key=lambda one: as_compared_card(one).rank, reverse=True)
+    return sorted(found.values(), key=lambda one: rank_card(as_compared_card(one)), reverse=True)
 
 
 def as_compared_card(record: Record, chosen: set[str] | None = None) -> Card:
@@ -183,8 +184,10 @@ def explain_contact_value(
     if is_tags:
         return _("The tags of all cards, united.") if written and len(counted) > 1 else ""
     if wanted and written != wanted:
-        return NOT_WRITTEN_TEXTS.get(
-            row.policy, _("Not written yet, or kept as somebody edited it in HubSpot.")
+        return str(
+            NOT_WRITTEN_TEXTS.get(
+                row.policy, _("Not written yet, or kept as somebody edited it in HubSpot.")
+            )
         )
     if not wanted or len(counted) < 2:
         return ""

@@ -14,11 +14,12 @@ from core.history import give_reason
 from integration import tasks
 from integration.admin.parts.fields import DECISIVE_POLICIES, IN_SYNC_LABEL
 from integration.admin.parts.labels import label_property
-from integration.admin.parts.said import translate_text
+from integration.admin.parts.said import describe_notes
 from integration.admin.setup.policies import PoliciesForm
 from integration.admin.setup.rows import (
     EXPRESSION_SOURCE,
     FILLED_FORM_OPTIONS,
+    AddedRows,
     MappingRowForm,
     MappingRowSet,
     as_form_initial,
@@ -26,8 +27,7 @@ from integration.admin.setup.rows import (
     find_row_hint,
     try_row,
 )
-from integration.admin.setup.steps import SetupStep
-from integration.connections.survey import SURVEY_RUNNING, find_sample_refusal
+from integration.admin.setup.steps import RuleStep
 from integration.connectors.hubspot import fields
 from integration.models import FieldMapping, Sample
 from integration.rules.as_plan import name_tags
@@ -37,14 +37,13 @@ from integration.rules.recheck import find_chosen_tags
 LONGEST_CARD_ID = 64
 
 
-class MappingStep(SetupStep):
+class MappingStep(RuleStep):
     """What the page and its live results share."""
 
     name = "configure"
 
     def schema(self) -> dict[str, Any]:
         """The live properties, and ours as they will be once they are made."""
-        assert self.rule is not None
         return (
             {**fields.OWN_PROPERTY_DESCRIPTIONS, **self.rule.hubspot.schema}
             if self.rule.hubspot.schema
@@ -56,7 +55,7 @@ class MappingStep(SetupStep):
             Sample.objects.filter(connection=self.rule.sansan).order_by("-read_at", "external_id")[
                 :30
             ]
-        )  # type: ignore[union-attr]
+        )
 
     def sample(self, asked: str) -> Sample | None:
         samples = self.samples()
@@ -64,7 +63,7 @@ class MappingStep(SetupStep):
             (one for one in samples if one.external_id == asked),
             samples[0] if samples and not asked else None,
         )
-        selected = find_chosen_tags(self.rule)  # type: ignore[arg-type]
+        selected = find_chosen_tags(self.rule)
         if found and selected:
             # As the sync does: of a card's tags only the selected ones are anybody's.
             found.tags = [tag for tag in found.tags if tag in selected]
@@ -75,15 +74,14 @@ class MappingStep(SetupStep):
         for.
         """
         return sample is None and (
-            (bool(asked) and not self.refused(asked))
-            or self.rule.sansan.survey.get("state") == SURVEY_RUNNING
-        )  # type: ignore[union-attr]
+            (bool(asked) and not self.refused(asked)) or self.rule.sansan.is_being_counted
+        )
 
     def refused(self, asked: str) -> str:
         """Why the card that was asked for cannot be read."""
-        why = find_sample_refusal(self.rule.sansan, asked) if asked else ""  # type: ignore[union-attr]
+        why = self.rule.sansan.find_sample_refusal(asked) if asked else ""
         return (
-            _("Card %(id)s cannot be read: %(why)s") % {"id": asked, "why": translate_text(why)}
+            _("Card %(id)s cannot be read: %(why)s") % {"id": asked, "why": describe_notes(why)}
             if why
             else ""
         )
@@ -96,7 +94,7 @@ class ConfigureStep(MappingStep):
     )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        rows = [as_form_initial(row) for row in self.rule.mappings.order_by("position", "pk")]  # type: ignore[union-attr]
+        rows = [as_form_initial(row) for row in self.rule.mappings.order_by("position", "pk")]
         return self.show(
             MappingRowSet(initial=rows, prefix="row", form_kwargs=FILLED_FORM_OPTIONS),
             clean_card_id(request.GET.get("sample", "")),
@@ -108,12 +106,12 @@ class ConfigureStep(MappingStep):
         if request.POST.get("action") == "default":
             return self.put_back()
         if request.POST.get("action") == "survey":
-            tasks.enqueue_survey_where_wanted(self.rule.sansan)  # type: ignore[union-attr]
+            tasks.enqueue_survey_where_wanted(self.rule.sansan)
             return self.show(rows, "")
         if request.POST.get("action") == "sample":
             return self.ask_for_sample(rows, request.POST.get("card", "").strip())
         problem = self.rows_problem(rows)
-        policies = PoliciesForm(self.rule, request.POST)  # type: ignore[arg-type]
+        policies = PoliciesForm(self.rule, request.POST)
         if not policies.is_valid():
             problem = problem or _("Something cannot work as it stands: each place says what.")
         if problem:
@@ -123,7 +121,7 @@ class ConfigureStep(MappingStep):
                 self.changed()
         return self.onward()
 
-    def rows_problem(self, rows: Any) -> str:
+    def rows_problem(self, rows: AddedRows) -> str:
         """What is said above the page where a row cannot work; each row says what is wrong with
         it.
         """
@@ -139,13 +137,13 @@ class ConfigureStep(MappingStep):
     def put_back(self) -> HttpResponse:
         """The default rows, shown and not stored: going on stores them."""
         rows = [as_form_initial(FieldMapping(**row)) for row in make_default_mappings()]
-        there = dict(self.rule.mappings.values_list("hubspot", "id"))  # type: ignore[union-attr]
+        there = dict(self.rule.mappings.values_list("hubspot", "id"))
         initial = [{**row, "id": there.get(row["hubspot"])} for row in rows]
         return self.show(
             MappingRowSet(initial=initial, prefix="row", form_kwargs=FILLED_FORM_OPTIONS), ""
         )
 
-    def ask_for_sample(self, rows: Any, card: str) -> HttpResponse:
+    def ask_for_sample(self, rows: AddedRows, card: str) -> HttpResponse:
         if not clean_card_id(card):
             return self.show(
                 rows,
@@ -155,7 +153,7 @@ class ConfigureStep(MappingStep):
                     "card in Sansan."
                 ),
             )
-        tasks.enqueue_sample(self.rule.sansan, card)  # type: ignore[union-attr]
+        tasks.enqueue_sample(self.rule.sansan, card)
         # What was typed and not stored yet stays on the page.
         return self.show(rows, card)
 
@@ -163,11 +161,10 @@ class ConfigureStep(MappingStep):
         """The rows that were there when the page was opened."""
         return {int(pk) for pk in self.request.POST.get("opened", "").split(",") if is_id(pk)}
 
-    def meet_colleagues(self, rows: Any) -> None:
+    def meet_colleagues(self, rows: AddedRows) -> None:
         """A row that somebody has added meanwhile stays, so that its property cannot be mapped
         here.
         """
-        assert self.rule is not None
         posted = {form.cleaned_data.get("id") for form in rows.kept()}
         theirs = set(
             self.rule.mappings.exclude(
@@ -181,11 +178,10 @@ class ConfigureStep(MappingStep):
                     _("Somebody has mapped it meanwhile: load the page again to see how."),
                 )
 
-    def store(self, rows: Any, columns: dict[str, Any], reason: str) -> bool:
+    def store(self, rows: AddedRows, columns: dict[str, Any], reason: str) -> bool:
         """Makes the rule and its stored rows these; whether anything changed that decides about
         people.
         """
-        assert self.rule is not None
         there = {row.pk: row for row in self.rule.mappings.all()}
         wanted = [{**form.values(), "position": i} for i, form in enumerate(rows.kept())]
         ids = keep_first_ids([form.cleaned_data.get("id") for form in rows.kept()])
@@ -202,13 +198,12 @@ class ConfigureStep(MappingStep):
             # Two rows may have swapped their properties, and the database takes one at a time.
             FieldMapping.objects.filter(pk=pk).update(hubspot=f"~{pk}")
         put = [
-            self.put_row(there.get(pk), values, reason)
+            self.put_row(there.get(pk) if pk else None, values, reason)
             for pk, values in zip(ids, wanted, strict=True)
         ]
         return self.put_policies(columns, reason) or bool(gone) or any(put)
 
     def put_row(self, row: FieldMapping | None, values: dict[str, Any], reason: str) -> bool:
-        assert self.rule is not None
         row = row or FieldMapping(account_id=self.rule.account_id, rule=self.rule)
         if row.pk and all(getattr(row, name) == value for name, value in values.items()):
             return False
@@ -218,7 +213,6 @@ class ConfigureStep(MappingStep):
         return True
 
     def put_policies(self, columns: dict[str, Any], reason: str) -> bool:
-        assert self.rule is not None
         differs = [name for name, value in columns.items() if getattr(self.rule, name) != value]
         for name in differs:
             setattr(self.rule, name, columns[name])
@@ -226,12 +220,11 @@ class ConfigureStep(MappingStep):
             give_reason(self.rule, reason).save(update_fields=differs)
         return not DECISIVE_POLICIES.isdisjoint(differs)
 
-    def show(self, rows: Any, asked: str, problem: str = "") -> HttpResponse:
-        assert self.rule is not None
+    def show(self, rows: AddedRows, asked: str, problem: str = "") -> HttpResponse:
         refused = self.refused(asked)
         asked = "" if refused else asked
         sample, schema = self.sample(asked), self.schema()
-        names = name_tags([self.rule.sansan_id], sample.tags if sample else ())  # type: ignore[union-attr]
+        names = name_tags([self.rule.sansan_id], sample.tags if sample else ())
         # What was typed and not stored yet stays on the page.
         policies = PoliciesForm(
             self.rule, self.request.POST if self.request.method == "POST" else None
@@ -280,7 +273,7 @@ class TryMappings(MappingStep):
         rows = MappingRowSet(request.POST, prefix="row", form_kwargs=FILLED_FORM_OPTIONS)
         asked = clean_card_id(request.POST.get("sample", ""))
         sample, schema = self.sample(asked), self.schema()
-        names = name_tags([self.rule.sansan_id], sample.tags if sample else ())  # type: ignore[union-attr]
+        names = name_tags([self.rule.sansan_id], sample.tags if sample else ())
         rows.is_valid()
         for form in rows.kept():
             form.check(schema)

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator, slug_re
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,7 +24,7 @@ from integration import tasks
 from integration.admin.parts.drafts import select_open_drafts
 from integration.admin.parts.fields import check_typed_secret
 from integration.admin.parts.links import make_resume_url, make_step_url
-from integration.admin.parts.said import translate_text
+from integration.admin.parts.said import describe_notes
 from integration.admin.parts.shown import show_number
 from integration.admin.setup import oauth
 from integration.admin.setup.steps import SetupStep, find_free_slug
@@ -65,8 +65,10 @@ class KeyForm(forms.Form):
         label=gettext_lazy("Key"), max_length=2000, strip=True, widget=forms.PasswordInput()
     )
 
-    def __init__(self, *args: Any, account: Account | None, system: str, **kwargs: Any) -> None:
-        super().__init__(*args, prefix=system, **kwargs)
+    def __init__(
+        self, data: QueryDict | None = None, *, account: Account | None, system: str
+    ) -> None:
+        super().__init__(data, prefix=system)
         self.account, self.system = account, system
         self.fields["secret"].label = (
             _("API key") if system == SANSAN else _("Service key or access token")
@@ -123,7 +125,7 @@ class ConnectStep(SetupStep):
         "before “Save and sync”."
     )
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         accounts = (
             [self.rule.account]
             if self.rule
@@ -136,7 +138,7 @@ class ConnectStep(SetupStep):
             messages.info(request, _("First make an account: everything else belongs to one."))
             return redirect(
                 "admin:core_account_add" if request.user.is_superuser else "admin:index"
-            )  # type: ignore[union-attr]
+            )
         self.accounts = accounts
         asked = (request.POST or request.GET).get("account", "")
         chosen = self.rule.account_id if self.rule else int(asked) if is_id(asked) else None
@@ -157,7 +159,7 @@ class ConnectStep(SetupStep):
             )
         action, data = request.POST.get("action", ""), request.POST.copy()
         # Whatever button was pressed: no key that was entered is lost.
-        forms = {
+        forms: dict[str, KeyForm] = {
             system: self.add_key(system, data)
             for system in (SANSAN, HUBSPOT)
             if system == action or request.POST.get(f"{system}-secret")
@@ -256,9 +258,9 @@ class ConnectStep(SetupStep):
             return str(wrong.message)
         if len(slug) > 50:
             return _("At most 50 letters.")
-        taken = SyncRule.objects.filter(account=self.account, slug=slug).exclude(
-            pk=self.rule.pk if self.rule else None
-        )
+        taken = SyncRule.objects.filter(account=self.account, slug=slug)
+        if self.rule:
+            taken = taken.exclude(pk=self.rule.pk)
         if taken.filter(discarded_at__isnull=False).exists():
             return _(
                 "A draft that was discarded has this name: bring it back, or take another name."
@@ -268,6 +270,7 @@ class ConnectStep(SetupStep):
     def store(self, slug: str, picked: dict[str, Connection]) -> None:
         """Makes the draft, or gives it other ends, as long as it has none that hold records."""
         if self.rule is None:
+            assert self.account is not None
             ends = {"sansan": picked[SANSAN], "hubspot": picked[HUBSPOT]}
             self.rule = SyncRule.objects.create(
                 account=self.account, slug=slug, setup_step="tags", **ends
@@ -279,11 +282,11 @@ class ConnectStep(SetupStep):
                 ]
             )
             return
-        ends = (self.rule.sansan_id, self.rule.hubspot_id) != (
+        others = (self.rule.sansan_id, self.rule.hubspot_id) != (
             picked[SANSAN].pk,
             picked[HUBSPOT].pk,
         )
-        if ends and has_fixed_connections(self.rule):
+        if others and has_fixed_connections(self.rule):
             messages.warning(
                 self.request,
                 _(
@@ -291,7 +294,7 @@ class ConnectStep(SetupStep):
                     "for others."
                 ),
             )
-        elif ends:
+        elif others:
             # What a preview read of other cards is nobody's.
             records = self.rule.records.all()
             records._raw_delete(records.db)
@@ -299,7 +302,7 @@ class ConnectStep(SetupStep):
             self.rule.sansan, self.rule.hubspot = picked[SANSAN], picked[HUBSPOT]
         self.rule.slug = slug
         self.rule.save(update_fields=["slug", "sansan", "hubspot", "cursor", "picked_tags"])
-        if ends:
+        if others:
             self.changed()
 
     def picked(self, data: QueryDict) -> dict[str, Connection]:
@@ -388,7 +391,7 @@ class ConnectStep(SetupStep):
         kept = QueryDict(mutable=True)
         names = ("account", SANSAN.value, HUBSPOT.value, "slug")
         kept.update(
-            {name: data[name] for name in names if data.get(name)}
+            {name: value for name in names if (value := data.get(name))}
             | {name: str(value) for name, value in values.items()}
         )
         return f"{make_step_url('connect', self.rule)}?{kept.urlencode()}"
@@ -420,7 +423,7 @@ def find_connection_problem(connection: Connection | None, system: str) -> str:
     if connection.health == Connection.Health.UNTESTED:
         return _("Still being tested: wait a moment, then go on.")
     return _("This connection does not work yet: %(why)s") % {
-        "why": translate_text(connection.health_detail)
+        "why": describe_notes(connection.health_detail)
     }
 
 

@@ -7,16 +7,18 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.history import give_reason
 from integration import tasks
 from integration.admin.parts.labels import CARD_FIELDS, OPERATOR_NAMES, label_property
+from integration.admin.setup.policies import RuleDirection
 from integration.admin.setup.review import find_latest_preview
-from integration.admin.setup.rows import FILLED_FORM_OPTIONS, AddedRows
-from integration.admin.setup.steps import SetupStep
+from integration.admin.setup.rows import FILLED_FORM_OPTIONS, AddedRows, make_row_set
+from integration.admin.setup.steps import RuleStep
 from integration.models import Sample, SyncRule
 from integration.planning.filters import OPERATORS, find_first_unmet_filter
 from integration.planning.rule import Filter
@@ -26,10 +28,9 @@ OPERATORS_WITHOUT_VALUE = ("blank", "not_blank")
 DATE_OPERATORS = ("on_or_after", "on_or_before")
 
 
-RuleDirection = SyncRule.Direction
 CARDS_MUST_MEET_TEXT = gettext_lazy("Which cards take part: a card must meet all of these.")
 # What the criteria decide, by the rule's direction.
-CARD_CRITERIA_TEXTS = {
+CARD_CRITERIA_TEXTS: dict[str, Promise] = {
     RuleDirection.TO_HUBSPOT: CARDS_MUST_MEET_TEXT,
     RuleDirection.BOTH: CARDS_MUST_MEET_TEXT,
     RuleDirection.TO_SANSAN: gettext_lazy(
@@ -37,7 +38,7 @@ CARD_CRITERIA_TEXTS = {
         "direction changes."
     ),
 }
-CONTACT_CRITERIA_TEXTS = {
+CONTACT_CRITERIA_TEXTS: dict[str, Promise] = {
     RuleDirection.TO_HUBSPOT: gettext_lazy(
         "Which existing contacts may be touched: a contact that is there already must meet all "
         "of these to be changed."
@@ -53,7 +54,7 @@ CONTACT_CRITERIA_TEXTS = {
 
 
 class CriterionForm(forms.Form):
-    field = forms.CharField(label=gettext_lazy("Field"), max_length=100)
+    field: forms.Field = forms.CharField(label=gettext_lazy("Field"), max_length=100)
     op = forms.ChoiceField(
         label=gettext_lazy("Condition"),
         choices=[(name, OPERATOR_NAMES[name]) for name in OPERATORS],
@@ -99,12 +100,8 @@ class ContactCriterionForm(CriterionForm):
             )
 
 
-CardCriteriaSet = forms.formset_factory(
-    CardCriterionForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60
-)
-ContactCriteriaSet = forms.formset_factory(
-    ContactCriterionForm, formset=AddedRows, extra=0, can_delete=True, max_num=50, absolute_max=60
-)
+CardCriteriaSet = make_row_set(CardCriterionForm, AddedRows, 50, 60)
+ContactCriteriaSet = make_row_set(ContactCriterionForm, AddedRows, 50, 60)
 
 
 class RuleLimits(forms.Form):
@@ -150,7 +147,7 @@ class RuleLimits(forms.Form):
         }
 
 
-class LimitStep(SetupStep):
+class LimitStep(RuleStep):
     name = "limit"
     lead = gettext_lazy(
         "Without criteria, everybody takes part. Whoever is left out is listed with the reason, "
@@ -159,7 +156,6 @@ class LimitStep(SetupStep):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         rule = self.rule
-        assert rule is not None
         limits = {
             "limit_creates": rule.limits.get("creates"),
             "limit_updates": rule.limits.get("updates"),
@@ -189,7 +185,7 @@ class LimitStep(SetupStep):
         )
         valid = all([form.is_valid(), cards.is_valid(), contacts.is_valid()])
         for row in contacts.kept():
-            row.check(self.rule.hubspot.schema)  # type: ignore[union-attr]
+            row.check(self.rule.hubspot.schema)
         if not valid or any(row.errors for row in contacts.kept()):
             return self.show(
                 form,
@@ -205,17 +201,16 @@ class LimitStep(SetupStep):
             self.store({**form.columns(), "filters": filters}, form.cleaned_data["reason"])
         return self.to_review()
 
-    def contacts(self, data: Any) -> Any:
+    def contacts(self, data: QueryDict | None) -> AddedRows:
         return ContactCriteriaSet(
             data,
             initial=self.rule.filters.get("contacts", []) if data is None else None,
             prefix="contact",
             form_kwargs=FILLED_FORM_OPTIONS,
-        )  # type: ignore[union-attr]
+        )
 
     def store(self, values: dict[str, Any], reason: str) -> None:
         rule = self.rule
-        assert rule is not None
         differs = [name for name, value in values.items() if value != as_form_value(rule, name)]
         for name in differs:
             setattr(rule, name, values[name])
@@ -226,14 +221,15 @@ class LimitStep(SetupStep):
 
     def to_review(self) -> HttpResponse:
         """The review begins with a dry run, unless the last one still tells how things are."""
-        assert self.rule is not None
         preview = find_latest_preview(self.rule)
         if preview is None or preview.state == preview.State.FAILED:
             tasks.enqueue_sync(self.rule, who=self.request.user.get_username(), preview=True)
         return self.onward()
 
-    def show(self, form: RuleLimits, cards: Any, contacts: Any, problem: str = "") -> HttpResponse:
-        schema = self.rule.hubspot.schema  # type: ignore[union-attr]
+    def show(
+        self, form: RuleLimits, cards: AddedRows, contacts: AddedRows, problem: str = ""
+    ) -> HttpResponse:
+        schema = self.rule.hubspot.schema
         return self.render(
             form=form,
             sets=[
@@ -241,13 +237,13 @@ class LimitStep(SetupStep):
                     "rows": cards,
                     "blank": CardCriterionForm(prefix="card-__prefix__"),
                     "title": _("Cards"),
-                    "note": CARD_CRITERIA_TEXTS[self.rule.direction],  # type: ignore[union-attr]
+                    "note": CARD_CRITERIA_TEXTS[self.rule.direction],
                 },
                 {
                     "rows": contacts,
                     "blank": ContactCriterionForm(prefix="contact-__prefix__"),
                     "title": _("Contacts"),
-                    "note": CONTACT_CRITERIA_TEXTS[self.rule.direction],  # type: ignore[union-attr]
+                    "note": CONTACT_CRITERIA_TEXTS[self.rule.direction],
                 },
             ],
             properties=[(name, label_property(prop)) for name, prop in sorted(schema.items())],
@@ -260,19 +256,16 @@ class LimitStep(SetupStep):
         filters = [
             Filter(row["field"], row["op"], row.get("value", ""))
             for row in self.rule.filters.get("cards", [])
-        ]  # type: ignore[union-attr]
-        samples = list(Sample.objects.filter(connection=self.rule.sansan)[:30])  # type: ignore[union-attr]
+        ]
+        samples = list(Sample.objects.filter(connection=self.rule.sansan)[:30])
         if not samples or not filters:
             return None
-        met = [
-            one
-            for one in samples
-            if find_first_unmet_filter(
-                tuple(filters), lambda name, one=one: one.values.get(name, "")
-            )
-            is None
-        ]
+        met = [one for one in samples if meets_filters(one, filters)]
         return len(met), len(samples)
+
+
+def meets_filters(sample: Sample, filters: list[Filter]) -> bool:
+    return find_first_unmet_filter(tuple(filters), lambda name: sample.values.get(name, "")) is None
 
 
 def as_form_value(rule: SyncRule, name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db.models import TextChoices
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
@@ -19,6 +20,11 @@ RuleDirection, ConflictPolicy, GonePolicy, CompanyPolicy = (
     SyncRule.WhenGone,
     SyncRule.Companies,
 )
+EXPLAINED_POLICIES: dict[str, type[TextChoices]] = {
+    "direction": RuleDirection,
+    "when_gone": GonePolicy,
+    "companies": CompanyPolicy,
+}
 # What each choice means, in a sentence.
 POLICY_MEANINGS: dict[str, dict[str, Any]] = {
     "direction": {
@@ -122,7 +128,9 @@ class PoliciesForm(forms.Form):
         )
         tags = list(select_markers(rule.sansan_id))
         self.selected = find_chosen_tags(rule)
-        self.fields["marker"].choices = list_marker_choices(tags, rule.marker, self.selected)  # type: ignore[attr-defined]
+        marker = self.fields["marker"]
+        assert isinstance(marker, forms.ChoiceField)
+        marker.choices = list_marker_choices(tags, rule.marker, self.selected)
 
     def columns(self) -> dict[str, Any]:
         """The columns of SyncRule."""
@@ -133,9 +141,9 @@ class PoliciesForm(forms.Form):
         return {
             name: [
                 {"value": value, "label": label, "means": POLICY_MEANINGS[name][value]}
-                for value, label in self.fields[name].choices
-            ]  # type: ignore[attr-defined]
-            for name in POLICY_MEANINGS
+                for value, label in choices.choices
+            ]
+            for name, choices in EXPLAINED_POLICIES.items()
         }
 
     @property

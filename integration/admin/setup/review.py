@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -25,10 +25,10 @@ from integration.admin.parts.links import (
     make_sansan_card_url,
     make_step_url,
 )
-from integration.admin.parts.said import translate_text
+from integration.admin.parts.said import describe_notes
 from integration.admin.parts.shown import TONES, explain_reason, show_number
 from integration.admin.run import COUNTER_WORDS, make_run_progress
-from integration.admin.setup.steps import RuleState, SetupStep
+from integration.admin.setup.steps import RuleStep
 from integration.admin.setup.summary import (
     describe_preview_effect,
     list_differing_rules,
@@ -37,7 +37,7 @@ from integration.admin.setup.summary import (
 from integration.models import AuditEntry, Connection, SyncRule, SyncRun
 from integration.planning.decisions import EXCLUDED_REASONS, MERGED_REASONS, NEW_CARD
 from integration.rules.as_plan import list_mapping_problems, name_tags
-from integration.rules.recheck import list_rules_by_tags, save_tags
+from integration.rules.recheck import RuleState, list_rules_by_tags, save_tags
 
 REVIEW_ROWS_A_PAGE = 25
 DAILY_CAP_REASON = "daily_cap"
@@ -98,14 +98,13 @@ def is_preview_finished(preview: SyncRun | None) -> bool:
     return preview is not None and preview.state in (SyncRun.State.SUCCEEDED, SyncRun.State.PARTIAL)
 
 
-class ReviewStep(SetupStep):
+class ReviewStep(RuleStep):
     name = "review"
     lead = gettext_lazy(
         "A dry run over everybody who takes part. Nothing has been written yet, in either system."
     )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        assert self.rule is not None
         preview = find_latest_preview(self.rule)
         shown = request.GET.get("show", "")
         shown = shown if shown in TILE_ENTRIES else ""
@@ -131,26 +130,25 @@ class ReviewStep(SetupStep):
             reasons=list_tile_reasons(preview, shown) if preview and shown else [],
             reason=reason,
             problems=[
-                translate_text(text)
-                for _reason, text in list_mapping_problems(self.rule, preview=True)
+                describe_notes(problem.note)
+                for problem in list_mapping_problems(self.rule, preview=True)
             ],
-            **({"lead": RUNNING_LEAD} if self.rule.state == RuleState.ACTIVE else {}),
+            lead=RUNNING_LEAD if self.rule.state == RuleState.ACTIVE else self.lead,
             running=self.rule.state == RuleState.ACTIVE,
             others=list_rules_by_tags(self.rule),
             other_ways=list_differing_rules(self.rule),
         )
 
-    def entries(self, preview: SyncRun, shown: str, reason: str) -> Any:
+    def entries(self, preview: SyncRun, shown: str, reason: str) -> Page[AuditEntry]:
         rows = select_tile_entries(preview, shown)
         page = Paginator(
             rows.filter(reason=reason) if reason else rows, REVIEW_ROWS_A_PAGE
         ).get_page(self.request.GET.get("page"))
-        tags = name_tags([self.rule.sansan_id])  # type: ignore[union-attr]
-        page.rows = [as_entry_row(entry, self.rule, tags) for entry in page.object_list]  # type: ignore[attr-defined]
+        tags = name_tags([self.rule.sansan_id])
+        vars(page)["rows"] = [as_entry_row(entry, self.rule, tags) for entry in page.object_list]
         return page
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        assert self.rule is not None
         if request.POST.get("action") == "preview":
             tasks.enqueue_sync(self.rule, who=request.user.get_username(), preview=True)
             return redirect(request.path)
@@ -169,7 +167,6 @@ class ReviewStep(SetupStep):
         """The conditional UPDATE decides which of two people was first; the other one comes to the
         same run.
         """
-        assert self.rule is not None
         refused = [
             one
             for one in (self.rule.sansan, self.rule.hubspot)
@@ -221,7 +218,7 @@ class ReviewStep(SetupStep):
         return redirect(make_page_url(run))
 
 
-class ReviewProgress(SetupStep):
+class ReviewProgress(RuleStep):
     """How far the dry run has come; the page is loaded again when it ends."""
 
     name = "review"
@@ -231,7 +228,7 @@ class ReviewProgress(SetupStep):
             request,
             "admin/setup/preview_state.html",
             {"state": describe_preview_state(find_latest_preview(self.rule)), "rule": self.rule},
-        )  # type: ignore[arg-type]
+        )
 
 
 def describe_preview_state(preview: SyncRun | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from integration.admin.parts.fields import check_typed_property
 from integration.admin.parts.labels import CARD_FIELDS, TRANSFORM_CHOICES
-from integration.admin.parts.said import translate_text
+from integration.admin.parts.said import describe_notes
 from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.models import FieldMapping, Sample, SyncRule
 from integration.planning.card_values import refuse_row
@@ -25,6 +25,8 @@ from integration.planning.mapping import OWNER_KIND, fold_table_key, make_value
 from integration.planning.rule import TAGS_FIELD
 from integration.rules.as_plan import as_plan_row
 from integration.rules.file import find_expression_problem, list_field_problems
+
+RowSet = TypeVar("RowSet", bound="AddedRows")
 
 EXPRESSION_SOURCE = "="
 MOST_MAPPING_ROWS = 200
@@ -126,7 +128,7 @@ class MappingRowForm(forms.Form):
         if source == EXPRESSION_SOURCE:
             self.told(
                 "expression",
-                translate_text(find_expression_problem(expression))
+                describe_notes(find_expression_problem(expression))
                 if expression
                 else _("Write an expression, or choose a field."),
             )
@@ -135,7 +137,7 @@ class MappingRowForm(forms.Form):
             names = [name for name in source.split(",") if name]
             self.told(
                 "source",
-                translate_text(next(iter(list_field_problems(names)), ""))
+                describe_notes(next(iter(list_field_problems(names)), ""))
                 if names
                 else _("Choose a field of the card."),
             )
@@ -168,7 +170,7 @@ class MappingRowForm(forms.Form):
         """
         if schema and self.cleaned_data.get("active") and not self.errors:
             problem = find_mapping_problem(as_plan_row(self.row(), schema), schema)
-            self.told("hubspot", translate_text(problem[1]) if problem else "")
+            self.told("hubspot", describe_notes(problem.note) if problem else "")
 
     def values(self) -> dict[str, Any]:
         """The columns of FieldMapping."""
@@ -203,10 +205,10 @@ class MappingRowForm(forms.Form):
 
     @property
     def by_expression(self) -> bool:
-        return self["source"].value() == EXPRESSION_SOURCE
+        return bool(self["source"].value() == EXPRESSION_SOURCE)
 
 
-class AddedRows(forms.BaseFormSet):  # type: ignore[type-arg]
+class AddedRows(forms.BaseFormSet):  # type: ignore[type-arg]  # takes none at run time
     """Rows that are added and removed on the page."""
 
     def kept(self) -> list[Any]:
@@ -215,6 +217,16 @@ class AddedRows(forms.BaseFormSet):  # type: ignore[type-arg]
             for form in self.forms
             if hasattr(form, "cleaned_data") and not form.cleaned_data.get("DELETE")
         ]
+
+
+def make_row_set(
+    form: type[forms.Form], rows: type[RowSet], most: int, absolute_most: int
+) -> type[RowSet]:
+    made = forms.formset_factory(
+        form, formset=rows, extra=0, can_delete=True, max_num=most, absolute_max=absolute_most
+    )
+    assert issubclass(made, rows)
+    return made
 
 
 class UniqueMappingRows(AddedRows):
@@ -231,13 +243,8 @@ class UniqueMappingRows(AddedRows):
 
 
 FILLED_FORM_OPTIONS = {"empty_permitted": False}  # a row that was added is meant
-MappingRowSet = forms.formset_factory(
-    MappingRowForm,
-    formset=UniqueMappingRows,
-    extra=0,
-    can_delete=True,
-    max_num=MOST_MAPPING_ROWS,
-    absolute_max=MOST_MAPPING_ROWS + 50,
+MappingRowSet = make_row_set(
+    MappingRowForm, UniqueMappingRows, MOST_MAPPING_ROWS, MOST_MAPPING_ROWS + 50
 )
 
 
@@ -336,7 +343,7 @@ def try_row(
         )
     except ExpressionError as wrong:
         quoted = quote_card_fields(plan_row.sansan, sample)
-        return TriedRow(problem=f"{translate_text(str(wrong))} {quoted}".strip())
+        return TriedRow(problem=f"{describe_notes(str(wrong))} {quoted}".strip())
     prop = schema.get(row.hubspot)
     shown = (
         "; ".join(names.get(tag, tag) for tag in value.split(";"))
@@ -345,7 +352,7 @@ def try_row(
     )
     if prop and prop.get("kind") == "checkbox" and plan_row.sansan == (TAGS_FIELD,):
         return TriedRow(shown)  # the options of our tags are made before they are needed
-    return TriedRow(shown, translate_text(find_value_problem(value, prop)) if prop else "")
+    return TriedRow(shown, describe_notes(find_value_problem(value, prop)) if prop else "")
 
 
 def describe_row_for_cards(row: FieldMapping, schema: dict[str, Any]) -> dict[str, Any]:

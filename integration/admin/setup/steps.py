@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -17,10 +17,9 @@ from core.models import Account
 from core.roles import EDIT, may
 from integration.admin.parts.links import SETUP_STEPS, make_page_url, make_resume_url, make_step_url
 from integration.models import SyncRule
-from integration.rules.recheck import pause_rule_for_change, require_recheck
+from integration.rules.recheck import RuleState, pause_rule_for_change, require_recheck
 
 STEP_ORDER = tuple(SETUP_STEPS)
-RuleState = SyncRule.State
 
 
 def find_reached_step(rule: SyncRule | None) -> int:
@@ -40,6 +39,7 @@ class SetupStep(View):
     lead: Any = ""
     # Set by SetupMixin.
     page: Any = None
+    rule: SyncRule | None
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
@@ -57,7 +57,7 @@ class SetupStep(View):
             raise PermissionDenied
         return rule
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if self.rule and not self.rule.account.active:
             messages.error(
                 request,
@@ -70,7 +70,7 @@ class SetupStep(View):
             return redirect(make_page_url(self.rule))
         if self.rule and STEP_ORDER.index(self.name) > find_reached_step(self.rule):
             return redirect(make_resume_url(self.rule))
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
+        return super().dispatch(request, *args, **kwargs)
 
     def render(self, status: int = 200, **context: Any) -> TemplateResponse:
         shown = {
@@ -122,6 +122,12 @@ class SetupStep(View):
                 ),
             )
         require_recheck(self.rule)
+
+
+class RuleStep(SetupStep):
+    """A page whose address names the rule."""
+
+    rule: SyncRule
 
 
 def make_stepper(current: str, rule: SyncRule | None) -> list[dict[str, Any]]:

@@ -7,13 +7,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from integration.admin.parts.labels import CARD_FIELDS
 from integration.admin.parts.links import SETUP_STEPS, make_step_url
-from integration.admin.parts.said import translate_criterion
+from integration.admin.parts.said import describe_condition
 from integration.admin.parts.shown import show_number
 from integration.models import Connection, SyncRule, SyncRun, Tag
 from integration.planning.decisions import NEW_CARD
-from integration.planning.filters import write_filter
-from integration.planning.rule import Filter
 from integration.rules.as_plan import make_scopes
 from integration.rules.recheck import find_chosen_tags
 
@@ -103,7 +102,9 @@ def summarize_limits(rule: SyncRule) -> list[str]:
     ]
     rows = [row for side in ("cards", "contacts") for row in rule.filters.get(side, [])]
     texts += [
-        translate_criterion(write_filter(Filter(row["field"], row["op"], row.get("value", ""))))
+        describe_condition(
+            CARD_FIELDS.get(row["field"], row["field"]), row["op"], row.get("value", "")
+        )
         for row in rows[:MOST_SUMMARY_ITEMS]
     ]
     if len(rows) > MOST_SUMMARY_ITEMS:

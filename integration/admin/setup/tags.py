@@ -16,14 +16,14 @@ from django.utils.translation import gettext_lazy
 from integration import tasks
 from integration.admin.parts.shown import show_number
 from integration.admin.setup.connect import make_connection_line
-from integration.admin.setup.steps import SetupStep
+from integration.admin.setup.steps import RuleStep
 from integration.models import SyncRule, Tag
 from integration.rules.recheck import find_chosen_tags, pick_tags
 
 MOST_TAGS_SHOWN = 2000
 
 
-class TagsStep(SetupStep):
+class TagsStep(RuleStep):
     name = "tags"
     lead = gettext_lazy(
         "Choose which cards are synced: those with one of the selected tags, or every card that "
@@ -31,7 +31,6 @@ class TagsStep(SetupStep):
     )
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        assert self.rule is not None
         chosen = find_chosen_tags(self.rule)
         # A draft that has come here for the first time has not been asked yet.
         return self.show(
@@ -51,7 +50,7 @@ class TagsStep(SetupStep):
                 SyncRule.objects.select_related("account", "sansan")
                 .select_for_update(of=("self",))
                 .get(pk=self.rule.pk)
-            )  # type: ignore[union-attr]
+            )
             stands = find_chosen_tags(self.rule)
             asked = set() if every else self.with_colleagues(self.posted("tag"), stands)
             if request.POST.get("action") == "count":
@@ -72,7 +71,6 @@ class TagsStep(SetupStep):
         """What is ticked, with what somebody else has selected or taken away since the page was
         opened; a message tells of it.
         """
-        assert self.rule is not None
         opened = self.posted("opened")
         if not stands:
             return ticked  # every card goes: there is nothing to keep
@@ -98,7 +96,7 @@ class TagsStep(SetupStep):
             Tag.objects.filter(connection=self.rule.sansan, external_id__in=asked)
             .exclude(type=Tag.Type.PRIVATE)
             .count()
-        )  # type: ignore[union-attr]
+        )
         if usable != len(asked):
             return _(
                 "A tag of these is not there any more, or has become private: look at what is "
@@ -117,7 +115,6 @@ class TagsStep(SetupStep):
         """``chosen`` is ticked; ``stands`` is what is kept as this page opens, by which a
         colleague's choice is told from it later.
         """
-        assert self.rule is not None
         connection = self.rule.sansan
         # What is chosen comes first: it must not fall out of a list that is cut short, and with it
         # out of the choice.
@@ -158,7 +155,7 @@ def as_tag_row(tag: Tag, chosen: set[str], counted: dict[str, int], known: bool)
     }
 
 
-class TagsProgress(SetupStep):
+class TagsProgress(RuleStep):
     """How far the counting has come; when it ends, the page shows the tags anew."""
 
     name = "tags"
@@ -168,4 +165,4 @@ class TagsProgress(SetupStep):
             request,
             "admin/setup/counting.html",
             {"seen": make_connection_line(self.rule.sansan), "rule": self.rule},
-        )  # type: ignore[union-attr]
+        )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from django.contrib.admin import AdminSite
 from django.urls import URLPattern, path
+from django.views import View
 
 from integration.admin.setup.configure import ConfigureStep, TryMappings
 from integration.admin.setup.connect import ConnectionProgress, ConnectStep
@@ -17,13 +17,15 @@ from integration.admin.setup.tags import TagsProgress, TagsStep
 class SetupMixin:
     """For the ModelAdmin of the rules."""
 
+    admin_site: AdminSite  # the page's
+
     def setup_urls(self) -> list[URLPattern]:
-        def page(route: str, view: Any, name: str) -> URLPattern:
+        def page(route: str, view: type[View], name: str) -> URLPattern:
             return path(
                 route,
                 self.admin_site.admin_view(view.as_view(page=self)),
                 name=f"integration_setup{name}",
-            )  # type: ignore[attr-defined]
+            )
 
         return [
             page("setup/", ConnectStep, ""),

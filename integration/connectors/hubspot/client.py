@@ -249,13 +249,6 @@ class HubSpot(OverHttp):
             if not after:
                 return found
 
-    def create(self, changes: Sequence[Change]) -> list[Result]:
-        """Plain creation, for contacts that no key property can hold.
-
-        ``key`` of a change is its e-mail.
-        """
-        return self._write("create", changes, "email", parse.make_batch_rows(changes))
-
     def update(self, changes: Sequence[Change]) -> list[Result]:
         return self._write("update", changes, "", parse.make_batch_rows(changes, update=True))
 

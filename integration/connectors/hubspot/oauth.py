@@ -17,36 +17,25 @@ from integration.connectors import http
 from integration.connectors.base import Reconnect, RetryLater
 from integration.connectors.hubspot.client import choose_hubspot_wait
 from integration.connectors.hubspot.properties import read_answer
+from integration.notes import note
 
 REQUIRED_SCOPES = ("oauth", "crm.objects.contacts.read", "crm.objects.contacts.write")
 # Without them the sync works, and only cannot make its properties.
 OPTIONAL_SCOPES = ("crm.schemas.contacts.read", "crm.schemas.contacts.write")
 
 PASSING_STATUSES = http.SLOW_DOWN_STATUSES | {408}
-SPENT_CONSENT_ADVICE = (
-    "This consent was used already or is too old: each works once, within minutes. Connect HubSpot "
-    "again."
-)
-OPERATOR_ADVICE = "The platform's operator must correct HUBSPOT_CLIENT_ID / HUBSPOT_CLIENT_SECRET."
-REDIRECT_ADDRESS_ADVICE = (
-    "HubSpot refuses the address to return to. The platform's operator must enter it as a redirect "
-    "URL of the HubSpot app."
-)
-# HubSpot's name for a refusal -> what to do. Its own sentences are not passed on, for they may
-# quote what was sent.
-REFUSAL_ADVICE = {
-    "BAD_REFRESH_TOKEN": (
-        "HubSpot ended this connection, as it does when the app is removed from the account. "
-        "Connect HubSpot again."
-    ),
-    "BAD_HUB": "This HubSpot account is closed. Connect an account that is open.",
-    "BAD_AUTH_CODE": SPENT_CONSENT_ADVICE,
-    "EXPIRED_AUTH_CODE": SPENT_CONSENT_ADVICE,
-    "BAD_CLIENT_ID": f"HubSpot does not know this app. {OPERATOR_ADVICE}",
-    "BAD_CLIENT_SECRET": f"HubSpot refuses the secret of this app. {OPERATOR_ADVICE}",
-    "invalid_client": f"HubSpot refuses this app. {OPERATOR_ADVICE}",
-    "BAD_REDIRECT_URI": REDIRECT_ADDRESS_ADVICE,
-    "MISMATCH_REDIRECT_URI_AUTH_CODE": REDIRECT_ADDRESS_ADVICE,
+# HubSpot's name for a refusal -> the note of what to do. Its own sentences are not passed on, for
+# they may quote what was sent.
+REFUSAL_NOTES = {
+    "BAD_REFRESH_TOKEN": "connection_ended",
+    "BAD_HUB": "portal_closed",
+    "BAD_AUTH_CODE": "consent_spent",
+    "EXPIRED_AUTH_CODE": "consent_spent",
+    "BAD_CLIENT_ID": "app_unknown",
+    "BAD_CLIENT_SECRET": "app_secret_refused",
+    "invalid_client": "app_refused",
+    "BAD_REDIRECT_URI": "redirect_refused",
+    "MISMATCH_REDIRECT_URI_AUTH_CODE": "redirect_refused",
 }
 
 
@@ -101,9 +90,8 @@ class HubSpotOAuth:
         try:
             answer = self._send({**form, **self._app})
         except requests.RequestException:
-            raise RetryLater(
-                "hubspot_unavailable", "HubSpot could not be reached, or its answer broke off."
-            ) from None
+            broken = note("answer_broke_off", vendor="HubSpot")
+            raise RetryLater("hubspot_unavailable", broken) from None
         return read_oauth_answer(answer)
 
     def _send(self, form: Mapping[str, str]) -> http.Answer:
@@ -129,30 +117,26 @@ def decode_json(content: bytes) -> Any:
 
 def read_oauth_answer(answer: http.Answer) -> Any:
     """The answer's JSON object; raises where it is a refusal or none of HubSpot's."""
-    if answer.status in PASSING_STATUSES or answer.status >= 500:
-        raise RetryLater(
-            "hubspot_unavailable",
-            f"HubSpot answered {answer.status}.",
-            after=choose_hubspot_wait(answer, http.MOST_ATTEMPTS),
-        )
+    status = answer.status
+    if status in PASSING_STATUSES or status >= 500:
+        answered = note("answered", vendor="HubSpot", status=status)
+        wait = choose_hubspot_wait(answer, http.MOST_ATTEMPTS)
+        raise RetryLater("hubspot_unavailable", answered, after=wait)
     # Only HubSpot itself ends a connection: a proxy's web page says nothing of it, whatever its
     # status.
-    if not isinstance(answer.value, dict) or 300 <= answer.status < 400:
-        raise RetryLater(
-            "hubspot_unavailable",
-            f"HubSpot answered {answer.status} without its JSON, as a proxy's web page does.",
-        )
-    if answer.status >= 400:
-        raise Reconnect(
-            "hubspot_reconnect", choose_refusal_advice(answer.value, answer.status), "hubspot"
-        )
+    if not isinstance(answer.value, dict) or 300 <= status < 400:
+        raise RetryLater("hubspot_unavailable", note("no_json", vendor="HubSpot", status=status))
+    if status >= 400:
+        advice = choose_refusal_advice(answer.value, status)
+        raise Reconnect("hubspot_reconnect", advice, "hubspot")
     return answer.value
 
 
 def choose_refusal_advice(value: Mapping[str, Any], status: int) -> str:
-    names = (str(value.get("status")), str(value.get("error")))
-    unknown = f"HubSpot refused to connect ({status}). Connect HubSpot again."
-    return next((REFUSAL_ADVICE[name] for name in names if name in REFUSAL_ADVICE), unknown)
+    for name in (str(value.get("status")), str(value.get("error"))):
+        if name in REFUSAL_NOTES:
+            return note(REFUSAL_NOTES[name])
+    return note("connect_refused", status=status)
 
 
 def read_tokens(value: Mapping[str, Any], old: str = "") -> OAuthTokens:
@@ -162,11 +146,9 @@ def read_tokens(value: Mapping[str, Any], old: str = "") -> OAuthTokens:
     """
     access, refresh = value["access_token"], value.get("refresh_token") or old
     seconds, hub = value["expires_in"], value.get("hub_id")
-    if (
-        not all(isinstance(token, str) and token for token in (access, refresh))
-        or not isinstance(seconds, int)
-        or seconds < 0
-    ):
+    if not all(isinstance(token, str) and token for token in (access, refresh)):
+        raise ValueError("no tokens")
+    if not isinstance(seconds, int) or seconds < 0:
         raise ValueError("no tokens")
     if not isinstance(hub, int | str | None):
         raise ValueError("hub_id is no number")

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from integration.notes import note
 from integration.records import (
     Change,
     ContactPage,
@@ -41,7 +42,7 @@ WRONG_TYPE_ERRORS = (
     "INVALID_BOOLEAN",
     "INVALID_TIMESTAMP",
 )
-SEMICOLON_PROPERTIES = {"hs_merged_object_ids", "hs_additional_emails"}
+LONGEST_MESSAGE = 300  # characters of HubSpot's own words
 
 
 def read_contact(row: Mapping[str, Any]) -> ContactRead:
@@ -146,9 +147,9 @@ def read_write_results(
     missing = [change.key for change in changes if change.key not in done]
     for key, read in index_contacts(written, missing, by).items():
         done[key] = Result(key, read.id, read.values, modified_at=read.modified_at)
+    unmentioned = note("row_not_mentioned")
     return [
-        done.get(change.key)
-        or Result(change.key, code="not_confirmed", detail="The answer does not mention this row.")
+        done.get(change.key) or Result(change.key, code="not_confirmed", detail=unmentioned)
         for change in changes
     ]
 
@@ -173,27 +174,31 @@ def as_list(value: Any) -> list[Any]:
 
 
 def read_refusal(body: Any) -> tuple[str, str, str]:
-    """(reason code, sentence, id of the contact that owns the value) of an error row or an error
+    """(reason code, note, id of the contact that owns the value) of an error row or an error
     body.
     """
     if not isinstance(body, dict):
-        return "rejected", "HubSpot gave no reason.", ""
+        return "rejected", note("no_reason"), ""
     message, context = str(body.get("message") or ""), body.get("context") or {}
-    owner = next(iter(as_list(context.get("existingId"))), None) or next(
-        (a or b for a, b in OWNING_CONTACT_PATTERN.findall(message)), ""
-    )
-    if owner or body.get("category") == "CONFLICT":
-        return (
-            "contact_exists",
-            f"Contact {owner} has this address." if owner else "Another contact has this address.",
-            str(owner),
-        )
+    owner = find_owning_contact(message, context)
+    if owner:
+        return "contact_exists", note("contact_has_address", id=owner), owner
+    if body.get("category") == "CONFLICT":
+        return "contact_exists", note("address_taken"), ""
     if body.get("category") == "OBJECT_NOT_FOUND":
-        return "contact_gone", "HubSpot does not have this contact any more.", ""
+        return "contact_gone", note("contact_gone"), ""
     for problem in [*read_inner_errors(message), *(body.get("errors") or ())]:
         if isinstance(problem, dict):
-            return find_reason_code(problem), make_refusal_sentence(problem), ""
-    return "rejected", message[:300] or "HubSpot gave no reason.", ""
+            return find_reason_code(problem), note_problem(problem), ""
+    said = note("vendor_said", message=message[:LONGEST_MESSAGE]) if message else note("no_reason")
+    return "rejected", said, ""
+
+
+def find_owning_contact(message: str, context: Mapping[str, Any]) -> str:
+    """The contact that has a value already, "" where HubSpot does not name it."""
+    told = as_list(context.get("existingId"))
+    quoted = (one or other for one, other in OWNING_CONTACT_PATTERN.findall(message))
+    return str(next(iter(told), None) or next(quoted, ""))
 
 
 def read_inner_errors(message: str) -> list[Any]:
@@ -212,12 +217,15 @@ def find_reason_code(problem: Mapping[str, Any]) -> str:
     )
 
 
-def make_refusal_sentence(problem: Mapping[str, Any]) -> str:
-    name = problem.get("name") or next(
-        iter(as_list((problem.get("context") or {}).get("propertyName"))), ""
-    )
+def note_problem(problem: Mapping[str, Any]) -> str:
+    """HubSpot's own words about one property, as a note."""
+    context = problem.get("context") or {}
+    name = problem.get("name") or next(iter(as_list(context.get("propertyName"))), "")
     said = str(problem.get("message") or problem.get("localizedErrorMessage") or "")
-    return (f"{name}: {said}" if name else said)[:300] or "HubSpot gave no reason."
+    message = said[:LONGEST_MESSAGE]
+    if name:
+        return note("vendor_said_of", word=str(name), message=message)
+    return note("vendor_said", message=message) if message else note("no_reason")
 
 
 def read_result_rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:

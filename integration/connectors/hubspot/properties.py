@@ -10,23 +10,25 @@ from typing import Any, TypeVar
 from integration.connectors.base import RetryLater, Unanswered
 from integration.connectors.http import Http
 from integration.connectors.hubspot import fields, parse
+from integration.notes import note
 from integration.records import PropertySpec
 
-T = TypeVar("T")
+ShapedValue = TypeVar("ShapedValue")
 
 
-def read_answer(read: Callable[[Any], T], value: Any, writes: bool = False) -> T:
+def read_answer(
+    read: Callable[[Any], ShapedValue], value: Any, writes: bool = False
+) -> ShapedValue:
     """What ``read`` makes of an answer; an answer of an unknown shape says nothing, and after a
-    write not even whether it was done.
+    write not even whether the write was done.
     """
     try:
         return read(value)
     except (AttributeError, TypeError, KeyError, ValueError):
+        unknown = note("unknown_shape", vendor="HubSpot")
         if writes:
-            raise Unanswered("interrupted", "HubSpot's answer is not of the known shape.") from None
-        raise RetryLater(
-            "hubspot_unavailable", "HubSpot's answer is not of the known shape."
-        ) from None
+            raise Unanswered("interrupted", unknown) from None
+        raise RetryLater("hubspot_unavailable", unknown) from None
 
 
 def make_missing_properties(http: Http, path: str, specs: Iterable[PropertySpec]) -> list[str]:

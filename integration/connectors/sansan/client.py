@@ -12,9 +12,10 @@ from urllib.parse import quote
 from integration.connectors.base import Gone, LacksRight, RetryLater, Unanswered
 from integration.connectors.http import Answer, Http, Limiter, OverHttp, Vendor, read_wait_seconds
 from integration.connectors.sansan import parse
+from integration.notes import note
 from integration.records import CardPage, CardRead, Identity, TagSeen, Values, Window
 
-T = TypeVar("T")
+ParsedValue = TypeVar("ParsedValue")
 CARDS_A_PAGE = 300
 # Which cards are asked for, whatever the call: everybody's, digitised, not those that a newer one
 # has folded away.
@@ -124,20 +125,16 @@ class Sansan(OverHttp):
             **wanted,
         }
         found: list[CardRead] = []
-        for state in (
-            "completed",
-            "processing",
-        ):  # one value a name: how several are written is not known
+        # One value a name: how several are written is not known.
+        for state in ("completed", "processing"):
             page = self._parsed(
                 parse.read_card_page,
                 self._http.read("GET", "/bizCards/search", {**params, "entryStatus": state}),
             )
             if page.unreadable:
                 # It may be the very card: taken for none, a second one would be made beside it.
-                raise RetryLater(
-                    "sansan_unavailable",
-                    f"Sansan has a card that cannot be read: {page.unreadable[0][1]}.",
-                )
+                unreadable = note("unreadable_card", fault=page.unreadable[0][1])
+                raise RetryLater("sansan_unavailable", unreadable)
             found += page.cards
         return found
 
@@ -151,7 +148,7 @@ class Sansan(OverHttp):
         )
         id = parse.read_made_card_id(answer.value)
         if not id:
-            raise Unanswered("interrupted", "Sansan made the card without saying which one it is.")
+            raise Unanswered("interrupted", note("card_without_id"))
         return id
 
     def card(self, id: str) -> CardRead:
@@ -163,17 +160,6 @@ class Sansan(OverHttp):
             parse.unwrap_record(
                 self._http.read("GET", f"/bizCards/{quote(id, safe='')}", {"includeTags": "true"})
             ),
-        )
-
-    def person_card(self, person_key: str) -> CardRead:
-        """The card that stands for a Sansan person. Raises Gone."""
-        person = parse.unwrap_record(
-            self._http.read(
-                "GET", f"/persons/{quote(person_key, safe='')}", {"includeTags": "true"}
-            )
-        )
-        return self._parsed(
-            parse.read_card, person.get("headBizCard") if isinstance(person, dict) else person
         )
 
     def _walk(self, path: str, params: dict[str, Any]) -> Iterator[Any]:
@@ -188,14 +174,12 @@ class Sansan(OverHttp):
                 return
 
     @staticmethod
-    def _parsed(read: Callable[[Any], T], value: Any) -> T:
+    def _parsed(read: Callable[[Any], ParsedValue], value: Any) -> ParsedValue:
         try:
             return read(value)
         except parse.Unreadable as wrong:
-            raise RetryLater(
-                "sansan_unavailable", f"Sansan's answer cannot be read: {wrong}."
-            ) from None
+            unreadable = note("unreadable_answer", vendor=SANSAN_VENDOR.name, fault=str(wrong))
+            raise RetryLater("sansan_unavailable", unreadable) from None
         except (AttributeError, TypeError, KeyError):
-            raise RetryLater(
-                "sansan_unavailable", "Sansan's answer is not of the known shape."
-            ) from None
+            unknown = note("unknown_shape", vendor=SANSAN_VENDOR.name)
+            raise RetryLater("sansan_unavailable", unknown) from None

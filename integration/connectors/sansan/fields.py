@@ -3,14 +3,7 @@
 Source: Sansan Open API 6.0, as far as it is known.
 """
 
-
-def gettext_noop(text: str) -> str:
-    """Marks a label for translation.
-
-    A connector knows no Django; whoever shows the label translates it.
-    """
-    return text
-
+from integration.notes import gettext_noop
 
 SANSAN_FIELDS: dict[str, str] = {
     "lastName": gettext_noop("Last name"),

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from integration.connectors.sansan.fields import SANSAN_FIELDS
+from integration.notes import note
 from integration.records import CardPage, CardRead, Identity, TagSeen
 
 TEXT_FIELDS = tuple(
@@ -20,13 +21,13 @@ TEXT_FIELDS = tuple(
 
 
 class Unreadable(ValueError):
-    """A row that is not of the known shape; the message says what is wrong with it."""
+    """A row that is not of the known shape; a note says what is wrong with it."""
 
 
 def read_card(row: Any) -> CardRead:
     """One business card. Raises Unreadable."""
     if not isinstance(row, dict):
-        raise Unreadable("the card is not a JSON object")
+        raise Unreadable(note("card_not_an_object"))
     values = {name: value for name in TEXT_FIELDS if (value := read_card_text(row, name))}
     if values.get("countryCode") == "AUTO":
         del values[
@@ -59,7 +60,7 @@ def read_card_text(row: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Unreadable(f"{name} is not a text")
+        raise Unreadable(note("not_a_text", word=name))
     # A NUL would be refused by the database, and no card carries one on purpose.
     return value.replace("\x00", "").strip()
 
@@ -67,7 +68,7 @@ def read_card_text(row: Mapping[str, Any], name: str) -> str:
 def read_required_text(row: Mapping[str, Any], name: str) -> str:
     value = read_card_text(row, name)
     if not value:
-        raise Unreadable(f"{name} is missing")
+        raise Unreadable(note("missing", word=name))
     return value
 
 
@@ -75,9 +76,9 @@ def read_card_time(value: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(value)
     except ValueError:
-        raise Unreadable(f"“{value[:40]}” is not a time") from None
+        raise Unreadable(note("not_a_time", value=value[:40])) from None
     if parsed.tzinfo is None:
-        raise Unreadable(f"“{value[:40]}” has no time zone")
+        raise Unreadable(note("no_time_zone", value=value[:40]))
     return parsed
 
 
@@ -91,7 +92,7 @@ def read_day(value: str) -> str:
 
 def read_card_tags(rows: Any) -> tuple[TagSeen, ...]:
     if not isinstance(rows, (list, type(None))):
-        raise Unreadable("tags is not a list")
+        raise Unreadable(note("tags_not_a_list"))
     return tuple(read_tag(row) for row in rows or () if isinstance(row, dict) and row.get("id"))
 
 
@@ -118,7 +119,7 @@ def read_card_page(value: Mapping[str, Any]) -> CardPage:
 def read_page_rows(value: Mapping[str, Any]) -> list[Any]:
     data = value.get("data")
     if not isinstance(data, list):
-        raise Unreadable("the page has no list called data")
+        raise Unreadable(note("page_without_data"))
     return data
 
 
@@ -129,7 +130,7 @@ def read_next_token(value: Mapping[str, Any]) -> str:
     """
     token = str(value.get("nextPageToken") or "")
     if value.get("hasMore") and not token:
-        raise Unreadable("there are more pages, and no token for the next one")
+        raise Unreadable(note("page_without_token"))
     return token if value.get("hasMore", True) else ""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integration.connectors.base import ConnectorError
+from integration.notes import write_english
 from integration.rules.apply_file import (
     ask_vendors,
     list_missing_properties,
@@ -45,7 +46,8 @@ class Command(BaseCommand):
             ) from None
         except ConnectorError as error:
             raise CommandError(
-                f"Stored, but not finished: {error.detail} Run configure again.", returncode=2
+                f"Stored, but not finished: {write_english(error.detail)} Run configure again.",
+                returncode=2,
             ) from None
         for spec in configuration.connections:
             look = seen[spec.slug]

@@ -17,6 +17,7 @@ from core.models import Account
 from core.tenancy import in_account
 from integration.management.report import make_report, write_report
 from integration.models import Record, SyncRule, SyncRun
+from integration.notes import write_english
 from integration.runs import start_run, work_slice
 
 SLICE_SECONDS = 30.0  # seconds
@@ -54,7 +55,8 @@ class Command(BaseCommand):
                 else write_report(result, run.detail)
             )
             if result["status"] == "failed" or stopped:
-                self.stderr.write(run.detail or "Stopped; the next run goes on from here.")
+                stopped_early = "Stopped; the next run goes on from here."
+                self.stderr.write(write_english(run.detail) or stopped_early)
         sys.exit({"succeeded": 0, "partial": 1}.get(result["status"], 2))
 
     def run(self, rule: SyncRule, full: bool, dry_run: bool, stopped: list[int]) -> SyncRun:

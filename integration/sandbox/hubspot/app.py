@@ -12,7 +12,7 @@ from typing import Any
 from integration.sandbox.hubspot import events, links, objects, owners, schemas, verbs
 from integration.sandbox.hubspot.errors import (
     CORRELATION_ID,
-    Problem,
+    HubSpotProblem,
     make_limit_response,
     make_search_limit_response,
     require_scopes,
@@ -98,7 +98,7 @@ class HubSpotSandbox:
                 self._daily(request, headers) if given == token else None
             )
             response = limited or self._route(self.portal(token), request)
-        except Problem as problem:
+        except HubSpotProblem as problem:
             response = problem.response()
         except (ValueError, TypeError, KeyError, AttributeError) as wrong:
             response = make_json_response(
@@ -125,7 +125,7 @@ class HubSpotSandbox:
             or not token.startswith("pat-")
             or any(word in token.lower() for word in REFUSED_TOKEN_WORDS)
         ):
-            raise Problem(
+            raise HubSpotProblem(
                 401,
                 "INVALID_AUTHENTICATION",
                 "Authentication credentials not found. This API supports OAuth 2.0 authentication.",
@@ -199,7 +199,7 @@ class HubSpotSandbox:
                 return owners.route_owner_call(portal.owners, request, split_path(found["rest"]))
         if ACCOUNT_PATH.match(request.path):
             return make_json_response(200, describe_portal(portal.id))
-        raise Problem(404, "OBJECT_NOT_FOUND", "resource not found")
+        raise HubSpotProblem(404, "OBJECT_NOT_FOUND", "resource not found")
 
     def control(self, verb: str, args: dict[str, Any]) -> Any:
         """Keys, limits, switches and apps; what people do in one portal is in ``verbs``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from integration.sandbox.hubspot.errors import Problem
+from integration.sandbox.hubspot.errors import HubSpotProblem
 from integration.sandbox.hubspot.events import EventLog
 
 UNLABELLED_TYPE, PRIMARY_TYPE = 279, 1  # from a contact to a company
@@ -98,14 +98,14 @@ def read_wanted_companies(
 ) -> list[tuple[str, bool]]:
     """(company, whether as the primary one) of the associations with which a contact is to be made.
 
-    Raises Problem.
+    Raises HubSpotProblem.
     """
     found = []
     for row in rows:
         key, types = str(row["to"]["id"]), {kind["associationTypeId"] for kind in row["types"]}
         company = find(key)
         if company is None or not types or types - {UNLABELLED_TYPE, PRIMARY_TYPE}:
-            raise Problem(
+            raise HubSpotProblem(
                 400,
                 "VALIDATION_ERROR",
                 f"A contact cannot be associated with {key} as {sorted(types)}",

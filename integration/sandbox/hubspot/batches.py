@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from integration.sandbox.hubspot import shapes
-from integration.sandbox.hubspot.errors import Problem, join_problems, make_not_found_problem
+from integration.sandbox.hubspot.errors import HubSpotProblem, join_problems, make_not_found_problem
 from integration.sandbox.hubspot.records import Records
 from integration.sandbox.wire import Response, make_json_response
 
@@ -19,7 +19,7 @@ shuffler = random.Random(7)
 def read_record_batch(records: Records, body: BatchRow, archived: bool) -> Response:
     rows, by = read_batch_inputs(body), body.get("idProperty") or ""
     if body.get("propertiesWithHistory") and len(rows) > 50:
-        raise Problem(
+        raise HubSpotProblem(
             400,
             "VALIDATION_ERROR",
             (
@@ -55,11 +55,12 @@ def write_record_batch(records: Records, verb: str, body: BatchRow) -> Response:
     refuse_keys(records, verb, rows)
     traced = bool(rows) and all(row.get("objectWriteTraceId") for row in rows)
     stand_alone = traced and (verb != "update" or records.switches["update_rows_stand_alone"])
-    results, missing, refused, done, mark = [], [], [], [], records.mark()
+    results, missing, refused, mark = [], [], [], records.mark()
+    done: list[Any] = []
     for row in rows:
         try:
             results.append(write_row(records, verb, row, done))
-        except Problem as problem:
+        except HubSpotProblem as problem:
             if problem.category == "OBJECT_NOT_FOUND":
                 missing.append(str(row.get("id", "")))
             else:
@@ -88,7 +89,7 @@ def refuse_keys(records: Records, verb: str, rows: list[BatchRow]) -> None:
     keys = Counter(str(row["id"]).lower() for row in rows if row.get("id"))
     twice = next((key for key, times in keys.items() if times > 1), None)
     if twice:
-        raise Problem(
+        raise HubSpotProblem(
             400,
             "VALIDATION_ERROR",
             f"Duplicate IDs found in batch input: [{twice}]. IDs must be unique",
@@ -96,7 +97,7 @@ def refuse_keys(records: Records, verb: str, rows: list[BatchRow]) -> None:
         )
     for by in {row.get("idProperty") or "" for row in rows} if verb != "create" else ():
         if verb == "upsert" and not by:
-            raise Problem(400, "VALIDATION_ERROR", "idProperty is required for an upsert.")
+            raise HubSpotProblem(400, "VALIDATION_ERROR", "idProperty is required for an upsert.")
         # Updates go by record id without an idProperty; field reports say that even the e-mail is
         # refused there.
         if by and by not in records.unique and not (verb == "upsert" and by == "email"):
@@ -132,7 +133,7 @@ def read_batch_inputs(body: BatchRow) -> list[BatchRow]:
     """A body without inputs is accepted and does nothing, as HubSpot has it."""
     rows: list[BatchRow] = body.get("inputs") or []
     if len(rows) > MOST_BATCH_INPUTS:
-        raise Problem(
+        raise HubSpotProblem(
             400,
             "VALIDATION_ERROR",
             (

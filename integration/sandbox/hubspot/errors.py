@@ -11,7 +11,7 @@ from integration.sandbox.wire import Response, make_json_response
 CORRELATION_ID = "00000000-0000-4000-8000-000000000000"
 
 
-class Problem(Exception):
+class HubSpotProblem(Exception):
     """An error of one row, or of a whole request when nothing catches it by row."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Problem(Exception):
         return make_json_response(self.status, body)
 
 
-def make_values_problem(problems: list[dict[str, Any]]) -> Problem:
+def make_values_problem(problems: list[dict[str, Any]]) -> HubSpotProblem:
     """``Property values were not valid``: the list is JSON inside the message; e-mail problems have
     no ``errors``.
     """
@@ -67,7 +67,7 @@ def make_values_problem(problems: list[dict[str, Any]]) -> Problem:
         for p in problems
         if p["error"] != "INVALID_EMAIL"
     ]
-    problem = Problem(
+    problem = HubSpotProblem(
         400,
         "VALIDATION_ERROR",
         f"Property values were not valid: {orjson.dumps(problems).decode()}",
@@ -77,7 +77,7 @@ def make_values_problem(problems: list[dict[str, Any]]) -> Problem:
     return problem
 
 
-def join_problems(problems: list[Problem]) -> Problem:
+def join_problems(problems: list[HubSpotProblem]) -> HubSpotProblem:
     """What a batch that is refused whole says of its bad rows: every bad value, or one clash,
     without its owner where there are more.
     """
@@ -86,7 +86,7 @@ def join_problems(problems: list[Problem]) -> Problem:
         return make_values_problem([value for problem in problems for value in problem.values])
     clashes = sum(problem.category == "CONFLICT" for problem in problems)
     return (
-        Problem(409, "CONFLICT", "Contact already exists")
+        HubSpotProblem(409, "CONFLICT", "Contact already exists")
         if first.category == "CONFLICT" and clashes > 1
         else first
     )
@@ -103,29 +103,29 @@ def as_value_problem(name: str, error: str, message: str) -> dict[str, Any]:
     }
 
 
-def make_exists_problem(owner: str) -> Problem:
-    return Problem(
+def make_exists_problem(owner: str) -> HubSpotProblem:
+    return HubSpotProblem(
         409, "CONFLICT", f"Contact already exists. Existing ID: {owner}", {"existingId": [owner]}
     )
 
 
 def make_taken_value_problem(
     name: str, value: str, mine: str, owner: str, kind: str = "CONTACT"
-) -> Problem:
+) -> HubSpotProblem:
     text = (
         f"Cannot set PropertyValueCoordinates{{portalId=0, "
         f"objectTypeId=ObjectTypeId{{legacyObjectType={kind}}}, "
         f"propertyName={name}, value={value}}} on {mine}. {owner} already has that value."
     )
-    return Problem(400, "VALIDATION_ERROR", text)
+    return HubSpotProblem(400, "VALIDATION_ERROR", text)
 
 
-def make_not_found_problem(ids: list[str], kind: str = "CONTACT") -> Problem:
+def make_not_found_problem(ids: list[str], kind: str = "CONTACT") -> HubSpotProblem:
     text = (
         f"Could not get some {kind} objects, they may be deleted or not exist. Check that ids are "
         "valid."
     )
-    return Problem(404, "OBJECT_NOT_FOUND", text, {"ids": ids})
+    return HubSpotProblem(404, "OBJECT_NOT_FOUND", text, {"ids": ids})
 
 
 def make_limit_response(policy: str = "TEN_SECONDLY_ROLLING") -> Response:
@@ -155,7 +155,7 @@ def make_search_limit_response() -> Response:
 
 
 def require_scopes(missing: set[str], *scopes: str) -> None:
-    """``missing`` are the scopes that the portal's app was not granted. Raises Problem."""
+    """``missing`` are the scopes that the portal's app was not granted. Raises HubSpotProblem."""
     for scope in scopes:
         if scope in missing:
             errors = [
@@ -164,7 +164,7 @@ def require_scopes(missing: set[str], *scopes: str) -> None:
                     "context": {"requiredGranularScopes": [scope]},
                 }
             ]
-            raise Problem(
+            raise HubSpotProblem(
                 403,
                 "MISSING_SCOPES",
                 f"This app hasn't been granted all required scopes to make this call: {scope}.",

@@ -8,7 +8,11 @@ from typing import Any
 
 from integration.sandbox.hubspot import batches
 from integration.sandbox.hubspot.associations import PRIMARY_TYPE, UNLABELLED_TYPE
-from integration.sandbox.hubspot.errors import Problem, make_not_found_problem, require_scopes
+from integration.sandbox.hubspot.errors import (
+    HubSpotProblem,
+    make_not_found_problem,
+    require_scopes,
+)
 from integration.sandbox.hubspot.portal import Portal
 from integration.sandbox.wire import Request, Response, make_json_response
 
@@ -48,12 +52,12 @@ class AssociationDirection:
         return (UNLABELLED_TYPE, PRIMARY_TYPE) if self.one == "contact" else (280, 2)
 
     def pair(self, one: str, other: str) -> tuple[str, str]:
-        """(contact, company) by their present ids. Raises Problem where either is missing."""
+        """(contact, company) by their present ids. Raises HubSpotProblem if one is missing."""
         contact, company = (one, other) if self.one == "contact" else (other, one)
         found = self.portal.find(contact), self.portal.companies.find(company)
         if found[0] is None or found[1] is None:
             kind, id = ("CONTACT", contact) if found[0] is None else ("COMPANY", company)
-            raise Problem(400, "VALIDATION_ERROR", f"{kind} {id} is not valid", {"id": [id]})
+            raise HubSpotProblem(400, "VALIDATION_ERROR", f"{kind} {id} is not valid", {"id": [id]})
         return found[0], found[1]
 
     def of(self, id: str) -> list[AssociationRow]:
@@ -85,7 +89,7 @@ class AssociationDirection:
             row["associationTypeId"] for row in types if row["associationTypeId"] not in self.types
         ]
         if wrong or not types:
-            raise Problem(
+            raise HubSpotProblem(
                 400,
                 "VALIDATION_ERROR",
                 f"{wrong} are no association types from {self.one} to {self.other}",
@@ -105,7 +109,7 @@ def route_association_call(portal: Portal, request: Request) -> Response | None:
     if not found:
         return None
     if {OBJECT_KINDS.get(found["one"]), OBJECT_KINDS.get(found["other"])} != {"contact", "company"}:
-        raise Problem(
+        raise HubSpotProblem(
             404, "OBJECT_NOT_FOUND", "The sandbox associates contacts and companies only."
         )
     direction = AssociationDirection(
@@ -131,7 +135,7 @@ def answer_association_batch(
 ) -> Response:
     most = MOST_ASSOCIATIONS_READ if verb == "read" else MOST_ASSOCIATIONS_WRITTEN
     if len(rows) > most:
-        raise Problem(
+        raise HubSpotProblem(
             400,
             "VALIDATION_ERROR",
             (
@@ -158,7 +162,7 @@ def answer_association_batch(
                     None if default else row["types"],
                 )
             )
-        except Problem as problem:
+        except HubSpotProblem as problem:
             errors.append(as_refused_row(direction, problem, "crm.associations.INVALID_IDENTIFIER"))
     return batches.make_batch_answer(direction.portal, 200 if default else 201, results, errors)
 
@@ -178,7 +182,7 @@ def answer_association_call(
         case ("DELETE", str(other)):
             remove_associations(direction, id, [other])
             return Response(204)
-    raise Problem(404, "OBJECT_NOT_FOUND", "resource not found")
+    raise HubSpotProblem(404, "OBJECT_NOT_FOUND", "resource not found")
 
 
 def read_associations(direction: AssociationDirection, ids: list[str]) -> Response:
@@ -226,9 +230,11 @@ def remove_associations(direction: AssociationDirection, one: str, others: list[
     for other in others:
         try:
             direction.portal.links.remove(*direction.pair(one, other))
-        except Problem:
+        except HubSpotProblem:
             continue  # nothing to take away, which is no error at HubSpot
 
 
-def as_refused_row(direction: AssociationDirection, problem: Problem, sub: str) -> AssociationRow:
+def as_refused_row(
+    direction: AssociationDirection, problem: HubSpotProblem, sub: str
+) -> AssociationRow:
     return {**problem.row(None, direction.portal.switches["full_error_rows"]), "subCategory": sub}

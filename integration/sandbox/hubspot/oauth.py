@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from integration.sandbox.hubspot.errors import CORRELATION_ID, Problem
+from integration.sandbox.hubspot.errors import CORRELATION_ID, HubSpotProblem
 from integration.sandbox.wire import Request, Response, make_json_response
 
 AUTHORIZE_PATH = "/oauth/authorize"
@@ -98,7 +98,7 @@ class OAuthSandbox:
         """
         portal, ends = self.access.get(access, ("", LONG_AGO))
         if {portal} & (self.revoked | self.closed):
-            raise Problem(
+            raise HubSpotProblem(
                 401,
                 "INVALID_AUTHENTICATION",
                 "Authentication credentials not found. This API supports OAuth 2.0 authentication.",
@@ -106,7 +106,9 @@ class OAuthSandbox:
         if ends <= self.now():
             ago = int((self.now() - ends).total_seconds())
             text = f"The OAuth token used to make this call expired {ago} second(s) ago."
-            raise Problem(401, "EXPIRED_AUTHENTICATION", text, {"expire time": [ends.isoformat()]})
+            raise HubSpotProblem(
+                401, "EXPIRED_AUTHENTICATION", text, {"expire time": [ends.isoformat()]}
+            )
         return portal
 
     # What people see

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from integration.sandbox.hubspot import batches, search, shapes
-from integration.sandbox.hubspot.errors import Problem, make_not_found_problem, require_scopes
+from integration.sandbox.hubspot.errors import (
+    HubSpotProblem,
+    make_not_found_problem,
+    require_scopes,
+)
 from integration.sandbox.hubspot.portal import Portal
 from integration.sandbox.hubspot.records import Records
 from integration.sandbox.wire import Request, Response, make_json_response
@@ -47,7 +51,7 @@ def route_record_call(
             return batches.write_record_batch(records, parts[1], request.json())
         case (method, key):
             return answer_record_call(records, method, key, request, archived)
-    raise Problem(404, "OBJECT_NOT_FOUND", "resource not found")
+    raise HubSpotProblem(404, "OBJECT_NOT_FOUND", "resource not found")
 
 
 def perform_contact_verb(portal: Portal, verb: str, body: dict[str, Any]) -> Response:
@@ -86,7 +90,7 @@ def answer_record_call(
 def answer_record_page(records: Records, request: Request, archived: bool) -> Response:
     limit, after = int(request.one("limit") or 10), int(request.one("after") or 0)
     if not 1 <= limit <= 100:
-        raise Problem(400, "VALIDATION_ERROR", "The limit must be between 1 and 100.")
+        raise HubSpotProblem(400, "VALIDATION_ERROR", "The limit must be between 1 and 100.")
     ids = sorted(
         int(id) for id in (records.archived if archived else records.records) if int(id) > after
     )

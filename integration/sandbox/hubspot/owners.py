@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from integration.sandbox.hubspot.errors import Problem
+from integration.sandbox.hubspot.errors import HubSpotProblem
 from integration.sandbox.wire import Request, Response, make_json_response
 
 OWNER_PROPERTY = "hubspot_owner_id"
@@ -71,13 +71,15 @@ def route_owner_call(owners: Owners, request: Request, parts: list[str]) -> Resp
             )
             if owner and owner["archived"] == archived:
                 return make_json_response(200, owner)
-    raise Problem(404, "OBJECT_NOT_FOUND", "resource not found")
+    raise HubSpotProblem(404, "OBJECT_NOT_FOUND", "resource not found")
 
 
 def read_owners_page(owners: Owners, request: Request, archived: bool) -> dict[str, Any]:
     limit, after = int(request.one("limit") or 100), int(request.one("after") or 0)
     if not 1 <= limit <= OWNERS_A_PAGE:
-        raise Problem(400, "VALIDATION_ERROR", f"The limit must be between 1 and {OWNERS_A_PAGE}.")
+        raise HubSpotProblem(
+            400, "VALIDATION_ERROR", f"The limit must be between 1 and {OWNERS_A_PAGE}."
+        )
     email = (request.one("email") or "").lower()
     found = [
         row

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from integration.sandbox.hubspot import owners
-from integration.sandbox.hubspot.errors import Problem, as_value_problem
+from integration.sandbox.hubspot.errors import HubSpotProblem, as_value_problem
 
 FIELD_TYPES = {
     "string": {"text", "textarea", "html", "phonenumber", "file", "calculation_equation"},
@@ -131,20 +131,22 @@ def make_owner_property(group: str = "contactinformation") -> dict[str, Any]:
 
 
 def read_new_property(body: dict[str, Any]) -> dict[str, Any]:
-    """A new property from a request's body. Raises Problem."""
+    """A new property from a request's body. Raises HubSpotProblem."""
     missing = [
         name for name in ("name", "label", "groupName", "type", "fieldType") if not body.get(name)
     ]
     if missing:
-        raise Problem(400, "VALIDATION_ERROR", f"Missing required fields: {', '.join(missing)}")
+        raise HubSpotProblem(
+            400, "VALIDATION_ERROR", f"Missing required fields: {', '.join(missing)}"
+        )
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}", body["name"]):
-        raise Problem(
+        raise HubSpotProblem(
             400,
             "VALIDATION_ERROR",
             "Property names are lower case letters, digits and _, and begin with a letter.",
         )
     if body["fieldType"] not in FIELD_TYPES.get(body["type"], ()):
-        raise Problem(
+        raise HubSpotProblem(
             400, "VALIDATION_ERROR", f"{body['fieldType']} is not a field type of {body['type']}."
         )
     return make_property_definition(
@@ -161,9 +163,9 @@ def read_new_property(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_new_group(body: dict[str, Any]) -> dict[str, Any]:
-    """A new property group from a request's body. Raises Problem."""
+    """A new property group from a request's body. Raises HubSpotProblem."""
     if not body.get("name") or not body.get("label"):
-        raise Problem(400, "VALIDATION_ERROR", "A property group needs a name and a label.")
+        raise HubSpotProblem(400, "VALIDATION_ERROR", "A property group needs a name and a label.")
     return {
         "name": body["name"],
         "label": body["label"],
@@ -175,9 +177,9 @@ def read_new_group(body: dict[str, Any]) -> dict[str, Any]:
 def read_options(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     values = [row["value"] for row in rows]
     if len(values) != len(set(values)):
-        raise Problem(400, "VALIDATION_ERROR", "Option values must be unique.")
+        raise HubSpotProblem(400, "VALIDATION_ERROR", "Option values must be unique.")
     if len(rows) > 5000:
-        raise Problem(400, "VALIDATION_ERROR", "A property has at most 5000 options.")
+        raise HubSpotProblem(400, "VALIDATION_ERROR", "A property has at most 5000 options.")
     return [make_option(row["value"], row.get("label"), i) for i, row in enumerate(rows)]
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from integration.sandbox.hubspot import moments, owners
-from integration.sandbox.hubspot.errors import Problem, make_taken_value_problem
+from integration.sandbox.hubspot.errors import HubSpotProblem, make_taken_value_problem
 from integration.sandbox.hubspot.lag import SearchLag
 from integration.sandbox.hubspot.schema import Schema
 
@@ -59,8 +59,8 @@ class Records(Schema):
             raise self.not_unique(by)
         return self.unique[by].get(key)
 
-    def not_unique(self, by: str) -> Problem:
-        return Problem(
+    def not_unique(self, by: str) -> HubSpotProblem:
+        return HubSpotProblem(
             400,
             "VALIDATION_ERROR",
             (
@@ -75,12 +75,12 @@ class Records(Schema):
     def create(self, values: dict[str, Any], ends: list[dict[str, Any]] | None = None) -> str:
         """``ends`` are the associations in a request's body."""
         if ends:
-            raise Problem(
+            raise HubSpotProblem(
                 400, "VALIDATION_ERROR", "The sandbox makes associations along with contacts only."
             )
         clean = self.checked(values, {})
         if not any(clean.get(name) for name in self.IDENTIFYING):
-            raise Problem(
+            raise HubSpotProblem(
                 400,
                 "VALIDATION_ERROR",
                 f"A {self.NAME.lower()} needs at least one of {', '.join(self.IDENTIFYING)}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from integration.sandbox.hubspot import owners, properties
-from integration.sandbox.hubspot.errors import Problem, as_value_problem, make_values_problem
+from integration.sandbox.hubspot.errors import HubSpotProblem, as_value_problem, make_values_problem
 
 
 class Schema:
@@ -26,7 +26,7 @@ class Schema:
     # Values
 
     def checked(self, values: dict[str, Any], record: dict[str, str]) -> dict[str, str]:
-        """Values as they will be stored. Raises Problem with everything that is wrong."""
+        """Values as they will be stored. Raises HubSpotProblem with everything that is wrong."""
         clean, problems, checks = {}, [], self.checks
         for name, value in values.items():
             check = checks.get(name)
@@ -63,22 +63,24 @@ class Schema:
     def add_property(self, prop: dict[str, Any]) -> None:
         name = prop["name"]
         if name in self.properties:
-            raise Problem(
+            raise HubSpotProblem(
                 409, "OBJECT_ALREADY_EXISTS", f'A property named "{name}" already exists.'
             )
         if prop["groupName"] not in self.groups:
-            raise Problem(
+            raise HubSpotProblem(
                 400, "VALIDATION_ERROR", f'The property group "{prop["groupName"]}" does not exist.'
             )
         if prop["hasUniqueValue"]:
             if len(self.unique) >= 10:
-                raise Problem(400, "VALIDATION_ERROR", "At most 10 unique properties an object.")
+                raise HubSpotProblem(
+                    400, "VALIDATION_ERROR", "At most 10 unique properties an object."
+                )
             self.unique[name] = {}
         self.set_property(prop)
 
     def add_group(self, group: dict[str, Any]) -> dict[str, Any]:
         if group["name"] in self.groups:
-            raise Problem(
+            raise HubSpotProblem(
                 409,
                 "OBJECT_ALREADY_EXISTS",
                 f'A property group named "{group["name"]}" already exists.',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from integration.sandbox.hubspot import batches, properties
-from integration.sandbox.hubspot.errors import Problem, require_scopes
+from integration.sandbox.hubspot.errors import HubSpotProblem, require_scopes
 from integration.sandbox.hubspot.portal import Portal
 from integration.sandbox.hubspot.records import Records
 from integration.sandbox.wire import Request, Response, make_json_response
@@ -47,7 +47,7 @@ def route_property_call(
             )
         case (method, name) if name in records.properties:
             return answer_property_call(records, method, records.properties[name], request)
-    raise Problem(404, "OBJECT_NOT_FOUND", "resource not found")
+    raise HubSpotProblem(404, "OBJECT_NOT_FOUND", "resource not found")
 
 
 def answer_property_call(

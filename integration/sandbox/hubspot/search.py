@@ -7,12 +7,12 @@ from math import isfinite, nan
 from typing import Any
 
 from integration.sandbox.hubspot import moments, shapes
-from integration.sandbox.hubspot.errors import Problem
+from integration.sandbox.hubspot.errors import HubSpotProblem
+from integration.sandbox.hubspot.lag import StoredRecord
 from integration.sandbox.hubspot.records import Records
 from integration.sandbox.wire import Response, make_json_response
 
 MOST_SEARCH_RESULTS = 10_000
-StoredRecord = dict[str, str]
 RecordFilter = Callable[[StoredRecord], bool]
 SortKey = tuple[int, float, str]
 
@@ -60,16 +60,16 @@ def refuse_large_search(
     body: dict[str, Any], groups: list[dict[str, Any]], limit: int, after: int
 ) -> None:
     if limit > 200 or after + limit > MOST_SEARCH_RESULTS:
-        raise Problem(
+        raise HubSpotProblem(
             400,
             "VALIDATION_ERROR",
             "Paging through more than 10,000 results, or 200 a page, is not supported.",
         )
     filters = [len(group.get("filters") or ()) for group in groups]
     if len(groups) > 5 or sum(filters) > 18 or any(n > 6 for n in filters):
-        raise Problem(400, "VALIDATION_ERROR", "At most 5 groups of 6 filters, 18 in all.")
+        raise HubSpotProblem(400, "VALIDATION_ERROR", "At most 5 groups of 6 filters, 18 in all.")
     if len(body.get("query") or "") > 3000:
-        raise Problem(400, "VALIDATION_ERROR", "At most 3000 characters.")
+        raise HubSpotProblem(400, "VALIDATION_ERROR", "At most 3000 characters.")
 
 
 def has_text(records: Records, record: StoredRecord, words: str) -> bool:
@@ -126,7 +126,7 @@ def make_comparison(
             return lambda record: bool(have(record)) and make_sort_key(have(record)) > least
         case "GTE":
             return lambda record: bool(have(record)) and make_sort_key(have(record)) >= least
-    raise Problem(400, "VALIDATION_ERROR", f"{operator} is not an operator.")
+    raise HubSpotProblem(400, "VALIDATION_ERROR", f"{operator} is not an operator.")
 
 
 def make_sort_key(value: str) -> SortKey:

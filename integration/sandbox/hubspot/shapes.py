@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from integration.sandbox.hubspot.lag import StoredRecord
 from integration.sandbox.hubspot.records import Records
-
-StoredRecord = dict[str, str]
 
 
 def shape_asked_record(

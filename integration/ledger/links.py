@@ -1,0 +1,65 @@
+"""What else becomes of links: cards join a person, contacts are merged, echoes are met, people
+choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.bulk import update_rows
+from integration.ledger.rows import MetLink
+from integration.models import AuditEntry, Link, Outcome, Record, Side
+from integration.planning.decisions import SKIP
+from integration.slice.desk import Desk
+
+
+def join_cards(desk: Desk, record_ids: Sequence[int], link: Link) -> None:
+    """These cards belong to a person that we know already."""
+    with desk.transaction():
+        Record.objects.filter(pk__in=record_ids).update(link=link)
+
+
+def record_met_contacts(desk: Desk, met: Sequence[MetLink]) -> None:
+    """Contacts that were met in HubSpot. In the caller's transaction."""
+    update_rows(Link, met, desk.rule.account_id)
+
+
+def record_merge(desk: Desk, contact_id: str, links: Sequence[Link], detail: str) -> None:
+    """Contacts that were merged into one: the first link stands for it, and the cards of the others
+    join that one. In the caller's transaction.
+    """
+    first, *others = links
+    if first.contact_id != contact_id:
+        Link.objects.filter(pk=first.pk).update(contact_id=contact_id, gone="", gone_at=None)
+    for link in others:
+        Record.objects.filter(link=link).update(link=first)
+    if others:
+        merged = Link.objects.filter(pk__in=[link.pk for link in others])
+        merged.update(gone=Link.Gone.MERGED, gone_at=desk.now())
+    cards = Record.objects.filter(link=first, side=Side.CARD)
+    newest = cards.order_by("-changed_at").first()
+    now = desk.now()
+    AuditEntry.objects.create(
+        account_id=desk.rule.account_id,
+        run=desk.run,
+        rule=desk.rule,
+        record_id=newest.pk if newest else 0,
+        card_id=newest.external_id if newest else "",
+        contact_id=contact_id,
+        link_key=first.key,
+        name=newest.name if newest else "",
+        email=newest.email_key if newest else "",
+        decision=SKIP,
+        reason="contact_merged",
+        detail=detail,
+        outcome=Outcome.NONE,
+        read_at=now,
+        planned_at=now,
+        closed_at=now,
+    )
+
+
+def store_choices(link: Link, chosen: Mapping[str, Mapping[str, Any]]) -> None:
+    """Keeps what a person chose for some properties: {side, card, contact, by, at} of each."""
+    Link.objects.filter(pk=link.pk).update(choices={**link.choices, **chosen})
