@@ -6,10 +6,9 @@ import math
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error
 
 
-@register(Tags.caches)
 def check_queue_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Every wrong value here was seen to run a task twice at once, for ever, or not at all."""
     q = settings.Q_CLUSTER
@@ -48,7 +47,6 @@ def check_queue_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [Error(f"Q_CLUSTER: {text}", id="core.E001") for bad, text in wrong if bad]
 
 
-@register(Tags.security)
 def check_fernet_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not settings.DEBUG and any(len(key) < 32 for key in settings.FERNET_KEYS):
         return [

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core.checks import register
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,4 +12,6 @@ class IntegrationConfig(AppConfig):
     verbose_name = _("Sync")
 
     def ready(self) -> None:
-        pass
+        from integration.checks import check_vendor_urls
+
+        register(check_vendor_urls)

@@ -3,10 +3,9 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error
 
 
-@register
 def check_vendor_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     wrong = [
         name

@@ -13,6 +13,7 @@ from core.models import Account
 from core.tenancy import all_accounts, in_account
 from integration.admin.parts.links import make_resume_url
 from integration.models import Connection, DayFigures, Heartbeat, SyncRule, SyncRun
+from integration.notes import note
 from integration.planning.reasons import REASONS, TO_DO
 from tests.admin.conftest import browser
 from tests.admin.pages import address, body, listed, page
@@ -131,7 +132,7 @@ def test_a_rule_that_is_late_is_told(acme, aiko, interval, minutes, told):
 def test_a_sync_that_somebody_changes_and_does_not_save_waits_in_sight(acme, aiko):
     change(acme, state="paused")
     assert aiko.get(HOME).context["held"] == []
-    change(acme, state="paused", state_reason="Being changed: review it and save.")
+    change(acme, state="paused", state_reason=note("being_changed"))
     (row,) = aiko.get(HOME).context["held"]
     assert (row["rule"].slug, row["url"]) == (
         "acme-cards",

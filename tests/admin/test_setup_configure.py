@@ -10,6 +10,7 @@ from django.utils import timezone
 from core.tenancy import in_account
 from integration.admin.setup.policies import POLICY_MEANINGS
 from integration.models import Connection, FieldMapping, SyncRule, Tag
+from integration.notes import note
 from tests.admin.pages import body
 from tests.admin.setup_pages import (
     add_row,
@@ -858,7 +859,7 @@ def test_changed_mappings_pause_a_running_sync(acme, aiko):
     send(aiko, "configure", rule, conflict="newest")
     assert (again(rule).state, again(rule).state_reason) == (
         "paused",
-        "Being changed: review it and save.",
+        note("being_changed"),
     )
     with in_account(acme.account):
         assert rule.history.values_list("state", "who").first() == ("paused", "aiko")

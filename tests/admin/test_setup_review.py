@@ -11,6 +11,7 @@ from django.utils import timezone
 from core.models import Role
 from core.tenancy import in_account
 from integration.models import AuditEntry, Connection, FieldMapping, SyncRule, SyncRun
+from integration.notes import note
 from tests.admin.conftest import browser
 from tests.admin.pages import body, page, told
 from tests.admin.pages import send as send_page
@@ -187,7 +188,7 @@ def test_a_paused_sync_is_started_again(acme, aiko):
     with in_account(acme.account):
         SyncRun.objects.filter(rule=acme.rule).exclude(pk=acme.run.pk).delete()
         SyncRule.objects.filter(pk=acme.rule.pk).update(
-            state="paused", state_reason="Being changed: review it and save."
+            state="paused", state_reason=note("being_changed")
         )
     previewed(acme.rule)
     save(aiko, acme.rule)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from core.tenancy import in_account
 from integration.admin.setup import tags
 from integration.models import Connection, SyncRule, Tag
+from integration.notes import note
 from integration.rules.as_plan import make_scopes
 from integration.rules.recheck import find_chosen_tags, pick_tags
 from tests.admin.pages import body, listed, press, told
@@ -410,7 +411,7 @@ def test_the_selection_of_a_running_sync_pauses_it(acme, aiko):
     changed = again(acme.rule)
     assert (changed.state, changed.state_reason, changed.recheck) == (
         "paused",
-        "Being changed: review it and save.",
+        note("being_changed"),
         True,
     )
     assert "paused while you change it" in told(aiko.get(answer["Location"]))

@@ -8,10 +8,12 @@ import subprocess
 import sys
 
 import pytest
+from django.core.checks import registry
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from core import checks
+from integration import checks as checks_of_the_sync
 from integration.checks import check_vendor_urls
 from tests.process import ROOT, Product
 
@@ -200,3 +202,13 @@ def test_with_its_secrets_it_starts(tmp_path):
 def test_no_workers_are_refused_in_a_line(tmp_path):
     done = start(tmp_path, ["manage.py", "check"], {**GOOD, "Q_WORKERS": "0"})
     assert done.returncode and "Traceback" not in done.stderr and "workers" in done.stderr.lower()
+
+
+def test_every_check_is_registered():
+    """A check that is only defined checks nothing."""
+    registered = {
+        check.__name__ for check in registry.registry.get_checks(include_deployment_checks=True)
+    }
+    for module in (checks, checks_of_the_sync):
+        names = {name for name in vars(module) if name.startswith("check_")}
+        assert names and names <= registered

@@ -218,4 +218,9 @@ def test_a_mask_shows_the_end_of_a_long_secret_and_nothing_of_a_short_one(secret
 def test_json_is_what_is_encrypted(one):
     field = Connection._meta.get_field("credentials")
     assert json.loads(field.fernet.decrypt(tokens()[0])) == {"access_token": "秘密-invented-0001"}
-    assert set(encryption.__all__) == {"EncryptedJSONField", "InvalidToken", "mask", "rotate"}
+    assert set(encryption.__all__) == {
+        "EncryptedJSONField",
+        "InvalidToken",
+        "mask_secret",
+        "rotate_column",
+    }

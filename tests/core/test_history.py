@@ -13,7 +13,7 @@ from core.admin.site import site
 from core.history import Frozen, Tracked, give_reason
 from core.models import Account, Membership, Role, User
 from core.tenancy import all_accounts, in_account
-from integration.connections.check import check_connection
+from integration.connections.check import ask_vendor
 from integration.connections.credentials import make_source
 from integration.connections.survey import begin_survey, work_survey_slice
 from integration.models import Connection, FieldMapping, SyncRule, Tag
@@ -397,7 +397,7 @@ def test_workers_leave_no_row(sandbox):
     before = {model: past(model) for model in KEPT}
     with in_account(rule.account):
         for one in (rule.sansan, rule.hubspot):
-            check_connection(one)
+            ask_vendor(one)()
         begin_survey(rule.sansan)
         work_survey_slice(rule.sansan, 60.0)
         make_source(rule.sansan)

@@ -5,6 +5,7 @@ anything.
 from __future__ import annotations
 
 import threading
+from typing import NamedTuple
 
 import pytest
 from django.apps import apps
@@ -259,6 +260,11 @@ def changed(ours: Connection, theirs: Connection) -> Tag:
     return one
 
 
+class TagConnection(NamedTuple):
+    pk: int
+    connection: int
+
+
 CROSSINGS = {
     "save": lambda ours, theirs: tag(ours.account, theirs).save(),
     "create": lambda ours, theirs: Tag.objects.create(
@@ -281,7 +287,7 @@ CROSSINGS = {
     ),
     "insert_rows": lambda ours, theirs: insert_rows([tag(ours.account, theirs)]),
     "update_rows": lambda ours, theirs: update_rows(
-        Tag, ("connection",), [(changed(ours, theirs).pk, theirs.pk)], ours.account_id
+        Tag, [TagConnection(changed(ours, theirs).pk, theirs.pk)], ours.account_id
     ),
 }
 

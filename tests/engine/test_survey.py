@@ -10,7 +10,7 @@ import pytest
 from core.tenancy import all_accounts, in_account
 from integration import tasks
 from integration.connections import survey
-from integration.connections.check import check_connection
+from integration.connections.check import ask_vendor
 from integration.connections.survey import (
     SAMPLES_WANTED,
     begin_survey,
@@ -42,7 +42,8 @@ def connected(slug: str = "acme", key: str = KEY) -> Connection:
     owner = rows.account(slug)
     one = rows.connection(owner, "sansan", key)
     with in_account(owner):
-        return check_connection(one)
+        ask_vendor(one)()
+    return one
 
 
 @pytest.fixture
@@ -315,7 +316,7 @@ def test_no_page_sees_a_working_key_whose_count_has_not_begun(company, queue, mo
     two it would stop too early.
     """
     one = rows.connection(rows.account(), "sansan", KEY)
-    monkeypatch.setattr(survey, "begin_survey", lambda connection: 1 / 0)
+    monkeypatch.setattr(tasks, "begin_survey", lambda connection: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         tasks.check(one.account_id, one.pk)
     with in_account(one.account):
