@@ -71,7 +71,7 @@ class LinkAdmin(PanelAdmin):
         changelist = super().get_changelist_instance(request)
         cards: dict[int, list[str]] = {}
         # The links were read within the scope; its condition would only lead SQLite to the wrong
-        # index (see standing.py).
+        # index (admin/parts/standing.py).
         with all_accounts():
             rows = Record.objects.filter(
                 link__in=[link.pk for link in changelist.result_list], side="card"

@@ -22,7 +22,6 @@ from unfold.widgets import (
 
 from core.admin.base import ScopedForm, TabularInline
 from integration.admin.parts.fields import (
-    DECISIVE_POLICIES,
     check_typed_property,
     list_marker_choices,
     select_markers,
@@ -33,15 +32,16 @@ from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.models import FieldMapping, SyncRule
 from integration.planning.filters import OPERATORS
 from integration.planning.rule import TAGS_FIELD
-from integration.rules.file import (
+from integration.rules.node import FileProblem, Node
+from integration.rules.options import (
+    DECISIVE_COLUMNS,
     LONGEST_FULL_EVERY,
     LONGEST_INTERVAL,
     LONGEST_SWEEP_EVERY,
     MOST_CARDS_A_DAY,
     SHORTEST_INTERVAL,
-    read_filter,
+    read_filters,
 )
-from integration.rules.node import FileProblem, Node
 from integration.rules.recheck import find_chosen_tags
 
 NO_FILTERS: dict[str, list[dict[str, str]]] = {"cards": [], "contacts": []}
@@ -49,7 +49,7 @@ FILTERS_EXAMPLE = (
     '{"cards": [{"field": "companyName", "op": "contains", "value": "株式会社"}], "contacts": []}'
 )
 # What decides which cards become what: a change of any of these means looking at every card again.
-DECISIVE_FIELDS = DECISIVE_POLICIES | {"sansan", "hubspot", "require_email", "filters"}
+DECISIVE_FIELDS = DECISIVE_COLUMNS | {"sansan", "hubspot"}
 
 
 class CriteriaField(forms.JSONField):
@@ -172,10 +172,7 @@ class RuleForm(ScopedForm):
         problems: list[FileProblem] = []
         value = self.cleaned_data["filters"]
         node = Node(NO_FILTERS if value is None else value, "filters", problems, {})
-        node.refuse_others(*NO_FILTERS)
-        rows = {
-            side: [read_filter(row, side) for row in node.read_nodes(side)] for side in NO_FILTERS
-        }
+        rows = read_filters(node)
         if problems:
             raise ValidationError(
                 [f"{problem.place}: {describe_notes(problem.note)}" for problem in problems]

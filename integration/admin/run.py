@@ -33,7 +33,7 @@ from integration.admin.parts.shown import (
 )
 from integration.models import AuditEntry, SyncRun
 
-# Counter -> its word on a tile, in the order of the sum (invariant 1).
+# Counter -> its word on a tile, in the order of the sum: they add up to what was read.
 COUNTER_WORDS = {
     "created": gettext_lazy("created"),
     "updated": gettext_lazy("updated"),

@@ -1,4 +1,4 @@
-"""System -> connector. The one place that names every vendor."""
+"""Which client speaks to which vendor, built from plain values."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from core.models import Account, Departure, Membership, User
 from core.tenancy import in_account
 from integration.models import Connection, Sample
 
-# Rows in one DELETE: a fraction of a second, as in retention.py.
+# Rows in one DELETE: a fraction of a second, as in leaving/retention.py.
 ROWS_A_DELETE = 2000
 
 

@@ -1,4 +1,4 @@
-"""The database itself keeps the audit log: a closed entry never changes, a young one is never deleted (invariant 7).
+"""The database itself keeps the audit log: a closed entry never changes, a young one is never deleted.
 
 A later migration that makes SQLite rebuild the entry table drops its triggers: run ``install`` again there.
 """

@@ -44,7 +44,7 @@ class Connection(Tracked, AccountOwned):
     tested_at = models.DateTimeField(_("tested"), null=True, editable=False)
     remote_id = models.CharField(_("owner or portal"), max_length=100, default="", editable=False)
     remote_name = models.CharField(_("whose"), max_length=200, default="", editable=False)
-    # Sansan only: what the key sees, counted by integration/survey.py. Null: not counted yet.
+    # Sansan only: what the key sees, counted by connections/survey.py. Null: not counted yet.
     cards = models.PositiveIntegerField(_("cards seen"), null=True, editable=False)
     surveyed_at = models.DateTimeField(_("cards counted"), null=True, editable=False)
     # Where the counting stands: {state, cards, owners, own, token, from, to}.

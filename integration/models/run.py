@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from core.tenancy import AccountOwned
 from integration.models.rule import SyncRule
 
-# Every record read ends in exactly one of these; what has none yet is waiting (invariant 1).
+# Every record read ends in exactly one of these; what has none yet is waiting: the numbers add up.
 COUNTERS = ("created", "updated", "linked", "unchanged", "merged", "excluded", "held", "failed")
 
 

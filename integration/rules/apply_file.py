@@ -37,13 +37,12 @@ from integration.rules.file import (
     make_default_mappings,
 )
 from integration.rules.node import FileProblem
+from integration.rules.options import DECISIVE_COLUMNS, FILTER_SIDES, RULE_OPTIONS
 from integration.rules.recheck import require_recheck, require_recheck_of_readers
 from integration.rules.twins import find_twins
 
-# What may change of a rule without any card's being looked at again.
-CHANGED_WITHOUT_RECHECK = frozenset(
-    {"made", "interval", "full_every", "limits", "card_cap", "marker", "sweep_every"}
-)
+# What is changed of a rule, for every card to be looked at again.
+DECISIVE_CHANGES = DECISIVE_COLUMNS | {"sansan", "hubspot", "mappings"}
 
 
 @dataclass(frozen=True)
@@ -273,7 +272,7 @@ def store_rule(
         changed = set_values(rule, values)
     if store_mappings(rule, spec.mappings):
         changed.append("mappings")
-    if set(changed) - CHANGED_WITHOUT_RECHECK:
+    if not DECISIVE_CHANGES.isdisjoint(changed):
         require_recheck(rule)
     changed += set_state(rule, spec.active, renewed)
     tell_change(changes, f"rule {spec.slug}", changed)
@@ -441,24 +440,15 @@ def as_file_rule(rule: SyncRule) -> dict[str, Any]:
         {name: getattr(row, name) for name in ROW_COLUMNS}
         for row in rule.mappings.order_by("position")
     ]
+    options = {option.name: getattr(rule, option.column) for option in RULE_OPTIONS}
+    options["filters"] = {**{side: [] for side in FILTER_SIDES}, **rule.filters}
     return {
         "slug": rule.slug,
         "sansan": rule.sansan.slug,
         "hubspot": rule.hubspot.slug,
         "direction": rule.direction,
         "active": rule.state in (SyncRule.State.ACTIVE, SyncRule.State.HELD),
-        "require_email": rule.require_email,
-        "conflict": rule.conflict,
-        "filters": {"cards": [], "contacts": [], **rule.filters},
-        "limits": rule.limits,
-        "interval": rule.interval,
-        "full_every": rule.full_every,
-        "filters_mean": rule.filters_mean,
-        "when_gone": rule.when_gone,
-        "companies": rule.companies,
-        "cards_a_day": rule.card_cap,
-        "marker": rule.marker,
-        "sweep_every": rule.sweep_every,
+        **options,
         "mappings": "default"
         if tuple(rows) == make_default_mappings()
         else [as_file_mapping(row) for row in rows],

@@ -15,7 +15,6 @@ from typing import Any
 
 import yaml
 from django.core.exceptions import ValidationError
-from django.db.models import TextChoices
 
 from core.models.account import check_timezone
 from integration.connectors.hubspot.fields import LINK_ID_PROPERTY
@@ -23,11 +22,11 @@ from integration.connectors.sansan.fields import SANSAN_FIELDS
 from integration.models import FieldMapping, SyncRule
 from integration.notes import note
 from integration.planning.expressions import ExpressionError, check_expression
-from integration.planning.filters import OPERATORS
 from integration.planning.transforms import TRANSFORMS
 from integration.rules.node import FileProblem, Node
+from integration.rules.options import RULE_OPTIONS, read_option
 
-# DESIGN section 6: (Sansan field or fields, HubSpot property, transform)
+# The mappings that `standard` stands for: (Sansan field or fields, HubSpot property, transform)
 DEFAULT_MAPPINGS = (
     ("lastName", "lastname", ""),
     ("firstName", "firstname", ""),
@@ -48,14 +47,7 @@ DEFAULT_MAPPINGS = (
     ("tags", "sansan_tags", ""),
 )
 SECRET_NAMES = {"sansan": "api_key", "hubspot": "access_token"}
-# Which tags are in scope is said at the connection.
-FILTER_FIELDS = tuple(name for name in SANSAN_FIELDS if name != "tags")
 PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
-SHORTEST_INTERVAL, LONGEST_INTERVAL = 5, 86_400  # seconds
-LONGEST_FULL_EVERY = 8760  # hours
-LONGEST_SWEEP_EVERY = 10_080  # minutes
-MOST_CARDS_A_DAY = 100_000
-LIMIT_NAMES = ("creates", "updates")
 ROW_COLUMNS = (
     "sansan",
     "hubspot",
@@ -209,62 +201,17 @@ def read_rate(node: Node) -> tuple[int | None, float | None]:
 
 
 def read_rule(node: Node) -> RuleSpec:
-    node.refuse_others(
-        *("slug", "sansan", "hubspot", "direction", "active", "require_email", "conflict"),
-        *("filters", "filters_mean", "limits", "mappings", "interval", "full_every"),
-        *("sweep_every", "when_gone", "companies", "cards_a_day", "marker"),
-    )
-    filters = node.read_node("filters", {})
-    filters.refuse_others("cards", "contacts")
-    fields = {
-        "direction": read_option(node, "direction", SyncRule.Direction.TO_HUBSPOT),
-        "require_email": node.read_boolean("require_email", True),
-        "conflict": read_option(node, "conflict", SyncRule.Conflict.SANSAN),
-        "filters": {
-            side: [read_filter(row, side) for row in filters.read_nodes(side)]
-            for side in ("cards", "contacts")
-        },
-        "limits": read_limits(node),
-        "filters_mean": read_option(node, "filters_mean", SyncRule.FiltersMean.LEAVE),
-        "interval": int(node.read_number("interval", 25, SHORTEST_INTERVAL, LONGEST_INTERVAL)),
-        "full_every": int(node.read_number("full_every", 24, most=LONGEST_FULL_EVERY)),
-        "when_gone": read_option(node, "when_gone", SyncRule.WhenGone.TELL),
-        "companies": read_option(node, "companies", SyncRule.Companies.NONE),
-        "card_cap": int(node.read_number("cards_a_day", 500, most=MOST_CARDS_A_DAY)),
-        "marker": node.read_text("marker", required=False),
-        "sweep_every": int(node.read_number("sweep_every", 10, most=LONGEST_SWEEP_EVERY)),
-    }
+    options = [option.name for option in RULE_OPTIONS]
+    node.refuse_others("slug", "sansan", "hubspot", "active", "mappings", *options)
     return RuleSpec(
         slug=node.read_slug("slug"),
         sansan=node.read_text("sansan"),
         hubspot=node.read_text("hubspot"),
         active=node.read_boolean("active", False),
         place=node.place,
-        fields=fields,
+        fields={option.column: option.read(node, option.name) for option in RULE_OPTIONS},
         mappings=read_mappings(node),
     )
-
-
-def read_option(node: Node, name: str, default: TextChoices) -> str:
-    """One of the values that the default is one of."""
-    return node.read_choice(name, tuple(type(default).values), default)
-
-
-def read_limits(node: Node) -> dict[str, int]:
-    """The change budget."""
-    limits = node.read_node("limits", {})
-    limits.refuse_others(*LIMIT_NAMES)
-    return {name: int(limits.read_number(name, 0)) for name in LIMIT_NAMES if name in limits.value}
-
-
-def read_filter(row: Node, side: str) -> dict[str, str]:
-    row.refuse_others("field", "op", "value")
-    name = row.read_choice("field", FILTER_FIELDS) if side == "cards" else row.read_text("field")
-    return {
-        "field": name,
-        "op": row.read_choice("op", tuple(OPERATORS)),
-        "value": row.read_text("value", required=False),
-    }
 
 
 def read_mappings(node: Node) -> tuple[dict[str, Any], ...]:

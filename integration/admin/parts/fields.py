@@ -34,11 +34,6 @@ def check_typed_property(typed: str) -> str:
     return name
 
 
-# What decides about people: after a change of any of these every card is looked at again, and the
-# sync is reviewed.
-DECISIVE_POLICIES = frozenset({"direction", "conflict", "when_gone", "companies"})
-
-
 def select_markers(connection: int) -> QuerySet[Tag]:
     """The tags that may be put on a card."""
     return (

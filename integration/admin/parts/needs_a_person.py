@@ -108,7 +108,7 @@ def list_failing_reasons() -> list[dict[str, Any]]:
     }
     with all_accounts():
         # The rules were read within the scope; its condition would only lead SQLite to the wrong
-        # index (see standing.py).
+        # index (admin/parts/standing.py).
         rows = Record.objects.filter(
             rule__in=list(rules), side__in=Side.values, bucket__in=(Bucket.FAILING, Bucket.HELD)
         ).order_by()

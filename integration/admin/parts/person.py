@@ -62,7 +62,7 @@ def list_person_cards(record: Record) -> list[Record]:
     """The record and the other cards of its person, the one that stands first."""
     with all_accounts():
         # A link's records are of its account; the scope's condition would only lead SQLite to the
-        # wrong index (see standing.py).
+        # wrong index (admin/parts/standing.py).
         others = (
             list(
                 Record.objects.filter(link=record.link_id, side=Side.CARD).select_related("rule")[

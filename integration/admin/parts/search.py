@@ -54,7 +54,7 @@ def list_search_queries(term: str) -> Iterator[QuerySet[Any]]:
     )
     with all_accounts():
         # Rules and links were read within the scope; its condition would only lead SQLite to the
-        # wrong index (see standing.py).
+        # wrong index (admin/parts/standing.py).
         of_card, of_link = (
             Record.objects.filter(rule__in=rules, external_id=term),
             Record.objects.filter(link__in=found),

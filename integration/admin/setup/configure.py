@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from core.admin.base import is_id
 from core.history import give_reason
 from integration import tasks
-from integration.admin.parts.fields import DECISIVE_POLICIES, IN_SYNC_LABEL
+from integration.admin.parts.fields import IN_SYNC_LABEL
 from integration.admin.parts.labels import label_property
 from integration.admin.parts.said import describe_notes
 from integration.admin.setup.policies import PoliciesForm
@@ -32,6 +32,7 @@ from integration.connectors.hubspot import fields
 from integration.models import FieldMapping, Sample
 from integration.rules.as_plan import name_tags
 from integration.rules.file import make_default_mappings
+from integration.rules.options import DECISIVE_COLUMNS
 from integration.rules.recheck import find_chosen_tags
 
 LONGEST_CARD_ID = 64
@@ -218,7 +219,7 @@ class ConfigureStep(MappingStep):
             setattr(self.rule, name, columns[name])
         if differs:
             give_reason(self.rule, reason).save(update_fields=differs)
-        return not DECISIVE_POLICIES.isdisjoint(differs)
+        return not DECISIVE_COLUMNS.isdisjoint(differs)
 
     def show(self, rows: AddedRows, asked: str, problem: str = "") -> HttpResponse:
         refused = self.refused(asked)
@@ -231,7 +232,6 @@ class ConfigureStep(MappingStep):
         )
         return self.render(
             policies=policies,
-            radios=policies.radios(),
             in_sync=IN_SYNC_LABEL,
             rows=rows,
             shown=[

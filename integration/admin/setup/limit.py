@@ -22,7 +22,7 @@ from integration.admin.setup.steps import RuleStep
 from integration.models import Sample, SyncRule
 from integration.planning.filters import OPERATORS, find_first_unmet_filter
 from integration.planning.rule import Filter
-from integration.rules.file import FILTER_FIELDS
+from integration.rules.options import FILTER_FIELDS
 
 OPERATORS_WITHOUT_VALUE = ("blank", "not_blank")
 DATE_OPERATORS = ("on_or_after", "on_or_before")

@@ -9,9 +9,9 @@ from django.db.models import TextChoices
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
-from integration.admin.parts.fields import DECISIVE_POLICIES, list_marker_choices, select_markers
+from integration.admin.parts.fields import list_marker_choices, select_markers
 from integration.models import SyncRule
-from integration.rules.file import MOST_CARDS_A_DAY
+from integration.rules.options import MOST_CARDS_A_DAY
 from integration.rules.recheck import find_chosen_tags
 
 RuleDirection, ConflictPolicy, GonePolicy, CompanyPolicy = (
@@ -122,9 +122,7 @@ class PoliciesForm(forms.Form):
     def __init__(self, rule: SyncRule, data: Any = None) -> None:
         super().__init__(
             data,
-            initial={
-                name: getattr(rule, name) for name in (*DECISIVE_POLICIES, "card_cap", "marker")
-            },
+            initial={name: getattr(rule, name) for name in self.base_fields if name != "reason"},
         )
         tags = list(select_markers(rule.sansan_id))
         self.selected = find_chosen_tags(rule)
@@ -136,15 +134,24 @@ class PoliciesForm(forms.Form):
         """The columns of SyncRule."""
         return {name: value for name, value in self.cleaned_data.items() if name != "reason"}
 
-    def radios(self) -> dict[str, list[dict[str, Any]]]:
-        """Field -> its choices, each with what it means."""
-        return {
-            name: [
-                {"value": value, "label": label, "means": POLICY_MEANINGS[name][value]}
-                for value, label in choices.choices
-            ]
-            for name, choices in EXPLAINED_POLICIES.items()
-        }
+    def direction_radios(self) -> list[tuple[forms.BoundField, list[dict[str, Any]]]]:
+        return self.radios("direction")
+
+    def contact_radios(self) -> list[tuple[forms.BoundField, list[dict[str, Any]]]]:
+        return self.radios(*(name for name in EXPLAINED_POLICIES if name != "direction"))
+
+    def radios(self, *names: str) -> list[tuple[forms.BoundField, list[dict[str, Any]]]]:
+        """Each field with its choices, and what each of these means."""
+        return [
+            (
+                self[name],
+                [
+                    {"value": value, "label": label, "means": POLICY_MEANINGS[name][value]}
+                    for value, label in EXPLAINED_POLICIES[name].choices
+                ],
+            )
+            for name in names
+        ]
 
     @property
     def stays_out(self) -> bool:

@@ -35,7 +35,7 @@ BOTH_DIRECTIONS, TO_HUBSPOT, TO_SANSAN = (
     FieldMapping.Direction.TO_HUBSPOT,
     FieldMapping.Direction.TO_SANSAN,
 )
-# Why a row cannot fill a card: the codes of planning/reverse.py.
+# Why a row cannot fill a card: the codes of planning/card_values.py.
 LOCKED_ROW_TEXTS: dict[str, Any] = {
     "calculated": gettext_lazy("not for new cards: the value is calculated"),
     "unwritable": gettext_lazy("not for new cards: Sansan sets this field itself"),
