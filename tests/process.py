@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypedDict, TypeVar
 
 import psycopg
 import yaml
@@ -31,6 +31,12 @@ import os, django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
 django.setup()
 """
+
+
+class OwnDatabase(TypedDict, total=False):
+    """A database with tables as the environment of a ``Product``; nothing where its file is one."""
+
+    DATABASE_URL: str
 
 
 @cache
@@ -49,7 +55,7 @@ class Product:
         self, home: Path, url: str = NOWHERE, empty: bool = False, **environment: str
     ) -> None:
         """``DATABASE_URL`` in ``environment`` names a database with tables to be used instead of
-        the file (tests/engine/conftest.py makes some).
+        the file (own_database in tests/conftest.py makes some).
         """
         self.home, self.database = home, home / "product.sqlite3"
         self.environment = {
@@ -102,7 +108,8 @@ class Product:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with self.connected() as database:
-            return database.execute(query).fetchall()
+            found: list[tuple[Any, ...]] = database.execute(query).fetchall()
+            return found
 
     def change(self, *statements: str) -> None:
         with self.connected() as database:
