@@ -8,6 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
+SHORTEST_FERNET_KEY = 32  # characters
+
 
 def check_queue_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Every wrong value here was seen to run a task twice at once, for ever, or not at all."""
@@ -48,7 +50,7 @@ def check_queue_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_fernet_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    if not settings.DEBUG and any(len(key) < 32 for key in settings.FERNET_KEYS):
+    if not settings.DEBUG and any(len(key) < SHORTEST_FERNET_KEY for key in settings.FERNET_KEYS):
         return [
             Error(
                 (

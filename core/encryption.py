@@ -57,9 +57,13 @@ class EncryptedJSONField(EncryptedTextField):
         return json.loads(value) if isinstance(value, str) else value
 
 
+# A shorter secret shows nothing of itself.
+SHORTEST_SHOWN = 12
+
+
 def mask_secret(secret: str) -> str:
     """``****1234``: enough to tell two keys apart, too little to use."""
-    return "****" + secret[-4:] if len(secret) >= 12 else "****"
+    return "****" + secret[-4:] if len(secret) >= SHORTEST_SHOWN else "****"
 
 
 def rotate_column(model: type[models.Model], field_name: str, using: str = "default") -> int:

@@ -15,6 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from core.models.account import Account
 
 ACCOUNT_SESSION_KEY = "account"
+LONGEST_ID = 18  # digits that any database takes for a key
 
 
 def select_user_accounts(user: Any) -> QuerySet[Account]:
@@ -64,7 +65,7 @@ def switch_account(request: HttpRequest) -> HttpResponse:
     asked = request.POST.get("account", "")
     known = (
         select_user_accounts(request.user).filter(pk=int(asked)).first()
-        if asked.isascii() and asked.isdecimal() and len(asked) < 19
+        if asked.isascii() and asked.isdecimal() and len(asked) <= LONGEST_ID
         else None
     )
     if known:

@@ -150,7 +150,7 @@ def _work(run: SyncRun, lease: Lease, seconds: float, stopping: Callable[[], boo
     try:
         prepare_vendors(run, lease)
         source, target = make_source(run.rule.sansan), make_target(run.rule.hubspot)
-        desk = open_desk(run, lease, source, target, in_flight)
+        desk = open_desk(run, lease, source=source, target=target, in_flight=in_flight)
         in_flight.known_share = run.rule.known_share
         done = work_at(desk)
     except Reconnect as error:

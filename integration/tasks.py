@@ -62,7 +62,7 @@ def enqueue_task(task: str, *args: object) -> None:
 
 def enqueue_sync(rule: SyncRule, who: str, full: bool = False, preview: bool = False) -> SyncRun:
     """A run that a person asked for; the open one if there is one."""
-    run = start_run(rule, SyncRun.Trigger.PERSON, who, full, preview)
+    run = start_run(rule, SyncRun.Trigger.PERSON, who=who, full=full, preview=preview)
     enqueue_task("work", run.account_id, run.pk)
     return run
 

@@ -45,7 +45,9 @@ def button(
     """
 
     def mark(method: Any) -> Any:
-        method.button = Button(method.__name__, label, icon, right, primary, title)
+        method.button = Button(
+            method.__name__, label, icon=icon, right=right, primary=primary, title=title
+        )
         return method
 
     return mark

@@ -80,7 +80,12 @@ def measure_way(way: str, options: dict[str, Any], say: Say) -> None:
             "PATCH",
         )
         product = Product(
-            Path(home), url, scene, "", {"direction": "both", "cards_a_day": 100_000}, rated=True
+            Path(home),
+            url,
+            scene=scene,
+            database_url="",
+            rule={"direction": "both", "cards_a_day": 100_000},
+            rated=True,
         )
         port = find_free_port()
         address = f"http://127.0.0.1:{port}"

@@ -75,9 +75,9 @@ def run(options: dict[str, Any], say: Say) -> None:
             Scene(
                 title,
                 options["limited_cards"],
-                options["latency_ms"],
-                options["limit"],
-                known,
+                latency_ms=options["latency_ms"],
+                limit=options["limit"],
+                known=known,
                 repeat=False,
             ),
             options,

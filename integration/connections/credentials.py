@@ -42,9 +42,9 @@ def make_connector(connection: Connection) -> Any:
     return make_hubspot(
         connection.credentials,
         settings.HUBSPOT_API_URL,
-        settings.HUBSPOT_API_VERSION,
-        limiter,
-        make_limiter(connection, SEARCH_KIND),
+        version=settings.HUBSPOT_API_VERSION,
+        limiter=limiter,
+        searches=make_limiter(connection, SEARCH_KIND),
     )
 
 

@@ -23,4 +23,6 @@ def make_hubspot(
     limiter: Limiter,
     searches: Limiter | None = None,
 ) -> ContactTarget:
-    return HubSpot(credentials["access_token"], url, version, limiter, searches)
+    return HubSpot(
+        credentials["access_token"], url, version=version, limiter=limiter, searches=searches
+    )

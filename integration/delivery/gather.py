@@ -13,8 +13,8 @@ from integration.ledger.entries import find_links
 from integration.ledger.gone import record_gone_contacts
 from integration.ledger.links import join_cards
 from integration.models import Bucket, Link
-from integration.planning.absence import judge_absence, judge_gone
 from integration.planning.filters import find_unmet_card_filter
+from integration.planning.gone import judge_absence, judge_gone
 from integration.planning.snapshot import Card, Snapshot
 from integration.slice.desk import Desk
 from integration.slice.rows import Batch, Row, as_link_view

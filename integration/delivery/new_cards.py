@@ -224,7 +224,7 @@ def make_card(desk: Desk, row: Row, entry: AuditEntry, contact: ContactRead | No
         raise
     else:
         agreeing = list_agreeing_values(desk, entry.after, contact.values if contact else {})
-        close_card_made(desk, entry, row, card_id, agreeing)
+        close_card_made(desk, entry, row=row, card_id=card_id, written=agreeing)
 
 
 def date_card(desk: Desk, decision: Decision) -> Decision:
@@ -263,7 +263,7 @@ def settle_doubtful_cards(desk: Desk, only: int = 0) -> Work:
     for entry in entries:
         card = yield partial(find_card, desk, entry.after)
         if card:
-            close_card_made(desk, entry, rows[entry.record_id], card.id, {})
+            close_card_made(desk, entry, row=rows[entry.record_id], card_id=card.id, written={})
         elif entry.sent_at and entry.sent_at < desk.now() - SEARCH_LAG:
             close_card_not_made(desk, entry, note("card_not_found"))
 

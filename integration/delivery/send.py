@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from integration.connectors.base import ConnectorError, ContactTarget, Unanswered
 from integration.ledger.entries import Write
 from integration.planning.decisions import CREATE
-from integration.planning.diff import is_loosely_same, is_same_email, is_same_set
 from integration.planning.rule import LINK_ID
+from integration.planning.sameness import is_loosely_same, is_same_email, is_same_set
 from integration.records import Change, Result, Values
 
 

@@ -136,7 +136,7 @@ def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
     counted["read"] += sum(count for name, count in counted.items() if name != "read")
     counted["read"] += retake_cards(desk, retaken, now)
     upsert_rows(Record, rows, RECORD_KEY, REPLACED_BY_CARD, desk.rule.account_id)
-    record_unreadable(desk, page.unreadable, known, counted, now)
+    record_unreadable(desk, page.unreadable, known=known, counted=counted, now=now)
     if made:
         log.info("echo", run=run.pk, cards=made, what="cards that we made, met for the first time")
         counted["echoes"] += len(made)

@@ -27,8 +27,8 @@ from integration.ledger.links import record_merge, record_met_contacts
 from integration.ledger.rows import MetLink
 from integration.models import Connection, Link, Record, Side, SyncRule, SyncRun
 from integration.notes import note
-from integration.planning.absence import DELETED, judge_absence, judge_gone
 from integration.planning.echo import EDITED, OLD, OWN_CHANGES, PEOPLES_CHANGES, judge_change
+from integration.planning.gone import DELETED, judge_absence, judge_gone
 from integration.records import ContactPage, ContactRead
 from integration.slice.desk import Desk
 from integration.slice.pool import Work
@@ -267,7 +267,7 @@ def find_meaning(
             meaning.edited[link.pk] = when
             meaning.changed.append(contact)
             continue
-        add_meaning(desk, meaning, contact, link, when)
+        add_meaning(desk, meaning, contact=contact, link=link, when=when)
     return meaning
 
 

@@ -64,7 +64,10 @@ def erase_piece(departure: Departure, account: Account, seconds: float) -> bool:
 def erase_chunk(
     departure: Departure, account: Account, model: type[models.Model], column: str
 ) -> int:
-    """Deletes and counts, in one transaction, at most CHUNK rows of one table; returns how many."""
+    """Deletes and counts, in one transaction, at most ROWS_A_DELETE rows of one table.
+
+    Returns how many.
+    """
     with transaction.atomic():
         stored = Departure.objects.select_for_update().get(pk=departure.pk)
         chunk = model._base_manager.filter(**{column: account.pk}).order_by("pk")

@@ -127,7 +127,13 @@ class Book:
             # Merged in HubSpot with another person's contact. The old id still resolves, and two
             # links never share one.
             contact_id = entry.contact_id
-        self._close(write, Outcome.SUCCEEDED, entry.reason, entry.detail, contact_id)
+        self._close(
+            write,
+            Outcome.SUCCEEDED,
+            reason=entry.reason,
+            detail=entry.detail,
+            contact_id=contact_id,
+        )
         self.links.append(self._make_link(write, result, contact_id))
         if reason in STANDING_BY_REASON:
             self.placed.append(PlacedRecord(entry.record_id, *STANDING_BY_REASON[reason]))
@@ -145,7 +151,13 @@ class Book:
         """The address has an owner: the person's link points there now, and the next pass reads and
         updates that contact.
         """
-        self._close(write, Outcome.CONFLICT, "contact_exists", result.detail, result.owner_id)
+        self._close(
+            write,
+            Outcome.CONFLICT,
+            reason="contact_exists",
+            detail=result.detail,
+            contact_id=result.owner_id,
+        )
         owner = owners.get(result.owner_id)
         if owner is None and result.owner_id:
             owners[result.owner_id] = write.link
@@ -258,7 +270,14 @@ class Book:
         if contact_id is None:
             contact_id = write.entry.contact_id
         self.entries.append(
-            ClosedEntry(write.entry.pk, outcome, contact_id, reason, detail, self.now)
+            ClosedEntry(
+                write.entry.pk,
+                outcome,
+                contact_id=contact_id,
+                reason=reason,
+                detail=detail,
+                closed_at=self.now,
+            )
         )
 
     def _count(self, write: Write, counter: str, reason: str) -> None:

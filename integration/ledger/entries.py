@@ -310,7 +310,7 @@ def record_unseen(desk: Desk, rows: Sequence[Row]) -> None:
     for row in rows:
         verdict = Verdict(row.id, Bucket.UNSEEN, "unseen")
         decision = Decision(SKIP, "unseen", row.id, (verdict,))
-        entries.append(make_settled_entry(desk, now, row, decision, verdict))
+        entries.append(make_settled_entry(desk, now, row=row, decision=decision, verdict=verdict))
     with desk.transaction():
         AuditEntry.objects.bulk_create(entries)
         Record.objects.filter(pk__in=[row.id for row in rows]).update(

@@ -127,7 +127,9 @@ def record_contact_decisions(
             if is_newly_decided(verdict, row):
                 outcome = Outcome.PREVIEW if preview else Outcome.NONE
                 entries.append(
-                    make_settled_entry(desk, now, row, decision, verdict, outcome=outcome)
+                    make_settled_entry(
+                        desk, now, row=row, decision=decision, verdict=verdict, outcome=outcome
+                    )
                 )
             settled.append(
                 SettledContact(

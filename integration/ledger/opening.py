@@ -91,7 +91,7 @@ class Intents:
         """The card that a write is about. The card stays where it is until the write is closed."""
         reading = self.readings.get(decision.card)
         if link and (reading or row.rule_id == self.desk.rule.pk):
-            entry = make_intent(self.desk, self.now, row, decision, link)
+            entry = make_intent(self.desk, self.now, row=row, decision=decision, link=link)
             self.entries.append(entry)
             self.writes.append(Write(entry, decision, link, reading.id if reading else None))
         if reading is None:
@@ -113,7 +113,9 @@ class Intents:
             self.counted[BUCKET_COUNTERS[verdict.bucket]] += 1
             self.reasons.append(verdict.reason)
         if is_newly_decided(verdict, row):
-            entry = make_settled_entry(self.desk, self.now, row, decision, verdict, link=link)
+            entry = make_settled_entry(
+                self.desk, self.now, row=row, decision=decision, verdict=verdict, link=link
+            )
             self.entries.append(entry)
         self.records.append(
             SettledRecord(
@@ -130,7 +132,15 @@ class Intents:
     def make_due(self, row: Row, link_id: int | None, due_at: datetime | None) -> None:
         """A card that stays where it is, and is looked at again."""
         self.records.append(
-            SettledRecord(row.id, row.bucket, row.reason, row.detail, link_id, due_at, row.attempts)
+            SettledRecord(
+                row.id,
+                row.bucket,
+                reason=row.reason,
+                detail=row.detail,
+                link=link_id,
+                due_at=due_at,
+                attempts=row.attempts,
+            )
         )
         if due_at != row.due_at:
             self.unread.append(row.id)
@@ -227,14 +237,20 @@ def record_preview(desk: Desk, now: datetime, batch: Batch, decisions: Sequence[
                 counted[counter] += 1
                 reasons.append(verdict.reason)
             if writes:
-                entry = make_intent(desk, now, row, decision, link)
+                entry = make_intent(desk, now, row=row, decision=decision, link=link)
                 entry.outcome, entry.sent_at = Outcome.PREVIEW, None
                 entry.closed_at = entry.planned_at
                 entries.append(entry)
             elif is_newly_decided(verdict, row) and desk.counts(row):
                 entries.append(
                     make_settled_entry(
-                        desk, now, row, decision, verdict, link=link, outcome=Outcome.PREVIEW
+                        desk,
+                        now,
+                        row=row,
+                        decision=decision,
+                        verdict=verdict,
+                        link=link,
+                        outcome=Outcome.PREVIEW,
                     )
                 )
     insert_rows(entries)

@@ -90,8 +90,11 @@ def find_option_problem(value: str, prop: Mapping[str, Any]) -> str:
     return note("not_an_option", value=shorten_value(unknown)) if unknown else ""
 
 
+LONGEST_SHOWN = 80
+
+
 def shorten_value(value: str) -> str:
-    return value if len(value) <= 80 else f"{value[:80]}…"
+    return value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}…"
 
 
 def is_number(value: str) -> bool:

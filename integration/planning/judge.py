@@ -1,4 +1,6 @@
-"""What to do with one property of a contact that exists."""
+"""Whether one property of a contact that exists is written: what a blank overwrites, the mapping's
+policy, and who wins over an edit in HubSpot.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from integration.planning.diff import is_loosely_same, is_same_by_kind, is_same_set
 from integration.planning.rule import APPEND, IF_EMPTY, ON_CREATE, MappingRow
+from integration.planning.sameness import is_loosely_same, is_same_by_kind, is_same_set
 
 # Never blanked and never appended to, whatever a mapping says.
 NEVER_BLANKED = frozenset({"email", "sansan_link_id"})
@@ -97,7 +99,9 @@ def judge_property(
     if is_as_left(row, present) or not (present.value or present.written):
         return Judged(wanted)
     clash = Clash(
-        wanted, present.value, *choose_winner(row, wanted, present, conflict, times, choice)
+        wanted,
+        present.value,
+        *choose_winner(row, wanted, present=present, conflict=conflict, times=times, choice=choice),
     )
     return Judged(wanted if clash.winner == "sansan" else None, clash)
 

@@ -22,6 +22,7 @@ LEGAL_FORM = re.compile(
     re.IGNORECASE,
 )
 NOT_IN_COMPANIES = re.compile(r"[\s・･.,'’\"“”&＆\-‐]+")
+LONGEST_EMAIL = 254
 # One @, a dotted domain, a top level of letters (or punycode): what HubSpot accepts, no more.
 EMAIL_FORM = re.compile(
     r"(?!\.)[a-z0-9.!#$%&'*+/=?^_`{|}~-]+(?<!\.)@"
@@ -48,7 +49,7 @@ def normalize_email(value: str) -> str:
 
 def is_email(key: str) -> bool:
     """Whether a folded address (see ``email``) is one that a contact can have."""
-    return len(key) <= 254 and ".." not in key and EMAIL_FORM.fullmatch(key) is not None
+    return len(key) <= LONGEST_EMAIL and ".." not in key and EMAIL_FORM.fullmatch(key) is not None
 
 
 def normalize_name(last: str, first: str) -> str:

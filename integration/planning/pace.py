@@ -1,5 +1,5 @@
 """How soon to look again: often while things change, more seldom while they are quiet, never more
-often than the rate budget allows.
+often than the rate budget allows. And when a rule is late.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def choose_pace(
 ) -> float:
     """Seconds until the next look.
 
-    ``slowest`` is the rule's interval, ``least`` what the budget allows (see ``affordable``).
+    ``slowest`` is the rule's interval, ``least`` what the budget allows (``afford_pause``).
     """
     if changed or pace is None:
         return min(max(SHORTEST_PACE, least), max(slowest, least))
@@ -30,6 +30,15 @@ def afford_pause(per_minute: float, rules: int) -> float:
     calls a minute.
     """
     return 60.0 * rules / (per_minute * LOOKING_SHARE) if per_minute else SHORTEST_PACE
+
+
+# A rule is late when it has missed so many of its own checks, and some minutes at least.
+MISSED_CHECKS, LEAST_LATENESS = 10, timedelta(minutes=5)
+
+
+def is_late(since: datetime, interval: int, now: datetime) -> bool:
+    """``since`` is the rule's last check, or when it was made; ``interval`` in seconds."""
+    return since < now - max(LEAST_LATENESS, timedelta(seconds=interval * MISSED_CHECKS))
 
 
 # Seconds until a failed record is tried again, by attempt; the last one goes on for ever.

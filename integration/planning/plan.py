@@ -189,7 +189,7 @@ def decide_person(person: Person, address: str, link_key: str, situation: Situat
         unmet = find_unmet_contact_filter(contact, rule.contact_filters)
         if unmet:
             return skip_person(person, "excluded", "contact_filtered", note_contact_filter(unmet))
-    return plan_update(person, link, contact, wanted, situation)
+    return plan_update(person, link, contact=contact, wanted=wanted, situation=situation)
 
 
 def refuse_person(person: Person, address: str, rule: Rule) -> Decision | None:
@@ -208,7 +208,9 @@ def make_wanted(person: Person, address: str, rule: Rule) -> Wanted:
     """Raises BadMapping."""
     fields, origin = blend_cards(person)
     origin[TAGS_FIELD] = person[0].id
-    values = map_card(fields, unite_tags(person), rule.mappings, rule.tag_names, rule.owners)
+    values = map_card(
+        fields, unite_tags(person), rows=rule.mappings, tag_names=rule.tag_names, owners=rule.owners
+    )
     values["email"] = address
     source = {
         row.hubspot: origin[field]
@@ -257,7 +259,9 @@ def plan_update(
     taken = bool(holder) and holder != contact.id
     # The rule whose card stands decides, so that two rules never write over each other.
     own = frozenset(row.hubspot for row in rule.mappings) - head.otherwise
-    after, clashes = judge_values(person, link, contact, wanted, situation, own)
+    after, clashes = judge_values(
+        person, link, contact=contact, wanted=wanted, situation=situation, own=own
+    )
     if taken:
         after.pop("email", None)
         clashes.pop("email", None)
@@ -327,7 +331,14 @@ def judge_values(
         present = look_at_property(name, link, contact, orphaned)
         times = Times(changed_at, contact.changed.get(name, contact.modified_at))
         choice = link.choices.get(name)
-        judged = judge_property(row, wanted.values[name], present, rule.conflict, times, choice)
+        judged = judge_property(
+            row,
+            wanted.values[name],
+            present=present,
+            conflict=rule.conflict,
+            times=times,
+            choice=choice,
+        )
         if judged.clash:
             clashes[name] = judged.clash
         if judged.value is not None:
@@ -381,7 +392,9 @@ def plan_farewell(
         return None
     present = look_at_property(row.hubspot, link, contact)
     times = Times(card.changed_at, contact.modified_at)
-    value = judge_property(row, "", present, situation.rule.conflict, times).value
+    value = judge_property(
+        row, "", present=present, conflict=situation.rule.conflict, times=times
+    ).value
     if value is None:
         return None
     return replace(
@@ -428,16 +441,16 @@ def make_verdicts(person: Person, reason: str) -> tuple[Verdict, ...]:
 def settle_person(person: Person, reason: str, detail: str = "") -> Decision:
     """Nothing is written, and the person is in sync."""
     verdicts = make_verdicts(person, reason)
-    return Decision(SKIP, reason, person[0].record, verdicts, detail)
+    return Decision(SKIP, reason, card=person[0].record, verdicts=verdicts, detail=detail)
 
 
 def skip_person(person: Person, bucket: str, reason: str, detail: str = "") -> Decision:
     """Nothing is written, and every card stands in the same bucket."""
     verdicts = tuple(Verdict(card.record, bucket, reason, detail) for card in person)
-    return Decision(SKIP, reason, person[0].record, verdicts, detail)
+    return Decision(SKIP, reason, card=person[0].record, verdicts=verdicts, detail=detail)
 
 
 def hold_person(person: Person, reason: str, detail: str = "") -> Decision:
     """Nothing is written until somebody has done something."""
     verdicts = tuple(Verdict(card.record, "held", reason, detail) for card in person)
-    return Decision(HOLD, reason, person[0].record, verdicts, detail)
+    return Decision(HOLD, reason, card=person[0].record, verdicts=verdicts, detail=detail)

@@ -168,12 +168,16 @@ def store_configuration(configuration: Configuration, seen: dict[str, VendorView
         with in_account(account):
             renewed: set[str] = set()
             connections = {
-                spec.slug: store_connection(account, spec, seen[spec.slug], changes, renewed)
+                spec.slug: store_connection(
+                    account, spec, seen=seen[spec.slug], changes=changes, renewed=renewed
+                )
                 for spec in configuration.connections
             }
             for rule in configuration.rules:
                 with_new_key = bool(renewed & {rule.sansan, rule.hubspot})
-                store_rule(account, rule, connections, changes, with_new_key)
+                store_rule(
+                    account, rule, connections=connections, changes=changes, renewed=with_new_key
+                )
     return changes
 
 

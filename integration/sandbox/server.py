@@ -44,7 +44,12 @@ class Sandbox(Vendors):
     ) -> None:
         all_tags = people.invent_tags(tags)
         made = people.invent_cards(
-            cards, seed, all_tags, people.read_utc_clock(), shared_email_percent, no_email_percent
+            cards,
+            seed,
+            tags=all_tags,
+            now=people.read_utc_clock(),
+            shared=shared_email_percent,
+            blank=no_email_percent,
         )
         sansan = SansanSandbox(made, all_tags, people.read_utc_clock, {"limits": limits})
         hubspot = HubSpotSandbox(people.read_utc_clock, hubspot_limit if limits else None)
@@ -131,9 +136,9 @@ class CallReceiver(BaseHTTPRequestHandler):
         request = Request(
             self.command,
             unquote(url.path),
-            parse_qs(url.query, keep_blank_values=True),
-            {name.lower(): value for name, value in self.headers.items()},
-            self.rfile.read(length) if length else b"",
+            query=parse_qs(url.query, keep_blank_values=True),
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=self.rfile.read(length) if length else b"",
         )
         response, fault = self.server.sandbox.answer(request)
         kind = fault["kind"] if fault else ""

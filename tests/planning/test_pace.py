@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -14,6 +15,7 @@ from integration.planning.pace import (
     SHORTEST_PACE,
     afford_pause,
     choose_pace,
+    is_late,
 )
 
 quick = settings(max_examples=300, derandomize=True, deadline=None, database=None)
@@ -90,3 +92,18 @@ def test_a_change_is_never_answered_more_slowly_than_quiet(pace, slowest, least)
     assert choose_pace(pace, True, slowest, least) <= choose_pace(
         max(pace or 0, SHORTEST_PACE), False, slowest, least
     )
+
+
+NOW = datetime(2026, 4, 1, 9, tzinfo=UTC)
+LATE = {
+    "just looked": (0, 25, False),
+    "a quick rule, at five minutes": (300, 25, False),
+    "a quick rule, after five minutes": (301, 25, True),
+    "an hourly rule, ten checks ago": (36_000, 3600, False),
+    "an hourly rule, over ten checks ago": (36_001, 3600, True),
+}
+
+
+@pytest.mark.parametrize(("seconds", "interval", "late"), LATE.values(), ids=LATE)
+def test_a_rule_is_late_that_missed_ten_checks_and_five_minutes(seconds, interval, late):
+    assert is_late(NOW - timedelta(seconds=seconds), interval, NOW) is late

@@ -4,7 +4,7 @@ mended.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q
@@ -22,13 +22,12 @@ from integration.admin.parts.shown import (
     show_number,
 )
 from integration.models import Bucket, Connection, Record, Side, SyncRule
+from integration.planning.pace import LEAST_LATENESS, is_late
 from integration.rules.recheck import BEING_CHANGED
 
 MOST_ATTENTION_LINES = 20
 # More rules than this are not gone through for one page.
 MOST_ATTENTION_RULES = 2000
-# A rule is late when it has missed so many of its own checks, and some minutes at least.
-MISSED_CHECKS, LEAST_LATENESS = 10, timedelta(minutes=5)
 
 
 def list_broken_connections() -> list[dict[str, Any]]:
@@ -87,10 +86,7 @@ def list_late_rules(now: datetime) -> list[dict[str, Any]]:
         .order_by("checked_at")[:200]
     )
     found = [
-        rule
-        for rule in rows
-        if (rule.checked_at or rule.created_at)
-        < now - max(LEAST_LATENESS, timedelta(seconds=rule.interval * MISSED_CHECKS))
+        rule for rule in rows if is_late(rule.checked_at or rule.created_at, rule.interval, now)
     ]
     return [
         {"url": make_page_url(rule), "rule": rule, "checked": show_moment(rule.checked_at)}

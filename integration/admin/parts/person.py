@@ -121,7 +121,10 @@ def compare_person_cards(record: Record, rule: SyncRule, link: Link | None) -> d
         ],
         "more": len(found) - len(records),
         "lines": [
-            make_person_line(row, cards, counted, origins, link, names, rule) for row in rows
+            make_person_line(
+                row, cards, counted=counted, origins=origins, link=link, names=names, rule=rule
+            )
+            for row in rows
         ],
         "hubspot_url": make_hubspot_contact_url(rule, link.contact_id if link else ""),
     }
@@ -144,13 +147,21 @@ def make_person_line(
     return PersonLine(
         row.hubspot,
         rule.hubspot.schema.get(row.hubspot, {}).get("label", ""),
-        contact,
-        link.answered.get(row.hubspot, "") if link else "",
-        [
+        contact=contact,
+        answered=link.answered.get(row.hubspot, "") if link else "",
+        cells=[
             CardCell(value, bool(value) and card in counted and (is_tags or card.id == winner))
             for value, card in zip(values, cards, strict=True)
         ],
-        explain_contact_value(row, cards, counted, values, winner, written, is_tags),
+        why=explain_contact_value(
+            row,
+            cards,
+            counted=counted,
+            values=values,
+            winner=winner,
+            written=written,
+            is_tags=is_tags,
+        ),
     )
 
 

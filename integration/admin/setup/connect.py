@@ -369,9 +369,9 @@ class ConnectStep(SetupStep):
         return ConnectSide(
             system,
             Connection.System(system).label,
-            rows,
-            form,
-            problem,
+            choices=rows,
+            form=form,
+            problem=problem,
             again=again is not None,
             oauth=system == HUBSPOT and oauth.is_oauth_offered(),
         )

@@ -57,7 +57,7 @@ MOST_OPTIONS_KEPT = 200  # of a property's options, that many are kept
 
 
 def find_value_kind(prop: PropertyRead) -> str:
-    """The kind that planning/diff.py compares by."""
+    """The kind that planning/sameness.py compares by."""
     if prop.name == "email":
         return "email"
     if prop.name == OWNER_ID_PROPERTY:

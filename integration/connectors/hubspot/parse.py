@@ -61,7 +61,12 @@ def read_contact(row: Mapping[str, Any]) -> ContactRead:
         )
     )
     return ContactRead(
-        id, values, modified, merged, addresses, read_change_times(row.get("propertiesWithHistory"))
+        id,
+        values,
+        modified_at=modified,
+        was=merged,
+        addresses=addresses,
+        changed=read_change_times(row.get("propertiesWithHistory")),
     )
 
 
@@ -269,11 +274,11 @@ def read_property(row: Mapping[str, Any]) -> PropertyRead:
     return PropertyRead(
         str(row["name"]),
         str(row.get("type") or ""),
-        str(row.get("fieldType") or ""),
-        options,
-        locked,
-        bool(row.get("hasUniqueValue")),
-        str(row.get("label") or ""),
+        field_type=str(row.get("fieldType") or ""),
+        options=options,
+        read_only=locked,
+        unique=bool(row.get("hasUniqueValue")),
+        label=str(row.get("label") or ""),
     )
 
 

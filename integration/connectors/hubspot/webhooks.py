@@ -83,7 +83,7 @@ def is_genuine(
     )
     if given:
         return is_fresh(stamp, now) and is_same_signature(
-            given, compute_signature_v3(secret, method, uri, body, stamp)
+            given, compute_signature_v3(secret, method, uri=uri, body=body, timestamp=stamp)
         )
     older = headers.get("X-HubSpot-Signature", "")
     return (

@@ -48,10 +48,10 @@ def read_card(row: Any) -> CardRead:
     return CardRead(
         read_required_text(row, "id"),
         read_card_text(row, "personId"),
-        exchanged,
-        read_card_time(read_required_text(row, "updatedTime")),
-        values,
-        read_card_tags(row.get("tags")),
+        exchanged_on=exchanged,
+        changed_at=read_card_time(read_required_text(row, "updatedTime")),
+        values=values,
+        tags=read_card_tags(row.get("tags")),
     )
 
 

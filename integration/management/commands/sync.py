@@ -65,7 +65,9 @@ class Command(BaseCommand):
         Another that is open is seen to its end first: a rule has one at a time.
         """
         while True:
-            run = start_run(rule, SyncRun.Trigger.COMMAND, getpass.getuser(), full, dry_run)
+            run = start_run(
+                rule, SyncRun.Trigger.COMMAND, who=getpass.getuser(), full=full, preview=dry_run
+            )
             if dry_run and not run.is_preview:
                 raise CommandError(
                     f"Run {run.pk} of this rule is open; a dry run can start when it has ended.",

@@ -37,7 +37,9 @@ def make_signed_headers(
         }
     if "v3" in versions:
         headers |= {
-            "X-HubSpot-Signature-v3": sign_request_v3(secret, "POST", url, body, stamp),
+            "X-HubSpot-Signature-v3": sign_request_v3(
+                secret, "POST", url=url, body=body, stamp=stamp
+            ),
             "X-HubSpot-Request-Timestamp": stamp,
         }
     return headers

@@ -51,7 +51,8 @@ class EventLog:
         self._writes += 1
         at = int(moments.to_epoch_milliseconds(self.now()))
         self.events.extend(
-            PortalEvent(self._writes, at, kind, self.source, more) for kind, more in happened
+            PortalEvent(self._writes, at, kind=kind, source=self.source, more=more)
+            for kind, more in happened
         )
 
 

@@ -126,7 +126,7 @@ def route_association_call(portal: Portal, request: Request) -> Response | None:
             else None
         )
     return answer_association_call(
-        direction, request, found["id"], found["to"], bool(found["default"])
+        direction, request, id=found["id"], to=found["to"], default=bool(found["default"])
     )
 
 

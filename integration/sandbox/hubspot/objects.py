@@ -50,7 +50,7 @@ def route_record_call(
         case ("POST", "batch", "create" | "update" | "upsert"):
             return batches.write_record_batch(records, parts[1], request.json())
         case (method, key):
-            return answer_record_call(records, method, key, request, archived)
+            return answer_record_call(records, method, key=key, request=request, archived=archived)
     raise HubSpotProblem(404, "OBJECT_NOT_FOUND", "resource not found")
 
 

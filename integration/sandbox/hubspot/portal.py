@@ -50,7 +50,9 @@ class Portal(Records):
         self.scopes_missing: set[str] = set()
         self.log = EventLog(now)
         self.links = Associations(self.log)
-        self.companies = CompanyRecords(id, now, switches, self.owners, self.links)
+        self.companies = CompanyRecords(
+            id, now, switches=switches, users=self.owners, links=self.links
+        )
         self.auto = AutoCompanies(now, switches, self.companies, self.links)
 
     @property

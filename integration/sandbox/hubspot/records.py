@@ -176,7 +176,11 @@ class Records(Schema):
             value = clean.get(name)
             if value and taken.get(value, id) != id:
                 raise make_taken_value_problem(
-                    name, value, id or str(self.last_id + 1), taken[value], self.NAME
+                    name,
+                    value,
+                    mine=id or str(self.last_id + 1),
+                    owner=taken[value],
+                    kind=self.NAME,
                 )
 
     def index(self, id: str, record: dict[str, str]) -> None:

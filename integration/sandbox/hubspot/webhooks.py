@@ -163,7 +163,11 @@ class WebhookSender:
                 subscription.url,
                 body,
                 delivery.make_signed_headers(
-                    subscription.versions, subscription.secret, subscription.url, body, stamp
+                    subscription.versions,
+                    subscription.secret,
+                    url=subscription.url,
+                    body=body,
+                    stamp=stamp,
                 ),
             )
             self._settle(subscription, batch, status)

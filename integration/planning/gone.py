@@ -1,4 +1,6 @@
-"""How a contact is gone that cannot be read any more. Pure."""
+"""How a contact is gone that cannot be read any more, and when it counts as forgotten (deleted for
+privacy). Pure.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ def judge_gone(known: str, since: datetime | None, seen: str, now: datetime) -> 
         return ""
     if (known, seen) == (DELETED, MISSING):
         return ""  # the recycle bin is emptied after 90 days
-    doubted = known in ("", MISSING) and since is not None
-    if seen == MISSING and doubted and (not known or since < now - FORGOTTEN_AFTER):  # type: ignore[operator]
-        return FORGOTTEN
+    if seen == MISSING and since is not None and known in ("", MISSING):
+        told = not known
+        if told or since < now - FORGOTTEN_AFTER:
+            return FORGOTTEN
     return "" if known == seen else seen

@@ -1,6 +1,6 @@
 import pytest
 
-from integration.planning.diff import is_same_by_kind
+from integration.planning.sameness import is_same_by_kind
 
 
 @pytest.mark.parametrize(
