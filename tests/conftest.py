@@ -16,9 +16,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from integration.connectors import http
 from integration.sandbox.server import Sandbox
-from tests.process import Product
+from tests.process import OwnDatabase, Product
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def sandbox_of(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     take no time.
     """
     settings.SYNC_WORKERS = 1
-    monkeypatch.setattr(http.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("integration.connectors.http.time.sleep", lambda seconds: None)
     running: list[Sandbox] = []
 
     def start(cards: int = 60, **options: Any) -> Sandbox:
@@ -49,7 +48,7 @@ def end_at_once(sandbox: Sandbox) -> None:
     end.start()
     while end.is_alive():
         with contextlib.suppress(OSError):
-            socket.create_connection(sandbox.server.server_address[:2], timeout=1).close()
+            socket.create_connection(("127.0.0.1", sandbox.server.server_port), timeout=1).close()
         end.join(0.002)
 
 
@@ -71,17 +70,18 @@ def time_machine_later(time_machine: Any) -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def own_database(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[], dict[str, str]]]:
+) -> Iterator[Callable[[], OwnDatabase]]:
     """What a ``Product`` needs for a database of its own with tables: on PostgreSQL one more on the
     server that the tests run on, on SQLite its file.
     """
     if connection.vendor != "postgresql":
-        yield dict
+        yield OwnDatabase
         return
-    server, made = os.environ["DATABASE_URL"], []
+    server = os.environ["DATABASE_URL"]
+    made: list[str] = []
     with psycopg.connect(server, autocommit=True) as admin:
 
-        def make() -> dict[str, str]:
+        def make() -> OwnDatabase:
             name = f"meishi_{uuid.uuid4().hex[:12]}"
             admin.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{made[0]}"' if made else ""))
             made.append(name)
@@ -94,5 +94,5 @@ def own_database(
 
 
 @pytest.fixture
-def product(tmp_path: Path, own_database: Callable[[], dict[str, str]]) -> Product:
+def product(tmp_path: Path, own_database: Callable[[], OwnDatabase]) -> Product:
     return Product(tmp_path, **own_database())

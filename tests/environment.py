@@ -46,7 +46,9 @@ def rendering_noted_once_a_page(django_test_environment: None) -> Iterator[None]
     Noted are the pages themselves; what they include sees the page's own context.
     """
     from django.template.base import Template
-    from django.test.utils import instrumented_test_render
+
+    # The stubs leave it out.
+    from django.test.utils import instrumented_test_render  # type: ignore[attr-defined]
 
     def render(self: Any, context: Any) -> Any:
         if context.template is self and not (self.name or "").startswith("django/forms/"):

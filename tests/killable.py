@@ -12,9 +12,10 @@ import select
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from pathlib import Path
+from typing import Self
 
-from tests.process import Product, session
+from tests.process import NOWHERE, Product, session
 
 FORKS = """
 import json, random, signal, traceback
@@ -75,9 +76,11 @@ class Killable(Product):
 
     forks: subprocess.Popen[str]
 
-    def __init__(self, *args: Any, **environment: str) -> None:
+    def __init__(self, home: Path, url: str = NOWHERE, **environment: str) -> None:
         super().__init__(
-            *args,
+            home,
+            url,
+            empty=False,
             **{
                 "SYNC_LEASE_SECONDS": "21",
                 "SYNC_SLICE_SECONDS": "20",

@@ -33,13 +33,13 @@ BREACHES = {
     "Pages enter by doors": ("integration/admin/run.py", "import integration.ledger.entries"),
     "What writes does not decide": (
         "integration/ledger/gone.py",
-        "import integration.planning.absence",
+        "import integration.planning.gone",
     ),
     "The platform knows no sync": ("core/apps.py", "import integration.records"),
     "Judgement is pure": ("integration/planning/plan.py", "import django.conf"),
     "The edge knows neither Django nor judgement": (
         "integration/connectors/http.py",
-        "import integration.planning.diff",
+        "import integration.planning.sameness",
     ),
     "One vendor does not know the other": (
         "integration/connectors/sansan/parse.py",

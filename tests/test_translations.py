@@ -157,10 +157,10 @@ def foreign(package: Any, unused: str = "no/such/folder") -> Iterator[str]:
                     isinstance(node, ast.Call)
                     and getattr(node.func, "id", "") in ("_", "gettext", "gettext_lazy")
                     and node.args
+                    and isinstance(node.args[0], ast.Constant)
+                    and isinstance(node.args[0].value, str)
                 ):
-                    yield from (
-                        [node.args[0].value] if isinstance(node.args[0], ast.Constant) else []
-                    )
+                    yield node.args[0].value
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def find_address_holders(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[
     return {
         address: snapshot.contacts[id].id
         for address, id in held.items()
-        if id in snapshot.contacts and id not in moving
+        if address and id in snapshot.contacts and id not in moving
     }
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from core.tenancy import in_account
 from integration.models import Record, SyncRule
+from integration.sandbox.server import Sandbox
+from integration.sandbox.wire import Request
 from tests.cast import TOKEN, sync
 
 TITLE = {"sansan": "title", "hubspot": "jobtitle"}
@@ -27,11 +29,12 @@ def empty(sandbox_of: Any) -> Any:
 
 
 @pytest.fixture
-def only(empty: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def only(empty: Sandbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Card id -> the one key that sees it: two tenants."""
-    seen, shown = {}, empty.sansan._shown
+    seen: dict[str, str] = {}
+    shown = empty.sansan._shown
 
-    def by_key(card: dict[str, Any], request: Any) -> bool:
+    def by_key(card: dict[str, Any], request: Request) -> bool:
         key = request.headers["x-sansan-api-key"]
         return seen.get(card["id"], key) == key and shown(card, request)
 
@@ -40,7 +43,7 @@ def only(empty: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def add(sandbox: Any, only: dict[str, str], key: str, **values: Any) -> str:
-    id = sandbox.sansan.add({**ANA, **values})["id"]
+    id = str(sandbox.sansan.add({**ANA, **values})["id"])
     only[id] = key
     return id
 

@@ -205,7 +205,8 @@ def at_first(monkeypatch, name, do):
     """Does something right before the first call of a function of the engine: what a person does on
     a page meanwhile.
     """
-    plain, done = getattr(integration.sync, name), []
+    plain = getattr(integration.sync, name)
+    done: list[bool] = []
 
     def meanwhile(*args, **kwargs):
         if not done:
@@ -222,11 +223,13 @@ def test_a_retry_during_the_write_is_not_lost(aiko_and_ben, monkeypatch):
     sandbox, rule, _, _, ben = aiko_and_ben
     sandbox.sansan.change(ben["id"], {"title": "次長"})
     done = at_first(monkeypatch, "send_writes", lambda: asked(rule, retry_records, of(rule, ben)))
-    plain, reads = read_contacts, []
-    monkeypatch.setattr(
-        "integration.sync.read_contacts",
-        lambda desk, batch: (reads.append(set(batch.rows)), plain(desk, batch))[1],
-    )
+    reads = []
+
+    def read(desk, batch):
+        reads.append(set(batch.rows))
+        return read_contacts(desk, batch)
+
+    monkeypatch.setattr("integration.sync.read_contacts", read)
     sync(rule)
     sync(rule)
     assert done and sum(of(rule, ben).pk in ids for ids in reads) >= 2

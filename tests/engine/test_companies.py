@@ -14,6 +14,8 @@ from integration.connections.credentials import make_target
 from integration.connectors.base import RetryLater, Unanswered
 from integration.connectors.http import Answer, Http
 from integration.models import AuditEntry, Company, Connection, Link
+from integration.sandbox.hubspot.portal import Portal
+from integration.sandbox.server import Sandbox
 from tests.cast import TOKEN, configured, file, sync
 
 pytestmark = pytest.mark.django_db
@@ -25,15 +27,15 @@ def sandbox(sandbox_of: Any) -> Any:
     return sandbox_of(12, **PLAIN)
 
 
-def portal(sandbox: Any) -> Any:
+def portal(sandbox: Sandbox) -> Portal:
     return sandbox.hubspot.portal(TOKEN)
 
 
-def companies(sandbox: Any) -> dict[str, dict[str, str]]:
+def companies(sandbox: Sandbox) -> dict[str, dict[str, str]]:
     return portal(sandbox).companies.records
 
 
-def of(sandbox: Any, contact_id: str) -> list[str]:
+def of(sandbox: Sandbox, contact_id: str) -> list[str]:
     return list(portal(sandbox).links.pairs.get(contact_id, {}))
 
 

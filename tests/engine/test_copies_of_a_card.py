@@ -104,7 +104,8 @@ def test_a_tag_that_was_taken_off_goes_whatever_an_old_copy_says(empty, time_mac
 @STATES
 def test_a_field_that_was_cleared_is_not_filled_from_an_old_copy(empty, time_machine_later, state):
     ana = empty.sansan.add(ANA)["id"]
-    rules = two(*[{"mappings": [EMAIL, NAME, {**TITLE, "clear": True}]}] * 2)
+    how = {"mappings": [EMAIL, NAME, {**TITLE, "clear": True}]}
+    rules = two(how, how)
     settle(*rules)
     time_machine_later(seconds=5)
     empty.sansan.change(ana, {"title": None})

@@ -4,6 +4,8 @@ the rest goes on.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from core.tenancy import in_account
@@ -71,7 +73,7 @@ def test_a_property_that_vanished_in_mid_run_fails_with_its_name(sandbox):
     run = sync(rule)
     assert run.state == "partial" and set(run.reasons) & {"unknown_property"}
     with in_account(rule.account):
-        refused = AuditEntry.objects.filter(reason="unknown_property").first()
+        refused = AuditEntry.objects.filter(reason="unknown_property").latest("pk")
         assert read_parameter(refused.detail, "word") == "sansan_department"
 
 
@@ -86,7 +88,7 @@ def test_a_property_of_another_type(sandbox):
     titled = [card for card in sandbox.sansan.cards.values() if card["email"] and card["title"]]
     assert run.counts["failed"] <= len(titled) and run.counts["created"] > 0
     with in_account(rule.account):
-        refused = AuditEntry.objects.filter(reason="wrong_type").first()
+        refused = AuditEntry.objects.filter(reason="wrong_type").latest("pk")
         assert read_parameter(refused.detail, "word") == "jobtitle"
 
 
@@ -184,7 +186,7 @@ def test_a_card_that_cannot_be_read_is_set_aside_once(sandbox):
     assert record(rule, card["id"]).bucket == "linked"
 
 
-FAULTS = {
+FAULTS: dict[str, dict[str, Any]] = {
     "html": {"kind": "html"},
     "a string": {"kind": "wrong_type"},
     "half an answer": {"kind": "truncated"},

@@ -9,10 +9,10 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
+from core.bulk import upsert_rows
 from core.models import Account
 from core.tenancy import in_account
 from integration.delivery.send import send_writes
-from integration.ledger import figures
 from integration.ledger.figures import FIGURE_COUNTERS, add_figures
 from integration.models import Connection, DayFigures, SyncRun
 from integration.planning.latency import unite_days
@@ -153,7 +153,7 @@ def test_nothing_done_is_not_a_day(sandbox, monkeypatch):
     later = timezone.now() + timedelta(days=3)
     monkeypatch.setattr("integration.slice.desk.Desk.now", lambda desk: later)
     with in_account(rule.account):
-        run = SyncRun.objects.select_related("rule__account").first()
+        run = SyncRun.objects.select_related("rule__account").latest("pk")
         desk = type("Desk", (), {"run": run, "rule": run.rule, "now": lambda self: later})()
         add_figures(desk, {"read": 5, "unchanged": 5}, Calls(0, 0))
     assert days(rule) == before
@@ -297,15 +297,15 @@ class Crash(OperationalError):
 
 def crash_at(monkeypatch, n):
     """The nth writing of figures fails, as it would where the database is full or locked."""
-    plain, seen = figures.upsert_rows, []
+    seen = []
 
     def upsert(*args):
         seen.append(args)
         if len(seen) == n:
             raise Crash("database is locked")
-        plain(*args)
+        upsert_rows(*args)
 
-    monkeypatch.setattr(figures, "upsert_rows", upsert)
+    monkeypatch.setattr("integration.ledger.figures.upsert_rows", upsert)
     return seen
 
 
@@ -331,7 +331,7 @@ def test_a_slice_that_lost_its_lease_changes_no_counter_of_the_one_that_took_ove
 ):
     sandbox_of(30, **PLAIN)
     rule = configured(file())
-    plain, taken = send_writes, []
+    taken: list[bool] = []
 
     def slow(*args):
         if not taken:
@@ -340,7 +340,7 @@ def test_a_slice_that_lost_its_lease_changes_no_counter_of_the_one_that_took_ove
             run = SyncRun.objects.get(state__in=SyncRun.OPEN)
             while not work_slice(run.pk, 60).done:
                 pass
-        return plain(*args)
+        return send_writes(*args)
 
     monkeypatch.setattr("integration.sync.send_writes", slow)
     with in_account(rule.account):

@@ -1,4 +1,4 @@
-"""Invariant 3: a process killed at any moment leaves nothing that the next one does not put right.
+"""A process killed at any moment leaves nothing that the next one does not put right.
 
 The product runs as a command that kills itself without warning after its nth call to a vendor or
 its nth statement to the database, and is started again until a run comes to its end.

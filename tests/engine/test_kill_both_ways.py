@@ -1,4 +1,4 @@
-"""Invariant 3 with both directions on: killed at any call or statement, and started again, as in
+"""With both directions on: killed at any call or statement, and started again, as in
 test_kill.py.
 
 Cards become contacts, contacts become cards, tags are swept, and people edit in HubSpot meanwhile.
@@ -124,7 +124,7 @@ class World(Killable):
             assert done.returncode == 0, done.stderr[-2000:]
 
 
-def state(sandbox: Sandbox) -> tuple[dict[str, Any], Counter[Any]]:
+def state(sandbox: Sandbox) -> tuple[Counter[Any], Counter[Any]]:
     """Both vendors, without what is given out at random, and the dates, which two sandboxes may
     count from two days.
     """

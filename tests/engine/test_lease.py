@@ -39,14 +39,21 @@ def renew(lease: Lease) -> None:
         pass
 
 
+def claimed(connection: Connection) -> Lease:
+    """The lease, which nobody holds."""
+    lease = claim_lease(connection)
+    assert lease
+    return lease
+
+
 def test_one_holder_at_a_time(hubspot):
-    first = claim_lease(hubspot)
-    assert first and held(hubspot) == (first.token, True)
+    first = claimed(hubspot)
+    assert held(hubspot) == (first.token, True)
     assert claim_lease(hubspot) is None and held(hubspot) == (first.token, True)
     first.release()
     assert held(hubspot) == ("", False)
-    second = claim_lease(hubspot)
-    assert second and second.token != first.token
+    second = claimed(hubspot)
+    assert second.token != first.token
 
 
 def test_another_connection_is_free(hubspot):
@@ -55,16 +62,16 @@ def test_another_connection_is_free(hubspot):
 
 
 def test_it_ends_by_itself(hubspot, time_machine_later):
-    first = claim_lease(hubspot)
+    first = claimed(hubspot)
     time_machine_later(seconds=LATER - 2)
     assert claim_lease(hubspot) is None
     time_machine_later(seconds=2)
-    second = claim_lease(hubspot)
-    assert second and second.token != first.token
+    second = claimed(hubspot)
+    assert second.token != first.token
 
 
 def test_renewed_it_goes_on(hubspot, time_machine_later):
-    first = claim_lease(hubspot)
+    first = claimed(hubspot)
     for _ in range(3):
         time_machine_later(seconds=60)
         renew(first)
@@ -74,38 +81,38 @@ def test_renewed_it_goes_on(hubspot, time_machine_later):
 
 
 def test_one_that_ended_but_was_not_taken_can_still_be_renewed(hubspot, time_machine_later):
-    first = claim_lease(hubspot)
+    first = claimed(hubspot)
     time_machine_later(seconds=LATER)
     renew(first)
     assert claim_lease(hubspot) is None
 
 
 def test_whoever_lost_it_writes_nothing_more(hubspot, time_machine_later):
-    first = claim_lease(hubspot)
+    first = claimed(hubspot)
     time_machine_later(seconds=LATER)
-    second = claim_lease(hubspot)
+    second = claimed(hubspot)
     with pytest.raises(LeaseLost):
         renew(first)
     renew(second)
 
 
 def test_whoever_lost_it_cannot_give_it_away(hubspot, time_machine_later):
-    first = claim_lease(hubspot)
+    first = claimed(hubspot)
     time_machine_later(seconds=LATER)
-    second = claim_lease(hubspot)
+    second = claimed(hubspot)
     first.release()
     assert held(hubspot) == (second.token, True) and claim_lease(hubspot) is None
 
 
 def test_a_lease_that_was_given_back_cannot_be_renewed(hubspot):
-    first = claim_lease(hubspot)
+    first = claimed(hubspot)
     first.release()
     with pytest.raises(LeaseLost):
         renew(first)
 
 
 def test_a_connection_that_is_gone_has_none(hubspot):
-    first = claim_lease(hubspot)
+    first = claimed(hubspot)
     Connection.objects.filter(pk=hubspot.pk).delete()
     assert claim_lease(hubspot) is None
     with pytest.raises(LeaseLost):

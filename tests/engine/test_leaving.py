@@ -11,6 +11,7 @@ import re
 import tracemalloc
 import zipfile
 from collections import Counter
+from collections.abc import Generator
 from hashlib import sha256
 from typing import Any
 
@@ -367,6 +368,7 @@ def test_no_scope_stays_open_between_two_chunks(acme, birch):
     with all_accounts():
         open_, inside = write_archive(acme.account), get_scope()
         next(open_)
+        assert isinstance(open_, Generator)
         open_.close()
         assert get_scope() == inside
         assert "birch" not in "".join(unzipped(acme.account).values())
@@ -376,7 +378,7 @@ def test_an_archive_that_breaks_off_is_no_archive(acme, monkeypatch):
     monkeypatch.setattr(
         "integration.leaving.archive.list_columns", lambda model: {"no": "such_column"}
     )
-    got = []
+    got: list[bytes] = []
     with pytest.raises(Exception, match="such_column"):
         got += write_archive(acme.account)
     assert not zipfile.is_zipfile(io.BytesIO(b"".join(got)))

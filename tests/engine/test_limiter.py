@@ -16,7 +16,7 @@ from core.tenancy import in_account
 from integration.connections import limiter
 from integration.connections.limiter import LONGEST_WAIT, SharedLimiter, make_limiter
 from integration.connectors.base import RetryLater
-from integration.connectors.http import Unlimited
+from integration.connectors.http import Limiter, Unlimited
 from integration.models import Connection, RateSlot
 from integration.notes import note
 from tests.core import rows
@@ -51,13 +51,10 @@ def limited(db):
 
     def make(
         calls: int | None = None, seconds: float | None = None, system: str = "hubspot", **values
-    ) -> SharedLimiter:
+    ) -> Limiter:
         slug = f"c{Connection._base_manager.count()}"
-        account = (
-            Connection._base_manager.first().account
-            if Connection._base_manager.exists()
-            else rows.account()
-        )
+        there = Connection._base_manager.first()
+        account = there.account if there else rows.account()
         return make_limiter(
             rows.connection(
                 account, system, slug=slug, rate_calls=calls, rate_seconds=seconds, **values
@@ -70,7 +67,10 @@ def limited(db):
 def again(one: SharedLimiter) -> SharedLimiter:
     """The same connection as another process finds it."""
     with in_account(one.connection.account):
-        return make_limiter(Connection.objects.select_related("account").get(pk=one.connection.pk))
+        found = Connection.objects.select_related("account").get(pk=one.connection.pk)
+        same = make_limiter(found)
+    assert isinstance(same, SharedLimiter)
+    return same
 
 
 def most_in_a_window(moments: Iterable[float], seconds: float) -> int:
@@ -260,7 +260,8 @@ def test_the_wait_is_outside_any_transaction(limited, monkeypatch):
     one, inside = limited(1, 5.0), []
     depth = len(database.savepoint_ids)
     monkeypatch.setattr(
-        limiter.time, "sleep", lambda seconds: inside.append(len(database.savepoint_ids) - depth)
+        "integration.connections.limiter.time.sleep",
+        lambda seconds: inside.append(len(database.savepoint_ids) - depth),
     )
     one.wait()
     one.wait()

@@ -20,9 +20,10 @@ from core.tenancy import in_account
 from integration.delivery.send import send_writes
 from integration.models import AuditEntry, Link, Record, Side, SyncRule, SyncRun
 from integration.planning.normalize import normalize_phone, normalize_text
-from integration.sandbox.hubspot.errors import FileProblem
+from integration.sandbox.hubspot.errors import HubSpotProblem
 from integration.sandbox.hubspot.portal import list_contact_addresses as addresses_of
 from integration.sandbox.people import make_hex_id
+from integration.sandbox.server import Sandbox
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine import oracle
 
@@ -39,7 +40,7 @@ SEEN = ("linked", "merged")
 class World:
     """Everything that people do on both sides, at random."""
 
-    def __init__(self, sandbox: Any, seed: int, tag_bumps: bool, without: str = "") -> None:
+    def __init__(self, sandbox: Sandbox, seed: int, tag_bumps: bool, without: str = "") -> None:
         self.sandbox, self.rng, self.struck = sandbox, random.Random(seed), 0
         sandbox.sansan.switches["tag_bumps_updated"] = tag_bumps
         self.portal = sandbox.hubspot.portal(TOKEN)
@@ -143,7 +144,7 @@ class World:
         return self.rng.choice(sorted(self.portal.contacts))
 
     def in_hubspot(self) -> None:
-        with suppress(FileProblem):  # an address that is taken: HubSpot refuses people, too
+        with suppress(HubSpotProblem):  # an address that is taken: HubSpot refuses people, too
             getattr(self, self.rng.choices(list(HUBSPOT), list(HUBSPOT.values()))[0])()
 
     def person(self, verb: str, **args: Any) -> Any:
@@ -240,7 +241,8 @@ class Journal:
     """Runs the rule and keeps what each run did."""
 
     def __init__(self, rule: SyncRule, world: World) -> None:
-        self.rule, self.world, self.runs = rule, world, []
+        self.rule, self.world = rule, world
+        self.runs: list[SyncRun] = []
         self.wrote: Counter[str] = Counter()  # link -> runs that wrote to its contact
         self.unmet: Counter[str] = Counter()  # of those, with a person's change before the next run
         self.before: set[str] = set()
@@ -289,7 +291,7 @@ def storm(
     for _ in range(40):
         world.new_contact()
     for _ in range(10):
-        with suppress(FileProblem):
+        with suppress(HubSpotProblem):
             world.known_contact()
     journal = Journal(configured(file(direction="both", **rule)), world)
     journal.run()
@@ -366,11 +368,11 @@ def differences(journal: Journal) -> dict[tuple[str, str], tuple[str, str]]:
     people: dict[str, list[dict[str, Any]]] = {}
     for card in cards:
         if card["id"] in linked:
-            people.setdefault(portal.find(linked[card["id"]].link.contact_id) or "", []).append(
-                card
-            )
+            link = linked[card["id"]].link
+            assert link
+            people.setdefault(portal.find(link.contact_id) or "", []).append(card)
     assert "" not in people, people[""]
-    found = {}
+    found: dict[tuple[str, str], tuple[str, str]] = {}
     for id, person in people.items():
         have = portal.contacts[id]
         wanted = {**oracle.survivor(person), "sansan_card_id": person[0]["id"]}
@@ -439,7 +441,7 @@ def everybody_has_a_place(journal: Journal) -> None:
                 card["email"],
             )
         if row.bucket == "linked":
-            assert portal.find(row.link.contact_id) and not row.link.gone
+            assert row.link and portal.find(row.link.contact_id) and not row.link.gone
     for id, one in portal.contacts.items():
         if one.get("email") and id not in links:
             row = candidates[id]
@@ -555,15 +557,17 @@ def test_an_edit_between_our_reading_and_our_writing_is_no_echo(
         card = (
             Record.objects.filter(bucket="linked", values__has_keys=["title", "tel"])
             .select_related("link")
-            .first()
+            .earliest("pk")
         )
+    link = card.link
+    assert link
     sandbox.sansan.change(card.external_id, {"tel": "03-3333-4444"})
     send = send_writes
 
     def late(target: Any, writes: Any, by: str) -> Any:
         sandbox.hubspot.control(
             "edit",
-            {"token": TOKEN, "id": card.link.contact_id, "properties": {"jobtitle": "edited"}},
+            {"token": TOKEN, "id": link.contact_id, "properties": {"jobtitle": "edited"}},
         )
         return send(target, writes, by)
 
@@ -574,7 +578,7 @@ def test_an_edit_between_our_reading_and_our_writing_is_no_echo(
     for _ in range(2):
         time_machine_later(seconds=30)
         sync(rule)
-    contact = sandbox.hubspot.portal(TOKEN).contacts[card.link.contact_id]
+    contact = sandbox.hubspot.portal(TOKEN).contacts[link.contact_id]
     card.refresh_from_db()
     assert (contact["phone"], contact["jobtitle"]) == (
         "03-3333-4444",

@@ -14,10 +14,9 @@ from django.urls import reverse
 
 from core.tenancy import all_accounts, in_account
 from integration import tasks
-from integration.connections import credentials
 from integration.connections.credentials import make_connector
 from integration.connections.properties import ensure_own_properties
-from integration.connectors.hubspot.oauth import OAuthTokens
+from integration.connectors.hubspot.oauth import HubSpotOAuth, OAuthTokens
 from integration.models import Connection, FieldMapping, SyncRule
 from integration.notes import is_note, note
 from integration.rules.file import make_default_mappings
@@ -201,7 +200,7 @@ def test_a_new_refresh_token_replaces_the_old_one(
     sandbox, connection, monkeypatch, time_machine_later
 ):
     monkeypatch.setattr(
-        credentials.HubSpotOAuth,
+        HubSpotOAuth,
         "refresh",
         lambda self, old: OAuthTokens("access-2", "refresh-2", 1800, ""),
     )

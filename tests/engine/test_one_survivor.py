@@ -225,7 +225,7 @@ def cards_of(sandbox: Any, email: str = DAN["email"]) -> list[dict[str, Any]]:
 
 def make(sandbox: Any, token: str = TOKEN) -> str:
     (id,) = sandbox.hubspot.control("create", {"token": token, "properties": DAN})
-    return id
+    return str(id)
 
 
 def test_a_contact_becomes_one_card_though_both_rules_make_cards(empty, only):

@@ -21,7 +21,7 @@ from integration.intake.people import bar_cards, retry_records, unbar_cards
 from integration.models import AuditEntry, Link, Outcome, Record, Side, SyncRule
 from integration.rules.apply_file import ask_vendors, make_properties, store_configuration
 from integration.rules.file import read_configuration
-from integration.sandbox import sansan
+from integration.sandbox.wire import make_json_response
 from tests.cast import KEY, TOKEN, configured, file, sync
 from tests.engine.test_both_ways import DAN, both, cards_with, contact, create, person, quiet
 
@@ -326,11 +326,9 @@ def test_more_cards_in_doubt_than_one_look_takes(rule, sandbox, monkeypatch, tim
 
 
 def test_an_answer_without_an_id(rule, sandbox, monkeypatch):
-    answer = sansan.make_json_response
     monkeypatch.setattr(
-        sansan,
-        "make_json_response",
-        lambda status, value: answer(status, {} if status == 201 else value),
+        "integration.sandbox.sansan.make_json_response",
+        lambda status, value: make_json_response(status, {} if status == 201 else value),
     )
     id = create(sandbox)
     sync(rule)
@@ -547,7 +545,7 @@ def test_merged_while_it_waits_into_a_contact_that_has_a_card(waiting, sandbox, 
     rule, id = waiting
     allow(rule, 5)
     with in_account(rule.account):
-        owner = Link.objects.exclude(contact_id="").first().contact_id
+        owner = Link.objects.exclude(contact_id="").earliest("pk").contact_id
     person(sandbox, "merge", primary=owner, other=id)
     time_machine_later(days=1)
     sync(rule)

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from django.db import connections
 
 from integration.slice.pool import Pool
 
@@ -204,10 +205,8 @@ def test_closing_drops_a_call_that_has_not_begun():
 
 @pytest.mark.django_db
 def test_closing_leaves_no_thread_and_closes_their_connections(monkeypatch):
-    from integration.slice import pool as module
-
     closed = []
-    monkeypatch.setattr(module.connections, "close_all", lambda: closed.append(HERE()))
+    monkeypatch.setattr(connections, "close_all", lambda: closed.append(HERE()))
     before, pool = threading.active_count(), Pool(4)
 
     def work():

@@ -4,6 +4,7 @@ is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from core.tenancy import in_account
 from integration.intake.inbox import HeardChange, put_changes
 from integration.models import ContactChange, Link, Record, Side, SyncRule, SyncRun
 from integration.runs import MOST_IDLE_SLICES, start_run, work_slice
+from integration.sandbox.server import Sandbox
 from tests.cast import TOKEN, configured, file, sync
 
 pytestmark = pytest.mark.django_db
@@ -29,13 +31,17 @@ def strangers(sandbox: Any, count: int) -> list[str]:
     ]
 
 
-def in_short_slices(rule: SyncRule, sandbox: Any, **how: bool) -> SyncRun:
+def in_short_slices(rule: SyncRule, sandbox: Sandbox, **how: bool) -> SyncRun:
     """A run whose slices have time for hardly more than one vendor call."""
+
+    def at_the_next_call() -> Callable[[], bool]:
+        before = sandbox.calls
+        return lambda: sandbox.calls != before
+
     with in_account(rule.account):
         run = start_run(rule, SyncRun.Trigger.COMMAND, "test", **how)
         for _ in range(100):
-            before = sandbox.calls.copy()
-            if work_slice(run.pk, 60.0, lambda before=before: sandbox.calls != before).done:
+            if work_slice(run.pk, 60.0, at_the_next_call()).done:
                 break
         else:
             raise AssertionError("the run does not end")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -137,7 +138,7 @@ def test_no_question_of_the_page_reads_all_records(rule, ask):
 
 def test_the_cards_of_a_person_are_found_by_their_link(rule):
     with in_account(rule.account):
-        one = Record.objects.filter(rule=rule, link__isnull=False).first()
+        one = Record.objects.filter(rule=rule, link__isnull=False).earliest("pk")
         found = plans(lambda: list_person_cards(one))
     assert found and not wide(found), wide(found)
 
@@ -177,7 +178,7 @@ def test_trying_a_reason_again_touches_its_cards_only(rule):
     with in_account(rule.account):
         found = plans(lambda: retry_reason(rule, "card", "failing", "r2"))
         assert len(found) == 1 and not wide(found), wide(found)
-        one = Record.objects.filter(rule=rule).first()
+        one = Record.objects.filter(rule=rule).earliest("pk")
         for act in (lambda: bar_cards([one], "x", "ben"), lambda: unbar_cards([one])):
             assert (found := plans(act)) and not wide(found), wide(found)
 
@@ -185,7 +186,7 @@ def test_trying_a_reason_again_touches_its_cards_only(rule):
 def test_figures_are_found_by_rule_and_day_and_ask_no_record(rule):
     with in_account(rule.account):
         run = rows.run(rule)
-        desk = SimpleNamespace(run=run, rule=rule, now=timezone.now)
+        desk: Any = SimpleNamespace(run=run, rule=rule, now=timezone.now)
         found = plans(lambda: add_figures(desk, {"created": 5}, Calls(1, 2), [3.5]))
     assert found and not wide(found), wide(found)
     assert not [query for query in found if "integration_record" in query]

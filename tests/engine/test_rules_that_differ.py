@@ -49,9 +49,8 @@ def test_two_rules_that_map_a_property_differently_come_to_rest(empty, other):
 def test_the_names_of_the_other_tenants_tags(empty, only):
     add(empty, only, KEY, tags=["T0001"])
     add(empty, only, OTHER_KEY, exchangeDate="2026-01-01", tags=["T0002"])
-    rules = two(
-        *[{"mappings": [EMAIL, NAME, {"expression": "{{ tags }}", "hubspot": "jobtitle"}]}] * 2
-    )
+    how = {"mappings": [EMAIL, NAME, {"expression": "{{ tags }}", "hubspot": "jobtitle"}]}
+    rules = two(how, how)
     with in_account(rules[0].account):  # each tenant knows its own tags only
         Tag.objects.filter(connection=rules[0].sansan).exclude(external_id="T0001").delete()
         Tag.objects.filter(connection=rules[1].sansan).exclude(external_id="T0002").delete()

@@ -164,6 +164,7 @@ def test_a_merge_in_hubspot_is_followed(sandbox):
         first, second = (
             Record.objects.filter(bucket="linked").select_related("link").order_by("pk")[:2]
         )
+    assert first.link and second.link
     sandbox.hubspot.control(
         "merge", {"token": TOKEN, "primary": first.link.contact_id, "other": second.link.contact_id}
     )

@@ -1,4 +1,4 @@
-"""Invariant 9: no secret leaves encryption, whatever is logged, stored, queued, exported or
+"""No secret leaves encryption, whatever is logged, stored, queued, exported or
 raised.
 """
 

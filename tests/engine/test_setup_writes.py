@@ -150,7 +150,7 @@ def test_the_preview_says_what_the_mappings_make(sandbox, aiko, account):
     assert aiko.post(url("configure", rule.pk), form).status_code == 302
     preview = reviewed(aiko, rule)
     with in_account(account):
-        entry = preview.entries.filter(decision="create").first()
+        entry = preview.entries.filter(decision="create").latest("pk")
     assert entry.after["salutation"] == f"{entry.after['lastname']}様"
     aiko.post(url("review", rule.pk), {"action": "save"})
     work_off()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from integration.connectors.base import Gone, Rejected
 from integration.connectors.sansan.client import Sansan
 from integration.intake.tags import store_swept_page
 from integration.models import AuditEntry, Record, SyncRule, SyncRun, Tag
+from integration.records import CardPage
 from integration.runs import start_run, work_slice
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected
@@ -221,11 +223,14 @@ def by_slices(rule: SyncRule, sandbox: Any) -> int:
     def calls() -> int:
         return int(sum(sandbox.calls["by_call"].values()))
 
+    def at_the_next_call() -> Callable[[], bool]:
+        before = calls()
+        return lambda: calls() > before
+
     with in_account(rule.account):
         run = start_run(rule, SyncRun.Trigger.COMMAND, "test")
         for n in range(1, 200):
-            before = calls()
-            if work_slice(run.pk, 60.0, lambda before=before: calls() > before).done:
+            if work_slice(run.pk, 60.0, at_the_next_call()).done:
                 ended = SyncRun.objects.get(pk=run.pk)
                 assert ended.state == "succeeded", (ended.reason, ended.detail)
                 return n
@@ -334,13 +339,16 @@ def test_an_older_page_does_not_take_a_card_back(sandbox, time_machine_later):
     """Pages are asked for in parallel: one that was answered earlier may be stored later."""
     rule = selected("T0001")
     card = cards(sandbox)[0]
-    tagged, old = Sansan.tagged, {}
+    tagged = Sansan.tagged
+    old: dict[str, CardPage] = {}
 
-    def early(self: Any, tag: str, token: str = "") -> Any:
+    def early(self: Sansan, tag: str, token: str = "") -> CardPage:
         return old.setdefault("page", tagged(self, tag, token))
 
     with in_account(rule.account):
-        early(make_source(rule.sansan), "T0001")
+        source = make_source(rule.sansan)
+        assert isinstance(source, Sansan)
+        early(source, "T0001")
     time_machine_later(minutes=11)
     sandbox.sansan.change(card["id"], {"title": "社長"})
     time_machine_later(seconds=2)

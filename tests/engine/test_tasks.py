@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import pydoc
 import subprocess
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django_q.models import OrmQ, Schedule, Task
 from django_q.signing import SignedPackage
 
@@ -31,10 +31,10 @@ from integration.runs import (
     start_run,
 )
 from integration.slice.desk import Desk
-from integration.slice.lease import claim_lease
 from tests.cast import TOKEN, configured, file, sync
 from tests.core import rows
 from tests.engine.oracle import contacts_of, expected
+from tests.engine.test_lease import claimed
 from tests.process import ROOT
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ def queue(monkeypatch):
 
     A test's transaction never commits, so that what is enqueued goes there at once.
     """
-    monkeypatch.setattr(tasks.transaction, "on_commit", lambda call: call())
+    monkeypatch.setattr("integration.tasks.transaction.on_commit", lambda call: call())
     return waiting
 
 
@@ -66,10 +66,10 @@ def waiting() -> list[tuple[str, tuple[int, ...]]]:
 
 def work_off(most: int = 30) -> list[str]:
     """Does what one worker would do, task after task, until nothing waits; returns the names."""
-    done = []
+    done: list[str] = []
     while (row := OrmQ.objects.order_by("pk").first()) and len(done) < most:
         package = SignedPackage.loads(row.payload)
-        pydoc.locate(package["func"])(*package["args"], **package["kwargs"])
+        import_string(package["func"])(*package["args"], **package["kwargs"])
         row.delete()
         done.append(package["func"].rpartition(".")[2])
     assert len(done) < most, done
@@ -105,6 +105,7 @@ def test_a_due_rule_starts(queue):
     )
     assert queue() == [("work", (rule.account_id, run.pk))]
     rule.refresh_from_db()
+    assert rule.due_at
     assert timezone.now() < rule.due_at <= timezone.now() + timedelta(seconds=rule.interval)
 
 
@@ -312,7 +313,7 @@ def test_a_busy_connection_is_left_to_whoever_holds_it(sandbox, queue):
     rule = configured(file())
     with in_account(rule.account):
         run = tasks.enqueue_sync(rule, "aiko")
-        held = claim_lease(rule.hubspot)
+        held = claimed(rule.hubspot)
     OrmQ.objects.all().delete()
     tasks.work(run.account_id, run.pk)
     assert queue() == [] and get(run).state == "queued" and get(run).attempts == 0
@@ -354,7 +355,7 @@ def test_so_does_one_that_the_tick_has_asked_for(sandbox, queue):
     tasks.tick()
     one, other = open_runs()
     with in_account(first.account):
-        held = claim_lease(first.hubspot)  # the first slice begins on one worker
+        held = claimed(first.hubspot)  # the first slice begins on one worker
     tasks.work(other.account_id, other.pk)  # and the second meets it, on another
     with in_account(first.account):
         held.release()
@@ -399,7 +400,7 @@ def test_a_worker_killed_in_mid_slice_is_replaced_when_its_lease_ends(
     tasks.tick()
     (run,) = open_runs()
     with in_account(rule.account):
-        lease = claim_lease(rule.hubspot)
+        lease = claimed(rule.hubspot)
         begin_slice(SyncRun.objects.get(pk=run.pk), lease, settings.SYNC_SLICE_SECONDS)
     OrmQ.objects.all().delete()  # the worker is gone, and its task with it
     time_machine_later(seconds=settings.SYNC_LEASE_SECONDS - 1)
@@ -421,7 +422,7 @@ def test_a_slice_that_kills_its_worker_every_time_comes_to_an_end(
     run = rows.run(rule)
     for _ in range(MOST_IDLE_SLICES):
         with in_account(rule.account):
-            lease = claim_lease(rule.hubspot)
+            lease = claimed(rule.hubspot)
             begin_slice(SyncRun.objects.get(pk=run.pk), lease, settings.SYNC_SLICE_SECONDS)
         time_machine_later(seconds=settings.SYNC_SLICE_SECONDS + settings.SYNC_LEASE_SECONDS + 2)
     tasks.tick()
@@ -445,7 +446,8 @@ def test_a_quiet_poll_leaves_no_row(sandbox, time_machine_later):
             ("initial", False),
             ("incremental", True),
         ]
-        assert SyncRule.objects.get().checked_at >= asked
+        checked_at = SyncRule.objects.get().checked_at
+        assert checked_at and checked_at >= asked
     sandbox.sansan.churn(5)
     time_machine_later(seconds=30)
     tasks.tick()
@@ -650,7 +652,7 @@ def test_every_task_moves_the_heartbeat(sandbox, time_machine_later):
         call()
         (heartbeat,) = Heartbeat.objects.all()
         assert heartbeat.beat_at >= called
-    assert heartbeat.ticked_at >= called
+    assert heartbeat.ticked_at and heartbeat.ticked_at >= called
 
 
 def test_a_cluster_is_stuck_when_tasks_wait_and_nobody_works(time_machine_later):

@@ -45,7 +45,7 @@ AT = 1_790_000_000_000
 @pytest.fixture
 def queue(monkeypatch: Any) -> Callable[[], list[Any]]:
     """A test's transaction never commits, so that what is enqueued goes to the queue at once."""
-    monkeypatch.setattr(tasks.transaction, "on_commit", lambda call: call())
+    monkeypatch.setattr("integration.tasks.transaction.on_commit", lambda call: call())
     return waiting
 
 
@@ -519,13 +519,15 @@ def test_each_rule_of_the_connection_and_no_other(queue):
 
 def test_an_open_run_takes_it_along(queue):
     rule = connected()
-    tasks.heard(rule.account_id, rule.hubspot_id), tasks.heard(rule.account_id, rule.hubspot_id)
+    for _ in range(2):
+        tasks.heard(rule.account_id, rule.hubspot_id)
     assert len(runs_of(rule)) == 1
 
 
 def test_a_connection_that_is_gone_or_suspended_is_no_fault(queue):
     rule = connected()
-    tasks.heard(rule.account_id, 999_999), tasks.heard(999_999, rule.hubspot_id)
+    tasks.heard(rule.account_id, 999_999)
+    tasks.heard(999_999, rule.hubspot_id)
     Account.objects.update(active=False)
     tasks.heard(rule.account_id, rule.hubspot_id)
     assert queue() == runs_of(rule) == []

@@ -46,7 +46,7 @@ class Workers:
 
     @property
     def all(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
+        return list(psutil.Process(self.process.pid).children(recursive=True))
 
     def told(self) -> str:
         return self.log.read_text()
@@ -60,7 +60,8 @@ def served(tmp_path):
         def start(broker: str = "", **environment: str) -> tuple[Sandbox, Product, Workers]:
             sandbox = stack.enter_context(Sandbox(cards=40, limits=False))
             environment |= {"BROKER_URL": broker, "Q_WORKERS": "2", "SYNC_WORKERS": "2"}
-            product = Product(tmp_path, sandbox.url, **environment).configured(file(interval=5))
+            product = Product(tmp_path, sandbox.url, empty=False, **environment)
+            product.configured(file(interval=5))
             workers = Workers(product)
             stack.callback(end, workers)
             return sandbox, product, workers
@@ -108,7 +109,7 @@ def somebody(sandbox: Sandbox) -> str:
     """The id of a card that stands for a contact of its own."""
     addresses = [card["email"] for card in sandbox.sansan.cards.values()]
     return next(
-        id
+        str(id)
         for id, card in sandbox.sansan.cards.items()
         if card["email"] and addresses.count(card["email"]) == 1
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from integration.planning.normalize import is_email, normalize_email
 from integration.planning.rule import Filter, MappingRow, Rule
@@ -49,7 +50,7 @@ def card(
     *,
     day: str = "2026-04-01",
     changed: str = "2026-04-02",
-    **more: object,
+    **more: Any,
 ) -> Card:
     """``more`` is a member of Card, or else a field of the card."""
     members = {
@@ -71,11 +72,11 @@ def contact(
     return ContactRead(id, {**(values or {}), **more}, at(modified))
 
 
-def rule(*rows: MappingRow, **members: object) -> Rule:
+def rule(*rows: MappingRow, **members: Any) -> Rule:
     return Rule(rows or ROWS, **members)
 
 
-def row(sansan: str, hubspot: str, **members: object) -> MappingRow:
+def row(sansan: str, hubspot: str, **members: Any) -> MappingRow:
     return MappingRow(tuple(sansan.split("+")), hubspot, **members)
 
 

@@ -174,7 +174,7 @@ def test_a_filter_that_cannot_take_a_text_apart_says_so():
     with pytest.raises(ExpressionError) as wrong:
         render_expression("{{ lastName | uniq: 3 }}", {"lastName": "森"}, ())
     told = read_note(str(wrong.value))
-    assert told.code == "expression_fails"
+    assert told is not None and told.code == "expression_fails"
     assert str(told).startswith("The expression fails for this card: ")
 
 

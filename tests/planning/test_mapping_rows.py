@@ -104,7 +104,7 @@ def test_without_a_table_others_means_nothing():
     ],
 )
 def test_expression_then_transform_then_table(one, wanted):
-    assert value(one, **AIKO) == wanted
+    assert value(one, (), **AIKO) == wanted
 
 
 def test_tags_go_as_ids_but_an_expression_reads_names():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ CARD = {
 }
 
 
-def made(**members: object) -> Rule:
+def made(**members: Any) -> Rule:
     return Rule(ROWS, to_cards=ROWS, **members)
 
 

@@ -1,9 +1,12 @@
+from typing import Any, TypedDict
+
 import pytest
 
 from integration.notes import note
 from integration.planning.decisions import REASONS, Decision
 from integration.planning.plan import LONGEST_VALUE, plan_people
-from integration.planning.snapshot import LinkView
+from integration.planning.snapshot import Card, LinkView
+from integration.records import ContactRead
 from tests.planning.make import AIKO, BEN, CHIE, card, contact, only, policy, rule, snapshot
 
 INFO = "info@acme.example.jp"
@@ -24,10 +27,17 @@ def edited(**values):
     return contact("101", WRITTEN, sansan_link_id="L", **values)
 
 
-MET = {"contacts": (contact("101", email=AIKO["email"]),)}
-LINKED = {"links": (OURS,), "contacts": (SYNCED,)}
-EDITED = {"links": (OURS,), "contacts": (edited(lastname="盛"),)}
-CASES = {
+class Known(TypedDict, total=False):
+    """What planning finds beside the cards."""
+
+    links: tuple[LinkView, ...]
+    contacts: tuple[ContactRead, ...]
+
+
+MET: Known = {"contacts": (contact("101", email=AIKO["email"]),)}
+LINKED: Known = {"links": (OURS,), "contacts": (SYNCED,)}
+EDITED: Known = {"links": (OURS,), "contacts": (edited(lastname="盛"),)}
+CASES: dict[str, tuple[list[Card], Known, dict[str, Any], str, str]] = {
     "a new person": ([card()], {}, {}, "create", "new_person"),
     "a new person beside a stranger": (
         [card()],
@@ -230,7 +240,7 @@ def test_a_shared_mailbox_is_never_blended():
 
 def test_a_mailbox_takes_its_contact_along():
     mine, theirs = card(1, email=INFO, link="L"), card(2, BEN, email=INFO, day="2026-05-01")
-    known = {
+    known: Known = {
         "links": (LinkView("L", "101", WRITTEN),),
         "contacts": (contact("101", WRITTEN, email=INFO, sansan_link_id="L"),),
     }
@@ -262,12 +272,12 @@ def at_one_mailbox(aiko: str = INFO, title: str = "課長") -> dict[int, Decisio
         contact("101", AIKO, email=INFO),
         contact(
             "102",
+            OF_BEN,
             lastname="原",
             firstname="弁",
             email=BEN["email"],
             company="アクメ株式会社",
             jobtitle="課長",
-            **OF_BEN,
         ),
     )
     cards = (
@@ -370,7 +380,7 @@ def test_what_is_written_is_the_cards_own_text():
     ],
 )
 def test_a_policy_on_a_contact_that_exists(name, present, after):
-    known = {"links": (OURS,), "contacts": (edited(jobtitle=present),)}
+    known: Known = {"links": (OURS,), "contacts": (edited(jobtitle=present),)}
     (decision,) = plan_people(
         snapshot(card(link="L", title="部長"), **known), rule(*policy("jobtitle", name))
     )
@@ -384,7 +394,7 @@ def test_every_policy_writes_to_a_new_contact(name):
 
 
 def test_before_and_after_hold_what_changes_and_no_more():
-    known = {"links": (OURS,), "contacts": (edited(jobtitle="課長"),)}
+    known: Known = {"links": (OURS,), "contacts": (edited(jobtitle="課長"),)}
     (decision,) = plan_people(snapshot(card(link="L", title="部長"), **known), rule())
     assert (decision.before, decision.after) == ({"jobtitle": "課長"}, {"jobtitle": "部長"})
 
