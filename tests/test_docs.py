@@ -63,11 +63,7 @@ DOCUMENTED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("document", "names"),
-    DOCUMENTED.values(),
-    ids=DOCUMENTED,
-)
+@pytest.mark.parametrize(("document", "names"), DOCUMENTED.values(), ids=DOCUMENTED)
 def test_no_name_is_left_out(document, names):
     assert names <= coded(text(document)), names - coded(text(document))
 

@@ -23,6 +23,7 @@ from integration.models import (
     Link,
     Outcome,
     Record,
+    Side,
     SyncRule,
     SyncRun,
 )
@@ -261,7 +262,9 @@ def record_unreadable(
     """
     for id, wrong in unreadable:
         known_card = known.get(id)
-        counted["read"] += 1
+        # A card that this run has read already, and not settled yet, is counted as read once.
+        if not (known_card and known_card.due_at and known_card.run_id == desk.run.pk):
+            counted["read"] += 1
         counted["failed"] += 1
         if known_card and known_card.reason == "unreadable":
             continue
@@ -287,6 +290,7 @@ def store_unreadable(desk: Desk, id: str, wrong: str, now: datetime) -> Record:
     """The record of a card whose id is all that can be read of it."""
     record, _made = Record.objects.update_or_create(
         rule=desk.rule,
+        side=Side.CARD,
         external_id=id[:64],
         defaults={
             "account": desk.rule.account,

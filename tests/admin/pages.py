@@ -64,7 +64,8 @@ class Form(HTMLParser):
 
     def __init__(self, html: str, id: str) -> None:
         super().__init__()
-        self.id, self.inside, self.fields = id, False, {}
+        self.id, self.inside = id, False
+        self.fields: dict[str, Any] = {}
         self.select = self.area = ""
         self.feed(html)
 

@@ -83,9 +83,9 @@ def begun(own: SimpleNamespace, step: str = "review", slug: str = "new", **value
 
 def sampled(own: SimpleNamespace, id: str, values: dict[str, str], tags: list[str]) -> Sample:
     with in_account(own.account):
-        values = {"values": values, "tags": tags, "read_at": timezone.now()}
+        seen = {"values": values, "tags": tags, "read_at": timezone.now()}
         return Sample.objects.update_or_create(
-            account=own.account, connection=own.sansan, external_id=id, defaults=values
+            account=own.account, connection=own.sansan, external_id=id, defaults=seen
         )[0]
 
 

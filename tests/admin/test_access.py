@@ -1,11 +1,11 @@
-"""Invariant 8 at the admin's door: every address there is, found from the URLs, asked by everybody
-about everybody's rows.
+"""No account sees another's at the admin's door: every address there is, found from the URLs, asked
+by everybody about everybody's rows.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
@@ -91,8 +91,12 @@ def addresses_of(own: SimpleNamespace) -> list[str]:
     for route in routes(get_resolver().url_patterns):
         wanted = set(PLACE.findall(route))
         for place in places(own, route, wanted) if wanted else ():
-            found[PLACE.sub(lambda at, place=place: str(place[at[1]]), route)] = None
+            found[filled(route, place)] = None
     return list(found)
+
+
+def filled(route: str, place: dict[str, Any]) -> str:
+    return PLACE.sub(lambda at: str(place[at[1]]), route)
 
 
 def places(own: SimpleNamespace, route: str, wanted: set[str]) -> Iterator[dict[str, Any]]:
@@ -175,7 +179,7 @@ def bodies(own: SimpleNamespace, url: str) -> list[dict[str, Any]]:
         {**ends, "action": "oauth"},
     ]
     records = [own.failing.pk, own.record.pk, own.barred.pk]
-    sent = {
+    sent: dict[str, list[dict[str, Any]]] = {
         "/setup/": connect,
         "/setup/connect/": connect,
         "/setup/tags/": [
@@ -258,13 +262,14 @@ def without(text: str, url: str, data: dict[str, Any]) -> str:
     return text
 
 
-PEOPLE = {
+def as_ben(role: str) -> Callable[[Any, Any], User | None]:
+    return lambda acme, birch: team(acme, "ben", role)
+
+
+PEOPLE: dict[str, Callable[[Any, Any], User | None]] = {
     "nobody": lambda acme, birch: None,
     "dan, of no account": lambda acme, birch: User.objects.create_user("dan", is_staff=True),
-    **{
-        f"ben, {role} of acme": lambda acme, birch, role=role: team(acme, "ben", role)
-        for role in Role.values
-    },
+    **{f"ben, {role} of acme": as_ben(role) for role in Role.values},
     "chie of birch": lambda acme, birch: birch.owner,
     "root": lambda acme, birch: User.objects.create_superuser("root"),
 }
@@ -400,7 +405,7 @@ def test_nobody_is_asked_to_sign_in(acme):
         address(AuditEntry, "export"),
         address(acme.run, "progress"),
     ):
-        assert Client().get(url).url == f"{reverse('admin:login')}?next={url}"
+        assert Client().get(url)["Location"] == f"{reverse('admin:login')}?next={url}"
 
 
 def test_another_account_s_row_is_as_absent_as_none(aiko, birch):
@@ -993,15 +998,15 @@ def test_nonsense_in_place_of_an_id_is_no_row(aiko, root, id):
         )
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        {},
-        {"action": "delete_selected"},
-        {"action": "no_such"},
-        {"action": "select_tags", "_selected_action": ["x", "\0"]},
-    ],
-)
+SENT_TO_A_LIST = {
+    "nothing": {},
+    "no row for an action": {"action": "delete_selected"},
+    "an action that is none": {"action": "no_such"},
+    "rows that are none": {"action": "select_tags", "_selected_action": ["x", "\0"]},
+}
+
+
+@pytest.mark.parametrize("data", SENT_TO_A_LIST.values(), ids=SENT_TO_A_LIST)
 def test_nonsense_sent_to_a_list_is_no_failure(acme, aiko, data):
     aiko.raise_request_exception = False
     before = stored()

@@ -4,6 +4,7 @@ are sent with the ids of another account."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,15 +28,13 @@ from tests.admin.test_access import (
     asking,
     attempted,
     bodies,
-    marks,
     plain,
     posted,
-    rows_of,
     sent,
     stored,
     without,
 )
-from tests.admin.world import joins, team
+from tests.admin.world import content_type, joins, marks, rows_of, team
 from tests.core import rows
 
 __all__ = ["attempted"]
@@ -82,7 +81,7 @@ def choices_of(changelist: Any) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for spec in changelist.filter_specs:
         if isinstance(spec, FieldListFilter):
-            name = getattr(spec, "lookup_kwarg", "") or spec.expected_parameters()[0]
+            name = str(getattr(spec, "lookup_kwarg", "") or spec.expected_parameters()[0])
             values = [value for value, _label in spec.field.flatchoices] or ["1", "0"]
         else:
             name, values = (
@@ -134,7 +133,17 @@ def test_no_choice_of_a_filter_shows_another_account(acme, birch, emi, model):
 # What each role may read
 
 WHOLE = {OWNER, EDITOR, AUDITOR}
-READ = {
+
+
+def page_of_set_up(name: str) -> Callable[[Any], str]:
+    return lambda own: reverse(f"admin:integration_setup_{name}", args=[own.rule.pk])
+
+
+def page_of_row(name: str) -> Callable[[Any], str]:
+    return lambda own: page(getattr(own, name))
+
+
+READ: dict[str, tuple[set[str], Callable[[Any], str]]] = {
     "the audit log as a file": (WHOLE, lambda own: address(AuditEntry, "export")),
     "the history": (WHOLE, lambda own: f"{HOME}history/"),
     "the history of a key": (
@@ -157,10 +166,7 @@ READ = {
         lambda own: reverse("admin:integration_setup_connection", args=[own.hubspot.pk]),
     ),
     **{
-        f"a set-up: {name}": (
-            {OWNER, EDITOR},
-            lambda own, name=name: reverse(f"admin:integration_setup_{name}", args=[own.rule.pk]),
-        )
+        f"a set-up: {name}": ({OWNER, EDITOR}, page_of_set_up(name))
         for name in (
             "connect",
             "tags",
@@ -193,7 +199,7 @@ READ = {
     "sync health": (ALL, lambda own: reverse("admin:integration_health", args=[own.rule.pk])),
     "how a run goes": (ALL, lambda own: address(own.run, "progress")),
     **{
-        f"a {name}": (ALL, lambda own, name=name: page(getattr(own, name)))
+        f"a {name}": (ALL, page_of_row(name))
         for name in ("account", "hubspot", "rule", "run", "link", "record", "entry")
     },
 }
@@ -396,8 +402,6 @@ def test_the_way_to_a_page_tells_nothing(acme, birch, aiko):
     """Django's "view on site", which looks around every scope."""
     for row in rows_of(birch):
         kind = reverse("admin:view_on_site", args=[1, 1]).removesuffix("1/1/")
-        from tests.admin.world import content_type
-
         theirs, none = (aiko.get(f"{kind}{content_type(row)}/{pk}/") for pk in (row.pk, NO_ID))
         assert (theirs.status_code, body(theirs)) == (
             none.status_code,
@@ -408,17 +412,17 @@ def test_the_way_to_a_page_tells_nothing(acme, birch, aiko):
 # Ways out
 
 
-@pytest.mark.parametrize(
-    "to",
-    [
-        "//evil.example",
-        "\\\\evil.example",
-        "/\\evil.example",
-        "https://evil.example/admin/",
-        "javascript:alert(1)",
-        "https:evil.example",
-    ],
-)
+ELSEWHERE = {
+    "no scheme": "//evil.example",
+    "backslashes": "\\\\evil.example",
+    "a slash and a backslash": "/\\evil.example",
+    "another site": "https://evil.example/admin/",
+    "a script": "javascript:alert(1)",
+    "no slashes": "https:evil.example",
+}
+
+
+@pytest.mark.parametrize("to", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_no_address_leads_away(acme, aiko, to):
     password = "three blind carps swim"
     acme.owner.set_password(password)

@@ -314,7 +314,14 @@ def test_an_active_account_is_not_deleted(acme, root):
     assert "Suspend the account first" in problems(leave(root, acme))["all"] and stored() == before
 
 
-@pytest.mark.parametrize("ago", [None, timedelta(days=1, minutes=1), timedelta(days=400)])
+NOT_FRESH = {
+    "never exported": None,
+    "a minute too old": timedelta(days=1, minutes=1),
+    "more than a year old": timedelta(days=400),
+}
+
+
+@pytest.mark.parametrize("ago", NOT_FRESH.values(), ids=NOT_FRESH)
 def test_without_a_fresh_export_it_is_not_deleted(acme, root, ago):
     ready(acme, ago or timedelta())
     if ago is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db.models import Model
 from django.middleware.csrf import get_token
 from django.test import Client, RequestFactory
 
@@ -78,7 +79,7 @@ def test_who_may_only_look_neither_sees_nor_presses_one(acme, ben):
         assert SyncRun.objects.count() == 2
 
 
-RIGHTS = {
+RIGHTS: dict[tuple[type[Model], str], str] = {
     (Account, "export"): EXPORT,
     (Account, "resume"): OWN,  # and of the platform's staff, which the page itself asks for
     (Invitation, "send_again"): OWN,

@@ -21,21 +21,21 @@ from tests.core import rows
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize(
-    ("text", "id"),
-    [
-        ("1", True),
-        ("999999999999999999", True),
-        ("9" * 19, False),
-        ("", False),
-        (None, False),
-        ("-1", False),
-        ("1.0", False),
-        ("٣", False),
-        ("²", False),
-        (" 1", False),
-    ],
-)
+IDS = {
+    "a digit": ("1", True),
+    "eighteen digits": ("999999999999999999", True),
+    "nineteen digits": ("9" * 19, False),
+    "empty": ("", False),
+    "nothing": (None, False),
+    "negative": ("-1", False),
+    "a decimal point": ("1.0", False),
+    "an Arabic digit": ("٣", False),
+    "a superscript": ("²", False),
+    "a blank before it": (" 1", False),
+}
+
+
+@pytest.mark.parametrize(("text", "id"), IDS.values(), ids=IDS)
 def test_what_can_be_an_id(text, id):
     assert is_id(text) is id
 
@@ -54,7 +54,14 @@ def tags(own, n):
         )
 
 
-@pytest.mark.parametrize(("who", "total"), [("aiko", 33), ("emi", 56), ("root", 56)])
+LOOKERS = {
+    "one account's owner": ("aiko", 33),
+    "a member of both accounts": ("emi", 56),
+    "the platform's staff": ("root", 56),
+}
+
+
+@pytest.mark.parametrize(("who", "total"), LOOKERS.values(), ids=LOOKERS)
 def test_the_pages_of_a_list_hold_every_row_once(request, acme, birch, monkeypatch, who, total):
     monkeypatch.setattr(site.get_model_admin(Tag), "list_per_page", 20)
     tags(acme, 30)

@@ -212,10 +212,6 @@ DAYS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("figures", "said"),
-    DAYS.values(),
-    ids=DAYS,
-)
+@pytest.mark.parametrize(("figures", "said"), DAYS.values(), ids=DAYS)
 def test_a_day_in_short(figures, said):
     assert describe_day(figures) == said

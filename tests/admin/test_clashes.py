@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.urls import reverse
 
@@ -30,9 +32,10 @@ def choose(record: Record) -> str:
     return reverse("admin:integration_record_choose", args=[record.pk])
 
 
-def chosen(own) -> dict:
+def chosen(own) -> dict[str, Any]:
     with in_account(own.account):
-        return Link.objects.get(pk=own.link.pk).choices
+        choices: dict[str, Any] = Link.objects.get(pk=own.link.pk).choices
+    return choices
 
 
 def is_due(own) -> bool:
@@ -53,10 +56,13 @@ def test_both_values_and_who_decides_are_shown(clash, aiko):
         assert text in seen or text.replace("&#x27;", "'") in seen, text
 
 
-@pytest.mark.parametrize(
-    ("winner", "by", "says"),
-    [("sansan", "rule", "the rule says so"), ("hubspot", "field", "this field's mapping says so")],
-)
+DECIDED = {
+    "by the rule": ("sansan", "rule", "the rule says so"),
+    "by the field": ("hubspot", "field", "this field's mapping says so"),
+}
+
+
+@pytest.mark.parametrize(("winner", "by", "says"), DECIDED.values(), ids=DECIDED)
 def test_what_decided_is_said(clash, aiko, winner, by, says):
     with in_account(clash.account):
         Link.objects.filter(pk=clash.link.pk).update(
@@ -78,16 +84,16 @@ def test_a_choice_is_kept_with_what_was_seen_and_by_whom(clash, aiko, side):
     }
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        {},
-        {"property": "jobtitle"},
-        {"property": "jobtitle", "side": "left"},
-        {"property": "phone", "side": "sansan"},
-        {"property": "\0", "side": "sansan"},
-    ],
-)
+NONSENSE = {
+    "nothing": {},
+    "no side": {"property": "jobtitle"},
+    "a side that is none": {"property": "jobtitle", "side": "left"},
+    "a property without a clash": {"property": "phone", "side": "sansan"},
+    "a NUL for a property": {"property": "\0", "side": "sansan"},
+}
+
+
+@pytest.mark.parametrize("data", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_chooses_nothing_and_is_told(clash, aiko, data):
     response = aiko.post(choose(clash.record), data, follow=True)
     assert (

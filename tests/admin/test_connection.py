@@ -74,7 +74,13 @@ def test_a_form_with_an_error_does_not_repeat_the_key(acme, aiko):
     assert stored(acme, pk=acme.hubspot.pk).secret == OLD
 
 
-@pytest.mark.parametrize(("system", "name"), [("sansan", "api_key"), ("hubspot", "access_token")])
+SECRETS = {
+    "Sansan": ("sansan", "api_key"),
+    "HubSpot": ("hubspot", "access_token"),
+}
+
+
+@pytest.mark.parametrize(("system", "name"), SECRETS.values(), ids=SECRETS)
 def test_a_new_connection_is_stored_encrypted_and_tested_by_a_worker(
     acme, aiko, queued, system, name
 ):
@@ -254,15 +260,15 @@ def test_without_any_account_there_is_nothing_to_connect_to(root, page_of_what):
 # The list
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ({}, ["acme-hubspot", "acme-spare", "acme-sansan"]),
-        ({"system__exact": "sansan"}, ["acme-sansan"]),
-        ({"health__exact": "untested"}, ["acme-spare"]),
-        ({"q": "spare"}, ["acme-spare"]),
-    ],
-)
+FILTERS = {
+    "no filter": ({}, ["acme-hubspot", "acme-spare", "acme-sansan"]),
+    "by system": ({"system__exact": "sansan"}, ["acme-sansan"]),
+    "by health": ({"health__exact": "untested"}, ["acme-spare"]),
+    "by a search": ({"q": "spare"}, ["acme-spare"]),
+}
+
+
+@pytest.mark.parametrize(("query", "found"), FILTERS.values(), ids=FILTERS)
 def test_the_list_and_its_filters(acme, aiko, query, found):
     assert [one.slug for one in rows_on(aiko.get(listed(Connection, **query)))] == found
 
@@ -280,14 +286,14 @@ def test_a_connection_says_what_it_sees(acme, aiko):
 # The buttons
 
 
-@pytest.mark.parametrize(
-    ("which", "name", "task"),
-    [
-        ("hubspot", "test_connection", "check"),
-        ("sansan", "test_connection", "check"),
-        ("sansan", "refresh_tags", "tags"),
-    ],
-)
+PRESSED = {
+    "test HubSpot": ("hubspot", "test_connection", "check"),
+    "test Sansan": ("sansan", "test_connection", "check"),
+    "read the tags again": ("sansan", "refresh_tags", "tags"),
+}
+
+
+@pytest.mark.parametrize(("which", "name", "task"), PRESSED.values(), ids=PRESSED)
 def test_a_button_asks_a_worker(acme, aiko, queued, which, name, task):
     one = getattr(acme, which)
     assert queued(lambda: aiko.post(press(one, name))) == [

@@ -28,9 +28,15 @@ def test_pieces(before, after, old, new):
     ) == (old, new)
 
 
-@pytest.mark.parametrize(
-    ("before", "after"), [("課長", "部長"), ("a b c", "a c d"), ("", "x"), ("x" * 400, "y")]
-)
+PAIRS = {
+    "one letter differs": ("課長", "部長"),
+    "one word goes and one comes": ("a b c", "a c d"),
+    "from nothing": ("", "x"),
+    "long to short": ("x" * 400, "y"),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), PAIRS.values(), ids=PAIRS)
 def test_no_letter_is_lost(before, after):
     old, new = cut_into_pieces(before, after)
     assert ("".join(text for text, _ in old), "".join(text for text, _ in new)) == (before, after)

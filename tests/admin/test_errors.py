@@ -14,7 +14,13 @@ from tests.admin.pages import body, listed, page
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("url", ["/nothing", "/admin/integration/syncrule/4711/change/"])
+MISSING = {
+    "no such address": "/nothing",
+    "no such row": "/admin/integration/syncrule/4711/change/",
+}
+
+
+@pytest.mark.parametrize("url", MISSING.values(), ids=MISSING)
 def test_nothing_there(aiko, url):
     answer = aiko.get(url)
     assert answer.status_code == 404 and "There is nothing at this address." in body(answer)

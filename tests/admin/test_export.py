@@ -133,10 +133,18 @@ def test_what_an_entry_has_not_is_blank(acme, aiko):
     } == {""}
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["=1+1", "+81312345678", "-2", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://127.0.0.1")'],
-)
+FORMULAS = {
+    "an equals sign": "=1+1",
+    "a plus": "+81312345678",
+    "a minus": "-2",
+    "an at sign": "@SUM(A1)",
+    "a tab": "\t=1",
+    "a carriage return": "\r=1",
+    "a function": '=HYPERLINK("http://127.0.0.1")',
+}
+
+
+@pytest.mark.parametrize("text", FORMULAS.values(), ids=FORMULAS)
 def test_no_cell_is_a_formula(acme, aiko, text):
     entry(acme.run, acme.failing, name=text, detail=text, contact_id=text, email=text)
     row = next(row for row in exported(aiko) if row["card_id"] == "acme-C2")

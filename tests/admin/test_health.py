@@ -107,17 +107,17 @@ def test_large_numbers_are_readable(rule, aiko):
     assert "1,200" in body(aiko.get(url(rule)))
 
 
-@pytest.mark.parametrize(
-    ("buckets", "first"),
-    [
-        ([], "linked"),
-        (["linked", "excluded", "waiting"], "linked"),
-        (["linked", "held"], "held"),
-        (["linked", "held", "failing"], "failing"),
-        (["excluded"], "linked"),
-        (["unseen", "merged"], "linked"),
-    ],
-)
+FIRST = {
+    "nobody": ([], "linked"),
+    "nobody who needs one": (["linked", "excluded", "waiting"], "linked"),
+    "one held": (["linked", "held"], "held"),
+    "one failing beside one held": (["linked", "held", "failing"], "failing"),
+    "excluded only": (["excluded"], "linked"),
+    "unseen and merged only": (["unseen", "merged"], "linked"),
+}
+
+
+@pytest.mark.parametrize(("buckets", "first"), FIRST.values(), ids=FIRST)
 def test_what_needs_a_person_is_shown_first(rule, aiko, buckets, first):
     for bucket in buckets:
         many(rule, 1, bucket, bucket=bucket)

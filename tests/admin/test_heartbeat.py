@@ -13,9 +13,15 @@ from tests.admin.pages import address, body, listed, page
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize(
-    ("minutes", "state"), [(0, "Working"), (2, "Working"), (4, "Quiet"), (60 * 24 * 3, "Quiet")]
-)
+BEATS = {
+    "just now": (0, "Working"),
+    "two minutes ago": (2, "Working"),
+    "four minutes ago": (4, "Quiet"),
+    "three days ago": (60 * 24 * 3, "Quiet"),
+}
+
+
+@pytest.mark.parametrize(("minutes", "state"), BEATS.values(), ids=BEATS)
 def test_a_host_works_or_is_quiet(root, minutes, state):
     Heartbeat.objects.create(host="worker-1", beat_at=timezone.now() - timedelta(minutes=minutes))
     seen = body(root.get(listed(Heartbeat)))

@@ -5,6 +5,7 @@ account.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -40,6 +41,7 @@ def add(client, **typed):
 
 def token_on(response) -> str:
     """The token of the link that the page shows."""
+    token: str
     (token,) = re.findall(r'value="http://testserver/invitation/([^"/]+)/"', body(response))
     return token
 
@@ -122,16 +124,16 @@ def test_an_owner_grants_any_role(acme, aiko, role):
     assert Invitation.objects.get().role == role
 
 
-@pytest.mark.parametrize(
-    ("typed", "field"),
-    [
-        ({"email": "nobody"}, "email"),
-        ({"email": ""}, "email"),
-        ({"email": "AIKO@acme.example.jp"}, "email"),
-        ({"role": "king"}, "role"),
-        ({"role": ""}, "role"),
-    ],
-)
+WRONG = {
+    "no address": ({"email": "nobody"}, "email"),
+    "a blank address": ({"email": ""}, "email"),
+    "a member's address": ({"email": "AIKO@acme.example.jp"}, "email"),
+    "a role that is none": ({"role": "king"}, "role"),
+    "no role": ({"role": ""}, "role"),
+}
+
+
+@pytest.mark.parametrize(("typed", "field"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_told_at_the_field(acme, aiko, typed, field):
     response = add(aiko, **typed)
     assert errors(response).keys() == {field} and form_of(response)["email"] == typed.get(
@@ -201,11 +203,12 @@ def test_the_mail_goes_out_after_the_row_is_stored(acme, aiko, monkeypatch):
     """
     depth = []
     outside = len(connection.savepoint_ids)
-    monkeypatch.setattr(
-        invitations,
-        "send_mail",
-        lambda *args, **kwargs: depth.append(len(connection.savepoint_ids)) or 1,
-    )
+
+    def send_mail(*args: Any, **kwargs: Any) -> int:
+        depth.append(len(connection.savepoint_ids))
+        return 1
+
+    monkeypatch.setattr(invitations, "send_mail", send_mail)
     add(aiko)
     assert depth == [outside]
 

@@ -85,10 +85,15 @@ def test_no_number_of_rules_hides_a_held_one(acme, aiko):
     assert "4,812 would change, and 500 may." in body(aiko.get(HOME))
 
 
-@pytest.mark.parametrize(
-    ("health", "told"),
-    [("reconnect", True), ("unreachable", True), ("untested", False), ("ok", False)],
-)
+HEALTH = {
+    "refused": ("reconnect", True),
+    "out of reach": ("unreachable", True),
+    "never tested": ("untested", False),
+    "well": ("ok", False),
+}
+
+
+@pytest.mark.parametrize(("health", "told"), HEALTH.values(), ids=HEALTH)
 def test_a_broken_connection_is_told(acme, aiko, health, told):
     with in_account(acme.account):
         Connection.objects.filter(pk=acme.sansan.pk).update(
@@ -281,16 +286,16 @@ def test_runs_that_only_met_our_own_writes_hide_no_other(acme, aiko):
     assert "1,234 of our own writes recognised" in seen
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"read": 1, "unchanged": 1},
-        {"state": "running"},
-        {"state": "partial"},
-        {"kind": "full"},
-        {"read": 2, "failed": 2},
-    ],
-)
+MET_MORE = {
+    "read a card": {"read": 1, "unchanged": 1},
+    "still running": {"state": "running"},
+    "ended in part": {"state": "partial"},
+    "a full check": {"kind": "full"},
+    "failures": {"read": 2, "failed": 2},
+}
+
+
+@pytest.mark.parametrize("values", MET_MORE.values(), ids=MET_MORE)
 def test_what_met_more_is_shown(acme, aiko, values):
     run = rows.run(
         acme.draft, **{"state": "succeeded", "kind": "incremental", "echoes": 9, **values}

@@ -132,10 +132,11 @@ def seen_table(client, record):
     """The cells of the page's table, row by row, as a reader meets them."""
     html = re.search(
         r'<table class="mb-table mb-side">.*?</table>', body(client.get(page(record))), re.DOTALL
-    ).group()
+    )
+    assert html
     table = [
         re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
-        for row in re.findall(r"<tr>(.*?)</tr>", html, re.DOTALL)
+        for row in re.findall(r"<tr>(.*?)</tr>", html[0], re.DOTALL)
     ]
     return [
         [" ".join(unescape(re.sub(r"<[^>]+>", " ", cell)).split()) for cell in row] for row in table
@@ -341,15 +342,15 @@ def test_another_account_s_cards_are_never_beside_mine(two, birch, aiko):
 # What the mapping makes of them
 
 
-@pytest.mark.parametrize(
-    ("policy", "says"),
-    [
-        ("always", "Not written yet, or kept as somebody edited it in HubSpot."),
-        ("if_empty", "Only written where the property is empty."),
-        ("on_create", "Only written when the contact is made."),
-        ("append", "Added to what the property has."),
-    ],
-)
+POLICIES = {
+    "always written": ("always", "Not written yet, or kept as somebody edited it in HubSpot."),
+    "only where empty": ("if_empty", "Only written where the property is empty."),
+    "only when made": ("on_create", "Only written when the contact is made."),
+    "added to": ("append", "Added to what the property has."),
+}
+
+
+@pytest.mark.parametrize(("policy", "says"), POLICIES.values(), ids=POLICIES)
 def test_a_value_that_was_not_written_says_why(two, link, rule, policy, says):
     mapping(rule, "jobtitle", policy=policy)
     change(link, written={**link.written, "jobtitle": "社長"})
@@ -452,13 +453,16 @@ def test_without_a_contact_or_a_tested_connection_nothing_leads_to_hubspot(
     assert "Open in HubSpot" not in body(aiko.get(page(two[0])))
 
 
-@pytest.mark.parametrize(
-    ("pattern", "wanted"),
-    [
-        ("https://ap.example.com/card/{id}/show", "https://ap.example.com/card/N1/show"),
-        ("https://ap.example.com/", "https://ap.example.com/"),
-    ],
-)
+PATTERNS = {
+    "an address for each card": (
+        "https://ap.example.com/card/{id}/show",
+        "https://ap.example.com/card/N1/show",
+    ),
+    "one address for all": ("https://ap.example.com/", "https://ap.example.com/"),
+}
+
+
+@pytest.mark.parametrize(("pattern", "wanted"), PATTERNS.values(), ids=PATTERNS)
 def test_a_card_is_opened_in_sansan(two, aiko, settings, pattern, wanted):
     settings.SANSAN_CARD_URL = pattern
     assert f'href="{wanted}" target="_blank" rel="noopener noreferrer"' in body(

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django_q.conf import Conf
 from django_q.models import Failure, OrmQ, Schedule, Task
 from django_q.signing import SignedPackage
+from django_q.tasks import async_task
 
 from core.admin.base import ReadOnlyAdmin
 from core.admin.site import site
@@ -174,22 +175,37 @@ def test_what_was_pickled_is_never_run(root, tmp_path):
     assert not (tmp_path / "written").exists()
 
 
-@pytest.mark.parametrize(
-    "stored", [None, "", "nonsense", "gASV", base64.b64encode(b"\x80\x04.").decode()]
-)
+NO_PICKLES = {
+    "none": None,
+    "empty": "",
+    "no base64": "nonsense",
+    "a pickle cut short": "gASV",
+    "a pickle of nothing": base64.b64encode(b"\x80\x04.").decode(),
+}
+
+
+@pytest.mark.parametrize("stored", NO_PICKLES.values(), ids=NO_PICKLES)
 def test_bytes_that_are_nothing(stored):
     assert read_pickled_column(stored) is None
 
 
-@pytest.mark.parametrize("args", [(), (7,), ("a", "b"), None])
+LEADING_NOWHERE = {
+    "none": (),
+    "a single one": (7,),
+    "texts": ("a", "b"),
+    "not a tuple": None,
+}
+
+
+@pytest.mark.parametrize("args", LEADING_NOWHERE.values(), ids=LEADING_NOWHERE)
 def test_arguments_that_lead_nowhere(root, args):
     one = failed(args=args)
     assert "work" in body(root.get(listed(Failure))) and root.get(page(one)).status_code == 200
 
 
 def test_a_queued_task_waits_or_is_at_work(root):
-    tasks.async_task("integration.tasks.work", 7, 41)
-    tasks.async_task("integration.tasks.heard", 7, 3)
+    async_task("integration.tasks.work", 7, 41)
+    async_task("integration.tasks.heard", 7, 3)
     last = OrmQ.objects.order_by("pk").last()
     OrmQ.objects.filter(pk=last.pk).update(lock=timezone.now() + timedelta(seconds=290))
     seen = body(root.get(listed(OrmQ)))
@@ -199,7 +215,7 @@ def test_a_queued_task_waits_or_is_at_work(root):
 
 
 def test_a_task_of_another_secret_key_is_told(root, settings):
-    tasks.async_task("integration.tasks.work", 7, 41)
+    async_task("integration.tasks.work", 7, 41)
     OrmQ.objects.update(
         payload=SignedPackage.dumps({"func": "integration.tasks.work"})[:-3] + "AAA"
     )
@@ -211,7 +227,7 @@ def test_a_task_of_another_secret_key_is_told(root, settings):
 
 def test_a_task_that_is_no_name_but_a_function(root):
     """As somebody at a Python prompt enqueues it."""
-    tasks.async_task(print, "hello")
+    async_task(print, "hello")
     assert (
         "print" in body(root.get(listed(OrmQ)))
         and root.get(page(OrmQ.objects.get())).status_code == 200

@@ -60,7 +60,8 @@ def texts(node: ast.expr | None) -> set[str]:
     if isinstance(node, ast.JoinedStr):
         return {
             "".join(
-                part.value if isinstance(part, ast.Constant) else vendor for part in node.values
+                str(part.value) if isinstance(part, ast.Constant) else vendor
+                for part in node.values
             )
             for vendor in ("sansan", "hubspot")
         }
@@ -96,17 +97,17 @@ def used(tree: ast.AST) -> set[str]:
             found |= set().union(
                 *(texts(value) for key, value in pairs if "reason" in texts(key)), set()
             )
-        elif isinstance(node, ast.Return) and is_reason_with_note(node.value):
-            found |= texts(node.value.elts[0])
+        elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            found |= texts(reason_with_note(node.value))
     return {word for word in found if WORD.fullmatch(word)}
 
 
-def is_reason_with_note(node: ast.expr | None) -> bool:
-    """(reason, note, ...)"""
-    if not isinstance(node, ast.Tuple) or len(node.elts) < 2:
-        return False
-    second = node.elts[1]
-    return isinstance(second, ast.Call) and called(second) == "note"
+def reason_with_note(node: ast.Tuple) -> ast.expr | None:
+    """The first of (reason, note, ...)"""
+    match node.elts:
+        case [reason, ast.Call() as second, *_] if called(second) == "note":
+            return reason
+    return None
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -216,21 +216,21 @@ def test_a_refused_key_is_told_with_the_way_to_it(acme, aiko):
     assert "Sansan refused it." in seen and page(acme.sansan) in seen
 
 
-@pytest.mark.parametrize(
-    ("prop", "sentence"),
-    [
-        (None, "jobtitle: HubSpot has no such contact property."),
-        (
-            {"type": "string", "read_only": True},
-            "jobtitle: HubSpot does not let this property be written.",
-        ),
-        (
-            {"type": "number", "read_only": False},
-            "jobtitle: a property of type number does not take the text of Title.",
-        ),
-        ({"type": "string", "read_only": False}, ""),
-    ],
-)
+PROPERTIES = {
+    "not there": (None, "jobtitle: HubSpot has no such contact property."),
+    "read only": (
+        {"type": "string", "read_only": True},
+        "jobtitle: HubSpot does not let this property be written.",
+    ),
+    "of another type": (
+        {"type": "number", "read_only": False},
+        "jobtitle: a property of type number does not take the text of Title.",
+    ),
+    "fitting": ({"type": "string", "read_only": False}, ""),
+}
+
+
+@pytest.mark.parametrize(("prop", "sentence"), PROPERTIES.values(), ids=PROPERTIES)
 def test_a_mapping_that_cannot_work_is_told(acme, aiko, prop, sentence):
     good = {
         "type": "string",
@@ -291,14 +291,14 @@ def test_the_list_shows_how_rules_stand(acme, aiko):
         )
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ({"state__exact": "draft"}, ["acme-draft"]),
-        ({"q": "card"}, ["acme-cards"]),
-        ({"q": "birch"}, []),
-    ],
-)
+FILTERS = {
+    "by state": ({"state__exact": "draft"}, ["acme-draft"]),
+    "by a search": ({"q": "card"}, ["acme-cards"]),
+    "a search for another account's": ({"q": "birch"}, []),
+}
+
+
+@pytest.mark.parametrize(("query", "found"), FILTERS.values(), ids=FILTERS)
 def test_the_filters_of_the_list(acme, birch, aiko, query, found):
     assert [one.slug for one in rows_on(aiko.get(listed(SyncRule, **query)))] == found
 

@@ -115,9 +115,14 @@ def test_resuming_a_held_rule_lets_it_pass_its_limit_once(rule, aiko, queued):
     assert (one.state, one.state_reason, one.waived) == ("active", "", True)
 
 
-@pytest.mark.parametrize(
-    ("state", "name"), [("draft", "switch_on"), ("paused", "resume"), ("held", "resume")]
-)
+WAYS_TO_ACTIVE = {
+    "a draft": ("draft", "switch_on"),
+    "paused": ("paused", "resume"),
+    "held": ("held", "resume"),
+}
+
+
+@pytest.mark.parametrize(("state", "name"), WAYS_TO_ACTIVE.values(), ids=WAYS_TO_ACTIVE)
 @pytest.mark.parametrize("end", ["sansan", "hubspot"])
 def test_a_rule_whose_key_was_refused_does_not_become_active(
     acme, rule, aiko, queued, state, name, end

@@ -78,7 +78,7 @@ def test_no_time_between_checks_is_beyond_every_calendar(acme, aiko, field, type
 BOTH_WAYS = {"direction": "both", "conflict": "hold", "when_gone": "make", "companies": "find"}
 
 
-@pytest.mark.parametrize(("field", "typed"), BOTH_WAYS.items())
+@pytest.mark.parametrize(("field", "typed"), BOTH_WAYS.items(), ids=BOTH_WAYS)
 def test_what_decides_about_people_is_kept_and_everybody_is_looked_at_again(
     acme, aiko, field, typed
 ):
@@ -87,9 +87,14 @@ def test_what_decides_about_people_is_kept_and_everybody_is_looked_at_again(
     assert form_of(aiko.get(page(acme.rule)))[field] == typed
 
 
-@pytest.mark.parametrize(
-    ("field", "typed"), [("card_cap", "0"), ("marker", "acme-T1"), ("sweep_every", "0")]
-)
+ABOUT_NOBODY = {
+    "no cap on cards": ("card_cap", "0"),
+    "a marker": ("marker", "acme-T1"),
+    "no sweep": ("sweep_every", "0"),
+}
+
+
+@pytest.mark.parametrize(("field", "typed"), ABOUT_NOBODY.values(), ids=ABOUT_NOBODY)
 def test_what_decides_about_nobody_is_kept_and_nobody_is_looked_at_again(acme, aiko, field, typed):
     send(aiko, page(acme.rule), **{field: typed})
     assert str(getattr(stored(acme.rule), field)) == typed and not stored(acme.rule).recheck

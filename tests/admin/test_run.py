@@ -87,7 +87,13 @@ def test_the_script_finds_every_part_on_the_page(acme, aiko):
     assert wanted and wanted <= set(re.findall(r'data-part="([\w-]+)"', html))
 
 
-@pytest.mark.parametrize(("which", "open"), [("open_run", "1"), ("run", "0")])
+POLLED = {
+    "an open run": ("open_run", "1"),
+    "a run that ended": ("run", "0"),
+}
+
+
+@pytest.mark.parametrize(("which", "open"), POLLED.values(), ids=POLLED)
 def test_only_an_open_run_is_polled(acme, aiko, which, open):
     run = getattr(acme, which)
     assert f'data-progress-url="{address(run, "progress")}" data-open="{open}"' in body(

@@ -106,11 +106,14 @@ def refused(own, client, every: list[str], statuses: tuple[int, ...]) -> None:
     assert everything(own) == before and not OrmQ.objects.filter(key=Conf.PREFIX).exists()
 
 
-@pytest.mark.parametrize(
-    "address",
-    [url(name, 999_999_999) for name in OF_A_RULE]
-    + [url("connection", 999_999_999), url("tags", 10**30)],
-)
+ABSENT = {
+    **{f"{name} of no rule": url(name, 999_999_999) for name in OF_A_RULE},
+    "no connection": url("connection", 999_999_999),
+    "a number beyond any": url("tags", 10**30),
+}
+
+
+@pytest.mark.parametrize("address", ABSENT.values(), ids=ABSENT)
 def test_what_is_not_there_is_a_404(acme, aiko, address):
     aiko.raise_request_exception = False
     for answer in (aiko.get(address), aiko.post(address, {})):

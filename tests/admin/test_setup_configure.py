@@ -163,9 +163,15 @@ def test_the_same_again_is_no_change(acme, aiko, draft):
     assert not new(draft)
 
 
-@pytest.mark.parametrize(
-    "table", [[["a=b", "c"]], [["a", "b=c"]], [["a", ""]], [["行1\n行2", "x"]]]
-)
+TABLES = {
+    "an equals sign in what is read": [["a=b", "c"]],
+    "an equals sign in what is written": [["a", "b=c"]],
+    "written as nothing": [["a", ""]],
+    "two lines": [["行1\n行2", "x"]],
+}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_a_table_of_a_configuration_file_survives_the_page(acme, aiko, draft, table):
     with in_account(acme.account):
         FieldMapping.objects.filter(rule=draft, hubspot="jobtitle").update(table=table)
@@ -293,7 +299,13 @@ def test_what_cannot_be_is_told_at_its_place_and_what_was_typed_stays(
     ) and not new(draft)
 
 
-@pytest.mark.parametrize(("name", "part"), [("card_cap", "mb-sends"), ("conflict", "mb-receives")])
+PARTS = {
+    "the cap on new cards": ("card_cap", "mb-sends"),
+    "the policy for conflicts": ("conflict", "mb-receives"),
+}
+
+
+@pytest.mark.parametrize(("name", "part"), PARTS.values(), ids=PARTS)
 def test_a_part_that_is_hidden_is_shown_while_it_is_wrong(acme, aiko, draft, name, part):
     """What stands behind another direction is hidden by the style sheet."""
     assert f'mb-card {part}"' in body(aiko.get(url("configure", draft.pk)))
@@ -343,7 +355,14 @@ def test_the_tags_that_others_see_can_be_put_on_cards(acme, birch, aiko, draft):
     assert "optgroup" not in options and warned(aiko.get(url("configure", draft.pk))) is None
 
 
-@pytest.mark.parametrize(("marker", "said"), [("", True), ("acme-T0", True), ("acme-T1", False)])
+MARKERS = {
+    "none": ("", True),
+    "a tag that is not selected": ("acme-T0", True),
+    "a tag that is selected": ("acme-T1", False),
+}
+
+
+@pytest.mark.parametrize(("marker", "said"), MARKERS.values(), ids=MARKERS)
 def test_a_tag_with_which_cards_do_not_come_back_is_warned_of(acme, aiko, draft, marker, said):
     with in_account(acme.account):
         Tag.objects.filter(pk=acme.tags[1].pk).update(selected=True)
@@ -777,7 +796,17 @@ def test_whatever_is_sent_the_page_answers(acme, aiko, draft, sent):
     assert live.status_code == 200 and isinstance(live.json()["rows"], dict)
 
 
-@pytest.mark.parametrize("asked", ["é", "../../x", "a b", "", "x" * 65, "\x00"])
+NO_IDS = {
+    "not ASCII": "é",
+    "a way up": "../../x",
+    "a blank in it": "a b",
+    "empty": "",
+    "too long": "x" * 65,
+    "a NUL": "\x00",
+}
+
+
+@pytest.mark.parametrize("asked", NO_IDS.values(), ids=NO_IDS)
 def test_a_card_whose_id_cannot_be_is_told(acme, aiko, draft, queued, asked):
     seen = []
     form = form_of(aiko.get(url("configure", draft.pk))) | {

@@ -63,9 +63,13 @@ def stored(acme, slug):
 # A new key
 
 
-@pytest.mark.parametrize(
-    ("system", "secret", "name"), [("sansan", KEY, "api_key"), ("hubspot", TOKEN, "access_token")]
-)
+KEYS = {
+    "Sansan": ("sansan", KEY, "api_key"),
+    "HubSpot": ("hubspot", TOKEN, "access_token"),
+}
+
+
+@pytest.mark.parametrize(("system", "secret", "name"), KEYS.values(), ids=KEYS)
 def test_a_new_key_is_stored_encrypted_and_tested_by_a_worker(
     acme, aiko, queued, system, secret, name
 ):
@@ -165,9 +169,19 @@ def test_a_key_that_a_sync_knows_keeps_its_place(acme, aiko):
     assert "connection of this name already" in str(answer.context["sides"][0].form.errors)
 
 
-@pytest.mark.parametrize(
-    "label", ["", "a b", "ö", "x" * 51, "a\x00b", "acme-sansan", "../x", "<b>"]
-)
+BAD_LABELS = {
+    "empty": "",
+    "a blank in it": "a b",
+    "not ASCII": "ö",
+    "too long": "x" * 51,
+    "a NUL": "a\x00b",
+    "taken": "acme-sansan",
+    "a way up": "../x",
+    "markup": "<b>",
+}
+
+
+@pytest.mark.parametrize("label", BAD_LABELS.values(), ids=BAD_LABELS)
 def test_a_bad_name_is_told_at_its_field(acme, aiko, label):
     answer = aiko.post(url(""), key(acme, label=label))
     assert answer.status_code == 200 and problems(answer) and KEY not in body(answer)
@@ -297,9 +311,19 @@ def test_going_on_makes_a_draft_with_the_default_mappings(acme, aiko):
     assert mapped(rule)["lastname"] == "lastName" and len(mapped(rule)) > 10
 
 
-@pytest.mark.parametrize(
-    "slug", ["", "  ", "a b", "ö", "x" * 51, "acme-cards", "a\x00b", "<script>"]
-)
+BAD_SLUGS = {
+    "empty": "",
+    "blank": "  ",
+    "a blank in it": "a b",
+    "not ASCII": "ö",
+    "too long": "x" * 51,
+    "taken": "acme-cards",
+    "a NUL": "a\x00b",
+    "markup": "<script>",
+}
+
+
+@pytest.mark.parametrize("slug", BAD_SLUGS.values(), ids=BAD_SLUGS)
 def test_a_bad_name_of_a_sync_is_told(acme, aiko, slug):
     answer = aiko.post(url(""), ends(acme, slug=slug))
     assert answer.status_code == 200 and problems(answer) and rules(acme) == {}
@@ -323,9 +347,19 @@ def test_a_connection_that_does_not_work_goes_no_further(acme, aiko, health):
     assert answer.status_code == 200 and HEALTH[health] in problems(answer) and rules(acme) == {}
 
 
-@pytest.mark.parametrize(
-    "asked", ["", "0", "-1", "x", "9" * 40, "1\x00", "spare-of-another-system", "birch"]
-)
+NOT_THEIRS = {
+    "empty": "",
+    "zero": "0",
+    "negative": "-1",
+    "no number": "x",
+    "far too long": "9" * 40,
+    "a NUL": "1\x00",
+    "of another system": "spare-of-another-system",
+    "of another account": "birch",
+}
+
+
+@pytest.mark.parametrize("asked", NOT_THEIRS.values(), ids=NOT_THEIRS)
 def test_a_connection_that_is_none_of_theirs_cannot_be_chosen(acme, birch, aiko, asked):
     asked = {"birch": birch.sansan.pk, "spare-of-another-system": acme.hubspot.pk}.get(asked, asked)
     for answer in (
@@ -454,7 +488,17 @@ def test_the_way_to_hubspot_and_back(acme, aiko, offered, queued):
     assert "invented-code" not in body(aiko.get(led[0]))
 
 
-@pytest.mark.parametrize("state", ["", "another", "状態", "é", "\x00", "x" * 5000])
+STATES = {
+    "empty": "",
+    "another": "another",
+    "not ASCII": "状態",
+    "one accent": "é",
+    "a NUL": "\x00",
+    "very long": "x" * 5000,
+}
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
 def test_an_answer_that_nobody_here_asked_for_is_not_believed(acme, aiko, offered, state):
     begin(aiko, acme)
     aiko.raise_request_exception = False

@@ -169,7 +169,16 @@ def test_a_criterion_that_cannot_be_is_told_at_its_place(acme, aiko, draft, type
     assert "\x00" in typed["value"] or shown["card-0-value"] == [typed["value"]]
 
 
-@pytest.mark.parametrize("name", ["nonsense", "E-Mail", "", "x" * 101, "a\x00"])
+NO_PROPERTIES = {
+    "unknown": "nonsense",
+    "spelt as a label": "E-Mail",
+    "empty": "",
+    "too long": "x" * 101,
+    "a NUL": "a\x00",
+}
+
+
+@pytest.mark.parametrize("name", NO_PROPERTIES.values(), ids=NO_PROPERTIES)
 def test_a_property_that_hubspot_does_not_have_is_told(acme, aiko, draft, name):
     answer = aiko.post(
         url("limit", draft.pk),
@@ -287,9 +296,15 @@ def test_a_preview_begins_once(acme, aiko, draft, queued):
     assert len(queued(lambda: send(aiko, "limit", draft))) == 1
 
 
-@pytest.mark.parametrize(
-    ("state", "again_"), [("succeeded", 0), ("partial", 0), ("running", 0), ("failed", 1)]
-)
+PREVIEWS = {
+    "succeeded": ("succeeded", 0),
+    "ended in part": ("partial", 0),
+    "running": ("running", 0),
+    "failed": ("failed", 1),
+}
+
+
+@pytest.mark.parametrize(("state", "again_"), PREVIEWS.values(), ids=PREVIEWS)
 def test_a_preview_that_still_tells_how_things_are_is_not_made_again(
     acme, aiko, draft, queued, state, again_
 ):

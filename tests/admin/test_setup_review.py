@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -20,7 +21,7 @@ from tests.admin.world import MARKUP, team
 from tests.core import rows
 
 pytestmark = pytest.mark.django_db
-COUNTS = {
+COUNTS: dict[str, Any] = {
     "read": 10,
     "created": 3,
     "updated": 1,
@@ -316,10 +317,16 @@ def test_new_cards_are_counted_beside_new_contacts(acme, aiko, both):
     )
 
 
-@pytest.mark.parametrize(
-    ("shown", "n"),
-    [("created", 2), ("cards", 3), ("excluded", 1), ("unchanged", 3), ("waiting", 4)],
-)
+OPENED = {
+    "contacts to be made": ("created", 2),
+    "cards to be made": ("cards", 3),
+    "people left out": ("excluded", 1),
+    "people unchanged": ("unchanged", 3),
+    "people who wait": ("waiting", 4),
+}
+
+
+@pytest.mark.parametrize(("shown", "n"), OPENED.values(), ids=OPENED)
 def test_each_of_them_opens_its_own_rows(acme, aiko, both, shown, n):
     answer = aiko.get(url("review", both.pk), {"show": shown})
     assert len(answer.context["entries"].rows) == n and "<script>made()" not in body(answer)
@@ -422,16 +429,16 @@ def test_pages_of_many_rows(acme, aiko, draft):
     assert len({row["entry"].pk for one in pages for row in one}) == 60
 
 
-@pytest.mark.parametrize(
-    ("state", "said", "done"),
-    [
-        ("queued", "", "0"),
-        ("running", "", "0"),
-        ("succeeded", "Preview done: 10 cards", "1"),
-        ("failed", "could not be finished", "1"),
-        (None, "there was none", "1"),
-    ],
-)
+PREVIEWS = {
+    "queued": ("queued", "", "0"),
+    "running": ("running", "", "0"),
+    "succeeded": ("succeeded", "Preview done: 10 cards", "1"),
+    "failed": ("failed", "could not be finished", "1"),
+    "none": (None, "there was none", "1"),
+}
+
+
+@pytest.mark.parametrize(("state", "said", "done"), PREVIEWS.values(), ids=PREVIEWS)
 def test_the_page_follows_the_preview(acme, aiko, draft, state, said, done):
     if state:
         previewed(draft, state, **COUNTS, detail="Sansan was away" if state == "failed" else "")

@@ -137,7 +137,7 @@ def test_a_preview_goes_by_the_choice_and_a_run_by_what_is_saved(acme, aiko, dra
     send(aiko, "tags", draft, tag=["acme-T0"])
     with in_account(acme.account):
         rule = again(draft)
-        assert make_scopes(rule, preview=True)[rule.pk].selected == {"acme-T0"}
+        assert make_scopes(rule, preview=True)[rule.pk].selected == frozenset({"acme-T0"})
         assert make_scopes(rule)[rule.pk].selected is None
         pick_tags(rule, {"acme-T1"})
         pick_tags(rule, set())
@@ -161,9 +161,18 @@ def test_nothing_ticked_is_asked_about(acme, aiko, draft):
     assert again(draft).setup_step == "tags" and not new(draft)
 
 
-@pytest.mark.parametrize(
-    "tag", ["acme-T2", "birch-T0", "no-such-tag", "", "a\x00b", "9" * 5000, "<b>"]
-)
+NOT_TO_BE_HAD = {
+    "private": "acme-T2",
+    "another account's": "birch-T0",
+    "unknown": "no-such-tag",
+    "empty": "",
+    "a NUL": "a\x00b",
+    "very long": "9" * 5000,
+    "markup": "<b>",
+}
+
+
+@pytest.mark.parametrize("tag", NOT_TO_BE_HAD.values(), ids=NOT_TO_BE_HAD)
 def test_a_tag_that_cannot_be_had_is_told_and_the_others_stay_ticked(acme, birch, aiko, draft, tag):
     """Private, another customer's, none at all."""
     aiko.raise_request_exception = False
@@ -206,9 +215,15 @@ def test_a_private_tag_says_why_it_cannot_be_had(acme, aiko, draft):
     assert "disabled" in line.split(">")[0] and "belongs to one Sansan user" in line
 
 
-@pytest.mark.parametrize(
-    ("cards", "said"), [(0, "0 cards"), (1, "1 card"), (7, "7 cards"), (None, "–")]
-)
+CARDS = {
+    "none": (0, "0 cards"),
+    "one": (1, "1 card"),
+    "several": (7, "7 cards"),
+    "not counted": (None, "–"),
+}
+
+
+@pytest.mark.parametrize(("cards", "said"), CARDS.values(), ids=CARDS)
 def test_each_tag_says_how_many_cards_it_has(acme, aiko, draft, cards, said):
     with in_account(acme.account):
         Tag.objects.filter(pk=acme.tags[0].pk).update(cards=cards)

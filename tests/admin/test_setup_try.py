@@ -29,68 +29,88 @@ def tried(browser, rule, **values):
     return list(answer.json()["rows"].values())[-1]
 
 
-@pytest.mark.parametrize(
-    ("typed", "value", "problem"),
-    [
-        ({"source": "title", "hubspot": "salutation"}, "営業部長", ""),
-        ({"source": "memo", "hubspot": "salutation"}, "", ""),
-        (
-            {"source": "lastName,firstName", "hubspot": "salutation", "transform": "joined"},
-            "森愛子",
-            "",
-        ),
-        (
-            {
-                "source": "=",
-                "expression": "{{ lastName }} {{ companyName | company }}",
-                "hubspot": "salutation",
-            },
-            "森 アクメ",
-            "",
-        ),
-        (
-            {"source": "title", "hubspot": "salutation", "table": "営業部長 = Manager"},
-            "Manager",
-            "",
-        ),
-        (
-            {
-                "source": "title",
-                "hubspot": "salutation",
-                "table": "課長 = Manager",
-                "others": "blank",
-            },
-            "",
-            "",
-        ),
-        ({"source": "tags", "hubspot": "salutation"}, "acme public <script>made()</script>", ""),
-        (
-            {"source": "=", "expression": "{{ 1 | divided_by: memo }}", "hubspot": "salutation"},
-            "",
-            "can't divide by",
-        ),
-        (
-            {"source": "=", "expression": "{{ shoe }}", "hubspot": "salutation"},
-            "",
-            "“shoe” is not a field of a card",
-        ),
-        ({"source": "title", "hubspot": "nonsense"}, "", "no such contact property"),
-        ({"source": "title", "hubspot": "annualrevenue", "transform": "number"}, "", ""),
-        (
-            {"source": "=", "expression": "many", "hubspot": "annualrevenue"},
-            "many",
-            "“many” is not a number",
-        ),
-        (
-            {"source": "=", "expression": "NEXT", "hubspot": "hs_lead_status"},
-            "NEXT",
-            "not an option",
-        ),
-        ({"source": "=", "expression": "NEW", "hubspot": "hs_lead_status"}, "NEW", ""),
-        ({"source": "title", "hubspot": "lastname"}, "", "Mapped twice"),
-        ({"source": "exchangeDate", "hubspot": "sansan_exchange_date"}, "", "Mapped twice"),
-    ],
-)
+ROWS = {
+    "a field as it is": ({"source": "title", "hubspot": "salutation"}, "営業部長", ""),
+    "a field that the card leaves blank": ({"source": "memo", "hubspot": "salutation"}, "", ""),
+    "two fields joined": (
+        {"source": "lastName,firstName", "hubspot": "salutation", "transform": "joined"},
+        "森愛子",
+        "",
+    ),
+    "an expression": (
+        {
+            "source": "=",
+            "expression": "{{ lastName }} {{ companyName | company }}",
+            "hubspot": "salutation",
+        },
+        "森 アクメ",
+        "",
+    ),
+    "a table that has the value": (
+        {"source": "title", "hubspot": "salutation", "table": "営業部長 = Manager"},
+        "Manager",
+        "",
+    ),
+    "a table that has another": (
+        {
+            "source": "title",
+            "hubspot": "salutation",
+            "table": "課長 = Manager",
+            "others": "blank",
+        },
+        "",
+        "",
+    ),
+    "tags": (
+        {"source": "tags", "hubspot": "salutation"},
+        "acme public <script>made()</script>",
+        "",
+    ),
+    "an expression that fails": (
+        {"source": "=", "expression": "{{ 1 | divided_by: memo }}", "hubspot": "salutation"},
+        "",
+        "can't divide by",
+    ),
+    "an expression of an unknown field": (
+        {"source": "=", "expression": "{{ shoe }}", "hubspot": "salutation"},
+        "",
+        "“shoe” is not a field of a card",
+    ),
+    "a property that is not there": (
+        {"source": "title", "hubspot": "nonsense"},
+        "",
+        "no such contact property",
+    ),
+    "text for a number": (
+        {"source": "title", "hubspot": "annualrevenue", "transform": "number"},
+        "",
+        "",
+    ),
+    "an expression that is no number": (
+        {"source": "=", "expression": "many", "hubspot": "annualrevenue"},
+        "many",
+        "“many” is not a number",
+    ),
+    "an expression that is no option": (
+        {"source": "=", "expression": "NEXT", "hubspot": "hs_lead_status"},
+        "NEXT",
+        "not an option",
+    ),
+    "an expression that is an option": (
+        {"source": "=", "expression": "NEW", "hubspot": "hs_lead_status"},
+        "NEW",
+        "",
+    ),
+    "mapped already by default": ({"source": "title", "hubspot": "lastname"}, "", "Mapped twice"),
+    "a text mapped already by default": (
+        {"source": "exchangeDate", "hubspot": "sansan_exchange_date"},
+        "",
+        "Mapped twice",
+    ),
+}
+
+
+@pytest.mark.parametrize(("typed", "value", "problem"), ROWS.values(), ids=ROWS)
 def test_what_a_card_makes_of_a_row(acme, aiko, draft, typed, value, problem):
     before = mapped(draft)
     said = tried(aiko, draft, **typed)

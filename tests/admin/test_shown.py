@@ -20,40 +20,40 @@ from integration.planning.decisions import REASONS
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, ""),
-        (0, "0.0 s"),
-        (-3, "0.0 s"),
-        (0.04, "0.0 s"),
-        (9.94, "9.9 s"),
-        (10, "10 s"),
-        (59.9, "59 s"),
-        (60, "1 min 0 s"),
-        (3599, "59 min 59 s"),
-        (3600, "1 h 0 min"),
-        (86_399, "23 h 59 min"),
-        (86_400, "1 day"),
-        (86_400 * 1500, "1,500 days"),
-    ],
-)
+DURATIONS = {
+    "unknown": (None, ""),
+    "none": (0, "0.0 s"),
+    "negative": (-3, "0.0 s"),
+    "below a tenth of a second": (0.04, "0.0 s"),
+    "below ten seconds": (9.94, "9.9 s"),
+    "ten seconds": (10, "10 s"),
+    "just below a minute": (59.9, "59 s"),
+    "a minute": (60, "1 min 0 s"),
+    "just below an hour": (3599, "59 min 59 s"),
+    "an hour": (3600, "1 h 0 min"),
+    "just below a day": (86_399, "23 h 59 min"),
+    "a day": (86_400, "1 day"),
+    "years": (86_400 * 1500, "1,500 days"),
+}
+
+
+@pytest.mark.parametrize(("seconds", "text"), DURATIONS.values(), ids=DURATIONS)
 def test_a_duration(seconds, text):
     assert show_duration(seconds) == text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 s ago"),
-        (59, "59 s ago"),
-        (61, "1 min ago"),
-        (7200, "2 h ago"),
-        (86_400 * 2, "2 days ago"),
-        (-90, "in 1 min"),
-        (-86_400, "in 1 day"),
-    ],
-)
+MOMENTS = {
+    "now": (0, "0 s ago"),
+    "just below a minute": (59, "59 s ago"),
+    "a minute": (61, "1 min ago"),
+    "two hours": (7200, "2 h ago"),
+    "two days": (86_400 * 2, "2 days ago"),
+    "soon": (-90, "in 1 min"),
+    "tomorrow": (-86_400, "in 1 day"),
+}
+
+
+@pytest.mark.parametrize(("seconds", "text"), MOMENTS.values(), ids=MOMENTS)
 def test_how_long_ago(time_machine, seconds, text):
     time_machine.move_to(NOW, tick=False)
     shown = show_moment(NOW - timedelta(seconds=seconds))

@@ -143,16 +143,16 @@ def test_a_page_that_is_not_there_is_said_to_be_so(aiko):
     )
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "",
-        "integration/syncrule/",
-        "integration/syncrule/history/",
-        "integration/syncrule/setup/",
-        "integration/syncrun/",
-    ],
-)
+DOORS = {
+    "the overview": "",
+    "the syncs": "integration/syncrule/",
+    "the history": "integration/syncrule/history/",
+    "the set-up": "integration/syncrule/setup/",
+    "the runs": "integration/syncrun/",
+}
+
+
+@pytest.mark.parametrize("path", DOORS.values(), ids=DOORS)
 def test_one_door_of_the_sidebar_is_where_one_is(aiko, path):
     groups = aiko.get(f"/admin/{path}").context["sidebar_navigation"]
     here = [str(item["link"]) for group in groups for item in group["items"] if item["active"]]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -100,7 +100,7 @@ class Looks:
         for *what, element in self.page.evaluate(RUN, rules):
             self.wrong(*what, element=element)
 
-    def switch(self, theme: str) -> None:
+    def switch(self, theme: Literal["dark", "light"]) -> None:
         self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         self.page.evaluate(THEME, theme)
 
@@ -117,7 +117,7 @@ class Looks:
 
 
 @pytest.fixture
-def looks(chromium: Any, furnished: Any) -> Iterator[Callable[[str], Looks]]:
+def looks(chromium: Any, furnished: Any) -> Iterator[Callable[..., Looks]]:
     """Looks as somebody; as nobody where no name is given."""
     contexts = []
 
@@ -137,7 +137,7 @@ def looks(chromium: Any, furnished: Any) -> Iterator[Callable[[str], Looks]]:
         context.close()
 
 
-def test_every_page(looks: Callable[[str], Looks], furnished: Any) -> None:
+def test_every_page(looks: Callable[..., Looks], furnished: Any) -> None:
     """Whatever an address leads to: the platform's staff see all of it, an owner her account, and a
     newcomer what is empty.
     """
@@ -160,7 +160,7 @@ def test_every_page(looks: Callable[[str], Looks], furnished: Any) -> None:
     )
 
 
-def test_what_one_comes_to_by_pressing(looks: Callable[[str], Looks], furnished: Any) -> None:
+def test_what_one_comes_to_by_pressing(looks: Callable[..., Looks], furnished: Any) -> None:
     guest, aiko, root = looks(), looks("aiko"), looks("root")
     for token, status in (
         ("acme-token", 200),

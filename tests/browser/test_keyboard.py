@@ -66,7 +66,8 @@ def page(chromium: Any, furnished: Any) -> Iterator[Page]:
 def walk(page: Page) -> tuple[list[str], list[str]]:
     """(what Tab never came to, what does not show that it has the focus)."""
     stops = page.evaluate(MARK)
-    missed, blind = dict(enumerate(stops)), {}
+    missed = dict(enumerate(stops))
+    blind: dict[str, None] = {}
     for _ in range(2 * len(stops) + 20):
         page.keyboard.press("Tab")
         at = page.evaluate(AT)
@@ -161,10 +162,13 @@ def test_a_mapping_is_added(page: Page, furnished: Any) -> None:
     expect(rows.last.locator("[name$=table]")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("step", "field", "onward"),
-    [("connect", "#id_slug", "tags"), ("configure", "[name$=hubspot] >> nth=1", "limit")],
-)
+ONWARD = {
+    "from connecting": ("connect", "#id_slug", "tags"),
+    "from configuring": ("configure", "[name$=hubspot] >> nth=1", "limit"),
+}
+
+
+@pytest.mark.parametrize(("step", "field", "onward"), ONWARD.values(), ids=ONWARD)
 def test_enter_goes_on_whatever_else_a_page_can_do(
     page: Page, furnished: Any, step: str, field: str, onward: str
 ) -> None:

@@ -55,7 +55,7 @@ def test_sync_now_and_what_became_of_a_card(page: Page, installation) -> None:
     numbers = [
         int(text.replace(",", "")) for text in page.locator("[data-tile] b").all_text_contents()
     ]
-    assert sum(numbers) == int(page.locator("[data-text=read]").text_content()) == 20
+    assert sum(numbers) == int(page.locator("[data-text=read]").inner_text()) == 20
     fits(page)
 
     page.get_by_role("link", name="Audit log of this run").click()

@@ -24,8 +24,9 @@ def test_runs(tmp_path):
         "no limit, 1 % changed (2)",
         "no limit, nothing changed",
         "no limit, full check",
+        "limited, portal empty, first",
+        "limited, portal has them all, first",
     )
-    wanted += ("limited, portal empty, first", "limited, portal has them all, first")
     assert [line[:36].strip() for line in lines] == list(wanted)
     assert all(FIGURES.search(line) for line in lines), done.stdout
 

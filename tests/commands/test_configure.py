@@ -258,7 +258,13 @@ def test_the_exit_status_and_the_one_message(product, tmp_path):
     assert "account.name: is missing." in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("active", "after"), [(True, ("active", True)), (False, ("draft", False))])
+COMING_BACK = {
+    "switched on": (True, ("active", True)),
+    "left a draft": (False, ("draft", False)),
+}
+
+
+@pytest.mark.parametrize(("active", "after"), COMING_BACK.values(), ids=COMING_BACK)
 def test_a_draft_that_was_discarded_comes_back_with_the_file_that_switches_it_on(
     configure, sandbox, active, after
 ):
@@ -656,7 +662,13 @@ def test_a_vendor_that_answers_a_web_page(refused, sandbox, system):
     assert nothing_stored(sandbox)
 
 
-@pytest.mark.parametrize(("system", "name"), [("sansan", "Sansan"), ("hubspot", "HubSpot")])
+VENDORS = {
+    "Sansan": ("sansan", "Sansan"),
+    "HubSpot": ("hubspot", "HubSpot"),
+}
+
+
+@pytest.mark.parametrize(("system", "name"), VENDORS.values(), ids=VENDORS)
 def test_a_vendor_that_cannot_be_reached(refused, sandbox, settings, system, name):
     setattr(settings, f"{system.upper()}_API_URL", NOWHERE)
     assert f"{name} could not be reached." in refused(file())

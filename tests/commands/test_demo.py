@@ -113,8 +113,10 @@ def test_the_first_start_the_end_and_the_second_start(demo):
     browser.trust_env = False
     page = browser.get(address, timeout=10)
     assert page.status_code == 200 and "/admin/login/" in page.url
+    login = LOGIN.search(page.text)
+    assert login
     form = {
-        "csrfmiddlewaretoken": LOGIN.search(page.text).group(1),
+        "csrfmiddlewaretoken": login[1],
         "username": "demo",
         "password": "demo",
         "next": "/admin/",

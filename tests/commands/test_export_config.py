@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import re
+from typing import Any
 
 import pytest
 import yaml
@@ -38,8 +39,9 @@ def again(tmp_path, monkeypatch):
         with all_accounts():
             for row in yaml.safe_load(exported)["connections"]:
                 (value,) = row["credentials"].values()
-                name = re.fullmatch(r"\$\{(.+)\}", value).group(1)
-                monkeypatch.setenv(name, Connection.objects.get(slug=row["slug"]).secret)
+                variable = re.fullmatch(r"\$\{(.+)\}", value)
+                assert variable
+                monkeypatch.setenv(variable[1], Connection.objects.get(slug=row["slug"]).secret)
         path, out = tmp_path / "exported.yaml", io.StringIO()
         path.write_text(exported, encoding="utf-8")
         call_command("configure", str(path), stdout=out)
@@ -48,7 +50,7 @@ def again(tmp_path, monkeypatch):
     return put
 
 
-def two_of_each() -> dict:
+def two_of_each() -> dict[str, Any]:
     content = file(key=KEY, token=TOKEN)
     content["connections"] += [
         {

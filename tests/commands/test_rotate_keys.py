@@ -109,11 +109,12 @@ def test_a_secret_that_changes_meanwhile_wins(monkeypatch):
             """Somebody enters a new key between the reading of the old one and the writing."""
             monkeypatch.setattr(fernet, "rotate", plain)
             with all_accounts():
-                first = Connection.objects.select_related("account").order_by("pk").first()
+                first = Connection.objects.select_related("account").order_by("pk")[0]
             with in_account(first.account):
                 first.set_secret("OtherKey0123456789abcdefABCDEF01")
                 first.save()
-            return plain(token)
+            rotated: bytes = plain(token)
+            return rotated
 
         monkeypatch.setattr(fernet, "rotate", meanwhile)
         rotate()

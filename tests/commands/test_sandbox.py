@@ -22,6 +22,7 @@ MODULE = [sys.executable, "-m", "integration.sandbox"]
 def banner(process: subprocess.Popen[str]) -> str:
     """What it says when it is ready, to its last line."""
     said = ""
+    assert process.stderr
     while "Ctrl-C ends it." not in said:
         line = process.stderr.readline()
         assert line, said
@@ -42,7 +43,9 @@ def test_it_serves_until_it_is_stopped(tmp_path):
         said = banner(process)
         assert f"at {url} (20 cards)" in said
         assert f"export SANSAN_API_URL={url} HUBSPOT_API_URL={url}" in said
-        key, token = re.search(r"export SANSAN_API_KEY=(\S+) HUBSPOT_TOKEN=(\S+)", said).groups()
+        exports = re.search(r"export SANSAN_API_KEY=(\S+) HUBSPOT_TOKEN=(\S+)", said)
+        assert exports
+        key, token = exports.groups()
         cards = requests.get(
             f"{url}/v6.0/tags", headers={"X-Sansan-Api-Key": key}, timeout=10
         ).json()["data"]

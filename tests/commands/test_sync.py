@@ -74,12 +74,13 @@ def sync(*options: str, rule: str = "acme/cards") -> tuple[int, dict[str, Any], 
     out, err = io.StringIO(), io.StringIO()
     with pytest.raises(SystemExit) as ended:
         call_command("sync", rule, "--format", "json", *options, stdout=out, stderr=err)
+    assert isinstance(ended.value.code, int)
     return ended.value.code, orjson.loads(out.getvalue()), err.getvalue()
 
 
 def adds_up(result: dict[str, Any]) -> bool:
     counts = dict(result["counts"])
-    return counts.pop("read") == sum(counts.values())
+    return bool(counts.pop("read") == sum(counts.values()))
 
 
 def of_the_contract(result: dict[str, Any]) -> bool:
@@ -118,7 +119,7 @@ def test_the_object_of_the_contract(sandbox):
         0,
     )
     rule.refresh_from_db()
-    assert result["cursor"] == rule.cursor.isoformat()
+    assert rule.cursor and result["cursor"] == rule.cursor.isoformat()
     assert result["calls"] == {"sansan": 1, "hubspot": 1} and result["rate_limited"] == 0
     with in_account(rule.account):
         run = SyncRun.objects.get(pk=result["run"])
@@ -362,6 +363,7 @@ def test_a_worker_at_the_connection_is_waited_for(sandbox, monkeypatch):
     rule = configured(file())
     with in_account(rule.account):
         held = claim_lease(rule.hubspot)
+    assert held is not None
     slept = []
 
     def sleep(seconds: float) -> None:
@@ -369,7 +371,7 @@ def test_a_worker_at_the_connection_is_waited_for(sandbox, monkeypatch):
         if len(slept) == 3:
             held.release()
 
-    monkeypatch.setattr(command.time, "sleep", sleep)
+    monkeypatch.setattr("integration.management.commands.sync.time.sleep", sleep)
     with in_account(rule.account):
         status, result, _ = sync()
     assert (status, result["status"]) == (0, "succeeded") and len(slept) >= 3
@@ -391,7 +393,7 @@ def served(tmp_path, own_database):
     ) -> tuple[Sandbox, Product]:
         sandbox = Sandbox(cards=cards, limits=False, shared_email_percent=20).__enter__()
         running.append(sandbox)
-        product = Product(tmp_path, sandbox.url, **own_database(), **environment).configured(
+        product = Product(tmp_path, sandbox.url, False, **own_database(), **environment).configured(
             content
         )
         sandbox.latency_ms = latency_ms

@@ -127,7 +127,13 @@ def test_the_secret_travels_in_a_header_only(one, connector, good, vendor):
     assert SECRETS[one.name] not in f"{asked.path}{asked.query}{asked.body}"
 
 
-@pytest.mark.parametrize(("status", "reason"), [(401, "{}_reconnect"), (403, "missing_scope")])
+REFUSALS = {
+    "the credentials": (401, "{}_reconnect"),
+    "the right to this": (403, "missing_scope"),
+}
+
+
+@pytest.mark.parametrize(("status", "reason"), REFUSALS.values(), ids=REFUSALS)
 def test_refused_credentials(one, connector, vendor, waits, status, reason):
     refusal = Reply(status, {"message": "Requires crm.objects.contacts.read"})
     # Sansan is asked a second question, which a key without the right to the first may ask.
@@ -167,15 +173,15 @@ def test_a_refused_request_is_not_sent_again(connector, vendor, status):
     )
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"Retry-After": "7"}, 7.0),
-        ({"Retry-After": "0"}, 0.1),
-        ({}, 10.0),
-        ({"Retry-After": "soon"}, 10.0),
-    ],
-)
+WAITS = {
+    "as long as asked for": ({"Retry-After": "7"}, 7.0),
+    "no shorter than a tenth of a second": ({"Retry-After": "0"}, 0.1),
+    "ten seconds where nothing is said": ({}, 10.0),
+    "ten seconds where no number is said": ({"Retry-After": "soon"}, 10.0),
+}
+
+
+@pytest.mark.parametrize(("headers", "seconds"), WAITS.values(), ids=WAITS)
 def test_429_is_waited_for(connector, good, vendor, limit, waits, headers, seconds):
     vendor.says(Reply(429, {"message": "slow down"}, headers), good)
     connector.check()

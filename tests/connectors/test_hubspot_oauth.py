@@ -106,15 +106,15 @@ def test_the_page_of_consent_is_quoted_whole():
 # What is asked and what is understood
 
 
-@pytest.mark.parametrize(
-    ("version", "path"),
-    [
-        ("v3", "/oauth/v3/token"),
-        ("v1", "/oauth/v3/token"),
-        ("2026-03", "/oauth/2026-03/token"),
-        ("2026-09", "/oauth/2026-09/token"),
-    ],
-)
+VERSIONS = {
+    "v3": ("v3", "/oauth/v3/token"),
+    "v1, which has none": ("v1", "/oauth/v3/token"),
+    "dated": ("2026-03", "/oauth/2026-03/token"),
+    "dated later": ("2026-09", "/oauth/2026-09/token"),
+}
+
+
+@pytest.mark.parametrize(("version", "path"), VERSIONS.values(), ids=VERSIONS)
 def test_every_value_of_an_exchange_is_in_the_body(vendor, version, path):
     vendor.says(Reply(200, GOOD))
     assert exchange(
@@ -142,13 +142,13 @@ def test_every_value_of_a_refresh_is_in_the_body(oauth, vendor):
     assert vendor.asked[0].body == {**app, "grant_type": "refresh_token", "refresh_token": REFRESH}
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {name: GOOD[name] for name in ("access_token", "expires_in")},
-        {**GOOD, "refresh_token": None, "hub_id": None},
-    ],
-)
+UNNAMED = {
+    "left out": {name: GOOD[name] for name in ("access_token", "expires_in")},
+    "null": {**GOOD, "refresh_token": None, "hub_id": None},
+}
+
+
+@pytest.mark.parametrize("answer", UNNAMED.values(), ids=UNNAMED)
 def test_a_refresh_that_names_no_refresh_token_keeps_the_old_one(oauth, vendor, answer):
     vendor.says(Reply(200, answer))
     assert refresh(oauth) == OAuthTokens(ACCESS, REFRESH, 1800, "")
@@ -246,24 +246,27 @@ def test_every_other_refusal_is_one_too(oauth, vendor, ask, status):
 # Passing faults: nobody must act
 
 
-@both_ways
-@pytest.mark.parametrize(
-    ("reply", "seconds"),
-    [
-        (Reply(429, {"message": "slow down"}, {"Retry-After": "7"}), 7.0),
-        (Reply(429, {"message": "slow down"}), 10.0),
-        (Reply(429, b"<html>slow down</html>", {"Retry-After": "soon"}), 10.0),
-        (Reply(503, {}, {"Retry-After": "30"}), 30.0),
-        (
-            Reply(
-                477,
-                {"message": "the account moves to another data centre"},
-                {"Retry-After": "7200"},
-            ),
-            7200.0,
+WAITS = {
+    "as long as asked for": (Reply(429, {"message": "slow down"}, {"Retry-After": "7"}), 7.0),
+    "ten seconds where nothing is said": (Reply(429, {"message": "slow down"}), 10.0),
+    "ten seconds where no number is said": (
+        Reply(429, b"<html>slow down</html>", {"Retry-After": "soon"}),
+        10.0,
+    ),
+    "a service that is away": (Reply(503, {}, {"Retry-After": "30"}), 30.0),
+    "an account that moves": (
+        Reply(
+            477,
+            {"message": "the account moves to another data centre"},
+            {"Retry-After": "7200"},
         ),
-    ],
-)
+        7200.0,
+    ),
+}
+
+
+@both_ways
+@pytest.mark.parametrize(("reply", "seconds"), WAITS.values(), ids=WAITS)
 def test_how_long_to_wait_is_passed_on(oauth, vendor, ask, reply, seconds):
     vendor.says(reply)
     with pytest.raises(RetryLater) as caught:

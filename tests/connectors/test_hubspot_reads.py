@@ -87,14 +87,14 @@ def test_properties_that_are_there_are_left_alone(hubspot, vendor):
     assert hubspot.calls == 1
 
 
-@pytest.mark.parametrize(
-    ("wanted", "sent"),
-    [
-        ([("t1", "展示会")], None),
-        ([("t2", "VIP")], [("t1", "展示会"), ("t2", "VIP")]),
-        ([("t1", "展示会2026")], [("t1", "展示会2026")]),
-    ],
-)
+OPTIONS = {
+    "there already": ([("t1", "展示会")], None),
+    "new": ([("t2", "VIP")], [("t1", "展示会"), ("t2", "VIP")]),
+    "renamed": ([("t1", "展示会2026")], [("t1", "展示会2026")]),
+}
+
+
+@pytest.mark.parametrize(("wanted", "sent"), OPTIONS.values(), ids=OPTIONS)
 def test_options_are_added_and_renamed_but_never_removed(hubspot, vendor, wanted, sent):
     vendor.says(
         Reply(200, {"name": "sansan_tags", "options": [{"value": "t1", "label": "展示会"}]}),

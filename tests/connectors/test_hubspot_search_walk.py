@@ -148,7 +148,8 @@ def test_the_verb_that_stamps(target, both):
         "create", {"token": TOKEN, "contacts": [{"firstname": f"n{i}"} for i in range(450)]}
     )
     assert both.hubspot.control("stamp", {"token": TOKEN, "at": NOON.isoformat()}) == 450
-    met, token = set(), ""
+    met: set[str] = set()
+    token = ""
     while True:
         page = target.changed(BEGIN, token, ())
         met.update(one.id for one in page.contacts)
@@ -273,23 +274,27 @@ def test_an_old_version_is_met_under_its_old_time(plain, both):
 # What is asked
 
 
-@pytest.mark.parametrize(
-    ("token", "filters", "sort"),
-    [
-        ("", [("lastmodifieddate", "GTE", "1790852400123")], "lastmodifieddate"),
-        ("1790852400999", [("lastmodifieddate", "GTE", "1790852400999")], "lastmodifieddate"),
-        (
-            "1790852400999:0",
-            [("lastmodifieddate", "EQ", "1790852400999"), ("hs_object_id", "GT", "0")],
-            "hs_object_id",
-        ),
-        (
-            "1790852400999:9200",
-            [("lastmodifieddate", "EQ", "1790852400999"), ("hs_object_id", "GT", "9200")],
-            "hs_object_id",
-        ),
-    ],
-)
+BODIES = {
+    "the beginning": ("", [("lastmodifieddate", "GTE", "1790852400123")], "lastmodifieddate"),
+    "from a time": (
+        "1790852400999",
+        [("lastmodifieddate", "GTE", "1790852400999")],
+        "lastmodifieddate",
+    ),
+    "from the first of one time": (
+        "1790852400999:0",
+        [("lastmodifieddate", "EQ", "1790852400999"), ("hs_object_id", "GT", "0")],
+        "hs_object_id",
+    ),
+    "on within one time": (
+        "1790852400999:9200",
+        [("lastmodifieddate", "EQ", "1790852400999"), ("hs_object_id", "GT", "9200")],
+        "hs_object_id",
+    ),
+}
+
+
+@pytest.mark.parametrize(("token", "filters", "sort"), BODIES.values(), ids=BODIES)
 def test_the_body_of_a_search(token, filters, sort):
     body = search.make_search_body(BEGIN, token, ("lastname",))
     (group,) = body["filterGroups"]
@@ -310,25 +315,25 @@ def page(*rows: tuple[str, datetime | None], more: bool = True) -> ContactPage:
     )
 
 
-@pytest.mark.parametrize(
-    ("token", "found", "following"),
-    [
-        ("", page(more=False), ""),
-        ("", page(("1", NOON), more=False), ""),
-        ("", page(("1", NOON)), "1790856000123"),
-        ("1790856000123", page(("1", NOON)), "1790856000123:0"),
-        (
-            "1790856000123",
-            page(("1", NOON), ("2", NOON + timedelta(milliseconds=1))),
-            "1790856000124",
-        ),
-        ("1790856000123", page(("1", None)), "1790856000123:0"),
-        ("1790856000123:0", page(("1", NOON), ("7", NOON)), "1790856000123:7"),
-        ("1790856000123:7", page(("9", NOON), more=False), "1790856000124"),
-        ("1790856000123:9", page(more=False), "1790856000124"),
-        ("1790856000124", page(more=False), ""),
-    ],
-)
+FOLLOWING = {
+    "an empty list": ("", page(more=False), ""),
+    "the only page": ("", page(("1", NOON), more=False), ""),
+    "a first page": ("", page(("1", NOON)), "1790856000123"),
+    "a page of one time": ("1790856000123", page(("1", NOON)), "1790856000123:0"),
+    "a page of two times": (
+        "1790856000123",
+        page(("1", NOON), ("2", NOON + timedelta(milliseconds=1))),
+        "1790856000124",
+    ),
+    "a page without times": ("1790856000123", page(("1", None)), "1790856000123:0"),
+    "on within one time": ("1790856000123:0", page(("1", NOON), ("7", NOON)), "1790856000123:7"),
+    "the last of one time": ("1790856000123:7", page(("9", NOON), more=False), "1790856000124"),
+    "one time that has no more": ("1790856000123:9", page(more=False), "1790856000124"),
+    "nothing more": ("1790856000124", page(more=False), ""),
+}
+
+
+@pytest.mark.parametrize(("token", "found", "following"), FOLLOWING.values(), ids=FOLLOWING)
 def test_what_follows_a_page(token, found, following):
     assert search.make_next_token(BEGIN, token, found) == following
 
@@ -371,17 +376,17 @@ def test_a_search_that_is_slowed_down_is_counted(both, limit):
     assert (one.calls, one.rate_limited, searches.paused, limit.paused) == (2, 1, [1.0], [])
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {},
-        {"results": None},
-        {"results": {}},
-        {"total": 3},
-        {"results": [], "paging": "x"},
-        {"results": [], "paging": {"next": 7}},
-    ],
-)
+UNKNOWN_SHAPES = {
+    "empty": {},
+    "results null": {"results": None},
+    "results no list": {"results": {}},
+    "no results": {"total": 3},
+    "paging a text": {"results": [], "paging": "x"},
+    "the next page a number": {"results": [], "paging": {"next": 7}},
+}
+
+
+@pytest.mark.parametrize("answer", UNKNOWN_SHAPES.values(), ids=UNKNOWN_SHAPES)
 def test_a_page_of_an_unknown_shape_is_for_later(hubspot, vendor, answer):
     vendor.says(Reply(200, answer))
     with pytest.raises(RetryLater):
@@ -458,7 +463,13 @@ def test_nobody_is_among_the_deleted_without_a_question(target):
     assert target.among_deleted(()) == set() and target.calls == 0
 
 
-@pytest.mark.parametrize(("pages", "found"), [(1, 3), (2, 700)])
+OWNER_PAGES = {
+    "one page": (1, 3),
+    "two pages": (2, 700),
+}
+
+
+@pytest.mark.parametrize(("pages", "found"), OWNER_PAGES.values(), ids=OWNER_PAGES)
 def test_owners_to_the_last_page(target, both, pages, found):
     if pages == 2:
         both.hubspot.control(
@@ -475,17 +486,20 @@ def test_owners_to_the_last_page(target, both, pages, found):
     assert all(email == email.lower() for email in owners)
 
 
-@pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        ([{"id": "1", "email": " Aiko@Acme.example.jp "}], {"aiko@acme.example.jp": "1"}),
-        ([{"id": 1, "email": "a@b.jp"}], {"a@b.jp": "1"}),
-        (
-            [{"id": "1", "email": None}, {"id": "2", "email": ""}, {"email": "c@b.jp"}, None, "x"],
-            {},
-        ),
-    ],
-)
+OWNER_ROWS = {
+    "an address with blanks and capitals": (
+        [{"id": "1", "email": " Aiko@Acme.example.jp "}],
+        {"aiko@acme.example.jp": "1"},
+    ),
+    "the id a number": ([{"id": 1, "email": "a@b.jp"}], {"a@b.jp": "1"}),
+    "no address, no id, no row": (
+        [{"id": "1", "email": None}, {"id": "2", "email": ""}, {"email": "c@b.jp"}, None, "x"],
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "expected"), OWNER_ROWS.values(), ids=OWNER_ROWS)
 def test_owners_of_any_shape(hubspot, vendor, rows, expected):
     vendor.says(Reply(200, {"results": rows}))
     assert hubspot.owners() == expected
@@ -599,20 +613,29 @@ def test_found_by_name_and_company(source, cards):
     )
 
 
-@pytest.mark.parametrize("members", [{"past": True}, {"entryStatus": "processing"}])
+UNSEEN = {
+    "past": {"past": True},
+    "still being read": {"entryStatus": "processing"},
+}
+
+
+@pytest.mark.parametrize("members", UNSEEN.values(), ids=UNSEEN)
 def test_a_card_that_is_not_to_be_seen_otherwise_is_found_all_the_same(source, cards, members):
     """Past cards too, and those still being read: any of them says that there is a card."""
     (id,) = paper(cards, email="aiko@acme.example.jp", **members)
     assert [one.id for one in source.find(email="aiko@acme.example.jp")] == [id]
 
 
-@pytest.mark.parametrize(
-    ("asked_for", "sent"),
-    [
-        ({"email": "aiko@acme.example.jp"}, {"email": "aiko@acme.example.jp"}),
-        ({"name": "森愛子", "company": "アクメ"}, {"name": "森愛子", "companyName": "アクメ"}),
-    ],
-)
+LOOKED_FOR = {
+    "by address": ({"email": "aiko@acme.example.jp"}, {"email": "aiko@acme.example.jp"}),
+    "by name and company": (
+        {"name": "森愛子", "company": "アクメ"},
+        {"name": "森愛子", "companyName": "アクメ"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked_for", "sent"), LOOKED_FOR.values(), ids=LOOKED_FOR)
 def test_how_cards_are_looked_for(sansan, vendor, asked_for, sent):
     vendor.says(*[Reply(200, {"hasMore": False, "data": []})] * 3)
     assert sansan.find(**asked_for) == []
@@ -730,14 +753,14 @@ def test_what_says_nothing_leaves_it_open_and_is_not_sent_again(sansan, vendor, 
     assert sansan.calls == 1
 
 
-@pytest.mark.parametrize(
-    ("reply", "error"),
-    [
-        (Reply(400, {"error": [{"code": "too_long"}]}), Rejected),
-        (Reply(401), Reconnect),
-        (Reply(403), Reconnect),
-    ],
-)
+CARD_REFUSALS = {
+    "what was sent": (Reply(400, {"error": [{"code": "too_long"}]}), Rejected),
+    "the credentials": (Reply(401), Reconnect),
+    "the right to this": (Reply(403), Reconnect),
+}
+
+
+@pytest.mark.parametrize(("reply", "error"), CARD_REFUSALS.values(), ids=CARD_REFUSALS)
 def test_a_refusal_says_that_none_was_made(sansan, vendor, reply, error):
     vendor.says(reply)
     with pytest.raises(error):

@@ -107,7 +107,15 @@ def test_the_known_example_of_version_1():
     )
 
 
-@pytest.mark.parametrize("body", [b"", "名前".encode(), b"\xff\xfe not text at all \x00", BODY])
+BODIES = {
+    "empty": b"",
+    "Japanese": "名前".encode(),
+    "no text": b"\xff\xfe not text at all \x00",
+    "the guide's": BODY,
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_the_raw_bytes_are_signed(body):
     """A body that is no text is signed and verified like any other."""
     headers = {
@@ -136,7 +144,7 @@ def test_hubspots_own_client_agrees(body, secret):
 # The address
 
 
-@pytest.mark.parametrize(("code", "plain"), DECODED_CHARACTERS.items())
+@pytest.mark.parametrize(("code", "plain"), DECODED_CHARACTERS.items(), ids=DECODED_CHARACTERS)
 @pytest.mark.parametrize("fold", [str.upper, str.lower])
 def test_these_are_decoded(code, plain, fold):
     for uri in ("https://a.test/x{}y", "https://a.test/x?q={}&z=1"):
@@ -145,20 +153,20 @@ def test_these_are_decoded(code, plain, fold):
         ) == compute_signature_v3(SECRET, "POST", uri.format(plain), b"", STAMP)
 
 
-@pytest.mark.parametrize(
-    ("code", "plain"),
-    [
-        ("%20", " "),
-        ("%23", "#"),
-        ("%25", "%"),
-        ("%26", "&"),
-        ("%2B", "+"),
-        ("%3D", "="),
-        ("%E3%81%82", "あ"),
-        ("%41", "A"),
-        ("%5B", "["),
-    ],
-)
+NOT_DECODED = {
+    "a blank": ("%20", " "),
+    "a number sign": ("%23", "#"),
+    "a per cent sign": ("%25", "%"),
+    "an ampersand": ("%26", "&"),
+    "a plus": ("%2B", "+"),
+    "an equals sign": ("%3D", "="),
+    "a Japanese letter": ("%E3%81%82", "あ"),
+    "a Latin letter": ("%41", "A"),
+    "a bracket": ("%5B", "["),
+}
+
+
+@pytest.mark.parametrize(("code", "plain"), NOT_DECODED.values(), ids=NOT_DECODED)
 def test_others_are_not(code, plain):
     assert compute_signature_v3(
         SECRET, "POST", f"https://a.test/{code}", b"", STAMP
@@ -284,20 +292,20 @@ def test_version_2_is_not_taken_for_version_1():
 # The time
 
 
-@pytest.mark.parametrize(
-    ("seconds", "fresh"),
-    [
-        (0, True),
-        (299.9, True),
-        (300, True),
-        (300.1, False),
-        (-299.9, True),
-        (-300, True),
-        (-300.1, False),
-        (86_400, False),
-        (-86_400, False),
-    ],
-)
+AGES = {
+    "just sent": (0, True),
+    "just in time": (299.9, True),
+    "at the limit": (300, True),
+    "just too late": (300.1, False),
+    "just early enough": (-299.9, True),
+    "at the limit ahead": (-300, True),
+    "just too early": (-300.1, False),
+    "a day late": (86_400, False),
+    "a day early": (-86_400, False),
+}
+
+
+@pytest.mark.parametrize(("seconds", "fresh"), AGES.values(), ids=AGES)
 def test_five_minutes_either_way(seconds, fresh):
     assert is_fresh(STAMP, NOW + timedelta(seconds=seconds)) is fresh
 
@@ -426,7 +434,7 @@ def told(*rows: dict[str, Any]) -> list[ContactEvent]:
     return read_events(json.dumps(rows).encode())
 
 
-def happened(kind: str, **members: Any) -> dict[str, Any]:
+def happened(kind: str | None, **members: Any) -> dict[str, Any]:
     return {
         "eventId": 1,
         "portalId": 12345678,
@@ -447,11 +455,17 @@ def test_the_example_of_the_guide():
     ]
 
 
+TYPE_SAID = {
+    "type left out": {},
+    "type said": {"objectTypeId": "0-1"},
+}
+
+
 @pytest.mark.parametrize(
     "what",
     ["creation", "deletion", "propertyChange", "restore", "privacyDeletion", "somethingNew", ""],
 )
-@pytest.mark.parametrize("more", [{}, {"objectTypeId": "0-1"}])
+@pytest.mark.parametrize("more", TYPE_SAID.values(), ids=TYPE_SAID)
 def test_every_kind_names_its_contact(what, more):
     assert told(happened(f"contact.{what}", **more)) == [
         ContactEvent("12345678", "301", WHEN, what == "privacyDeletion")
@@ -488,45 +502,63 @@ def test_the_kind_under_its_other_name():
     assert ids({**happened(""), "eventType": "contact.creation"}) == ["301"]
 
 
-@pytest.mark.parametrize(
-    ("members", "found"),
-    [
-        ({"primaryObjectId": 1, "mergedObjectIds": [2, 3], "newObjectId": 4}, ["4", "1", "2", "3"]),
-        ({"primaryObjectId": 1, "mergedObjectIds": [2], "newObjectId": 1}, ["1", "2"]),
-        ({"primaryObjectId": "1", "mergedObjectIds": ["2"], "newObjectId": "4"}, ["4", "1", "2"]),
-        ({"primaryObjectId": 1, "mergedObjectIds": None, "newObjectId": 4}, ["4", "1"]),
-        ({"primaryObjectId": 1, "mergedObjectIds": 2, "newObjectId": 4}, ["4", "1"]),
-        ({"primaryObjectId": 1, "mergedObjectIds": "2;3", "newObjectId": 4}, ["4", "1"]),
-        (
-            {
-                "primaryObjectId": 1,
-                "mergedObjectIds": [[2], {"id": 3}, None, True, 5],
-                "newObjectId": 4,
-            },
-            ["4", "1", "5"],
-        ),
-        ({"mergedObjectIds": []}, []),
-    ],
-)
+MERGES = {
+    "two into a new one": (
+        {"primaryObjectId": 1, "mergedObjectIds": [2, 3], "newObjectId": 4},
+        ["4", "1", "2", "3"],
+    ),
+    "one into the first": (
+        {"primaryObjectId": 1, "mergedObjectIds": [2], "newObjectId": 1},
+        ["1", "2"],
+    ),
+    "ids that are texts": (
+        {"primaryObjectId": "1", "mergedObjectIds": ["2"], "newObjectId": "4"},
+        ["4", "1", "2"],
+    ),
+    "merged ones null": (
+        {"primaryObjectId": 1, "mergedObjectIds": None, "newObjectId": 4},
+        ["4", "1"],
+    ),
+    "merged ones a number": (
+        {"primaryObjectId": 1, "mergedObjectIds": 2, "newObjectId": 4},
+        ["4", "1"],
+    ),
+    "merged ones a text": (
+        {"primaryObjectId": 1, "mergedObjectIds": "2;3", "newObjectId": 4},
+        ["4", "1"],
+    ),
+    "merged ones of every kind": (
+        {
+            "primaryObjectId": 1,
+            "mergedObjectIds": [[2], {"id": 3}, None, True, 5],
+            "newObjectId": 4,
+        },
+        ["4", "1", "5"],
+    ),
+    "nobody": ({"mergedObjectIds": []}, []),
+}
+
+
+@pytest.mark.parametrize(("members", "found"), MERGES.values(), ids=MERGES)
 def test_a_merge_names_them_all(members, found):
     assert ids(happened("contact.merge", **members)) == found
     assert ids(happened("object.merge", objectTypeId="0-1", **members)) == found
 
 
-@pytest.mark.parametrize(
-    ("kind", "found"),
-    [
-        ("CONTACT_TO_COMPANY", ["10"]),
-        ("COMPANY_TO_CONTACT", ["20"]),
-        ("CONTACT_TO_DEAL", ["10"]),
-        ("DEAL_TO_CONTACT", ["20"]),
-        ("CONTACT_TO_COMPANY_UNLABELED", ["10"]),
-        ("COMPANY_TO_DEAL", []),
-        ("", []),
-        (None, []),
-        (7, []),
-    ],
-)
+ASSOCIATIONS = {
+    "contact to company": ("CONTACT_TO_COMPANY", ["10"]),
+    "company to contact": ("COMPANY_TO_CONTACT", ["20"]),
+    "contact to deal": ("CONTACT_TO_DEAL", ["10"]),
+    "deal to contact": ("DEAL_TO_CONTACT", ["20"]),
+    "contact to company, unlabelled": ("CONTACT_TO_COMPANY_UNLABELED", ["10"]),
+    "company to deal": ("COMPANY_TO_DEAL", []),
+    "empty": ("", []),
+    "null": (None, []),
+    "a number": (7, []),
+}
+
+
+@pytest.mark.parametrize(("kind", "found"), ASSOCIATIONS.values(), ids=ASSOCIATIONS)
 @pytest.mark.parametrize("removed", [True, False])
 def test_an_association_names_the_end_that_is_a_contact(kind, found, removed):
     row = happened(
@@ -586,9 +618,20 @@ def test_what_is_an_id(id, found):
     assert ids(happened("contact.creation", objectId=id)) == found
 
 
-@pytest.mark.parametrize(
-    "portal", ["1\x00", "x" * 1000, {"a": 1}, [1], True, 1.5, -3, "eins", "12345678\n"]
-)
+NO_PORTALS = {
+    "a NUL": "1\x00",
+    "very long": "x" * 1000,
+    "an object": {"a": 1},
+    "a list": [1],
+    "a truth": True,
+    "a fraction": 1.5,
+    "negative": -3,
+    "a word": "eins",
+    "a line feed": "12345678\n",
+}
+
+
+@pytest.mark.parametrize("portal", NO_PORTALS.values(), ids=NO_PORTALS)
 def test_a_portal_is_a_number(portal):
     """It is looked up, and logged where nobody's secret fits, before anybody knows who has sent
     it.
@@ -596,25 +639,25 @@ def test_a_portal_is_a_number(portal):
     assert told(happened("contact.creation", portalId=portal)) == []
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (AT, WHEN),
-        (str(AT), WHEN),
-        (float(AT), WHEN),
-        (None, datetime(1970, 1, 1, tzinfo=UTC)),
-        ("", datetime(1970, 1, 1, tzinfo=UTC)),
-        ("yesterday", datetime(1970, 1, 1, tzinfo=UTC)),
-        ([1], datetime(1970, 1, 1, tzinfo=UTC)),
-        ({}, datetime(1970, 1, 1, tzinfo=UTC)),
-        (10**30, datetime(1970, 1, 1, tzinfo=UTC)),
-        (-(10**30), datetime(1970, 1, 1, tzinfo=UTC)),
-        ("9" * 5000, datetime(1970, 1, 1, tzinfo=UTC)),
-        (1e300, datetime(1970, 1, 1, tzinfo=UTC)),
-        (float("inf"), datetime(1970, 1, 1, tzinfo=UTC)),
-        (float("nan"), datetime(1970, 1, 1, tzinfo=UTC)),
-    ],
-)
+TIMES = {
+    "milliseconds": (AT, WHEN),
+    "a text of them": (str(AT), WHEN),
+    "a float of them": (float(AT), WHEN),
+    "null": (None, datetime(1970, 1, 1, tzinfo=UTC)),
+    "empty": ("", datetime(1970, 1, 1, tzinfo=UTC)),
+    "a word": ("yesterday", datetime(1970, 1, 1, tzinfo=UTC)),
+    "a list": ([1], datetime(1970, 1, 1, tzinfo=UTC)),
+    "an object": ({}, datetime(1970, 1, 1, tzinfo=UTC)),
+    "far too late": (10**30, datetime(1970, 1, 1, tzinfo=UTC)),
+    "far too early": (-(10**30), datetime(1970, 1, 1, tzinfo=UTC)),
+    "far too many digits": ("9" * 5000, datetime(1970, 1, 1, tzinfo=UTC)),
+    "a float far too late": (1e300, datetime(1970, 1, 1, tzinfo=UTC)),
+    "infinity": (float("inf"), datetime(1970, 1, 1, tzinfo=UTC)),
+    "not a number": (float("nan"), datetime(1970, 1, 1, tzinfo=UTC)),
+}
+
+
+@pytest.mark.parametrize(("value", "expected"), TIMES.values(), ids=TIMES)
 def test_when_it_happened(value, expected):
     assert abs(read_event_time(value) - expected) < timedelta(milliseconds=1)
 

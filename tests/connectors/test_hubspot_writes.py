@@ -84,20 +84,23 @@ def test_a_write_that_never_left_is_for_later(nowhere, limit):
         HubSpot("invented", nowhere, "v3", limit).update(changes("1"))
 
 
-@pytest.mark.parametrize(
-    ("said", "seconds"),
-    [
-        ({"message": "You have reached your secondly limit.", "policyName": "SECONDLY"}, [1.0]),
-        (
-            {
-                "message": "You have reached your ten_secondly_rolling limit.",
-                "policyName": "TEN_SECONDLY_ROLLING",
-            },
-            [10.0],
-        ),
-        ("too many", [10.0]),
-    ],
-)
+LIMITS = {
+    "each second": (
+        {"message": "You have reached your secondly limit.", "policyName": "SECONDLY"},
+        [1.0],
+    ),
+    "each ten seconds": (
+        {
+            "message": "You have reached your ten_secondly_rolling limit.",
+            "policyName": "TEN_SECONDLY_ROLLING",
+        },
+        [10.0],
+    ),
+    "unknown": ("too many", [10.0]),
+}
+
+
+@pytest.mark.parametrize(("said", "seconds"), LIMITS.values(), ids=LIMITS)
 def test_each_limit_has_its_own_wait(hubspot, vendor, waits, said, seconds):
     vendor.says(Reply(429, said), done("1"))
     upsert(hubspot, "1")
@@ -146,23 +149,26 @@ def test_a_merged_contact_answers_under_its_old_id(hubspot, vendor):
     assert outcome(hubspot.update(changes("104", "101"))) == {"104": "104", "101": "303"}
 
 
-@pytest.mark.parametrize(
-    ("errors", "expected"),
-    [
-        ([refusal("2")], {"1": "91", "2": "rejected", "3": "93"}),
-        (
-            [refusal("2", category="CONFLICT", message="Contact already exists. Existing ID: 123")],
-            {"1": "91", "2": "contact_exists", "3": "93"},
-        ),
-        (
-            [refusal(category="OBJECT_NOT_FOUND", context={"ids": ["2"]})],
-            {"1": "91", "2": "contact_gone", "3": "93"},
-        ),
-        ([], {"1": "91", "2": "not_confirmed", "3": "93"}),
-        (["text", None, {"message": "about nobody"}], {"1": "91", "2": "not_confirmed", "3": "93"}),
-        ([refusal("2", "somebody else")], {"1": "91", "2": "rejected", "3": "93"}),
-    ],
-)
+REFUSED_PARTS = {
+    "a row": ([refusal("2")], {"1": "91", "2": "rejected", "3": "93"}),
+    "a row whose contact exists": (
+        [refusal("2", category="CONFLICT", message="Contact already exists. Existing ID: 123")],
+        {"1": "91", "2": "contact_exists", "3": "93"},
+    ),
+    "a row whose contact is gone": (
+        [refusal(category="OBJECT_NOT_FOUND", context={"ids": ["2"]})],
+        {"1": "91", "2": "contact_gone", "3": "93"},
+    ),
+    "no word": ([], {"1": "91", "2": "not_confirmed", "3": "93"}),
+    "no word about a row": (
+        ["text", None, {"message": "about nobody"}],
+        {"1": "91", "2": "not_confirmed", "3": "93"},
+    ),
+    "another's row": ([refusal("2", "somebody else")], {"1": "91", "2": "rejected", "3": "93"}),
+}
+
+
+@pytest.mark.parametrize(("errors", "expected"), REFUSED_PARTS.values(), ids=REFUSED_PARTS)
 @pytest.mark.parametrize("status", [200, 207])
 def test_part_of_a_batch_is_refused(hubspot, vendor, status, errors, expected):
     vendor.says(
@@ -189,13 +195,13 @@ def test_one_error_may_speak_of_many_rows(hubspot, vendor):
     }
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "Contact already exists. Existing ID: 123",
-        "Cannot set email on 7. 123 already has that value.",
-    ],
-)
+CONFLICTS = {
+    "a contact that exists": "Contact already exists. Existing ID: 123",
+    "an address that is taken": "Cannot set email on 7. 123 already has that value.",
+}
+
+
+@pytest.mark.parametrize("message", CONFLICTS.values(), ids=CONFLICTS)
 @pytest.mark.parametrize("status", [400, 409, 207])
 def test_a_conflict_names_the_owner(hubspot, vendor, status, message):
     said = {"category": "CONFLICT", "message": message}

@@ -43,35 +43,38 @@ def test_a_whole_card():
     }
 
 
-@pytest.mark.parametrize(
-    ("changes", "name", "value"),
-    [
-        ({"title": "  部長\n"}, "title", "部長"),
-        ({"title": "部\x00長"}, "title", "部長"),
-        ({"title": None}, "title", None),
-        ({"title": ""}, "title", None),
-        ({"companyId": "K1"}, "companyId", None),
-        ({"owner": None}, "ownerName", None),
-        ({"owner": "U1"}, "ownerName", None),
-        ({"owner": {"id": "U1", "name": None}}, "ownerName", None),
-        ({"exchangeDate": None}, "exchangeDate", None),
-        ({"exchangeDate": "2026-04-01T00:00:00Z"}, "exchangeDate", "2026-04-01"),
-    ],
-)
+FIELDS = {
+    "blanks around it": ({"title": "  部長\n"}, "title", "部長"),
+    "a NUL in it": ({"title": "部\x00長"}, "title", "部長"),
+    "null": ({"title": None}, "title", None),
+    "empty": ({"title": ""}, "title", None),
+    "a company that is no object": ({"companyId": "K1"}, "companyId", None),
+    "no owner": ({"owner": None}, "ownerName", None),
+    "an owner that is no object": ({"owner": "U1"}, "ownerName", None),
+    "an owner without a name": ({"owner": {"id": "U1", "name": None}}, "ownerName", None),
+    "no date": ({"exchangeDate": None}, "exchangeDate", None),
+    "a time for a date": ({"exchangeDate": "2026-04-01T00:00:00Z"}, "exchangeDate", "2026-04-01"),
+}
+
+
+@pytest.mark.parametrize(("changes", "name", "value"), FIELDS.values(), ids=FIELDS)
 def test_a_field(changes, name, value):
     assert parse.read_card({**ROW, **changes}).values.get(name) == value
 
 
-@pytest.mark.parametrize(
-    ("tags", "seen"),
-    [
-        (None, ()),
-        ([], ()),
-        ([{"id": "t1"}], (TagSeen("t1", "t1", ""),)),
-        ([{"id": 7, "name": "七", "type": None}], (TagSeen("7", "七", ""),)),
-        ([None, "t1", {"name": "no id"}, {"id": "t2", "name": "VIP"}], (TagSeen("t2", "VIP", ""),)),
-    ],
-)
+TAGS: dict[str, tuple[object, tuple[TagSeen, ...]]] = {
+    "null": (None, ()),
+    "none": ([], ()),
+    "an id only": ([{"id": "t1"}], (TagSeen("t1", "t1", ""),)),
+    "the id a number": ([{"id": 7, "name": "七", "type": None}], (TagSeen("7", "七", ""),)),
+    "no tags among them": (
+        [None, "t1", {"name": "no id"}, {"id": "t2", "name": "VIP"}],
+        (TagSeen("t2", "VIP", ""),),
+    ),
+}
+
+
+@pytest.mark.parametrize(("tags", "seen"), TAGS.values(), ids=TAGS)
 def test_tags(tags, seen):
     assert parse.read_card({**ROW, "tags": tags}).tags == seen
 
@@ -114,29 +117,29 @@ def test_a_bad_row_does_not_cost_the_others_their_turn(row, id, wrong):
     assert list(page.unreadable) == [(id, wrong)]
 
 
-@pytest.mark.parametrize(
-    ("envelope", "token"),
-    [
-        ({"hasMore": True, "nextPageToken": "n2"}, "n2"),
-        ({"hasMore": False, "nextPageToken": "n2"}, ""),
-        ({"hasMore": False, "nextPageToken": None}, ""),
-        ({}, ""),
-    ],
-)
+ENVELOPES = {
+    "there is one": ({"hasMore": True, "nextPageToken": "n2"}, "n2"),
+    "a token after the last": ({"hasMore": False, "nextPageToken": "n2"}, ""),
+    "the last": ({"hasMore": False, "nextPageToken": None}, ""),
+    "nothing said": ({}, ""),
+}
+
+
+@pytest.mark.parametrize(("envelope", "token"), ENVELOPES.values(), ids=ENVELOPES)
 def test_the_next_page(envelope, token):
     assert parse.read_card_page({"data": [], **envelope}).next_token == token
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        {},
-        {"data": None},
-        {"data": "none"},
-        {"data": {"id": "C1"}},
-        {"error": [{"code": "required"}]},
-    ],
-)
+LISTLESS = {
+    "empty": {},
+    "null": {"data": None},
+    "a text": {"data": "none"},
+    "an object": {"data": {"id": "C1"}},
+    "an error": {"error": [{"code": "required"}]},
+}
+
+
+@pytest.mark.parametrize("value", LISTLESS.values(), ids=LISTLESS)
 def test_a_page_without_a_list_is_for_later(value, sansan, vendor):
     vendor.says(Reply(200, value))
     with pytest.raises(RetryLater) as caught:

@@ -74,15 +74,27 @@ def test_a_value_just_within_is_taken(settings, values):
     assert told() == []
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("SYNC_SLICE_SECONDS", 61, "SYNC_SLICE_SECONDS must be at most half of the task timeout"),
-        ("SYNC_SLICE_SECONDS", 0, "SYNC_SLICE_SECONDS"),  # no slice would ever do anything
-        ("SYNC_LEASE_SECONDS", 20, "SYNC_LEASE_SECONDS must be over SYNC_SLICE_SECONDS"),
-        ("SYNC_LEASE_SECONDS", 5, "SYNC_LEASE_SECONDS must be over SYNC_SLICE_SECONDS"),
-    ],
-)
+LENGTHS = {
+    "a slice over half of a task": (
+        "SYNC_SLICE_SECONDS",
+        61,
+        "SYNC_SLICE_SECONDS must be at most half of the task timeout",
+    ),
+    "a slice that does nothing": ("SYNC_SLICE_SECONDS", 0, "SYNC_SLICE_SECONDS"),
+    "a lease no longer than a slice": (
+        "SYNC_LEASE_SECONDS",
+        20,
+        "SYNC_LEASE_SECONDS must be over SYNC_SLICE_SECONDS",
+    ),
+    "a lease shorter than a slice": (
+        "SYNC_LEASE_SECONDS",
+        5,
+        "SYNC_LEASE_SECONDS must be over SYNC_SLICE_SECONDS",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "message"), LENGTHS.values(), ids=LENGTHS)
 def test_a_wrong_length_of_a_slice_or_a_lease_is_refused(settings, name, value, message):
     setattr(settings, name, value)
     assert any(message in text for text in told()), told()
@@ -96,15 +108,15 @@ def test_a_vendors_address_needs_its_scheme(settings, name):
     ]
 
 
-@pytest.mark.parametrize(
-    ("debug", "keys", "refused"),
-    [
-        (False, ["short"], True),
-        (False, ["f" * 44, "short"], True),
-        (False, ["f" * 32], False),
-        (True, ["short"], False),
-    ],
-)
+KEYS = {
+    "a short one": (False, ["short"], True),
+    "a short one that is retired": (False, ["f" * 44, "short"], True),
+    "a long one": (False, ["f" * 32], False),
+    "a short one in development": (True, ["short"], False),
+}
+
+
+@pytest.mark.parametrize(("debug", "keys", "refused"), KEYS.values(), ids=KEYS)
 def test_a_short_key_is_refused_outside_development(settings, debug, keys, refused):
     settings.DEBUG, settings.FERNET_KEYS = debug, keys
     assert bool(checks.check_fernet_keys(None)) is refused
@@ -206,9 +218,7 @@ def test_no_workers_are_refused_in_a_line(tmp_path):
 
 def test_every_check_is_registered():
     """A check that is only defined checks nothing."""
-    registered = {
-        check.__name__ for check in registry.registry.get_checks(include_deployment_checks=True)
-    }
+    registered = set(registry.registry.get_checks(include_deployment_checks=True))
     for module in (checks, checks_of_the_sync):
-        names = {name for name in vars(module) if name.startswith("check_")}
-        assert names and names <= registered
+        defined = {check for name, check in vars(module).items() if name.startswith("check_")}
+        assert defined and defined <= registered

@@ -201,16 +201,16 @@ def test_rotation_stops_at_a_token_of_an_unknown_key_and_says_so(acme, one):
 # Masks
 
 
-@pytest.mark.parametrize(
-    ("secret", "shown"),
-    [
-        ("pat-invented-0001", "****0001"),
-        ("123456789012", "****9012"),
-        ("12345678901", "****"),
-        ("key", "****"),
-        ("", "****"),
-    ],
-)
+MASKS = {
+    "long": ("pat-invented-0001", "****0001"),
+    "just long enough": ("123456789012", "****9012"),
+    "just too short": ("12345678901", "****"),
+    "short": ("key", "****"),
+    "empty": ("", "****"),
+}
+
+
+@pytest.mark.parametrize(("secret", "shown"), MASKS.values(), ids=MASKS)
 def test_a_mask_shows_the_end_of_a_long_secret_and_nothing_of_a_short_one(secret, shown):
     assert mask_secret(secret) == shown
 

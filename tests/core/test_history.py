@@ -4,6 +4,8 @@ write, and every secret, is not.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.apps import apps
 from django.db import connection
@@ -70,7 +72,7 @@ KEPT = {
     },
     Tag: {"id", "account", "connection", "external_id", "name", "type", "selected"},
 }
-PAST = [model for model in apps.get_models() if issubclass(model, Frozen)]
+PAST: list[Any] = [model for model in apps.get_models() if issubclass(model, Frozen)]
 
 
 @pytest.fixture(autouse=True)

@@ -121,11 +121,10 @@ def test_a_member_of_another_account_is(acme, aiko):
 
 def test_who_has_a_user_can_sign_in_to_accept(acme, aiko, dan):
     gone = User.objects.create_user("gone", "gone@example.jp", is_active=False)
-    (
-        make_invitation(acme, GUEST.upper(), Role.VIEWER, aiko),
-        make_invitation(acme, gone.email, Role.VIEWER, aiko),
-    )
-    dan.refresh_from_db(), gone.refresh_from_db()
+    make_invitation(acme, GUEST.upper(), Role.VIEWER, aiko)
+    make_invitation(acme, gone.email, Role.VIEWER, aiko)
+    dan.refresh_from_db()
+    gone.refresh_from_db()
     assert dan.is_staff and not gone.is_staff
 
 
@@ -169,15 +168,15 @@ def test_the_mail_says_who_invites_where_and_gives_the_link(acme, aiko):
     )
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        smtplib.SMTPRecipientsRefused({GUEST: (550, b"no")}),
-        ConnectionRefusedError(),
-        TimeoutError(),
-        ValueError("?"),
-    ],
-)
+MAIL_ERRORS = {
+    "it refuses the address": smtplib.SMTPRecipientsRefused({GUEST: (550, b"no")}),
+    "it refuses the connection": ConnectionRefusedError(),
+    "it does not answer": TimeoutError(),
+    "anything else": ValueError("?"),
+}
+
+
+@pytest.mark.parametrize("error", MAIL_ERRORS.values(), ids=MAIL_ERRORS)
 def test_a_mail_host_that_fails_is_no_failure_of_ours(acme, aiko, monkeypatch, caplog, error):
     invitation, token = make_invitation(acme, GUEST, Role.VIEWER, aiko)
 
@@ -216,7 +215,8 @@ def test_who_accepts_is_a_member(acme, aiko, dan):
     assert accept_invitation(token, dan) == Membership.objects.get(
         user=dan, account=acme, role="operator"
     )
-    invitation.refresh_from_db(), dan.refresh_from_db()
+    invitation.refresh_from_db()
+    dan.refresh_from_db()
     assert (
         invitation.accepted_by == "dan"
         and invitation.accepted_at
@@ -252,7 +252,16 @@ def test_a_shut_invitation_lets_nobody_in(acme, aiko, dan, shut):
     assert not dan.memberships.exists()
 
 
-@pytest.mark.parametrize("token", ["", "x", "\0", "x" * 10_000, "鍵"])
+NO_TOKENS = {
+    "empty": "",
+    "short": "x",
+    "a NUL": "\0",
+    "very long": "x" * 10_000,
+    "not ASCII": "鍵",
+}
+
+
+@pytest.mark.parametrize("token", NO_TOKENS.values(), ids=NO_TOKENS)
 def test_what_is_no_token_lets_nobody_in(acme, aiko, dan, token):
     invitation, _ = make_invitation(acme, GUEST, Role.OWNER, aiko)
     for wrong in (token, invitation.token_digest):
@@ -344,14 +353,14 @@ print(json.dumps([sorted(done), Membership.objects.count(), invited]))
 """
 
 
-@pytest.mark.parametrize(
-    ("how", "came"),
-    [
-        ("one token", [["closed"] * 3 + ["done"], 1, 0]),
-        ("one user", [["done"] * 4, 1, 0]),
-        ("inviting", [["done"] * 4, 0, 1]),
-    ],
-)
+RACES = {
+    "one token": ("one token", [["closed"] * 3 + ["done"], 1, 0]),
+    "one user": ("one user", [["done"] * 4, 1, 0]),
+    "inviting": ("inviting", [["done"] * 4, 0, 1]),
+}
+
+
+@pytest.mark.parametrize(("how", "came"), RACES.values(), ids=RACES)
 def test_of_many_at_once_one_counts(product, how, came):
     done = subprocess.run(
         [*product.script(RACE), how],
@@ -419,9 +428,14 @@ def test_the_mail_host_comes_from_the_environment(tmp_path, environment, shown):
     assert done.stdout.strip() == str(shown), done.stderr
 
 
-@pytest.mark.parametrize(
-    "url", ["gopher://user:hunter2@host", "hunter2", "smtp://user:hunter2@host:port"]
-)
+NO_MAIL_HOSTS = {
+    "another scheme": "gopher://user:hunter2@host",
+    "no address": "hunter2",
+    "no port": "smtp://user:hunter2@host:port",
+}
+
+
+@pytest.mark.parametrize("url", NO_MAIL_HOSTS.values(), ids=NO_MAIL_HOSTS)
 def test_a_mail_host_that_is_none_is_told_and_not_quoted(tmp_path, url):
     environment = {**Product(tmp_path, empty=True).environment, **GOOD, "EMAIL_URL": url}
     done = subprocess.run(

@@ -45,7 +45,9 @@ def platform():
     the first by name.
     """
     acme, birch, _ = rows.account("acme"), rows.account("birch"), rows.account("cedar")
-    tags(acme, 25, "zeta"), tags(birch, 14), tags(acme, 12, "alpha")
+    tags(acme, 25, "zeta")
+    tags(birch, 14)
+    tags(acme, 12, "alpha")
     with all_accounts():
         yield acme, birch
 
@@ -119,7 +121,14 @@ def test_no_more_is_counted_than_pages_reach(platform, monkeypatch):
     assert [len(page) for page in pages(found)] == [8, 8, 4]
 
 
-@pytest.mark.parametrize(("cap", "capped"), [(50, True), (51, False), (52, False)])
+CAPS = {
+    "one fewer": (50, True),
+    "just as many": (51, False),
+    "one more": (52, False),
+}
+
+
+@pytest.mark.parametrize(("cap", "capped"), CAPS.values(), ids=CAPS)
 def test_a_list_of_just_as_many_is_whole(platform, monkeypatch, cap, capped):
     monkeypatch.setattr(paginator, "MOST_ROWS_COUNTED", cap)
     found = CappedPaginator(Tag.objects.order_by("-id"), 10)
@@ -136,9 +145,15 @@ def test_an_empty_list_has_one_empty_page(platform):
     )
 
 
-@pytest.mark.parametrize(
-    ("number", "error"), [(0, EmptyPage), (-1, EmptyPage), (7, EmptyPage), ("x", PageNotAnInteger)]
-)
+MISSING = {
+    "before the first": (0, EmptyPage),
+    "negative": (-1, EmptyPage),
+    "after the last": (7, EmptyPage),
+    "no number": ("x", PageNotAnInteger),
+}
+
+
+@pytest.mark.parametrize(("number", "error"), MISSING.values(), ids=MISSING)
 def test_a_page_that_is_not_there_is_none(platform, number, error):
     with pytest.raises(error):
         CappedPaginator(Tag.objects.order_by("-id"), 10).page(number)

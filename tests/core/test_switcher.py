@@ -170,7 +170,7 @@ def test_a_new_row_is_the_chosen_account_s(acme, birch, who):
         {"slug": "guided", "sansan": birch.sansan.pk, "hubspot": birch.hubspot.pk},
     )
     with all_accounts():
-        made = [
+        made: list[Connection | SyncRule] = [
             *Connection.objects.filter(slug="new"),
             *SyncRule.objects.filter(slug__in=("new", "guided")),
         ]
@@ -352,7 +352,13 @@ def test_what_is_the_platform_s_stays_in_sight_of_its_staff(acme, birch, root):
 # Going on
 
 
-@pytest.mark.parametrize("next", ["/admin/integration/tag/", "/admin/integration/record/?q=x"])
+CHOSEN_ON = {
+    "a list": "/admin/integration/tag/",
+    "a search": "/admin/integration/record/?q=x",
+}
+
+
+@pytest.mark.parametrize("next", CHOSEN_ON.values(), ids=CHOSEN_ON)
 def test_it_comes_back_to_where_it_was_chosen(birch, emi, next):
     assert choose(emi, birch.account, next).url == next
 

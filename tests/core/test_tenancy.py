@@ -1,15 +1,18 @@
-"""Invariant 8: no account reads or writes another's rows, and without a scope nobody does
+"""No account reads or writes another's rows, and without a scope nobody does
 anything.
 """
 
 from __future__ import annotations
 
+import json
 import threading
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
 
 from core.bulk import insert_rows, update_rows
 from core.history import Tracked
@@ -48,7 +51,7 @@ PRODUCT = [
 ]
 OWNED = [model for model in PRODUCT if issubclass(model, AccountOwned)]
 # What an owned row was: read in the scope, written beside the row and by nobody else.
-PAST = [model for model in PRODUCT if issubclass(model, OwnedHistory)]
+PAST: list[Any] = [model for model in PRODUCT if issubclass(model, OwnedHistory)]
 
 
 @pytest.fixture
@@ -175,7 +178,7 @@ def test_a_reverse_relation_needs_a_scope_too(acme):
 
 
 def test_a_thread_has_no_scope(acme):
-    seen = []
+    seen: list[object] = []
 
     def read() -> None:
         try:
@@ -234,11 +237,16 @@ def test_a_query_does_not_reach_another_account(acme, chies, write):
         assert Connection.objects.get().hint == one.hint
 
 
-MOVES = {
+def given_to(one: Connection, to: Account) -> None:
+    one.account = to
+    one.save()
+
+
+MOVES: dict[str, Callable[[Connection, Account], object]] = {
     "update": lambda one, to: Connection.objects.update(account=to),
     "update by id": lambda one, to: Connection.objects.update(account_id=to.pk),
     "bulk_update": lambda one, to: Connection.objects.bulk_update([one], ["account"]),
-    "save": lambda one, to: (setattr(one, "account", to), one.save()),
+    "save": given_to,
 }
 
 
@@ -265,7 +273,12 @@ class TagConnection(NamedTuple):
     connection: int
 
 
-CROSSINGS = {
+def changed_among_many(ours: Connection, **to: Any) -> None:
+    tag(ours.account, ours).save()
+    Tag.objects.update(**to)
+
+
+CROSSINGS: dict[str, Callable[[Connection, Connection], object]] = {
     "save": lambda ours, theirs: tag(ours.account, theirs).save(),
     "create": lambda ours, theirs: Tag.objects.create(
         account=ours.account, connection=theirs, external_id="T9", name="T9", type="public"
@@ -273,14 +286,8 @@ CROSSINGS = {
     "by id": lambda ours, theirs: Tag(
         account=ours.account, connection_id=theirs.pk, external_id="T9", name="T9", type="public"
     ).save(),
-    "change": lambda ours, theirs: (
-        tag(ours.account, ours).save(),
-        Tag.objects.update(connection=theirs),
-    ),
-    "change by id": lambda ours, theirs: (
-        tag(ours.account, ours).save(),
-        Tag.objects.update(connection_id=theirs.pk),
-    ),
+    "change": lambda ours, theirs: changed_among_many(ours, connection=theirs),
+    "change by id": lambda ours, theirs: changed_among_many(ours, connection_id=theirs.pk),
     "bulk_create": lambda ours, theirs: Tag.objects.bulk_create([tag(ours.account, theirs)]),
     "bulk_update": lambda ours, theirs: Tag.objects.bulk_update(
         [changed(ours, theirs)], ["connection"]
@@ -315,11 +322,14 @@ def seen_by(rf, acme, chies):
     def look(user: object) -> list[str]:
         request = rf.get("/")
         request.user = user
-        found = AccountScopeMiddleware(
-            lambda request: sorted(SyncRule.objects.values_list("account__slug", flat=True))
+        answer = AccountScopeMiddleware(
+            lambda request: HttpResponse(
+                json.dumps(sorted(SyncRule.objects.values_list("account__slug", flat=True)))
+            )
         )(request)
         with pytest.raises(ScopeError):
             SyncRule.objects.count()  # the scope ends with the request
+        found: list[str] = json.loads(answer.content)
         return found
 
     return look
@@ -339,7 +349,12 @@ def test_nobody_writes_and_a_failing_page_leaves_no_scope_behind(rf, acme):
     one = rows.connection(acme)
     request = rf.get("/")
     request.user = AnonymousUser()
+
+    def write(request: HttpRequest) -> HttpResponse:
+        one.save()
+        return HttpResponse()
+
     with pytest.raises(ScopeError, match="outside the open scope"):
-        AccountScopeMiddleware(lambda request: one.save())(request)
+        AccountScopeMiddleware(write)(request)
     with pytest.raises(ScopeError, match="needs"):
         one.save()

@@ -23,37 +23,37 @@ def named(answer: requests.Response) -> tuple[int, Any]:
     return answer.status_code, answer.json()
 
 
-@pytest.mark.parametrize(
-    ("fault", "status", "body", "headers"),
-    [
-        (
-            {"kind": "status", "status": 503},
-            503,
-            {"status": "error", "message": "an armed fault"},
-            {},
-        ),
-        (
-            {"kind": "status", "status": 477, "retry_after": 3600},
-            477,
-            {"status": "error", "message": "an armed fault"},
-            {"Retry-After": "3600"},
-        ),
-        (
-            {"kind": "status", "status": 423, "body": {"message": "Locked"}},
-            423,
-            {"message": "Locked"},
-            {},
-        ),
-        ({"kind": "rate_limit"}, 429, {"status": "error", "message": "slow down"}, {}),
-        (
-            {"kind": "rate_limit", "retry_after": 7},
-            429,
-            {"status": "error", "message": "slow down"},
-            {"Retry-After": "7"},
-        ),
-        ({"kind": "wrong_type"}, 200, "a string", {}),
-    ],
-)
+ANSWERS = {
+    "a status": (
+        {"kind": "status", "status": 503},
+        503,
+        {"status": "error", "message": "an armed fault"},
+        {},
+    ),
+    "a status that says when to ask again": (
+        {"kind": "status", "status": 477, "retry_after": 3600},
+        477,
+        {"status": "error", "message": "an armed fault"},
+        {"Retry-After": "3600"},
+    ),
+    "a status with a body": (
+        {"kind": "status", "status": 423, "body": {"message": "Locked"}},
+        423,
+        {"message": "Locked"},
+        {},
+    ),
+    "a rate limit": ({"kind": "rate_limit"}, 429, {"status": "error", "message": "slow down"}, {}),
+    "a rate limit that says when to ask again": (
+        {"kind": "rate_limit", "retry_after": 7},
+        429,
+        {"status": "error", "message": "slow down"},
+        {"Retry-After": "7"},
+    ),
+    "a body of the wrong type": ({"kind": "wrong_type"}, 200, "a string", {}),
+}
+
+
+@pytest.mark.parametrize(("fault", "status", "body", "headers"), ANSWERS.values(), ids=ANSWERS)
 def test_faults_that_answer(
     hubspot: Caller,
     control: Caller,
@@ -90,7 +90,13 @@ def test_truncated_json(sansan: Caller, control: Caller) -> None:
     assert sansan("GET", "me").content.startswith(answer.content)
 
 
-@pytest.mark.parametrize(("kind", "written"), [("reset", False), ("reset_after", True)])
+RESETS = {
+    "before": ("reset", False),
+    "after": ("reset_after", True),
+}
+
+
+@pytest.mark.parametrize(("kind", "written"), RESETS.values(), ids=RESETS)
 def test_resets_before_and_after_the_vendor_did_its_work(
     hubspot: Caller, control: Caller, kind: str, written: bool
 ) -> None:
@@ -102,7 +108,13 @@ def test_resets_before_and_after_the_vendor_did_its_work(
     )
 
 
-@pytest.mark.parametrize(("kind", "written"), [("timeout", False), ("delay", True)])
+SLOW = {
+    "never done": ("timeout", False),
+    "done late": ("delay", True),
+}
+
+
+@pytest.mark.parametrize(("kind", "written"), SLOW.values(), ids=SLOW)
 def test_slow_answers(
     hubspot: Caller, control: Caller, monkeypatch: pytest.MonkeyPatch, kind: str, written: bool
 ) -> None:
@@ -116,11 +128,14 @@ def test_slow_answers(
     control("POST", "faults", {"system": "hubspot", "kind": kind, "seconds": 45})
     finished = threading.Event()
     handle = server.CallReceiver._handle
+
+    def take(handler: server.CallReceiver) -> None:
+        handle(handler)
+        finished.set()
+
     with monkeypatch.context() as patched:
-        patched.setattr(server.time, "sleep", wait)
-        patched.setattr(
-            server.CallReceiver, "do_POST", lambda handler: (handle(handler), finished.set())
-        )
+        patched.setattr("integration.sandbox.server.time.sleep", wait)
+        patched.setattr(server.CallReceiver, "do_POST", take)
         with pytest.raises(requests.ReadTimeout):
             hubspot("POST", "", {"properties": {"email": "aiko@example.jp"}}, timeout=0.2)
         given_up.set()
@@ -136,19 +151,19 @@ def test_a_delayed_answer_is_the_right_one(hubspot: Caller, control: Caller) -> 
     assert hubspot("GET", "").json() == {"results": []}
 
 
-@pytest.mark.parametrize(
-    ("fault", "statuses"),
-    [
-        ({"times": 2}, [500, 500, 200, 200]),
-        ({"times": 0}, [500, 500, 500, 500]),
-        ({"skip": 2}, [200, 200, 500, 200]),
-        ({"skip": 1, "times": 2}, [200, 500, 500, 200]),
-        ({"match": "GET /v6.0/me$", "times": 0}, [500, 200, 500, 200]),
-        ({"match": "^POST"}, [200, 200, 200, 200]),
-        ({"match": "tags", "skip": 1}, [200, 200, 200, 500]),
-        ({"system": "hubspot", "times": 0}, [200, 200, 200, 200]),
-    ],
-)
+MET = {
+    "the first two": ({"times": 2}, [500, 500, 200, 200]),
+    "all": ({"times": 0}, [500, 500, 500, 500]),
+    "the third only": ({"skip": 2}, [200, 200, 500, 200]),
+    "the second and the third": ({"skip": 1, "times": 2}, [200, 500, 500, 200]),
+    "one path": ({"match": "GET /v6.0/me$", "times": 0}, [500, 200, 500, 200]),
+    "no call of that method": ({"match": "^POST"}, [200, 200, 200, 200]),
+    "the second of one path": ({"match": "tags", "skip": 1}, [200, 200, 200, 500]),
+    "another system's": ({"system": "hubspot", "times": 0}, [200, 200, 200, 200]),
+}
+
+
+@pytest.mark.parametrize(("fault", "statuses"), MET.values(), ids=MET)
 def test_which_calls_a_fault_meets(
     sansan: Caller, control: Caller, fault: dict[str, Any], statuses: list[int]
 ) -> None:
@@ -208,14 +223,14 @@ def test_switches_are_told_and_turned(control: Caller, sansan: Caller) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("verb", "body"),
-    [
-        ("hubspot/edit", {"id": "7", "properties": {}}),
-        ("hubspot/merge", {"primary": "7", "other": "8"}),
-        ("nothing", {}),
-    ],
-)
+MISTAKEN = {
+    "editing nobody": ("hubspot/edit", {"id": "7", "properties": {}}),
+    "merging nobody": ("hubspot/merge", {"primary": "7", "other": "8"}),
+    "an unknown verb": ("nothing", {}),
+}
+
+
+@pytest.mark.parametrize(("verb", "body"), MISTAKEN.values(), ids=MISTAKEN)
 def test_a_mistaken_order_is_answered(control: Caller, verb: str, body: dict[str, Any]) -> None:
     assert control("POST", verb, body).status_code in (400, 404)
 
@@ -251,7 +266,8 @@ def test_the_state_outlives_a_restart(tmp_path: Path) -> None:
         hubspot("PATCH", merged, {"properties": {"key": "K1"}})
         gone, hidden = list(sandbox.sansan.cards)[:2]
         changes = sandbox.sansan.changes
-        sandbox.sansan.delete(gone), sandbox.sansan.hide(True, [hidden])
+        sandbox.sansan.delete(gone)
+        sandbox.sansan.hide(True, [hidden])
         assert sandbox.sansan.changes == changes + 2, "what changed is saved"
         store.save_state(sandbox, file)
         before = Caller(sandbox, {})("GET", "/sandbox/state").json()

@@ -24,16 +24,16 @@ def problems(body: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(
-    "base",
-    [
-        "/crm/v3/objects/contacts",
-        "/crm/objects/2026-03/contacts",
-        "/crm/objects/2026-09/contacts",
-        "/crm/objects/2026-03/0-1",
-        "/crm/v3/objects/contact",
-    ],
-)
+STYLES = {
+    "v3": "/crm/v3/objects/contacts",
+    "dated": "/crm/objects/2026-03/contacts",
+    "dated later": "/crm/objects/2026-09/contacts",
+    "the type's id": "/crm/objects/2026-03/0-1",
+    "the singular": "/crm/v3/objects/contact",
+}
+
+
+@pytest.mark.parametrize("base", STYLES.values(), ids=STYLES)
 def test_every_path_style_leads_to_the_same_contacts(
     hubspot: Caller, make: Callable[..., str], base: str
 ) -> None:
@@ -41,7 +41,13 @@ def test_every_path_style_leads_to_the_same_contacts(
     assert hubspot("GET", f"{base}/{id}").json()["properties"]["email"] == "aiko@example.jp"
 
 
-@pytest.mark.parametrize("path", ["/account-info/v3/details", "/account-info/2026-03/details"])
+ACCOUNT_INFO = {
+    "v3": "/account-info/v3/details",
+    "dated": "/account-info/2026-03/details",
+}
+
+
+@pytest.mark.parametrize("path", ACCOUNT_INFO.values(), ids=ACCOUNT_INFO)
 def test_each_token_is_a_portal_of_its_own(both: Sandbox, hubspot: Caller, path: str) -> None:
     other = Caller(both, {"Authorization": "Bearer pat-test-other"})
     assert hubspot("GET", path).json()["portalId"] != other("GET", path).json()["portalId"]
@@ -90,16 +96,16 @@ def test_a_taken_address_or_unique_value_names_its_owner_on_update(
         assert f"on {other}. {owner} already has that value." in answer.json()["message"]
 
 
-@pytest.mark.parametrize(
-    ("by", "key", "status"),
-    [
-        ("email", "AIKO@example.jp", 200),
-        ("link_id", "L1", 200),
-        ("link_id", "l2", 404),
-        ("", "nobody", 404),
-        ("jobtitle", "部長", 400),
-    ],
-)
+FOUND_BY = {
+    "the address, in capitals": ("email", "AIKO@example.jp", 200),
+    "a unique property": ("link_id", "L1", 200),
+    "a unique property, in capitals": ("link_id", "l2", 404),
+    "an id of nobody": ("", "nobody", 404),
+    "a property that is not unique": ("jobtitle", "部長", 400),
+}
+
+
+@pytest.mark.parametrize(("by", "key", "status"), FOUND_BY.values(), ids=FOUND_BY)
 def test_a_contact_is_found_by_what_is_unique(
     hubspot: Caller, make: Callable[..., str], unique: str, by: str, key: str, status: int
 ) -> None:
@@ -129,35 +135,41 @@ def test_reading_answers_what_was_asked(hubspot: Caller, make: Callable[..., str
     assert (values["jobtitle"], values["mobilephone"], "no_such" in values) == ("部長", None, False)
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({"no_such": "x"}, [("no_such", "PROPERTY_DOESNT_EXIST")]),
-        ({"email": "not-an-address"}, [("email", "INVALID_EMAIL")]),
-        ({"email": "aiko@example.con"}, [("email", "INVALID_EMAIL")]),
-        ({"hs_lead_status": "Open"}, [("hs_lead_status", "INVALID_OPTION")]),
-        ({"annualrevenue": "1,000"}, [("annualrevenue", "INVALID_INTEGER")]),
-        ({"annualrevenue": "１２"}, [("annualrevenue", "INVALID_INTEGER")]),
-        ({"made_date": "31/12/2026"}, [("made_date", "INVALID_DATE")]),
-        ({"made_bool": "yes"}, [("made_bool", "INVALID_BOOLEAN")]),
-        ({"createdate": "2026-01-01T00:00:00Z"}, [("createdate", "READ_ONLY_VALUE")]),
-        ({"firstname": "x" * 65_537}, [("firstname", "PROPERTY_VALUE_TOO_LONG")]),
-        (
-            {"no_such": "x", "hs_lead_status": "?"},
-            [("no_such", "PROPERTY_DOESNT_EXIST"), ("hs_lead_status", "INVALID_OPTION")],
-        ),
-        (
-            {
-                "annualrevenue": "12.5",
-                "made_date": "2026-12-31",
-                "made_bool": "true",
-                "firstname": "",
-                "hs_lead_status": "NEW",
-            },
-            None,
-        ),
-    ],
-)
+VALUES = {
+    "a property that is not there": ({"no_such": "x"}, [("no_such", "PROPERTY_DOESNT_EXIST")]),
+    "no address": ({"email": "not-an-address"}, [("email", "INVALID_EMAIL")]),
+    "an address with a mistyped domain": (
+        {"email": "aiko@example.con"},
+        [("email", "INVALID_EMAIL")],
+    ),
+    "an option that is none": ({"hs_lead_status": "Open"}, [("hs_lead_status", "INVALID_OPTION")]),
+    "a number with a comma": ({"annualrevenue": "1,000"}, [("annualrevenue", "INVALID_INTEGER")]),
+    "full-width digits": ({"annualrevenue": "１２"}, [("annualrevenue", "INVALID_INTEGER")]),
+    "a date written otherwise": ({"made_date": "31/12/2026"}, [("made_date", "INVALID_DATE")]),
+    "a truth written otherwise": ({"made_bool": "yes"}, [("made_bool", "INVALID_BOOLEAN")]),
+    "a read-only property": (
+        {"createdate": "2026-01-01T00:00:00Z"},
+        [("createdate", "READ_ONLY_VALUE")],
+    ),
+    "a text too long": ({"firstname": "x" * 65_537}, [("firstname", "PROPERTY_VALUE_TOO_LONG")]),
+    "two mistakes": (
+        {"no_such": "x", "hs_lead_status": "?"},
+        [("no_such", "PROPERTY_DOESNT_EXIST"), ("hs_lead_status", "INVALID_OPTION")],
+    ),
+    "no mistake": (
+        {
+            "annualrevenue": "12.5",
+            "made_date": "2026-12-31",
+            "made_bool": "true",
+            "firstname": "",
+            "hs_lead_status": "NEW",
+        },
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("values", "expected"), VALUES.values(), ids=VALUES)
 def test_values_are_checked(
     hubspot: Caller,
     make: Callable[..., str],
@@ -299,25 +311,25 @@ def test_the_list_goes_on_after_the_last_id(hubspot: Caller, make: Callable[...,
     assert seen == ids
 
 
-@pytest.mark.parametrize(
-    ("change", "status"),
-    [
-        ({}, 201),
-        ({"name": "email"}, 409),
-        ({"name": "Upper"}, 400),
-        ({"label": ""}, 400),
-        ({"groupName": "nowhere"}, 400),
-        ({"type": "bool"}, 400),
-        (
-            {
-                "type": "enumeration",
-                "fieldType": "select",
-                "options": [{"value": "a"}, {"value": "a"}],
-            },
-            400,
-        ),
-    ],
-)
+NEW_PROPERTIES = {
+    "a good one": ({}, 201),
+    "a name that is taken": ({"name": "email"}, 409),
+    "a name with a capital": ({"name": "Upper"}, 400),
+    "no label": ({"label": ""}, 400),
+    "a group that is not there": ({"groupName": "nowhere"}, 400),
+    "a type that does not fit": ({"type": "bool"}, 400),
+    "an option twice": (
+        {
+            "type": "enumeration",
+            "fieldType": "select",
+            "options": [{"value": "a"}, {"value": "a"}],
+        },
+        400,
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "status"), NEW_PROPERTIES.values(), ids=NEW_PROPERTIES)
 def test_properties_are_made_with_care(
     hubspot: Caller, change: dict[str, Any], status: int
 ) -> None:

@@ -26,15 +26,15 @@ def kinds(row: dict[str, Any]) -> list[tuple[int, str | None]]:
     return [(kind["typeId"], kind["label"]) for kind in row["associationTypes"]]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/crm/v4/objects/contact/{}/associations/default/company/{}",
-        "/crm/v4/objects/contacts/{}/associations/default/companies/{}",
-        "/crm/objects/2026-03/contact/{}/associations/default/company/{}",
-        "/crm/objects/2026-03/0-1/{}/associations/default/0-2/{}",
-    ],
-)
+PAIR_PATHS = {
+    "v4": "/crm/v4/objects/contact/{}/associations/default/company/{}",
+    "v4, plural": "/crm/v4/objects/contacts/{}/associations/default/companies/{}",
+    "dated": "/crm/objects/2026-03/contact/{}/associations/default/company/{}",
+    "dated, the types' ids": "/crm/objects/2026-03/0-1/{}/associations/default/0-2/{}",
+}
+
+
+@pytest.mark.parametrize("path", PAIR_PATHS.values(), ids=PAIR_PATHS)
 def test_the_default_association_of_one_pair(
     hubspot: Caller, make: Make, company: Make, of: Any, path: str
 ) -> None:
@@ -117,7 +117,13 @@ def test_batches(hubspot: Caller, make: Make, company: Make, base: str) -> None:
     assert hubspot("POST", f"{base}/batch/read", {"inputs": [{"id": ben}]}).status_code == 200
 
 
-@pytest.mark.parametrize(("style", "kind"), [(STYLES[0], int), (STYLES[1], str)])
+ID_TYPES = {
+    "v4": (STYLES[0], int),
+    "dated": (STYLES[1], str),
+}
+
+
+@pytest.mark.parametrize(("style", "kind"), ID_TYPES.values(), ids=ID_TYPES)
 def test_an_id_is_a_number_in_one_style_and_a_text_in_the_other(
     hubspot: Caller, make: Make, company: Make, style: str, kind: type
 ) -> None:
@@ -176,9 +182,14 @@ def test_seen_from_the_company(hubspot: Caller, make: Make, company: Make) -> No
     )
 
 
-@pytest.mark.parametrize(
-    ("verb", "most"), [("read", 1000), ("create", 2000), ("associate/default", 2000)]
-)
+MOST = {
+    "read": ("read", 1000),
+    "create": ("create", 2000),
+    "associate by default": ("associate/default", 2000),
+}
+
+
+@pytest.mark.parametrize(("verb", "most"), MOST.values(), ids=MOST)
 def test_how_many_at_once(hubspot: Caller, verb: str, most: int) -> None:
     row = {"id": "7"} if verb == "read" else pair("7", "8", types=PRIMARY)
     statuses = [

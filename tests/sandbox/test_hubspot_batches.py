@@ -32,10 +32,16 @@ def emails(hubspot: Caller) -> list[str]:
     return [row["properties"]["email"] for row in hubspot("GET", "", limit=100).json()["results"]]
 
 
-@pytest.mark.parametrize(
-    ("verb", "status"),
-    [("create", 201), ("update", 200), ("upsert", 200), ("read", 200), ("archive", 204)],
-)
+STATUSES = {
+    "create": ("create", 201),
+    "update": ("update", 200),
+    "upsert": ("upsert", 200),
+    "read": ("read", 200),
+    "archive": ("archive", 204),
+}
+
+
+@pytest.mark.parametrize(("verb", "status"), STATUSES.values(), ids=STATUSES)
 def test_a_hundred_pass_and_a_hundred_and_one_do_not(
     hubspot: Caller, unique: str, verb: str, status: int
 ) -> None:
@@ -62,43 +68,45 @@ def test_histories_are_read_by_fifty(hubspot: Caller) -> None:
     assert "property histories is 50" in hubspot("POST", "batch/read", body).json()["message"]
 
 
+BAD_BATCHES = {
+    "a bad value created": (
+        "create",
+        [{"properties": AIKO}, {"properties": BAD}],
+        400,
+        "Property values were not valid",
+    ),
+    "a bad address upserted": (
+        "upsert",
+        [
+            {"id": "aiko@example.jp", "idProperty": "email"},
+            {"id": "bad", "idProperty": "email"},
+        ],
+        400,
+        "Property values were not valid",
+    ),
+    "one address twice": (
+        "create",
+        [{"properties": AIKO}, {"properties": AIKO}],
+        409,
+        "Contact already exists. Existing ID:",
+    ),
+    "an address that is taken": (
+        "create",
+        [{"properties": AIKO}, {"properties": {"email": "old@example.jp"}}],
+        409,
+        "Contact already exists. Existing ID:",
+    ),
+    "a bad value updated": (
+        "update",
+        [{"id": "old", "properties": {"firstname": "new"}}, {"id": "old2", "properties": BAD}],
+        400,
+        "Property values were not valid",
+    ),
+}
+
+
 @pytest.mark.parametrize(
-    ("verb", "inputs", "status", "message"),
-    [
-        (
-            "create",
-            [{"properties": AIKO}, {"properties": BAD}],
-            400,
-            "Property values were not valid",
-        ),
-        (
-            "upsert",
-            [
-                {"id": "aiko@example.jp", "idProperty": "email"},
-                {"id": "bad", "idProperty": "email"},
-            ],
-            400,
-            "Property values were not valid",
-        ),
-        (
-            "create",
-            [{"properties": AIKO}, {"properties": AIKO}],
-            409,
-            "Contact already exists. Existing ID:",
-        ),
-        (
-            "create",
-            [{"properties": AIKO}, {"properties": {"email": "old@example.jp"}}],
-            409,
-            "Contact already exists. Existing ID:",
-        ),
-        (
-            "update",
-            [{"id": "old", "properties": {"firstname": "new"}}, {"id": "old2", "properties": BAD}],
-            400,
-            "Property values were not valid",
-        ),
-    ],
+    ("verb", "inputs", "status", "message"), BAD_BATCHES.values(), ids=BAD_BATCHES
 )
 def test_without_trace_ids_a_bad_row_takes_the_whole_batch_with_it(
     hubspot: Caller,
@@ -189,20 +197,20 @@ def test_a_key_twice_refuses_the_batch_in_both_modes(hubspot: Caller, traced: bo
     )
 
 
-@pytest.mark.parametrize(
-    ("verb", "by", "status"),
-    [
-        ("upsert", "", 400),
-        ("upsert", "email", 200),
-        ("upsert", "link_id", 200),
-        ("upsert", "hs_object_id", 400),
-        ("upsert", "jobtitle", 400),
-        ("update", "", 207),
-        ("update", "email", 400),
-        ("update", "link_id", 207),
-        ("update", "hs_object_id", 400),
-    ],
-)
+NAMING = {
+    "upsert by no property": ("upsert", "", 400),
+    "upsert by address": ("upsert", "email", 200),
+    "upsert by a unique property": ("upsert", "link_id", 200),
+    "upsert by id": ("upsert", "hs_object_id", 400),
+    "upsert by a plain property": ("upsert", "jobtitle", 400),
+    "update by no property": ("update", "", 207),
+    "update by address": ("update", "email", 400),
+    "update by a unique property": ("update", "link_id", 207),
+    "update by id": ("update", "hs_object_id", 400),
+}
+
+
+@pytest.mark.parametrize(("verb", "by", "status"), NAMING.values(), ids=NAMING)
 def test_which_properties_may_name_a_record(
     hubspot: Caller, unique: str, verb: str, by: str, status: int
 ) -> None:
@@ -244,9 +252,13 @@ def test_an_upsert_by_a_secondary_address_meets_its_owner(
     )
 
 
-@pytest.mark.parametrize(
-    ("switch", "category"), [("validation", "VALIDATION_ERROR"), ("conflict", "CONFLICT")]
-)
+CATEGORIES = {
+    "a mistake in the values": ("validation", "VALIDATION_ERROR"),
+    "a conflict": ("conflict", "CONFLICT"),
+}
+
+
+@pytest.mark.parametrize(("switch", "category"), CATEGORIES.values(), ids=CATEGORIES)
 def test_a_new_key_with_a_taken_address_names_the_owner(
     both: Sandbox,
     hubspot: Caller,
@@ -283,9 +295,15 @@ def test_a_body_without_inputs_does_nothing_and_says_complete(hubspot: Caller, v
     assert (body["status"], body["results"]) == ("COMPLETE", [])
 
 
-@pytest.mark.parametrize(
-    "body", [{"inputs": [3]}, {"inputs": "x"}, [], {"inputs": [{"properties": 1}]}]
-)
+NONSENSE = {
+    "a row that is a number": {"inputs": [3]},
+    "rows that are a text": {"inputs": "x"},
+    "a list": [],
+    "properties that are a number": {"inputs": [{"properties": 1}]},
+}
+
+
+@pytest.mark.parametrize("body", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_is_400_and_not_a_broken_line(hubspot: Caller, body: Any) -> None:
     answer = hubspot("POST", "batch/create", body)
     assert (answer.status_code, answer.json()["message"][:18]) == (400, "Invalid input JSON")

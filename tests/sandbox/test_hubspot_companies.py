@@ -54,7 +54,7 @@ def unique(companies: Caller) -> str:
 def make(companies: Caller, **values: str) -> str:
     answer = companies("POST", "", {"properties": values})
     assert answer.status_code == 201, answer.text
-    return answer.json()["id"]
+    return str(answer.json()["id"])
 
 
 @pytest.mark.parametrize("base", STYLES)
@@ -156,16 +156,28 @@ def test_batches(companies: Caller, unique: str) -> None:
     assert [row["properties"]["name"] for row in companies("GET", "").json()["results"]] == ["C!"]
 
 
-@pytest.mark.parametrize(
-    ("verb", "rows", "status"),
-    [
-        ("create", [{"properties": {"name": "x"}}] * 101, 400),
-        ("create", [{"properties": {"name": "x"}}, {"properties": {"no_such": "x"}}], 400),
-        ("upsert", [{"id": "a.example.jp", "idProperty": "domain", "properties": {}}], 400),
-        ("upsert", [{"id": "a@example.jp", "idProperty": "email", "properties": {}}], 400),
-        ("upsert", [{"id": "L", "idProperty": "link_id"}] * 2, 400),
-    ],
-)
+REFUSED = {
+    "a hundred and one": ("create", [{"properties": {"name": "x"}}] * 101, 400),
+    "one bad row": (
+        "create",
+        [{"properties": {"name": "x"}}, {"properties": {"no_such": "x"}}],
+        400,
+    ),
+    "upsert by domain": (
+        "upsert",
+        [{"id": "a.example.jp", "idProperty": "domain", "properties": {}}],
+        400,
+    ),
+    "upsert by a contact's property": (
+        "upsert",
+        [{"id": "a@example.jp", "idProperty": "email", "properties": {}}],
+        400,
+    ),
+    "one key twice": ("upsert", [{"id": "L", "idProperty": "link_id"}] * 2, 400),
+}
+
+
+@pytest.mark.parametrize(("verb", "rows", "status"), REFUSED.values(), ids=REFUSED)
 def test_what_is_refused_whole(
     companies: Caller, unique: str, verb: str, rows: list[dict[str, Any]], status: int
 ) -> None:
@@ -205,16 +217,16 @@ def test_properties_of_their_own(companies: Caller, base: str) -> None:
     assert companies("DELETE", f"{base}/link_id").status_code == 204
 
 
-@pytest.mark.parametrize(
-    ("scope", "method", "path", "body"),
-    [
-        ("crm.objects.companies.read", "GET", "", None),
-        ("crm.objects.companies.read", "POST", "search", {}),
-        ("crm.objects.companies.write", "POST", "", {"properties": {"name": "A"}}),
-        ("crm.objects.companies.write", "POST", "batch/upsert", {"inputs": []}),
-        ("crm.schemas.companies.write", "POST", PROPERTIES[0], UNIQUE),
-    ],
-)
+SCOPES: dict[str, tuple[str, str, str, Any]] = {
+    "reading the list": ("crm.objects.companies.read", "GET", "", None),
+    "searching": ("crm.objects.companies.read", "POST", "search", {}),
+    "creating": ("crm.objects.companies.write", "POST", "", {"properties": {"name": "A"}}),
+    "upserting": ("crm.objects.companies.write", "POST", "batch/upsert", {"inputs": []}),
+    "making a property": ("crm.schemas.companies.write", "POST", PROPERTIES[0], UNIQUE),
+}
+
+
+@pytest.mark.parametrize(("scope", "method", "path", "body"), SCOPES.values(), ids=SCOPES)
 def test_scopes(
     companies: Caller, control: Caller, token: str, scope: str, method: str, path: str, body: Any
 ) -> None:

@@ -72,7 +72,13 @@ def test_the_scope(hubspot: Caller, control: Caller, token: str) -> None:
     ) == (403, ["crm.objects.owners.read"])
 
 
-@pytest.mark.parametrize("base", ["", "/crm/v3/objects/companies/"])
+RECORDS = {
+    "contacts": "",
+    "companies": "/crm/v3/objects/companies/",
+}
+
+
+@pytest.mark.parametrize("base", RECORDS.values(), ids=RECORDS)
 def test_a_record_belongs_to_an_owner_or_to_nobody(
     hubspot: Caller, control: Caller, token: str, base: str
 ) -> None:

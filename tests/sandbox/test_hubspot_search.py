@@ -27,29 +27,29 @@ def filtered(name: str, operator: str, **value: Any) -> list[dict[str, Any]]:
     return [{"filters": [{"propertyName": name, "operator": operator, **value}]}]
 
 
-@pytest.mark.parametrize(
-    ("groups", "expected"),
-    [
-        ([], "Aiko Ben Chie"),
-        (filtered("email", "EQ", value="AIKO@example.jp"), "Aiko"),
-        (filtered("email", "NEQ", value="aiko@example.jp"), "Ben Chie"),
-        (filtered("email", "IN", values=["aiko@example.jp", "ben@example.jp"]), "Aiko Ben"),
-        (filtered("email", "IN", values=["Aiko@example.jp"]), ""),
-        (filtered("firstname", "NOT_IN", values=["aiko"]), "Ben Chie"),
-        (filtered("email", "HAS_PROPERTY"), "Aiko Ben"),
-        (filtered("email", "NOT_HAS_PROPERTY"), "Chie"),
-        (filtered("email", "CONTAINS_TOKEN", value="*ben*"), "Ben"),
-        (filtered("annualrevenue", "GT", value="9"), "Ben Chie"),
-        (filtered("annualrevenue", "GTE", value="9"), "Aiko Ben Chie"),
-        (filtered("annualrevenue", "LT", value="10"), "Aiko"),
-        (filtered("annualrevenue", "LTE", value="10"), "Aiko Ben"),
-        (filtered("annualrevenue", "BETWEEN", value="10", highValue="100"), "Ben Chie"),
-        (
-            filtered("firstname", "EQ", value="Aiko") + filtered("jobtitle", "EQ", value="部長"),
-            "Aiko Ben",
-        ),
-    ],
-)
+FILTERS = {
+    "none": ([], "Aiko Ben Chie"),
+    "EQ": (filtered("email", "EQ", value="AIKO@example.jp"), "Aiko"),
+    "NEQ": (filtered("email", "NEQ", value="aiko@example.jp"), "Ben Chie"),
+    "IN": (filtered("email", "IN", values=["aiko@example.jp", "ben@example.jp"]), "Aiko Ben"),
+    "IN minds capitals": (filtered("email", "IN", values=["Aiko@example.jp"]), ""),
+    "NOT_IN": (filtered("firstname", "NOT_IN", values=["aiko"]), "Ben Chie"),
+    "HAS_PROPERTY": (filtered("email", "HAS_PROPERTY"), "Aiko Ben"),
+    "NOT_HAS_PROPERTY": (filtered("email", "NOT_HAS_PROPERTY"), "Chie"),
+    "CONTAINS_TOKEN": (filtered("email", "CONTAINS_TOKEN", value="*ben*"), "Ben"),
+    "GT compares numbers": (filtered("annualrevenue", "GT", value="9"), "Ben Chie"),
+    "GTE": (filtered("annualrevenue", "GTE", value="9"), "Aiko Ben Chie"),
+    "LT": (filtered("annualrevenue", "LT", value="10"), "Aiko"),
+    "LTE": (filtered("annualrevenue", "LTE", value="10"), "Aiko Ben"),
+    "BETWEEN": (filtered("annualrevenue", "BETWEEN", value="10", highValue="100"), "Ben Chie"),
+    "either of two groups": (
+        filtered("firstname", "EQ", value="Aiko") + filtered("jobtitle", "EQ", value="部長"),
+        "Aiko Ben",
+    ),
+}
+
+
+@pytest.mark.parametrize(("groups", "expected"), FILTERS.values(), ids=FILTERS)
 def test_filters(hubspot: Caller, people: dict[str, str], groups: list[Any], expected: str) -> None:
     body = hubspot("POST", "search", {"filterGroups": groups}).json()
     assert ([people[row["id"]] for row in body["results"]], body["total"]) == (
@@ -58,14 +58,14 @@ def test_filters(hubspot: Caller, people: dict[str, str], groups: list[Any], exp
     )
 
 
-@pytest.mark.parametrize(
-    ("sort", "expected"),
-    [
-        ("annualrevenue", "Aiko Ben Chie"),
-        ("-annualrevenue", "Chie Ben Aiko"),
-        ({"propertyName": "firstname", "direction": "DESCENDING"}, "Chie Ben Aiko"),
-    ],
-)
+SORTS = {
+    "by number": ("annualrevenue", "Aiko Ben Chie"),
+    "descending": ("-annualrevenue", "Chie Ben Aiko"),
+    "written out": ({"propertyName": "firstname", "direction": "DESCENDING"}, "Chie Ben Aiko"),
+}
+
+
+@pytest.mark.parametrize(("sort", "expected"), SORTS.values(), ids=SORTS)
 def test_sorting(hubspot: Caller, people: dict[str, str], sort: Any, expected: str) -> None:
     assert [
         people[row["id"]] for row in hubspot("POST", "search", {"sorts": [sort]}).json()["results"]
@@ -116,22 +116,22 @@ def test_a_secondary_address_is_not_found_by_the_first_one(
 ONE = {"propertyName": "email", "operator": "HAS_PROPERTY"}
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"limit": 200}, 200),
-        ({"limit": 201}, 400),
-        ({"limit": 200, "after": "9800"}, 200),
-        ({"limit": 200, "after": "9801"}, 400),
-        ({"filterGroups": [{"filters": [ONE]}] * 5}, 200),
-        ({"filterGroups": [{"filters": [ONE]}] * 6}, 400),
-        ({"filterGroups": [{"filters": [ONE] * 7}]}, 400),
-        ({"filterGroups": [{"filters": [ONE] * 6}] * 4}, 400),
-        ({"filterGroups": filtered("email", "LIKE", value="x")}, 400),
-        ({"query": "x" * 3001}, 400),
-        ({"after": "here"}, 400),
-    ],
-)
+BOUNDS = {
+    "the largest page": ({"limit": 200}, 200),
+    "a page too large": ({"limit": 201}, 400),
+    "the last page": ({"limit": 200, "after": "9800"}, 200),
+    "a page beyond the last": ({"limit": 200, "after": "9801"}, 400),
+    "five groups": ({"filterGroups": [{"filters": [ONE]}] * 5}, 200),
+    "six groups": ({"filterGroups": [{"filters": [ONE]}] * 6}, 400),
+    "seven filters in a group": ({"filterGroups": [{"filters": [ONE] * 7}]}, 400),
+    "twenty-four filters": ({"filterGroups": [{"filters": [ONE] * 6}] * 4}, 400),
+    "an operator that is none": ({"filterGroups": filtered("email", "LIKE", value="x")}, 400),
+    "a question too long": ({"query": "x" * 3001}, 400),
+    "a page that is no number": ({"after": "here"}, 400),
+}
+
+
+@pytest.mark.parametrize(("body", "status"), BOUNDS.values(), ids=BOUNDS)
 def test_what_is_refused(
     hubspot: Caller, people: dict[str, str], body: dict[str, Any], status: int
 ) -> None:
@@ -146,7 +146,8 @@ def find(both: Sandbox, hubspot: Caller) -> Callable[..., list[dict[str, Any]]]:
         both.hubspot._search.clear()
         answer = hubspot("POST", "search", {"filterGroups": groups or [], "limit": 200, **body})
         assert answer.status_code == 200, answer.text
-        return answer.json()["results"]
+        rows: list[dict[str, Any]] = answer.json()["results"]
+        return rows
 
     return one
 
@@ -160,15 +161,15 @@ CHANGED = "lastmodifieddate"
 NOON = 1_790_000_000_123
 
 
-@pytest.mark.parametrize(
-    "at",
-    [
-        str(NOON),
-        "2026-09-21T14:13:20.123Z",
-        "2026-09-21t14:13:20.123z",
-        "2026-09-21T23:13:20.123+09:00",
-    ],
-)
+WRITINGS = {
+    "milliseconds": str(NOON),
+    "UTC": "2026-09-21T14:13:20.123Z",
+    "small letters": "2026-09-21t14:13:20.123z",
+    "Japan's time": "2026-09-21T23:13:20.123+09:00",
+}
+
+
+@pytest.mark.parametrize("at", WRITINGS.values(), ids=WRITINGS)
 def test_a_time_is_the_same_in_every_writing(
     control: Caller, token: str, make: Callable[..., str], find: Any, at: str
 ) -> None:

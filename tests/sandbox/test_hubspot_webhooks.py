@@ -110,7 +110,14 @@ def test_signatures_are_those_of_the_published_examples() -> None:
     ) == delivery.sign_request_v3(SECRET, "POST", plain, b"", stamp)
 
 
-@pytest.mark.parametrize("versions", [["v1", "v3"], ["v1"], ["v3"]])
+SIGNED_AS = {
+    "both versions": ["v1", "v3"],
+    "the first": ["v1"],
+    "the third": ["v3"],
+}
+
+
+@pytest.mark.parametrize("versions", SIGNED_AS.values(), ids=SIGNED_AS)
 def test_what_arrives_is_signed(
     both: Sandbox,
     token: str,
@@ -242,7 +249,7 @@ def test_an_app_may_ask_before_it_answers(
 ) -> None:
     """No lock is held while something is sent."""
     asked: list[int] = []
-    other = Caller(both, dict(hubspot.session.headers), hubspot.base)
+    other = Caller(both, {"Authorization": f"Bearer {token}"}, hubspot.base)
     receiver.before_answer = lambda: asked.append(other("GET", "", timeout=4).status_code)
     subscribe()
     make(firstname="Aiko")
@@ -263,9 +270,15 @@ def test_a_delay_and_the_end(
     until(lambda: len(receiver.events) == 1)
 
 
-@pytest.mark.parametrize(
-    "url", ["nowhere", "ftp://example.test/", "http://example.test:port/", "https:///path"]
-)
+NO_ADDRESSES = {
+    "no scheme": "nowhere",
+    "another scheme": "ftp://example.test/",
+    "no port": "http://example.test:port/",
+    "no host": "https:///path",
+}
+
+
+@pytest.mark.parametrize("url", NO_ADDRESSES.values(), ids=NO_ADDRESSES)
 def test_an_address_that_is_none_is_refused(control: Caller, token: str, url: str) -> None:
     assert (
         control(

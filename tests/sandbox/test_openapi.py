@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # brings no types
 import pytest
 
 from integration.sandbox.server import Sandbox
@@ -51,6 +51,10 @@ STYLES = {
     ),
 }
 FORMATS = jsonschema.FormatChecker()
+
+
+def validate(said: Any, schema: dict[str, Any]) -> None:
+    jsonschema.validate(said, schema, jsonschema.Draft202012Validator, format_checker=FORMATS)
 
 
 @FORMATS.checks("date-time")
@@ -142,9 +146,7 @@ class Checked:
         if schema is None:
             assert not answer.content
             return None
-        jsonschema.validate(
-            answer.json(), schema, jsonschema.Draft202012Validator, format_checker=FORMATS
-        )
+        validate(answer.json(), schema)
         return answer.json()
 
     def file(self, path: str) -> str:
@@ -213,7 +215,7 @@ def test_batches(call: Checked) -> None:
         {"inputs": [*changes, {"id": "7", "properties": {}}]},
         207,
     )
-    upserts = [
+    upserts: list[dict[str, Any]] = [
         {
             "id": f"{name}@example.jp",
             "idProperty": "email",
@@ -307,7 +309,7 @@ def test_error_bodies(call: Checked, both: Sandbox, make: Callable[..., str]) ->
     call("POST", f"{call.contacts}/batch/upsert", {"inputs": [{"id": id}]}, 400)
     call("POST", f"{call.contacts}/search", {"limit": 1000}, 400)
     portal = both.hubspot.portal(
-        call.caller.session.headers["Authorization"].removeprefix("Bearer ")
+        str(call.caller.session.headers["Authorization"]).removeprefix("Bearer ")
     )
     portal.scopes_missing = {"crm.objects.contacts.write"}
     call("DELETE", f"{call.contacts}/{id}", status=403)

@@ -12,7 +12,7 @@ import pytest
 from integration.sandbox.server import EXAMPLE_KEY, Sandbox
 from tests.sandbox.conftest import Caller
 
-ALWAYS = {
+ALWAYS: dict[str, Any] = {
     "updatedFrom": "2000-01-01T00:00:00Z",
     "updatedTo": "2100-01-01T00:00:00+09:00",
     "range": "all",
@@ -35,7 +35,8 @@ def half(control: Caller) -> Caller:
 
 def walk(call: Caller, path: str = "bizCards", **query: Any) -> list[list[dict[str, Any]]]:
     """Every page, the whole query beside each token."""
-    pages, token = [], {}
+    pages: list[list[dict[str, Any]]] = []
+    token: dict[str, Any] = {}
     while True:
         body = call("GET", path, **query, **token).json()
         assert set(body) == {"hasMore", "nextPageToken", "data"} and body["hasMore"] == (
@@ -51,16 +52,16 @@ def add(half: Caller, **values: Any) -> str:
     return str(half("POST", "cards", {"lastName": "見本", **values}).json()[0])
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        "",
-        "short",
-        "WrongKey0123456789abcdefABCDEFGH",
-        "RevokedKey0123456789abcdefABCDEF",
-        EXAMPLE_KEY[:-1] + "-",
-    ],
-)
+WRONG_KEYS = {
+    "empty": "",
+    "short": "short",
+    "another": "WrongKey0123456789abcdefABCDEFGH",
+    "revoked": "RevokedKey0123456789abcdefABCDEF",
+    "one letter off": EXAMPLE_KEY[:-1] + "-",
+}
+
+
+@pytest.mark.parametrize("key", WRONG_KEYS.values(), ids=WRONG_KEYS)
 def test_a_wrong_key_is_401(both: Sandbox, key: str) -> None:
     answer = Caller(both, {"X-Sansan-Api-Key": key})("GET", "/v6.0/me")
     assert (answer.status_code, answer.json()) == (401, {"error": [{"code": "invalid_api_key"}]})
@@ -78,19 +79,19 @@ def test_every_version_answers(sansan: Caller, version: str) -> None:
     assert set(sansan("GET", f"/{version}/me").json()) == {"id", "name", "email"}
 
 
-@pytest.mark.parametrize(
-    ("change", "codes"),
-    [
-        ({"updatedFrom": "", "updatedTo": ""}, ["required", "required"]),
-        ({"updatedTo": ""}, ["required"]),
-        ({"updatedTo": "1999-01-01T00:00:00Z"}, ["invalid_range"]),
-        ({"updatedTo": ALWAYS["updatedFrom"]}, ["invalid_range"]),
-        ({"updatedFrom": "yesterday"}, ["invalid"]),
-        ({"limit": 301}, ["invalid_limit"]),
-        ({"limit": 0}, ["invalid_limit"]),
-        ({"nextPageToken": "nonsense"}, ["invalid_token"]),
-    ],
-)
+WINDOWS = {
+    "no times": ({"updatedFrom": "", "updatedTo": ""}, ["required", "required"]),
+    "no end": ({"updatedTo": ""}, ["required"]),
+    "the end before the beginning": ({"updatedTo": "1999-01-01T00:00:00Z"}, ["invalid_range"]),
+    "the end at the beginning": ({"updatedTo": ALWAYS["updatedFrom"]}, ["invalid_range"]),
+    "no time": ({"updatedFrom": "yesterday"}, ["invalid"]),
+    "a page too large": ({"limit": 301}, ["invalid_limit"]),
+    "an empty page": ({"limit": 0}, ["invalid_limit"]),
+    "a token of nobody": ({"nextPageToken": "nonsense"}, ["invalid_token"]),
+}
+
+
+@pytest.mark.parametrize(("change", "codes"), WINDOWS.values(), ids=WINDOWS)
 def test_what_a_window_refuses(sansan: Caller, change: dict[str, Any], codes: list[str]) -> None:
     answer = sansan("GET", "bizCards", **{**ALWAYS, **change})
     assert (answer.status_code, [error["code"] for error in answer.json()["error"]]) == (400, codes)
@@ -103,14 +104,18 @@ def test_a_token_belongs_to_its_query(many: Caller) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("limit", "sizes"),
-    [(300, [300, 300, 100]), (None, [100] * 7), (700 // 2 - 50, [300, 300, 100])],
-)
+PAGES = {
+    "the largest": (300, [300, 300, 100]),
+    "as many as by default": (None, [100] * 7),
+    "fewer": (200, [200, 200, 200, 100]),
+}
+
+
+@pytest.mark.parametrize(("limit", "sizes"), PAGES.values(), ids=PAGES)
 def test_a_window_is_read_in_pages_oldest_change_first(
     many: Caller, limit: int | None, sizes: list[int]
 ) -> None:
-    pages = walk(many, **ALWAYS, **({"limit": limit} if limit else {}))
+    pages = walk(many, **(ALWAYS | {"limit": limit} if limit else ALWAYS))
     cards = [card for page in pages for card in page]
     assert [len(page) for page in pages] == sizes
     assert len({card["id"] for card in cards}) == 700
@@ -132,20 +137,28 @@ def test_both_ends_of_a_window_belong_to_it(sansan: Caller, half: Caller) -> Non
         ] == expected
 
 
-@pytest.mark.parametrize(
-    ("values", "query", "seen"),
-    [
-        ({"owner": {"id": "1000"}}, {"range": "me"}, True),
-        ({"owner": {"id": "1001"}}, {"range": "me"}, False),
-        ({"owner": {"id": "1001"}}, {}, True),
-        ({"past": True}, {}, False),
-        ({"past": True}, {"includePastBizCards": "true"}, True),
-        ({"entryStatus": "processing"}, {}, False),
-        ({"entryStatus": "processing"}, {"entryStatus": ["processing", "completed"]}, True),
-        ({"entryStatus": "processing"}, {"entryStatus[]": ["processing", "completed"]}, True),
-        ({"hidden": True}, {}, False),
-    ],
-)
+SHOWN = {
+    "one's own": ({"owner": {"id": "1000"}}, {"range": "me"}, True),
+    "another's, asked for one's own": ({"owner": {"id": "1001"}}, {"range": "me"}, False),
+    "another's": ({"owner": {"id": "1001"}}, {}, True),
+    "a past one": ({"past": True}, {}, False),
+    "a past one, asked for": ({"past": True}, {"includePastBizCards": "true"}, True),
+    "one still being read": ({"entryStatus": "processing"}, {}, False),
+    "one still being read, asked for": (
+        {"entryStatus": "processing"},
+        {"entryStatus": ["processing", "completed"]},
+        True,
+    ),
+    "one still being read, asked for in brackets": (
+        {"entryStatus": "processing"},
+        {"entryStatus[]": ["processing", "completed"]},
+        True,
+    ),
+    "a hidden one": ({"hidden": True}, {}, False),
+}
+
+
+@pytest.mark.parametrize(("values", "query", "seen"), SHOWN.values(), ids=SHOWN)
 def test_which_cards_a_list_shows(
     sansan: Caller, half: Caller, values: dict[str, Any], query: dict[str, Any], seen: bool
 ) -> None:
@@ -173,17 +186,17 @@ def test_tags_only_when_asked_for_private_ones_too(
     ] == [{"id", "name"}] * 2
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ({}, 15),
-        ({"type": "private"}, 3),
-        ({"type": ["public", "shared"]}, 12),
-        ({"type": "shared"}, 6),
-        ({"tagName": "展示会"}, 1),
-        ({"limit": 4}, 15),
-    ],
-)
+TAG_QUERIES = {
+    "all": ({}, 15),
+    "of one type": ({"type": "private"}, 3),
+    "of two types": ({"type": ["public", "shared"]}, 12),
+    "shared": ({"type": "shared"}, 6),
+    "by name": ({"tagName": "展示会"}, 1),
+    "in small pages": ({"limit": 4}, 15),
+}
+
+
+@pytest.mark.parametrize(("query", "found"), TAG_QUERIES.values(), ids=TAG_QUERIES)
 def test_the_list_of_tags(sansan: Caller, query: dict[str, Any], found: int) -> None:
     tags = [tag for page in walk(sansan, "tags", range="all", **query) for tag in page]
     assert len({tag["id"] for tag in tags}) == len(tags) == found
@@ -228,16 +241,16 @@ def test_gone_and_out_of_sight_look_the_same(sansan: Caller, half: Caller) -> No
     assert sansan("GET", f"bizCards/{hidden}").status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("change", "switch", "moves"),
-    [
-        ({"tags": ["T0002"]}, False, False),
-        ({"tags": ["T0002"]}, True, True),
-        ({"tags": ["T0002"], "title": "部長"}, False, True),
-        ({"title": "部長"}, False, True),
-        ({"title": "部長", "_bump": False}, True, False),
-    ],
-)
+MOVES = {
+    "tags only": ({"tags": ["T0002"]}, False, False),
+    "tags only, where they move it": ({"tags": ["T0002"]}, True, True),
+    "tags and a field": ({"tags": ["T0002"], "title": "部長"}, False, True),
+    "a field": ({"title": "部長"}, False, True),
+    "a field, kept from moving it": ({"title": "部長", "_bump": False}, True, False),
+}
+
+
+@pytest.mark.parametrize(("change", "switch", "moves"), MOVES.values(), ids=MOVES)
 def test_what_moves_the_update_time(
     both: Sandbox, sansan: Caller, half: Caller, change: dict[str, Any], switch: bool, moves: bool
 ) -> None:

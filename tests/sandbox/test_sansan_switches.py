@@ -12,7 +12,7 @@ from integration.sandbox import limits
 from integration.sandbox.server import EXAMPLE_KEY, Sandbox
 from tests.sandbox.conftest import Caller
 
-ALWAYS = {
+ALWAYS: dict[str, Any] = {
     "updatedFrom": "2000-01-01T00:00:00Z",
     "updatedTo": "2100-01-01T00:00:00Z",
     "range": "all",
@@ -61,9 +61,13 @@ def test_a_single_card_is_wrapped_or_not(both: Sandbox, sansan: Caller) -> None:
     assert sansan("GET", f"bizCards/{id}").json() == card
 
 
-@pytest.mark.parametrize(
-    ("zone", "written"), [("+09:00", "2026-01-01T09:00:00+09:00"), ("Z", "2026-01-01T00:00:00Z")]
-)
+ZONES = {
+    "Japan's": ("+09:00", "2026-01-01T09:00:00+09:00"),
+    "UTC": ("Z", "2026-01-01T00:00:00Z"),
+}
+
+
+@pytest.mark.parametrize(("zone", "written"), ZONES.values(), ids=ZONES)
 def test_times_are_written_in_either_zone(
     both: Sandbox, sansan: Caller, control: Caller, zone: str, written: str
 ) -> None:
@@ -80,19 +84,19 @@ def test_blank_text_and_the_owners_address_by_switch(both: Sandbox, sansan: Call
     assert card["secondTel"] == "" and set(card["owner"]) == {"id", "name"}
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"lastName": "見本", "tagIds": ["T0001"], "countryCode": "AUTO"}, 201),
-        ({"companyName": "見本商事"}, 201),
-        ({"email": "aiko@example.jp"}, 400),
-        ({"lastName": "x" * 251}, 400),
-        ({"lastName": "x", "memo": "x" * 2000}, 201),
-        ({"lastName": "x", "memo": "x" * 2001}, 400),
-        ({"lastName": "x", "postalCode": "x" * 11}, 400),
-        ({"lastName": "x", "tagIds": ["T0001"] * 16}, 400),
-    ],
-)
+NEW_CARDS = {
+    "a person with a tag": ({"lastName": "見本", "tagIds": ["T0001"], "countryCode": "AUTO"}, 201),
+    "a company only": ({"companyName": "見本商事"}, 201),
+    "an address only": ({"email": "aiko@example.jp"}, 400),
+    "a name too long": ({"lastName": "x" * 251}, 400),
+    "a memo just short enough": ({"lastName": "x", "memo": "x" * 2000}, 201),
+    "a memo too long": ({"lastName": "x", "memo": "x" * 2001}, 400),
+    "a postal code too long": ({"lastName": "x", "postalCode": "x" * 11}, 400),
+    "too many tags": ({"lastName": "x", "tagIds": ["T0001"] * 16}, 400),
+}
+
+
+@pytest.mark.parametrize(("body", "status"), NEW_CARDS.values(), ids=NEW_CARDS)
 def test_cards_can_be_made(sansan: Caller, body: dict[str, Any], status: int) -> None:
     answer = sansan("POST", "bizCards", body)
     assert answer.status_code == status
