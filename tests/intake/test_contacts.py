@@ -313,7 +313,8 @@ def test_what_is_stored_of_a_contact_that_was_met(desk: Desk) -> None:
 def test_echoes_are_counted_once(desk: Desk) -> None:
     link(desk, awaiting=True)
     link(desk, "102", awaiting=True)
-    contacts = [read(), read("102"), read("103")]
+    link(desk, "104")
+    contacts = [read(), read("102"), read("103"), read("104", email=B)]
     apply_contact_changes(desk, contacts)
     apply_contact_changes(desk, contacts)
     desk.run.refresh_from_db()
