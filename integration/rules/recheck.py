@@ -1,6 +1,6 @@
 """A change of what decides about cards: every card is looked at again, and what was previewed
-before tells nothing any more. The next run is a full one (``runs.choose_kind``), which takes up every
-card that it reads (``intake/cards.py``).
+before tells nothing any more. The next run is a full one (``runs.choose_kind``), which takes up
+every card that it reads (``intake/cards.py``).
 """
 
 from __future__ import annotations
