@@ -36,6 +36,9 @@ __all__ = [
 class Frozen(models.Model):
     """Base of every history row: the name of who did it outlives the user."""
 
+    # What the rows tell of; simple_history sets it.
+    instance_type: ClassVar[type[models.Model]]
+
     who = models.CharField(_("who"), max_length=150, default="")
 
     class Meta:

@@ -26,6 +26,7 @@ class ChangedUserForm(UserChangeForm):
 
 
 @admin.register(User, site=site)
+# Django's own class takes no type argument at run time.
 class UserAdmin(PlatformRights, ScopedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     form = ChangedUserForm
     add_form = NewUserForm

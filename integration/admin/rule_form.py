@@ -336,17 +336,7 @@ class MappingInline(TabularInline):
     model = FieldMapping
     form = MappingForm
     formset = OrderedMappingFormSet
-    fields = (
-        "sansan",
-        "hubspot",
-        "direction",
-        "transform",
-        "policy",
-        "conflict",
-        "clear",
-        "active",
-        "position",
-    )
+    fields = MappingForm.Meta.fields
     ordering_field = "position"
     hide_ordering_field = True
     hide_title = True

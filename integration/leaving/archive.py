@@ -83,6 +83,7 @@ def write_archive(account: Account) -> Iterator[bytes]:
     An error cuts it off before its directory, so that it cannot pass for whole.
     """
     sink = Sink()
+    # The stubs ask for more of a file than writing needs.
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as bundle:  # type: ignore[call-overload]
         for name, parts in list_members(account).items():
             # The size is not known beforehand, and without ZIP64 a member ends at 2 GB.

@@ -112,7 +112,7 @@ def erase_admin_log(model: type[models.Model], chunk: models.QuerySet[Any]) -> i
     """Deletes what Django's admin noted about these rows, or about the rows that these history rows
     tell of: it has their names.
     """
-    subject, key = (model.instance_type, "id") if issubclass(model, Frozen) else (model, "pk")  # type: ignore[attr-defined]
+    subject, key = (model.instance_type, "id") if issubclass(model, Frozen) else (model, "pk")
     keys = chunk.annotate(told=Cast(key, models.TextField())).values("told")
     kind = {
         "content_type__app_label": subject._meta.app_label,

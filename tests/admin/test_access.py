@@ -288,8 +288,8 @@ def wrong(who: str, own: SimpleNamespace, named: bool, answer: tuple[int, str, s
         return "shows a credential"
     if MARKUP in text and "html" in kind:
         return "does not escape"
-    if not sees(who, own) and marks(own).search(text):
-        return f"shows {own.slug}'s {marks(own).search(text)[0]}"  # type: ignore[index]
+    if not sees(who, own) and (shown := marks(own).search(text)):
+        return f"shows {own.slug}'s {shown[0]}"
     return "opens" if named and status == 200 and not sees(who, own) else ""
 
 

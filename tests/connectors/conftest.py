@@ -96,6 +96,7 @@ class Script:
 
 class Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
+        # The server of these tests has it.
         script: Script = self.server.script  # type: ignore[attr-defined]
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         where = urlsplit(self.path)

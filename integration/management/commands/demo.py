@@ -172,6 +172,7 @@ class Command(BaseCommand):
         while not stop.wait(0.5):
             ended = next((child for child in self.children if child.poll() is not None), None)
             if ended:
+                # ``args`` is the list that it was started with.
                 raise CommandError(f"Ended by itself: {' '.join(map(str, ended.args))}")  # type: ignore[arg-type]
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
