@@ -72,12 +72,12 @@ class Tracked(models.Model):
         abstract = True
 
     @classmethod
-    def kept(cls) -> set[str]:
+    def list_kept_fields(cls) -> set[str]:
         return {field.name for field in cls.history.model.tracked_fields}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         only = kwargs.get("update_fields")
-        if only is None or self.kept().intersection(only):
+        if only is None or self.list_kept_fields().intersection(only):
             super().save(*args, **kwargs)
             return
         self.skip_history_when_saving = True

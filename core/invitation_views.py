@@ -57,7 +57,7 @@ class InvitationView(View):
             self.find(kwargs["token"])
             response = super().dispatch(request, *args, **kwargs)
         except InvitationClosed:
-            response = self.closed()
+            response = self.show_closed()
         response["Cache-Control"], response["Referrer-Policy"] = "no-store", "same-origin"
         return response
 
@@ -67,7 +67,7 @@ class InvitationView(View):
             raise InvitationClosed
         self.token, self.invitation = token, there
 
-    def closed(self) -> HttpResponse:
+    def show_closed(self) -> HttpResponse:
         """Asked again: it may have been accepted while this request was under way.
 
         Tells nothing about the account.
@@ -84,16 +84,16 @@ class InvitationView(View):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         if request.user.is_authenticated:
-            return self.page(
+            return self.show_page(
                 "join",
-                member=self.membership(request.user),
+                member=self.find_membership(request.user),
                 other=request.user.email.lower() != self.invitation.email,
             )
         if self.has_user():
-            return self.page(
+            return self.show_page(
                 "sign_in", login_url=reverse("admin:login", query={"next": request.path})
             )
-        return self.page("sign_up", form=SignUpForm())
+        return self.show_page("sign_up", form=SignUpForm())
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         if request.user.is_authenticated:
@@ -104,14 +104,14 @@ class InvitationView(View):
         """``as``: in another tab somebody else may have signed in, whom this page has told nothing
         yet.
         """
-        if request.POST.get("as") != user.get_username() or self.membership(user):
+        if request.POST.get("as") != user.get_username() or self.find_membership(user):
             return self.get(request, self.token)
         return self.welcome(accept_invitation(self.token, user))
 
     def sign_up(self, request: HttpRequest) -> HttpResponse:
         form = SignUpForm(request.POST, instance=User(email=self.invitation.email, is_staff=True))
         if not form.is_valid():
-            return self.page("sign_up", form=form)
+            return self.show_page("sign_up", form=form)
         member = enrol_user(self.token, form)
         login(request, member.user)
         return self.welcome(member)
@@ -120,7 +120,7 @@ class InvitationView(View):
         """Also one that is switched off: an invitation is no way around that."""
         return User.objects.filter(email__iexact=self.invitation.email).exists()
 
-    def membership(self, user: User) -> Membership | None:
+    def find_membership(self, user: User) -> Membership | None:
         return user.memberships.filter(account=self.invitation.account).first()
 
     def welcome(self, member: Membership) -> HttpResponse:
@@ -130,7 +130,7 @@ class InvitationView(View):
         )
         return redirect("admin:index")
 
-    def page(self, name: str, **context: Any) -> HttpResponse:
+    def show_page(self, name: str, **context: Any) -> HttpResponse:
         return render(
             self.request, f"invitation/{name}.html", {"invitation": self.invitation, **context}
         )

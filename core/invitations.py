@@ -58,7 +58,7 @@ def make_invitation(account: Account, email: str, role: str, by: User) -> tuple[
     email = email.strip().lower()
     check_new_address(account, email)
     fresh = Invitation(role=role, invited_by=by.get_username(), created_at=timezone.now())
-    token = fresh.new_token()
+    token = fresh.make_token()
     names = ("role", "invited_by", "created_at", "token_digest", "expires_at")
     values = {name: getattr(fresh, name) for name in names}
     invitation, _made = Invitation.objects.update_or_create(
@@ -81,7 +81,7 @@ def renew_invitation(invitation: Invitation, by: User | None = None) -> str:
 
     It is the invitation of whoever asks for it (``by``).
     """
-    token = invitation.new_token()
+    token = invitation.make_token()
     invitation.invited_by = by.get_username() if by else invitation.invited_by
     # Not save(): between the page and the press the row may have been withdrawn.
     fresh = {

@@ -64,7 +64,11 @@ def advance_run(desk: Desk) -> bool:
         last: list[Callable[[Desk], Work]] = [deliver_new_cards, deliver_companies]
         while True:
             idle = not len(pool)
-            while len(pool) <= settings.SYNC_WORKERS and queue.open and (batch := queue.next(idle)):
+            while (
+                len(pool) <= settings.SYNC_WORKERS
+                and queue.open
+                and (batch := queue.take_batch(idle))
+            ):
                 pool.start(deliver_batch(desk, batch))
             if len(pool):
                 pool.step()
@@ -74,7 +78,7 @@ def advance_run(desk: Desk) -> bool:
             elif desk.spent:
                 queue.leave()
                 return False
-            elif queue.again():
+            elif queue.start_pass():
                 continue
             elif more := find_more_work(desk, last):
                 pool.start(more)

@@ -32,9 +32,9 @@ class AccountAdmin(ScopedAdmin):
         counted = rows.annotate(members=Count("memberships", distinct=True))
         return counted.filter(pk__in=select_seen_accounts(request).values("pk"))
 
-    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
+    def is_allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         """Changing an account is its owner's affair, not an editor's."""
-        return super().allowed(request, obj, OWN if action == EDIT else action)
+        return super().is_allowed(request, obj, OWN if action == EDIT else action)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_superuser)

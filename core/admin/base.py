@@ -109,7 +109,7 @@ def select_editable_accounts(request: HttpRequest) -> QuerySet[Account]:
 class RoleRights:
     """Django's permission methods, answered by the user's role in the object's account."""
 
-    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
+    def is_allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         """Without an object: in the account that was chosen, or in any."""
         chosen = find_chosen_account(request) if obj is None else None
         if action in (OPERATE, EDIT) and is_leaving(obj):
@@ -120,16 +120,16 @@ class RoleRights:
         return may(request.user, None, VIEW)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.allowed(request, obj, VIEW)
+        return self.is_allowed(request, obj, VIEW)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.allowed(request, obj, EDIT)
+        return self.is_allowed(request, obj, EDIT)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.allowed(request, obj, EDIT)
+        return self.is_allowed(request, obj, EDIT)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.allowed(request, obj, EDIT)
+        return self.is_allowed(request, obj, EDIT)
 
 
 if TYPE_CHECKING:
@@ -250,10 +250,10 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         **kwargs: Any,
     ) -> Paginator[Any]:
         return self.paginator(
-            queryset, per_page, *args, accounts=self.accounts_of(request), **kwargs
+            queryset, per_page, *args, accounts=self.list_accounts_of(request), **kwargs
         )
 
-    def accounts_of(self, request: HttpRequest) -> list[int]:
+    def list_accounts_of(self, request: HttpRequest) -> list[int]:
         """The accounts that a list can hold rows of, where its filters tell; none where they do
         not.
         """
@@ -261,7 +261,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
         return [int(chosen)] if is_id(chosen) else []
 
     def get_urls(self) -> list[URLPattern]:
-        return [*self.button_urls(), *super().get_urls()]
+        return [*self.make_button_urls(), *super().get_urls()]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PagedChangeList]:
         return PagedChangeList
@@ -362,7 +362,7 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     ) -> HttpResponse:
         """Asked before the row is looked for: an answer must not tell whether it is there."""
         obj = self.get_object(request, str(object_id))
-        if not self.allowed(request, obj, HISTORY_RIGHT):
+        if not self.is_allowed(request, obj, HISTORY_RIGHT):
             raise PermissionDenied
         page: HttpResponse = super().history_view(request, object_id, *args, **kwargs)
         return page
@@ -380,13 +380,13 @@ class ScopedAdmin(ButtonsMixin, RoleRights, ScopedFields, unfold.ModelAdmin):
     ) -> HttpResponse:
         obj = kwargs.get("obj")
         if obj is not None:
-            context["buttons"] = self.buttons_for(request, obj)
+            context["buttons"] = self.list_buttons(request, obj)
             context["press_url"] = f"{self.admin_site.name}:{self._press_name}"
-            context.update(self.page_context(request, obj))
+            context.update(self.make_page_context(request, obj))
         page: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return page
 
-    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+    def make_page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """What the detail page's own template needs."""
         return {}
 
@@ -421,11 +421,11 @@ class PanelAdmin(ReadOnlyAdmin):
 class PlatformRights:
     """Of rows that belong to no account: who runs the platform sees them, and nobody else."""
 
-    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
+    def is_allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
         return bool(request.user.is_superuser)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.allowed(request, None, VIEW)
+        return self.is_allowed(request, None, VIEW)
 
 
 class TabularInline(RoleRights, ScopedFields, unfold.TabularInline):

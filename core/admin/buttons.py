@@ -73,25 +73,25 @@ class ButtonsMixin:
     # Of the page that it is mixed into.
     admin_site: AdminSite
     opts: Options[Any]
-    allowed: Rights
+    is_allowed: Rights
     get_object: Finder
 
     buttons: tuple[str, ...] = ()
     change_form_outer_before_template = "admin/buttons.html"
 
-    def button_fits(self, name: str, obj: Any) -> bool:
+    def is_button_fitting(self, name: str, obj: Any) -> bool:
         """Whether the button makes sense in the object's present state."""
         return True
 
-    def buttons_for(self, request: HttpRequest, obj: Model) -> list[Button]:
+    def list_buttons(self, request: HttpRequest, obj: Model) -> list[Button]:
         marked = [getattr(self, name).button for name in self.buttons]
         return [
             one
             for one in marked
-            if self.button_fits(one.name, obj) and self.allowed(request, obj, one.right)
+            if self.is_button_fitting(one.name, obj) and self.is_allowed(request, obj, one.right)
         ]
 
-    def button_urls(self) -> list[URLPattern]:
+    def make_button_urls(self) -> list[URLPattern]:
         return [
             path(
                 "<int:object_id>/press/<slug:name>/",
@@ -104,7 +104,7 @@ class ButtonsMixin:
     def _press_name(self) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_press"
 
-    def page_of(self, obj: Model) -> str:
+    def make_page_url(self, obj: Model) -> str:
         return reverse(
             f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change",
             args=[obj.pk],
@@ -117,15 +117,15 @@ class ButtonsMixin:
         if obj is None or name not in self.buttons:
             raise Http404
         method = getattr(self, name)
-        if not self.allowed(request, obj, method.button.right):
+        if not self.is_allowed(request, obj, method.button.right):
             raise PermissionDenied
         if isinstance(obj, AccountOwned) and not obj.account.active:
             messages.error(
                 request,
                 _("%(account)s is switched off: nothing runs for it.") % {"account": obj.account},
             )
-            return redirect(self.page_of(obj))
-        if not self.button_fits(name, obj):
+            return redirect(self.make_page_url(obj))
+        if not self.is_button_fitting(name, obj):
             # The page was open while somebody else pressed a button.
             messages.warning(
                 request,
@@ -135,5 +135,5 @@ class ButtonsMixin:
                 )
                 % {"label": method.button.label},
             )
-            return redirect(self.page_of(obj))
-        return method(request, obj) or redirect(self.page_of(obj))
+            return redirect(self.make_page_url(obj))
+        return method(request, obj) or redirect(self.make_page_url(obj))

@@ -154,7 +154,7 @@ class InvitationAdmin(OwnersAdmin):
         self, request: HttpRequest, obj: Invitation, post_url_continue: Any = None
     ) -> HttpResponse:
         """Without Django's message: the page that takes this answer's place says what happened."""
-        return redirect(self.page_of(obj))
+        return redirect(self.make_page_url(obj))
 
     def hand_over(self, request: HttpRequest, invitation: Invitation, token: str) -> HttpResponse:
         """Shows the link in the answer itself: a message or a session would store it."""
@@ -177,7 +177,7 @@ class InvitationAdmin(OwnersAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
         return add_standing(super().get_queryset(request))
 
-    def button_fits(self, name: str, obj: Any) -> bool:
+    def is_button_fitting(self, name: str, obj: Any) -> bool:
         return obj.accepted_at is None
 
     @button(

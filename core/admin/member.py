@@ -144,8 +144,8 @@ class OwnersAdmin(ScopedAdmin):
             else rows.filter(account_id__in=list_owned_account_ids(request))
         )
 
-    def allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
-        return super().allowed(request, obj, OWN)
+    def is_allowed(self, request: HttpRequest, obj: Any, action: str) -> bool:
+        return super().is_allowed(request, obj, OWN)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return may(request.user, None, OWN)

@@ -72,7 +72,7 @@ class Account(Tracked):
         verbose_name_plural = _("accounts")
         ordering = ("slug",)
 
-    def day_of(self, moment: datetime) -> date:
+    def find_day(self, moment: datetime) -> date:
         """The date in the account's time zone."""
         return moment.astimezone(zoneinfo.ZoneInfo(self.timezone)).date()
 

@@ -54,7 +54,7 @@ class Invitation(models.Model):
     def __str__(self) -> str:
         return self.email
 
-    def new_token(self) -> str:
+    def make_token(self) -> str:
         """Sets a fresh token and its time; returns the token, which is stored nowhere."""
         token = secrets.token_urlsafe(32)
         self.token_digest, self.expires_at = digest_token(token), in_a_week()

@@ -145,7 +145,7 @@ class AccountHealthAdmin(AccountAdmin):
             account.fares = found[account.pk]
         return changelist
 
-    def page_context(self, request: HttpRequest, obj: Account) -> dict[str, Any]:
+    def make_page_context(self, request: HttpRequest, obj: Account) -> dict[str, Any]:
         mine = bool(request.user.is_superuser)
         return {
             "account": obj,
@@ -162,11 +162,11 @@ class AccountHealthAdmin(AccountAdmin):
 
     # Suspending
 
-    def button_fits(self, name: str, obj: Account) -> bool:
+    def is_button_fitting(self, name: str, obj: Account) -> bool:
         return obj.leaving_at is None and (name == "export" or not obj.active)
 
-    def buttons_for(self, request: HttpRequest, obj: Any) -> Any:
-        shown = super().buttons_for(request, obj)
+    def list_buttons(self, request: HttpRequest, obj: Any) -> Any:
+        shown = super().list_buttons(request, obj)
         return [one for one in shown if one.name != "resume" or request.user.is_superuser]
 
     @button(
@@ -186,7 +186,7 @@ class AccountHealthAdmin(AccountAdmin):
 
     @button(gettext_lazy("Resume"), icon="play_arrow", right=OWN, primary=True)
     def resume(self, request: HttpRequest, obj: Account) -> None:
-        self.for_staff(request)
+        self.require_staff(request)
         obj.active, obj.suspended_for = True, ""
         give_reason(obj, _("Resumed")).save(update_fields=["active", "suspended_for"])
         messages.success(
@@ -195,10 +195,10 @@ class AccountHealthAdmin(AccountAdmin):
         )
 
     def suspend(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        obj = self.found(request, object_id)
-        problems = self.asked(request, obj) if request.method == "POST" else {}
+        obj = self.find_account(request, object_id)
+        problems = self.describe_confirmation(request, obj) if request.method == "POST" else {}
         if not obj.active:
-            return redirect(self.page_of(obj))
+            return redirect(self.make_page_url(obj))
         if request.method == "POST" and not problems:
             reason = read_typed_reason(request)
             obj.active, obj.suspended_for = False, reason
@@ -211,16 +211,16 @@ class AccountHealthAdmin(AccountAdmin):
                 )
                 % {"account": obj},
             )
-            return redirect(self.page_of(obj))
+            return redirect(self.make_page_url(obj))
         return self.confirm(request, obj, "suspend", problems)
 
     # Deleting
 
     def leave(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        obj = self.found(request, object_id)
+        obj = self.find_account(request, object_id)
         if obj.leaving_at:
             return redirect("admin:core_departure_changelist")
-        problems = self.asked(request, obj) if request.method == "POST" else {}
+        problems = self.describe_confirmation(request, obj) if request.method == "POST" else {}
         if obj.active:
             problems["all"] = _("Suspend the account first.")
         elif obj.exported_at is None or obj.exported_at < timezone.now() - EXPORT_LIFETIME:
@@ -259,19 +259,19 @@ class AccountHealthAdmin(AccountAdmin):
             % {"account": obj},
         )
 
-    def found(self, request: HttpRequest, object_id: int) -> Account:
-        self.for_staff(request)
+    def find_account(self, request: HttpRequest, object_id: int) -> Account:
+        self.require_staff(request)
         obj: Account | None = self.get_object(request, str(object_id))
         if obj is None:
             raise Http404
         return obj
 
-    def for_staff(self, request: HttpRequest) -> None:
+    def require_staff(self, request: HttpRequest) -> None:
         """Stopping or deleting a customer is the platform's decision."""
         if not request.user.is_superuser:
             raise PermissionDenied
 
-    def asked(self, request: HttpRequest, obj: Account) -> dict[str, Any]:
+    def describe_confirmation(self, request: HttpRequest, obj: Account) -> dict[str, Any]:
         problems = {}
         if request.POST.get("slug", "").strip() != obj.slug:
             problems["slug"] = _("Type %(slug)s, exactly as it stands here.") % {"slug": obj.slug}
@@ -295,7 +295,7 @@ class AccountHealthAdmin(AccountAdmin):
             "export_url": reverse("admin:core_account_press", args=[obj.pk, "export"])
             if what == "leave" and not obj.active
             else "",
-            "back": self.page_of(obj),
+            "back": self.make_page_url(obj),
             "original": obj,
         }
         return TemplateResponse(request, "admin/integration/account_confirm.html", context)

@@ -217,9 +217,9 @@ class ConnectionAdmin(ScopedAdmin):
         title=gettext_lazy("In place of the key that it has now"),
     )
     def sign_in(self, request: HttpRequest, obj: Connection) -> HttpResponse:
-        return oauth.begin_oauth(request, obj.account, self.page_of(obj), obj)
+        return oauth.begin_oauth(request, obj.account, self.make_page_url(obj), obj)
 
-    def button_fits(self, name: str, obj: Connection) -> bool:
+    def is_button_fitting(self, name: str, obj: Connection) -> bool:
         if name == "sign_in":
             return obj.system == Connection.System.HUBSPOT and oauth.is_oauth_offered()
         return name != "refresh_tags" or obj.system == Connection.System.SANSAN

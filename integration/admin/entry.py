@@ -76,8 +76,8 @@ class AuditEntryAdmin(PanelAdmin):
     sortable_by = ()
     change_form_outer_before_template = "admin/integration/entry_panel.html"
 
-    def accounts_of(self, request: HttpRequest) -> list[int]:
-        return filters.find_filtered_accounts(request) or super().accounts_of(request)
+    def list_accounts_of(self, request: HttpRequest) -> list[int]:
+        return filters.find_filtered_accounts(request) or super().list_accounts_of(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         return super().get_queryset(request).select_related("rule", "account")
@@ -116,7 +116,7 @@ class AuditEntryAdmin(PanelAdmin):
         )
         return [export, *super().get_urls()]
 
-    def exportable(self, request: HttpRequest) -> list[int]:
+    def list_exportable(self, request: HttpRequest) -> list[int]:
         """Who may export in one account only takes nothing out of the others."""
         return [
             pk
@@ -128,23 +128,23 @@ class AuditEntryAdmin(PanelAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
         return super().changelist_view(
-            request, {"may_export": self.allowed(request, None, EXPORT), **(extra_context or {})}
+            request, {"may_export": self.is_allowed(request, None, EXPORT), **(extra_context or {})}
         )
 
     def export(self, request: HttpRequest) -> HttpResponseBase:
         """The list as it is filtered. Reading only, so a plain link may lead here."""
-        if not self.allowed(request, None, EXPORT):
+        if not self.is_allowed(request, None, EXPORT):
             raise PermissionDenied
         try:
             entries = self.get_changelist_instance(request).queryset.filter(
-                account__in=self.exportable(request)
+                account__in=self.list_exportable(request)
             )
         except IncorrectLookupParameters:
             return redirect(make_list_url(AuditEntry))
         log.info("audit_log_exported", user=request.user.pk, filters=sorted(request.GET))
         return as_csv(entries)
 
-    def page_context(self, request: HttpRequest, obj: AuditEntry) -> dict[str, Any]:
+    def make_page_context(self, request: HttpRequest, obj: AuditEntry) -> dict[str, Any]:
         record = Record.objects.filter(pk=obj.record_id).first()
         # Not the whole connection: a lost encryption key must not take the log down.
         schema = (

@@ -63,7 +63,7 @@ class HealthMixin:
 
     admin_site: AdminSite  # the page's
 
-    def health_urls(self) -> list[URLPattern]:
+    def make_health_urls(self) -> list[URLPattern]:
         return [
             path(
                 "<int:rule_id>/health/",
@@ -90,8 +90,8 @@ class HealthView(View):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         stand = count_records_by_bucket([self.rule.pk], self.side).get(self.rule.pk, {})
         bucket = self.bucket or choose_first_bucket(stand)
-        records = self.records(bucket)
-        days = self.days()
+        records = self.list_records(bucket)
+        days = self.load_days()
         context = {
             **self.page.admin_site.each_context(request),
             "title": _("Sync health"),
@@ -102,42 +102,42 @@ class HealthView(View):
             if self.rule.state == SyncRule.State.DRAFT
             else make_step_url("review", self.rule),
             "checked": show_moment(self.rule.checked_at),
-            "sides": self.sides(),
+            "sides": self.describe_sides(),
             "contacts": self.side == Side.CONTACT,
-            "tabs": self.tabs(stand, bucket),
+            "tabs": self.make_tabs(stand, bucket),
             "total": sum(stand.values()),
             "bucket": bucket,
             "bucket_label": Bucket(bucket).label,
-            "reasons": [] if self.term else self.reasons(bucket),
+            "reasons": [] if self.term else self.count_reasons(bucket),
             "reason": self.reason,
             "reason_says": (explain_reason(self.reason), advise_on_reason(self.reason))
             if self.reason
             else (),
             "q": self.term,
             "records": records,
-            "next": self.next_url(records, bucket),
+            "next": self.make_next_url(records, bucket),
             "may_operate": may(request.user, self.rule.account_id, OPERATE),
-            "chart": draw_chart(days, self.today()),
+            "chart": draw_chart(days, self.find_today()),
             "latency": summarize_days(days),
             "days": CHART_DAYS,
             "list_url": make_list_url(
                 Record, rule=self.rule.pk, bucket=bucket, side=self.side.value
             ),
-            "made_today": self.made_today(days),
+            "made_today": self.count_made_today(days),
         }
         return TemplateResponse(request, "admin/integration/health.html", context)
 
-    def today(self) -> Any:
-        return self.rule.account.day_of(timezone.now())
+    def find_today(self) -> Any:
+        return self.rule.account.find_day(timezone.now())
 
-    def days(self) -> list[DayFigures]:
+    def load_days(self) -> list[DayFigures]:
         return list(
             DayFigures.objects.filter(
-                rule=self.rule, day__gt=self.today() - timedelta(days=CHART_DAYS)
+                rule=self.rule, day__gt=self.find_today() - timedelta(days=CHART_DAYS)
             )
         )
 
-    def sides(self) -> list[dict[str, Any]]:
+    def describe_sides(self) -> list[dict[str, Any]]:
         """Cards, and contacts that may become cards; for a rule of one direction there is nothing
         to choose.
         """
@@ -153,15 +153,15 @@ class HealthView(View):
             for side, label in labels
         ]
 
-    def made_today(self, days: list[DayFigures]) -> int:
-        return next((one.cards_made for one in days if one.day == self.today()), 0)
+    def count_made_today(self, days: list[DayFigures]) -> int:
+        return next((one.cards_made for one in days if one.day == self.find_today()), 0)
 
-    def asked(self, **shown: str) -> str:
+    def make_stand_url(self, **shown: str) -> str:
         """The query of this page with other things shown."""
         side = {"side": self.side.value} if self.side == Side.CONTACT else {}
         return f"?{urlencode({**side, **shown})}"
 
-    def tabs(self, stand: dict[str, int], current: str) -> list[dict[str, Any]]:
+    def make_tabs(self, stand: dict[str, int], current: str) -> list[dict[str, Any]]:
         return [
             {
                 "code": tab.value,
@@ -169,13 +169,13 @@ class HealthView(View):
                 "n": show_number(stand.get(tab, 0)),
                 "zero": not stand.get(tab, 0),
                 "tone": TONES.get(tab, "plain"),
-                "url": self.asked(stand=tab.value),
+                "url": self.make_stand_url(stand=tab.value),
                 "current": tab == current and not self.term,
             }
             for tab in HEALTH_TABS
         ]
 
-    def rows(self, bucket: str) -> QuerySet[Any]:
+    def select_rows(self, bucket: str) -> QuerySet[Any]:
         """The rule was found within the scope.
 
         Its condition would only lead SQLite to the wrong index (see standing.py).
@@ -183,13 +183,15 @@ class HealthView(View):
         with all_accounts():
             return Record.objects.filter(rule=self.rule, side=self.side, bucket=bucket)
 
-    def reasons(self, bucket: str) -> list[dict[str, Any]]:
-        rows = self.rows(bucket).order_by().values("reason").annotate(n=Count("pk"))
+    def count_reasons(self, bucket: str) -> list[dict[str, Any]]:
+        rows = self.select_rows(bucket).order_by().values("reason").annotate(n=Count("pk"))
         found = sorted(
             ((row["reason"], row["n"]) for row in rows), key=lambda pair: (-pair[1], pair[0])
         )
         people = (
-            self.people(bucket, [reason for reason, n in found if n <= MOST_CARDS_TO_COUNT_PEOPLE])
+            self.count_people(
+                bucket, [reason for reason, n in found if n <= MOST_CARDS_TO_COUNT_PEOPLE]
+            )
             if bucket != Bucket.LINKED
             else {}
         )
@@ -204,13 +206,13 @@ class HealthView(View):
                 else "",
                 "sentence": explain_reason(reason) if reason else _("Not looked at yet."),
                 "to_do": advise_on_reason(reason),
-                "url": self.asked(stand=bucket, reason=reason),
+                "url": self.make_stand_url(stand=bucket, reason=reason),
                 "current": reason == self.reason,
             }
             for reason, n in found
         ]
 
-    def people(self, bucket: str, reasons: list[str]) -> dict[str, int]:
+    def count_people(self, bucket: str, reasons: list[str]) -> dict[str, int]:
         """Cards of one link, of one Sansan person or of one address are one person."""
         who = Case(
             When(link__isnull=False, then=Concat(Value("l"), Cast("link_id", CharField()))),
@@ -220,7 +222,7 @@ class HealthView(View):
             output_field=CharField(),
         )
         rows = (
-            self.rows(bucket)
+            self.select_rows(bucket)
             .filter(reason__in=reasons)
             .order_by()
             .values("reason")
@@ -228,7 +230,7 @@ class HealthView(View):
         )
         return {row["reason"]: row["people"] for row in rows}
 
-    def records(self, bucket: str) -> list[dict[str, Any]]:
+    def list_records(self, bucket: str) -> list[dict[str, Any]]:
         """One more than a page, to know whether there is another.
 
         In the order of the index that finds them.
@@ -239,10 +241,10 @@ class HealthView(View):
                 : HEALTH_ROWS_A_PAGE + 1
             ]
         else:
-            rows = self.rows(bucket)
+            rows = self.select_rows(bucket)
             if self.reason:
                 rows = rows.filter(reason=self.reason)
-            rows = self.after(rows).order_by("reason", "pk")[: HEALTH_ROWS_A_PAGE + 1]
+            rows = self.select_after(rows).order_by("reason", "pk")[: HEALTH_ROWS_A_PAGE + 1]
         columns = (
             "pk",
             "external_id",
@@ -258,7 +260,7 @@ class HealthView(View):
         )
         return [as_record_row(record) for record in rows.only(*columns)]
 
-    def after(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def select_after(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         reason, _sep, pk = self.request.GET.get("after", "").replace("\0", "").rpartition("|")
         return (
             rows.filter(Q(reason__gt=reason) | Q(reason=reason, pk__gt=int(pk)))
@@ -266,7 +268,7 @@ class HealthView(View):
             else rows
         )
 
-    def next_url(self, records: list[dict[str, Any]], bucket: str) -> str:
+    def make_next_url(self, records: list[dict[str, Any]], bucket: str) -> str:
         if len(records) <= HEALTH_ROWS_A_PAGE:
             return ""
         records.pop()
@@ -279,7 +281,7 @@ class HealthView(View):
             return ""
         last = records[-1]["record"]
         kept = {"stand": bucket, "reason": self.reason, "after": f"{last.reason}|{last.pk}"}
-        return self.asked(**{name: value for name, value in kept.items() if value})
+        return self.make_stand_url(**{name: value for name, value in kept.items() if value})
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not may(request.user, self.rule.account_id, OPERATE):
@@ -295,9 +297,9 @@ class HealthView(View):
                 as_known_bucket(request.POST.get("stand", "")),
                 request.POST.get("reason", "").replace("\0", ""),
             )
-            self.told(retry_reason(self.rule, self.side, stand, reason))
+            self.tell_prompted(retry_reason(self.rule, self.side, stand, reason))
         elif request.POST.get("action") in ("choose_sansan", "choose_hubspot"):
-            self.told(
+            self.tell_prompted(
                 choose_side_for_all(
                     self.rule,
                     request.POST["action"].removeprefix("choose_"),
@@ -306,10 +308,10 @@ class HealthView(View):
             )
         elif request.POST.get("action") == "retry":
             chosen = [int(pk) for pk in request.POST.getlist("record") if is_id(pk)]
-            self.told(retry_records(Record.objects.filter(rule=self.rule, pk__in=chosen)))
+            self.tell_prompted(retry_records(Record.objects.filter(rule=self.rule, pk__in=chosen)))
         return redirect(request.get_full_path())
 
-    def told(self, n: int) -> None:
+    def tell_prompted(self, n: int) -> None:
         if not n:
             messages.info(self.request, _("Nothing to try again: it stands elsewhere by now."))
             return

@@ -59,7 +59,7 @@ class HistoryMixin:
 
     admin_site: AdminSite  # the page's
 
-    def history_urls(self) -> list[URLPattern]:
+    def make_history_urls(self) -> list[URLPattern]:
         return [
             path(
                 "history/",
@@ -111,12 +111,12 @@ class HistoryView(View):
             ],
             "kind": kind,
             "one": pk if kind in HISTORY_KINDS and is_id(pk) else "",
-            "next": self.next_url(shown[-1].history_date) if more else "",
+            "next": self.make_next_url(shown[-1].history_date) if more else "",
             "several": len(accounts) > 1,
         }
         return TemplateResponse(request, "admin/integration/history.html", context)
 
-    def next_url(self, last: datetime) -> str:
+    def make_next_url(self, last: datetime) -> str:
         kept = {
             name: self.request.GET[name] for name in ("kind", "id") if self.request.GET.get(name)
         }
@@ -176,7 +176,7 @@ def describe_history_rows(shown: list[Any], accounts: dict[int, str]) -> list[di
                 "when": timezone.localtime(row.history_date),
                 "who": row.who or _("The platform"),
                 "kind": capfirst(model._meta.verbose_name),
-                "what": names.of(row),
+                "what": names.name_row(row),
                 "verb": make_badge("", verb, tone),
                 "reason": row.history_change_reason or "",
                 "account": accounts.get(account_id, ""),
@@ -197,12 +197,12 @@ def list_row_differences(row: Any, names: HistoryNames) -> Iterator[tuple[Any, s
             row.instance_type is Tag and field.name != "selected"
         ):
             continue
-        now = names.value(field, getattr(row, field.attname))
-        then = names.value(field, getattr(row.before, field.attname)) if row.before else ""
+        now = names.describe_value(field, getattr(row, field.attname))
+        then = names.describe_value(field, getattr(row.before, field.attname)) if row.before else ""
         if row.instance_type is Tag and not row.before:
             # Sansan makes tags, not we: the first that is known of one is that it was selected, or
             # no longer.
-            then = names.value(field, not row.selected)
+            then = names.describe_value(field, not row.selected)
         if row.history_type == "-":
             then, now = now, ""
         if then != now:
@@ -236,7 +236,7 @@ class HistoryNames:
             )
         self.users = dict(User.objects.filter(pk__in=users).values_list("pk", "username"))
 
-    def of(self, row: Any) -> str:
+    def name_row(self, row: Any) -> str:
         model = row.instance_type
         if model is FieldMapping:
             return (
@@ -249,7 +249,7 @@ class HistoryNames:
             return f"{self.connections.get(row.connection_id, row.connection_id)}: {row.name}"
         return str(row.name if model is Account else row.slug)
 
-    def value(self, field: Any, value: Any) -> str:
+    def describe_value(self, field: Any, value: Any) -> str:
         if isinstance(field, ForeignKey):
             names = self.users if field.name == "user" else self.connections
             return str(names.get(value, value or ""))

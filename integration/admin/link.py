@@ -86,7 +86,7 @@ class LinkAdmin(PanelAdmin):
             )
         return changelist
 
-    def page_context(self, request: HttpRequest, obj: Link) -> dict[str, Any]:
+    def make_page_context(self, request: HttpRequest, obj: Link) -> dict[str, Any]:
         records = list(
             Record.objects.filter(link=obj)
             .select_related("rule")

@@ -117,7 +117,7 @@ def list_rule_rows(rules: list[RuleWithLastRun]) -> list[dict[str, Any]]:
 def read_today_figures(rules: Sequence[SyncRule]) -> dict[int, DayFigures]:
     """Rule -> the figures of the day that it is in its account's time zone."""
     now = timezone.now()
-    day = {rule.pk: rule.account.day_of(now) for rule in rules}
+    day = {rule.pk: rule.account.find_day(now) for rule in rules}
     rows = DayFigures.objects.filter(rule__in=rules, day__in=set(day.values()))
     return {row.rule_id: row for row in rows if row.day == day[row.rule_id]}
 

@@ -176,13 +176,13 @@ class FailedTaskAdmin(PlatformRights, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("why"))
     def why(self, obj: Any) -> str:
-        return self.said(obj).partition(" : Traceback")[0][:200]
+        return self.describe_failure(obj).partition(" : Traceback")[0][:200]
 
     @display(description=gettext_lazy("why"))
     def trace(self, obj: Any) -> SafeString:
-        return format_html('<pre class="mb-trace">{}</pre>', self.said(obj))
+        return format_html('<pre class="mb-trace">{}</pre>', self.describe_failure(obj))
 
-    def said(self, obj: Any) -> str:
+    def describe_failure(self, obj: Any) -> str:
         said = read_pickled_column(obj.stored_result)
         return said if isinstance(said, str) else "–"
 

@@ -55,8 +55,8 @@ class RecordAdmin(RecordButtons, PanelAdmin):
     ordering = ("-id",)
     change_form_outer_before_template = "admin/integration/record_panel.html"
 
-    def accounts_of(self, request: HttpRequest) -> list[int]:
-        return filters.find_filtered_accounts(request) or super().accounts_of(request)
+    def list_accounts_of(self, request: HttpRequest) -> list[int]:
+        return filters.find_filtered_accounts(request) or super().list_accounts_of(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Record]:
         rows = super().get_queryset(request).select_related("rule__hubspot", "account", "link")
@@ -70,7 +70,7 @@ class RecordAdmin(RecordButtons, PanelAdmin):
             queryset.filter(pk__in=list(search.find_people(request, term))) if term else queryset
         ), False
 
-    def page_context(self, request: HttpRequest, obj: Record) -> dict[str, Any]:
+    def make_page_context(self, request: HttpRequest, obj: Record) -> dict[str, Any]:
         names = name_tags([obj.connection_id], obj.tags)
         person = compare_person_cards(obj, obj.rule, obj.link)
         # The entry that made the card of a contact goes by that card.
@@ -95,7 +95,7 @@ class RecordAdmin(RecordButtons, PanelAdmin):
             "clashes": list_record_clashes(obj),
             "choose_url": reverse("admin:integration_record_choose", args=[obj.pk]),
             "heard": list_hubspot_news(obj.link) if obj.link else [],
-            "may_operate": self.allowed(request, obj, OPERATE),
+            "may_operate": self.is_allowed(request, obj, OPERATE),
             "never_url": reverse("admin:integration_record_never", args=[obj.pk]),
             "values": [
                 (CARD_FIELDS.get(name, name), name, obj.values[name])

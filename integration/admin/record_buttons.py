@@ -22,7 +22,7 @@ from integration.models import Bucket, Record, SyncRule
 class RecordButtons(ButtonsMixin):
     buttons = ("retry", "sync_again")
 
-    def button_fits(self, name: str, obj: Record) -> bool:
+    def is_button_fitting(self, name: str, obj: Record) -> bool:
         if obj.rule.state == SyncRule.State.DRAFT:
             return False
         return (
@@ -38,7 +38,7 @@ class RecordButtons(ButtonsMixin):
         title=gettext_lazy("Reads the contact and plans this card once more"),
     )
     def retry(self, request: HttpRequest, obj: Record) -> None:
-        self.told(request, obj, retry_records(Record.objects.filter(pk=obj.pk)))
+        self.tell_prompted(request, obj, retry_records(Record.objects.filter(pk=obj.pk)))
 
     @button(
         gettext_lazy("Sync it again"),
@@ -47,9 +47,9 @@ class RecordButtons(ButtonsMixin):
         title=gettext_lazy("Takes back “Never sync”"),
     )
     def sync_again(self, request: HttpRequest, obj: Record) -> None:
-        self.told(request, obj, unbar_cards([obj]))
+        self.tell_prompted(request, obj, unbar_cards([obj]))
 
-    def told(self, request: HttpRequest, obj: Record, n: int) -> None:
+    def tell_prompted(self, request: HttpRequest, obj: Record, n: int) -> None:
         start_sync_if_active(obj.rule, request)
         if obj.rule.state == SyncRule.State.ACTIVE:
             messages.success(request, _("Under way: reload this page in a few seconds."))
@@ -58,17 +58,17 @@ class RecordButtons(ButtonsMixin):
                 request, _("The rule is not active: this card is looked at as soon as it is.")
             )
 
-    def button_urls(self) -> list[URLPattern]:
+    def make_button_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        never = path("<int:object_id>/never/", view(self.never), name="integration_record_never")
+        never = path("<int:object_id>/never/", view(self.bar_card), name="integration_record_never")
         choose = path(
             "<int:object_id>/choose/", view(self.choose), name="integration_record_choose"
         )
-        return [never, choose, *super().button_urls()]
+        return [never, choose, *super().make_button_urls()]
 
     def choose(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Left or right: whose value stands where somebody edited the contact."""
-        obj = self.asked_for(request, object_id)
+        obj = self.find_asked_record(request, object_id)
         if isinstance(obj, HttpResponse):
             return obj
         side, name = (
@@ -83,7 +83,7 @@ class RecordButtons(ButtonsMixin):
         elif side not in ("sansan", "hubspot") or obj.link is None:
             messages.error(request, _("Choose the card's value or HubSpot's."))
         elif choose_side(obj.link, [name], side, request.user.get_username()):
-            self.told(request, obj, 1)
+            self.tell_prompted(request, obj, 1)
         else:
             messages.info(
                 request,
@@ -91,20 +91,20 @@ class RecordButtons(ButtonsMixin):
             )
         return redirect(make_page_url(obj))
 
-    def asked_for(self, request: HttpRequest, object_id: int) -> Record | HttpResponse:
+    def find_asked_record(self, request: HttpRequest, object_id: int) -> Record | HttpResponse:
         """The record of a button that asks for something, or the answer that refuses."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         obj: Record | None = self.get_object(request, str(object_id))
         if obj is None:
             raise Http404
-        if not self.allowed(request, obj, OPERATE):
+        if not self.is_allowed(request, obj, OPERATE):
             raise PermissionDenied
         return obj
 
-    def never(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def bar_card(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Like a button, but it asks why."""
-        obj = self.asked_for(request, object_id)
+        obj = self.find_asked_record(request, object_id)
         if isinstance(obj, HttpResponse):
             return obj
         why = request.POST.get("why", "").replace("\0", "").strip()

@@ -79,7 +79,12 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
     )
 
     def get_urls(self) -> list[URLPattern]:
-        return [*self.setup_urls(), *self.health_urls(), *self.history_urls(), *super().get_urls()]
+        return [
+            *self.make_setup_urls(),
+            *self.make_health_urls(),
+            *self.make_history_urls(),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRule]:
         # No page of a rule shows a credential, and one under a lost key must not raise for a list.
@@ -184,15 +189,15 @@ class SyncRuleAdmin(SetupMixin, HealthMixin, HistoryMixin, RuleButtons, ScopedAd
         )
         return redirect(make_page_url(obj))
 
-    def page_context(self, request: HttpRequest, obj: SyncRule) -> dict[str, Any]:
+    def make_page_context(self, request: HttpRequest, obj: SyncRule) -> dict[str, Any]:
         runs = SyncRun.objects.filter(rule=obj).order_by("-pk")
         return {
             "rule": obj,
             "health_url": make_health_url(obj),
             "history_url": make_history_url(kind="rule", id=obj.pk)
-            if self.allowed(request, obj, HISTORY_RIGHT)
+            if self.is_allowed(request, obj, HISTORY_RIGHT)
             else "",
-            "setup_url": make_setup_url(obj) if self.allowed(request, obj, EDIT) else "",
+            "setup_url": make_setup_url(obj) if self.is_allowed(request, obj, EDIT) else "",
             "state_badge": self.state_badge(obj),
             "stand": make_bucket_tiles(obj),
             "problems": [describe_notes(each.note) for each in list_mapping_problems(obj)],

@@ -44,7 +44,7 @@ def has_left_traces(rule: SyncRule) -> bool:
 class RuleButtons(ButtonsMixin):
     buttons = tuple(BUTTON_STATES)
 
-    def button_fits(self, name: str, obj: SyncRule) -> bool:
+    def is_button_fitting(self, name: str, obj: SyncRule) -> bool:
         if obj.state not in BUTTON_STATES[name] or bool(obj.discarded_at) != (name == "bring_back"):
             return False
         return name != "discard" or has_left_traces(obj)
@@ -153,7 +153,7 @@ class RuleButtons(ButtonsMixin):
     def move(self, request: HttpRequest, obj: SyncRule, state: str, **fields: Any) -> bool:
         """The conditional UPDATE decides which of two people was first."""
         if state == RuleState.ACTIVE and (
-            self.refused_key(request, obj) or self.unsaved_tags(request, obj)
+            self.has_refused_key(request, obj) or self.has_unsaved_tags(request, obj)
         ):
             return False
         rows = SyncRule.objects.filter(pk=obj.pk, state=obj.state, discarded_at__isnull=True)
@@ -163,7 +163,7 @@ class RuleButtons(ButtonsMixin):
             keep_history([obj], request.user)
         return moved
 
-    def unsaved_tags(self, request: HttpRequest, obj: SyncRule) -> bool:
+    def has_unsaved_tags(self, request: HttpRequest, obj: SyncRule) -> bool:
         if obj.picked_tags is None:
             return False
         text = _(
@@ -173,7 +173,7 @@ class RuleButtons(ButtonsMixin):
         messages.error(request, format_html(text, make_step_url("review", obj)))
         return True
 
-    def refused_key(self, request: HttpRequest, obj: SyncRule) -> bool:
+    def has_refused_key(self, request: HttpRequest, obj: SyncRule) -> bool:
         refused = [
             one for one in (obj.sansan, obj.hubspot) if one.health == Connection.Health.RECONNECT
         ]

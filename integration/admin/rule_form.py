@@ -108,7 +108,7 @@ class RuleForm(ScopedForm):
         self.initial.setdefault("limit_creates", self.instance.limits.get("creates"))
         self.initial.setdefault("limit_updates", self.instance.limits.get("updates"))
         if "marker" in self.fields:
-            self.fields["marker"] = self.marker_field()
+            self.fields["marker"] = self.make_marker_field()
         if "filters" in self.fields:
             self.initial["filters"] = {**NO_FILTERS, **self.instance.filters}
             words = {"example": FILTERS_EXAMPLE, "operators": ", ".join(OPERATORS)}
@@ -116,7 +116,7 @@ class RuleForm(ScopedForm):
                 _("All must hold. Example: %(example)s. Operators: %(operators)s.") % words
             )
 
-    def marker_field(self) -> forms.ChoiceField:
+    def make_marker_field(self) -> forms.ChoiceField:
         """The tags that the key sees and others see, too."""
         asked = self.fields["marker"]
         choices = list_marker_choices(
@@ -188,7 +188,7 @@ class RuleForm(ScopedForm):
                     _("This is a connection to %(system)s.")
                     % {"system": cleaned[name].get_system_display()},
                 )
-        if self.marker_of_another(cleaned):
+        if self.is_marker_of_another(cleaned):
             self.add_error(
                 "marker",
                 _(
@@ -200,7 +200,7 @@ class RuleForm(ScopedForm):
         self.instance.limits = {name: limit for name, limit in limits.items() if limit is not None}
         return cleaned
 
-    def marker_of_another(self, cleaned: dict[str, Any]) -> bool:
+    def is_marker_of_another(self, cleaned: dict[str, Any]) -> bool:
         marker, sansan = cleaned.get("marker"), cleaned.get("sansan")
         if not marker or not sansan or "sansan" not in self.changed_data:
             return False

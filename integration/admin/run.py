@@ -77,8 +77,8 @@ class SyncRunAdmin(PanelAdmin):
     class Media:
         js = ("integration/run.js",)
 
-    def accounts_of(self, request: HttpRequest) -> list[int]:
-        return filters.find_filtered_accounts(request) or super().accounts_of(request)
+    def list_accounts_of(self, request: HttpRequest) -> list[int]:
+        return filters.find_filtered_accounts(request) or super().list_accounts_of(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRun]:
         return super().get_queryset(request).select_related("rule", "account")
@@ -86,19 +86,19 @@ class SyncRunAdmin(PanelAdmin):
     def get_urls(self) -> list[URLPattern]:
         progress = path(
             "<int:object_id>/progress/",
-            self.admin_site.admin_view(self.progress),
+            self.admin_site.admin_view(self.show_progress),
             name="integration_syncrun_progress",
         )
         return [progress, *super().get_urls()]
 
-    def progress(self, request: HttpRequest, object_id: int) -> JsonResponse:
+    def show_progress(self, request: HttpRequest, object_id: int) -> JsonResponse:
         """What changes while a run goes on. Reads one row: the counters are on the run."""
         run = self.get_object(request, str(object_id))
         if run is None or not self.has_view_permission(request, run):
             raise Http404
         return JsonResponse(make_run_progress(run))
 
-    def page_context(self, request: HttpRequest, obj: SyncRun) -> dict[str, Any]:
+    def make_page_context(self, request: HttpRequest, obj: SyncRun) -> dict[str, Any]:
         return {
             "run": obj,
             "live": make_run_progress(obj),

@@ -23,10 +23,10 @@ def ask_vendor(connection: Connection) -> Callable[[], None]:
     try:
         if connection.system == Connection.System.SANSAN:
             source = make_source(connection)
-            identity, tags = source.check(), source.tags()
+            identity, tags = source.check(), source.list_tags()
             return partial(store_check, connection, identity, tags=tags)
         target = make_target(connection)
-        return partial(store_check, connection, target.check(), properties=target.properties())
+        return partial(store_check, connection, target.check(), properties=target.list_properties())
     except ConnectorError as error:
         return partial(store_health, connection, find_health(error), error.detail)
 

@@ -45,7 +45,7 @@ def refresh_schema(rule: SyncRule, transaction: Transaction = atomic) -> None:
     connection = rule.hubspot
     if connection.schema_at is None or connection.schema_at < timezone.now() - SCHEMA_LIFETIME:
         target = make_target(connection)
-        store_schema(connection, target.properties(), transaction)
+        store_schema(connection, target.list_properties(), transaction)
         refresh_owners(rule, target, transaction)
     elif not connection.owners:
         refresh_owners(rule, None, transaction)
@@ -59,7 +59,7 @@ def refresh_owners(
     if fields.OWNER_ID_PROPERTY not in mapped:
         return
     try:
-        rule.hubspot.owners = dict((target or make_target(rule.hubspot)).owners())
+        rule.hubspot.owners = dict((target or make_target(rule.hubspot)).list_owners())
     except (LacksRight, Rejected, Gone) as refused:
         log.warning("no_owners", connection=rule.hubspot.slug, why=refused.detail)
         rule.hubspot.owners = {"": ""}  # asked for again with the properties, not with every slice
@@ -93,7 +93,7 @@ def ensure_own_properties(rule: SyncRule, transaction: Transaction = atomic) -> 
         log.warning("properties_not_made", connection=connection.slug, why=refused.detail)
         made = []
     if made or not connection.schema:
-        store_schema(connection, target.properties(), transaction)
+        store_schema(connection, target.list_properties(), transaction)
     offer_tag_options(rule, target, transaction)
     return made
 

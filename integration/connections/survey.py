@@ -68,7 +68,9 @@ def work_survey_slice(connection: Connection, seconds: float) -> float | None:
         source = make_source(connection)
         read = False  # one page at least, or a busy machine would count for ever
         while state["state"] == SurveyState.RUNNING and (time.monotonic() < until or not read):
-            page = source.cards(Window(EPOCH, datetime.fromisoformat(state["to"])), state["token"])
+            page = source.list_cards(
+                Window(EPOCH, datetime.fromisoformat(state["to"])), state["token"]
+            )
             count_page(connection, state, page)
             read = True
     except RetryLater as later:
@@ -179,7 +181,7 @@ def take_sample(connection: Connection, card_id: str) -> None:
     Raises ConnectorError.
     """
     try:
-        card = make_source(connection).card(card_id)
+        card = make_source(connection).read_card(card_id)
     except ConnectorError as error:
         refused = {card_id: error.detail}
         store_survey(connection, {**connection.survey, Connection.SAMPLE_REFUSALS: refused})

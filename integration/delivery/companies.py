@@ -101,7 +101,7 @@ def select_due_people(desk: Desk) -> list[PersonCompany]:
 def settle_companies(desk: Desk, people: Sequence[PersonCompany]) -> Work:
     """One hundred people: what they have, what they should have, and the calls between the two."""
     contact_ids = [person.link.contact_id for person in people]
-    present = yield partial(desk.target.companies.of, contact_ids)
+    present = yield partial(desk.target.companies.find_of_contacts, contact_ids)
     without = accept_present_companies(desk, people, present)
     wanted = {person.company.key: person.company for person in without if person.company}
     ids = find_known_companies(desk, wanted)

@@ -35,7 +35,7 @@ def read_contacts(desk: Desk, batch: Batch) -> None:
         if missing:
             # What is not in the recycle bin either may have been deleted for privacy, and must not
             # be made again.
-            binned = desk.target.among_deleted(missing)
+            binned = desk.target.find_deleted_contacts(missing)
             batch.gone = {id: judge_absence(in_bin=id in binned) for id in missing}
     batch.asked = list_addresses(desk, batch)
     if batch.asked:
@@ -68,7 +68,7 @@ def list_addresses(desk: Desk, batch: Batch) -> list[str]:
     it; unless it was found to be another's.
     """
     rows = [row for row in batch.rows.values() if row.email_key and is_in_scope(desk, row)]
-    linked = {row.email_key for row in batch.rows.values() if batch.contact_of(row)}
+    linked = {row.email_key for row in batch.rows.values() if batch.find_contact(row)}
     # Nor does anybody whose contact is gone get one by trying: another one may have the address by
     # now.
     unknown = {
@@ -80,7 +80,9 @@ def list_addresses(desk: Desk, batch: Batch) -> list[str]:
     troubled = {
         row.link_id for row in batch.rows.values() if row.attempts or row.reason == "email_taken"
     }
-    doubtful = {row.email_key for row in rows if batch.contact_of(row) and row.link_id in troubled}
+    doubtful = {
+        row.email_key for row in rows if batch.find_contact(row) and row.link_id in troubled
+    }
     return sorted((unknown - linked) | doubtful)
 
 
@@ -107,7 +109,7 @@ def as_plan_card(desk: Desk, row: Row, batch: Batch) -> Card:
         exchanged_on=row.exchanged_on.isoformat() if row.exchanged_on else "",
         person_key=row.person_key,
         email=row.email_key,
-        tags=scope.tags(row.tags),
+        tags=scope.select_tags(row.tags),
         in_scope=is_in_scope(desk, row),
         visible=row.bucket != Bucket.UNSEEN,
         link=str(batch.links[row.link_id].key) if row.link_id else "",
@@ -140,7 +142,7 @@ def adopt_found_contacts(desk: Desk, batch: Batch) -> None:
     for address, contact_id in batch.by_email.items():
         # An address does not take a card from its contact.
         rows = [row for row in batch.rows.values() if row.email_key == address]
-        free = [row for row in rows if not batch.contact_of(row)]
+        free = [row for row in rows if not batch.find_contact(row)]
         move_cards(desk, batch, free, owners.get(contact_id))
     for link_id, contact_id in merged.items():
         rows = [row for row in batch.rows.values() if row.link_id == link_id]
@@ -194,7 +196,7 @@ def move_cards(desk: Desk, batch: Batch, rows: Iterable[Row], link: Link | None)
         return
     join_cards(desk, [row.id for row in moving], link)
     # They stay due and come with the next pass, along with whoever may be concerned.
-    leaving = batch.with_any({moving[0].id}) | batch.of_link(link)
+    leaving = batch.list_gathered_with({moving[0].id}) | batch.list_records_of(link)
     for record_id in leaving:
         batch.rows.pop(record_id, None)
     desk.in_flight.release(leaving)

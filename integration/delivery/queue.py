@@ -63,7 +63,7 @@ class Queue:
             with self.desk.transaction():
                 self.desk.run.save(update_fields=["looked_at"])
 
-    def next(self, idle: bool) -> Batch | None:
+    def take_batch(self, idle: bool) -> Batch | None:
         """A full batch; one that is not full only when nobody is at work (``idle``), because every
         call takes a hundred.
         """
@@ -83,7 +83,7 @@ class Queue:
         """New rows may be due: something was stored, or the last pass left some behind."""
         self.exhausted = False
 
-    def again(self) -> bool:
+    def start_pass(self) -> bool:
         """Starts another pass; False when there is nothing left that a pass could take up.
 
         Known people wait for it: those whose other cards were at work join them, and a hundred

@@ -133,7 +133,7 @@ def walk_contacts(desk: Desk) -> Work:
     """
     run = desk.run
     while desk.rule.sends and run.whole and not run.contacts_done and not desk.spent:
-        page = yield partial(desk.target.contacts, run.contacts_after, ())
+        page = yield partial(desk.target.list_contacts, run.contacts_after, ())
         store_candidates(desk, page.contacts, page.next_token)
 
 

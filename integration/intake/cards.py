@@ -58,7 +58,7 @@ def read_cards(desk: Desk) -> Work:
         pass_over_cards(desk)
     while not run.read_done and not desk.spent:
         try:
-            page = yield partial(desk.source.cards, choose_window(run), run.page_token)
+            page = yield partial(desk.source.list_cards, choose_window(run), run.page_token)
         except Rejected:
             if not run.page_token:
                 raise

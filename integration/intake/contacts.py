@@ -103,7 +103,7 @@ def poll_contacts(desk: Desk) -> Work:
         began, token = datetime.fromisoformat(walk["began"]), walk["token"]
     since = choose_poll_start(connection)
     while not desk.spent:
-        page = yield partial(desk.target.changed, since, token, desk.watched)
+        page = yield partial(desk.target.list_changed_contacts, since, token, desk.watched)
         known = connection.changes_to or began
         reached = began if not page.next_token else find_newest_change(page, known)
         # Never beyond the moment at which the question was asked: what this run writes meanwhile
@@ -145,7 +145,9 @@ def read_old_echoes(desk: Desk) -> Work:
     """One page of what a large run has written: its echoes must not keep anybody waiting."""
     connection = desk.rule.hubspot
     start, end = (datetime.fromisoformat(connection.behind[name]) for name in ("from", "to"))
-    page = yield partial(desk.target.changed, start, connection.behind["token"], desk.watched)
+    page = yield partial(
+        desk.target.list_changed_contacts, start, connection.behind["token"], desk.watched
+    )
     with desk.transaction():
         apply_contact_changes(desk, page.contacts)
         if not page.next_token or find_newest_change(page, start) >= end:
@@ -189,7 +191,7 @@ def read_inbox(desk: Desk) -> Work:
                 drop_unreadable(changes, desk.now())
             return
         missing = set(ids).difference(found)
-        binned = (yield partial(desk.target.among_deleted, missing)) if missing else set()
+        binned = (yield partial(desk.target.find_deleted_contacts, missing)) if missing else set()
         at = {change.contact_id: change.changed_at for change in changes}
         absent = {
             change.contact_id: judge_absence(change.contact_id in binned, change.forgotten)
@@ -338,7 +340,7 @@ def read_recycle_bin(desk: Desk) -> Work:
     """Deleted contacts, which no search shows; and those that were restored from there."""
     connection = desk.rule.hubspot
     while not desk.spent:
-        page = yield partial(desk.target.deleted, connection.gone_after)
+        page = yield partial(desk.target.list_deleted_contacts, connection.gone_after)
         with desk.transaction():
             # A contact in the bin tells when it was last edited, which says nothing of when it was
             # deleted.

@@ -56,7 +56,7 @@ def sweep_tags(desk: Desk) -> Work:
     while rule.sweep["tags"] and not desk.spent:
         tags, token = rule.sweep["tags"], rule.sweep["token"]
         try:
-            page = yield partial(desk.source.tagged, tags[0], token)
+            page = yield partial(desk.source.list_tagged_cards, tags[0], token)
         except (Rejected, Gone) as refused:
             log.warning("not_swept", rule=rule.slug, tag=tags[0], why=refused.detail)
             # A token that has ended: the tag is begun anew. A tag that is refused from its first
@@ -71,7 +71,7 @@ def sweep_tags(desk: Desk) -> Work:
 
 def begin_sweep(desk: Desk) -> Work:
     """The tags as they are now, and which of them are to be walked through."""
-    tags = yield desk.source.tags
+    tags = yield desk.source.list_tags
     with desk.transaction():
         store_tags(desk.rule.sansan, tags)
     yield from rename_tags(desk)
@@ -131,7 +131,7 @@ def read_unswept_cards(desk: Desk) -> Work:
             return
         record = Record.objects.filter(pk=pk)
         try:
-            card = yield partial(desk.source.card, id)
+            card = yield partial(desk.source.read_card, id)
         except Gone:
             # Whether the card was deleted or sight of it was lost is the full check's to say.
             with desk.transaction():

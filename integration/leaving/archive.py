@@ -71,7 +71,7 @@ class Sink:
     def flush(self) -> None:
         """Asked for by zipfile."""
 
-    def taken(self) -> list[bytes]:
+    def take_chunks(self) -> list[bytes]:
         """What came since the last time, as one chunk, or nothing."""
         chunk, self.held = b"".join(self.held), []
         return [chunk] if chunk else []
@@ -90,8 +90,8 @@ def write_archive(account: Account) -> Iterator[bytes]:
             with bundle.open(describe_member(name), "w", force_zip64=True) as member:
                 for part in read_parts_in_scope(account, parts):
                     member.write(part.encode())
-                    yield from sink.taken()
-    yield from sink.taken()
+                    yield from sink.take_chunks()
+    yield from sink.take_chunks()
 
 
 def describe_member(name: str) -> zipfile.ZipInfo:

@@ -45,7 +45,7 @@ def add_figures(
     called = calls.sansan or calls.hubspot
     if desk.run.is_preview or not (any(news.values()) or called or took):
         return
-    today = desk.rule.account.day_of(desk.now())
+    today = desk.rule.account.find_day(desk.now())
     stored = (
         DayFigures.objects.filter(rule=desk.rule, day=today).values_list(*DayRow._fields).first()
     )

@@ -91,7 +91,7 @@ def count_cards_made_today(desk: Desk) -> int:
 
 
 def find_account_day(desk: Desk) -> date:
-    return desk.rule.account.day_of(desk.now())
+    return desk.rule.account.find_day(desk.now())
 
 
 def find_next_midnight(desk: Desk) -> datetime:

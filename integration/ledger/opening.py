@@ -39,7 +39,7 @@ def open_entries(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Ope
     """
     opened, now = Opened(lane=batch.lane, optimistic=desk.optimistic), desk.now()
     with desk.transaction():
-        changed = batch.with_any(desk.in_flight.touched | find_asked_again(batch.rows))
+        changed = batch.list_gathered_with(desk.in_flight.touched | find_asked_again(batch.rows))
         decisions = [each for each in decisions if changed.isdisjoint(each.records)]
         if desk.run.is_preview:
             record_preview(desk, now, batch, decisions)

@@ -58,7 +58,7 @@ def measure_size(value: object) -> int:
     return len(value) if isinstance(value, (str, list, tuple)) else 1
 
 
-def bound_filter(name: str, make: Callable[..., object]) -> Callable[..., object]:
+def bind_filter(name: str, make: Callable[..., object]) -> Callable[..., object]:
     """The filter, as long as what goes in and what comes out stays small."""
 
     def measured(value: object, *args: object, **kwargs: object) -> object:
@@ -104,7 +104,7 @@ def make_environment() -> Environment:
         **made.filters,
         "date": format_iso_date,
     }
-    made.filters = {name: bound_filter(name, make) for name, make in filters.items()}
+    made.filters = {name: bind_filter(name, make) for name, make in filters.items()}
     return made
 
 

@@ -100,9 +100,9 @@ def look_at_vendor(spec: ConnectionSpec) -> VendorView:
     )
     if spec.system == Connection.System.SANSAN:
         source = make_source(connection)
-        return VendorView(source.check(), tags=tuple(source.tags()))
+        return VendorView(source.check(), tags=tuple(source.list_tags()))
     target = make_target(connection)
-    return VendorView(target.check(), properties=tuple(target.properties()))
+    return VendorView(target.check(), properties=tuple(target.list_properties()))
 
 
 def list_tag_problems(spec: ConnectionSpec, tags: Iterable[TagSeen]) -> list[FileProblem]:

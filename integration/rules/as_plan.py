@@ -41,7 +41,7 @@ class Scope:
     def has(self, tags: Iterable[str]) -> bool:
         return self.selected is None or not self.selected.isdisjoint(tags)
 
-    def tags(self, tags: Iterable[str]) -> tuple[str, ...]:
+    def select_tags(self, tags: Iterable[str]) -> tuple[str, ...]:
         if self.selected is None:
             return tuple(tags)
         return tuple(tag for tag in tags if tag in self.selected)

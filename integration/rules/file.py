@@ -259,7 +259,7 @@ def read_mapping(row: Node) -> dict[str, Any]:
     if expression and names:
         row.add_problem("sansan", "stands_in_expression")
     for problem in list_field_problems(names):
-        row.problems.append(FileProblem(row.place_of("sansan"), problem))
+        row.problems.append(FileProblem(row.name_place("sansan"), problem))
     return {
         "sansan": ",".join(names),
         "hubspot": row.read_checked("hubspot", "", find_property_problem),

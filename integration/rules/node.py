@@ -35,12 +35,12 @@ class Node:
             self.add_problem("", "is_missing" if value is None else "must_be_mapping")
         self.value: dict[str, Any] = value if isinstance(value, dict) else {}
 
-    def place_of(self, name: str) -> str:
+    def name_place(self, name: str) -> str:
         return f"{self.place}.{name}".strip(".") or "the file"
 
     def add_problem(self, name: str, code: str, /, **parameters: object) -> None:
         """``code`` and ``parameters`` are those of a note."""
-        self.problems.append(FileProblem(self.place_of(name), note(code, **parameters)))
+        self.problems.append(FileProblem(self.name_place(name), note(code, **parameters)))
 
     def refuse_others(self, *names: str) -> None:
         """A problem for each name that is not one of these."""
@@ -51,14 +51,14 @@ class Node:
     def read_node(self, name: str, default: Any = None) -> Node:
         value = self.value.get(name)
         value = default if value is None else value
-        return Node(value, self.place_of(name), self.problems, self.environment)
+        return Node(value, self.name_place(name), self.problems, self.environment)
 
     def read_nodes(self, name: str) -> list[Node]:
         rows = self.value.get(name) or []
         if not isinstance(rows, list):
             self.add_problem(name, "must_be_list")
             return []
-        place = self.place_of(name)
+        place = self.name_place(name)
         return [
             Node(row, f"{place}[{i}]", self.problems, self.environment)
             for i, row in enumerate(rows)
@@ -99,7 +99,7 @@ class Node:
         value = self.read_text(name, required) if given else default
         problem = find_problem(value) if value else ""
         if problem:
-            self.problems.append(FileProblem(self.place_of(name), problem))
+            self.problems.append(FileProblem(self.name_place(name), problem))
         return value
 
     def read_choice(self, name: str, choices: tuple[str, ...], default: str | None = None) -> str:

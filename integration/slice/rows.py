@@ -74,15 +74,17 @@ class Batch:
     gone: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
 
-    def of_link(self, link: Link) -> set[int]:
-        return self.with_any({row.id for row in self.rows.values() if row.link_id == link.pk})
+    def list_records_of(self, link: Link) -> set[int]:
+        return self.list_gathered_with(
+            {row.id for row in self.rows.values() if row.link_id == link.pk}
+        )
 
-    def contact_of(self, row: Row) -> str:
+    def find_contact(self, row: Row) -> str:
         """The contact of a card's person, "" where there is none (any more)."""
         link = self.links[row.link_id] if row.link_id else None
         return link.contact_id if link and not link.gone else ""
 
-    def with_any(self, ids: Collection[int]) -> set[int]:
+    def list_gathered_with(self, ids: Collection[int]) -> set[int]:
         """The records that were gathered along with one of these: a contact may pass from one of
         their people to another.
         """

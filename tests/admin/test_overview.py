@@ -258,7 +258,7 @@ def test_a_broken_connection_that_no_sync_needs_waits_for_nobody(acme, aiko):
 
 def test_today_is_the_accounts_own(acme, aiko):
     """In Tokyo tomorrow has begun nine hours before it does in London."""
-    today = acme.account.day_of(timezone.now())
+    today = acme.account.find_day(timezone.now())
     with in_account(acme.account):
         DayFigures.objects.filter(rule=acme.rule).delete()
         DayFigures.objects.create(account=acme.account, rule=acme.rule, day=today, created=41)

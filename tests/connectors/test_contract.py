@@ -49,7 +49,7 @@ VENDORS = [
         {"id": "U1", "name": "Aiko"},
         "U1",
         CardSource,
-        lambda c: c.card("C1"),
+        lambda c: c.read_card("C1"),
     ),
     Vendor(
         "hubspot",
@@ -60,7 +60,7 @@ VENDORS = [
         {"portalId": 4711, "accountType": "STANDARD"},
         "4711",
         ContactTarget,
-        lambda c: c.properties(),
+        lambda c: c.list_properties(),
     ),
 ]
 PASSING = {

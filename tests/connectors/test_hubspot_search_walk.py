@@ -83,7 +83,7 @@ def walk(target: Any, since: datetime = BEGIN, most: int = 400, between: Any = N
     """The ids that a walk meets, in its order."""
     met, token = [], ""
     for n in range(most):
-        page = target.changed(since, token, ("lastname",))
+        page = target.list_changed_contacts(since, token, ("lastname",))
         assert len(page.contacts) <= search.CONTACTS_A_SEARCH_PAGE
         met += [one.id for one in page.contacts]
         assert all(one.values.get("lastname") == f"n{one.id}" or between for one in page.contacts)
@@ -151,7 +151,7 @@ def test_the_verb_that_stamps(target, both):
     met: set[str] = set()
     token = ""
     while True:
-        page = target.changed(BEGIN, token, ())
+        page = target.list_changed_contacts(BEGIN, token, ())
         met.update(one.id for one in page.contacts)
         if not (token := page.next_token):
             break
@@ -253,19 +253,19 @@ def test_the_index_is_behind(plain, both):
     both.hubspot.switches["search_lag"] = 3600
     both.hubspot.control("create", {"token": TOKEN, "contacts": [{"firstname": "Aiko"}]})
     since = datetime.now(UTC) - timedelta(minutes=5)
-    assert plain.changed(since, "", ()).contacts == ()
+    assert plain.list_changed_contacts(since, "", ()).contacts == ()
     both.hubspot.switches["search_lag"] = 0
     both.hubspot.portal(TOKEN).lag._earlier.clear()
-    assert len(plain.changed(since, "", ()).contacts) == 1
+    assert len(plain.list_changed_contacts(since, "", ()).contacts) == 1
 
 
 def test_an_old_version_is_met_under_its_old_time(plain, both):
     (id,) = both.hubspot.control("create", {"token": TOKEN, "contacts": [{"firstname": "Aiko"}]})
     since = datetime.now(UTC) - timedelta(minutes=5)
-    first = plain.changed(since, "", ("firstname",)).contacts[0]
+    first = plain.list_changed_contacts(since, "", ("firstname",)).contacts[0]
     both.hubspot.switches["search_lag"] = 3600
     both.hubspot.control("edit", {"token": TOKEN, "id": id, "properties": {"firstname": "愛子"}})
-    assert plain.changed(since, "", ("firstname",)).contacts[0] == first
+    assert plain.list_changed_contacts(since, "", ("firstname",)).contacts[0] == first
     assert plain.read([id], ("firstname",))[id].values["firstname"] == "愛子", (
         "a read is never behind"
     )
@@ -351,8 +351,8 @@ def test_milliseconds_are_never_after_the_time(after):
 def test_a_search_has_a_limit_of_its_own(both, limit):
     searches = type(limit)()
     one = make_hubspot({"access_token": TOKEN}, both.url, "2026-03", limit, searches)
-    one.changed(BEGIN, "", ())
-    one.contacts("", ())
+    one.list_changed_contacts(BEGIN, "", ())
+    one.list_contacts("", ())
     assert (limit.waited, searches.waited, one.calls, one.rate_limited, searches.learnt) == (
         1,
         1,
@@ -372,7 +372,7 @@ def test_a_search_that_is_slowed_down_is_counted(both, limit):
         times=1,
         body={"status": "error", "message": "You have reached your secondly limit."},
     )
-    one.changed(BEGIN, "", ())
+    one.list_changed_contacts(BEGIN, "", ())
     assert (one.calls, one.rate_limited, searches.paused, limit.paused) == (2, 1, [1.0], [])
 
 
@@ -390,7 +390,7 @@ UNKNOWN_SHAPES = {
 def test_a_page_of_an_unknown_shape_is_for_later(hubspot, vendor, answer):
     vendor.says(Reply(200, answer))
     with pytest.raises(RetryLater):
-        hubspot.changed(BEGIN, "", ())
+        hubspot.list_changed_contacts(BEGIN, "", ())
 
 
 def test_a_walk_that_was_cut_goes_on_by_its_token(plain, both):
@@ -399,7 +399,7 @@ def test_a_walk_that_was_cut_goes_on_by_its_token(plain, both):
     met, token = [], ""
     while True:
         other = make_hubspot({"access_token": TOKEN}, both.url, "v3", Unlimited())
-        found = other.changed(BEGIN, token, ())
+        found = other.list_changed_contacts(BEGIN, token, ())
         met += [one.id for one in found.contacts]
         if not (token := found.next_token):
             break
@@ -422,12 +422,12 @@ def by_id(ask: Any) -> list[str]:
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250])
 def test_all_contacts(target, both, count):
     ids = fill(both, [NOON] * count)
-    assert by_id(lambda token: target.contacts(token, ("lastname",))) == ids
+    assert by_id(lambda token: target.list_contacts(token, ("lastname",))) == ids
 
 
 def test_a_page_of_contacts_tells_what_was_asked_for(target, both):
     fill(both, [NOON])
-    (one,) = target.contacts("", ("lastname",)).contacts
+    (one,) = target.list_contacts("", ("lastname",)).contacts
     assert (one.values["lastname"], one.values["email"], one.modified_at) == ("n9001", "", NOON)
 
 
@@ -437,17 +437,17 @@ def test_the_recycle_bin(target, both, count):
     portal = both.hubspot.portal(TOKEN)
     for id in [str(9002 + i) for i in range(count)]:
         portal.archived[id] = portal.records.pop(id)
-    assert by_id(target.deleted) == [str(9002 + i) for i in range(count)]
+    assert by_id(target.list_deleted_contacts) == [str(9002 + i) for i in range(count)]
 
 
 def test_what_is_deleted_for_privacy_is_in_no_bin(target, both):
     ids = fill(both, [NOON] * 3)
     both.hubspot.control("delete", {"token": TOKEN, "id": ids[0]})
     both.hubspot.control("purge", {"token": TOKEN, "id": ids[1]})
-    assert by_id(target.deleted) == ids[:1]
-    assert target.among_deleted(ids) == {ids[0]}
+    assert by_id(target.list_deleted_contacts) == ids[:1]
+    assert target.find_deleted_contacts(ids) == {ids[0]}
     both.hubspot.control("purge", {"token": TOKEN, "id": ids[0]})
-    assert target.among_deleted(ids) == set() and by_id(target.deleted) == []
+    assert target.find_deleted_contacts(ids) == set() and by_id(target.list_deleted_contacts) == []
 
 
 def test_among_deleted_goes_by_hundreds(target, both):
@@ -455,12 +455,12 @@ def test_among_deleted_goes_by_hundreds(target, both):
     portal = both.hubspot.portal(TOKEN)
     for id in ids[::2]:
         portal.archived[id] = portal.records.pop(id)
-    assert target.among_deleted([*ids, "1", "77777"]) == set(ids[::2])
+    assert target.find_deleted_contacts([*ids, "1", "77777"]) == set(ids[::2])
     assert target.calls == 3
 
 
 def test_nobody_is_among_the_deleted_without_a_question(target):
-    assert target.among_deleted(()) == set() and target.calls == 0
+    assert target.find_deleted_contacts(()) == set() and target.calls == 0
 
 
 OWNER_PAGES = {
@@ -481,7 +481,7 @@ def test_owners_to_the_last_page(target, both, pages, found):
                 ],
             },
         )
-    owners = target.owners()
+    owners = target.list_owners()
     assert len(owners) == found and target.calls == pages
     assert all(email == email.lower() for email in owners)
 
@@ -502,7 +502,7 @@ OWNER_ROWS = {
 @pytest.mark.parametrize(("rows", "expected"), OWNER_ROWS.values(), ids=OWNER_ROWS)
 def test_owners_of_any_shape(hubspot, vendor, rows, expected):
     vendor.says(Reply(200, {"results": rows}))
-    assert hubspot.owners() == expected
+    assert hubspot.list_owners() == expected
 
 
 def test_deactivated_users_own_nothing(target, both):
@@ -516,13 +516,13 @@ def test_deactivated_users_own_nothing(target, both):
             ],
         },
     )
-    assert target.owners() == {"c@b.jp": "2"}
+    assert target.list_owners() == {"c@b.jp": "2"}
 
 
 def test_without_the_right_to_see_owners_a_person_is_asked(target, both):
     both.hubspot.control("scopes", {"token": TOKEN, "missing": ["crm.objects.owners.read"]})
     with pytest.raises(Reconnect, match="owners"):
-        target.owners()
+        target.list_owners()
 
 
 # Sansan
@@ -563,7 +563,7 @@ def test_cards_by_tag_to_the_last_page(source, cards):
 def by_tag(source: Any, tag: str) -> list[str]:
     met, token = [], ""
     for _ in range(20):
-        found = source.tagged(tag, token)
+        found = source.list_tagged_cards(tag, token)
         met += [one.id for one in found.cards]
         if not (token := found.next_token):
             return met
@@ -577,9 +577,9 @@ def test_how_cards_are_asked_for_by_tag(sansan, vendor):
         Reply(200, {"data": []}),
     )
     assert (
-        sansan.tagged("T1").next_token == "n2"
-        and sansan.tagged("T1", "n2").next_token == ""
-        and sansan.tagged("").cards == ()
+        sansan.list_tagged_cards("T1").next_token == "n2"
+        and sansan.list_tagged_cards("T1", "n2").next_token == ""
+        and sansan.list_tagged_cards("").cards == ()
     )
     first, second, everybody = (asked.query for asked in vendor.asked)
     assert first == {
@@ -786,4 +786,4 @@ def test_a_card_made_is_a_card_found(source, cards):
         [tag],
     )
     (found,) = source.find(email="aiko@acme.example.jp")
-    assert found == source.card(id) and [one.id for one in found.tags] == [tag]
+    assert found == source.read_card(id) and [one.id for one in found.tags] == [tag]

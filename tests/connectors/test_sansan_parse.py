@@ -143,13 +143,13 @@ LISTLESS = {
 def test_a_page_without_a_list_is_for_later(value, sansan, vendor):
     vendor.says(Reply(200, value))
     with pytest.raises(RetryLater) as caught:
-        sansan.cards(WINDOW)
+        sansan.list_cards(WINDOW)
     assert caught.value.reason == "sansan_unavailable"
 
 
 def test_what_a_page_is_asked_with(sansan, vendor):
     vendor.says(Reply(200, {"hasMore": False, "data": [ROW]}))
-    assert [one.id for one in sansan.cards(WINDOW, "n2").cards] == ["C1"]
+    assert [one.id for one in sansan.list_cards(WINDOW, "n2").cards] == ["C1"]
     (asked,) = vendor.asked
     assert asked.path == "/v6.0/bizCards"
     expected = {
@@ -173,7 +173,7 @@ def test_what_a_page_is_asked_with(sansan, vendor):
 )
 def test_one_card_in_any_wrapper(wrapped, sansan, vendor):
     vendor.says(Reply(200, wrapped))
-    assert sansan.card("C1") == parse.read_card(ROW)
+    assert sansan.read_card("C1") == parse.read_card(ROW)
 
 
 def test_tags_are_read_to_the_last_page(sansan, vendor):
@@ -186,7 +186,7 @@ def test_tags_are_read_to_the_last_page(sansan, vendor):
         {"data": [None, {"id": "t2", "name": "VIP"}]},
     )
     vendor.says(*(Reply(200, page) for page in pages))
-    assert [one.id for one in sansan.tags()] == ["t1", "t2"]
+    assert [one.id for one in sansan.list_tags()] == ["t1", "t2"]
     assert [asked.query.get("nextPageToken") for asked in vendor.asked] == [None, "n2"]
 
 

@@ -68,7 +68,7 @@ class World:
 
     def next(self, idle: bool = True) -> str | None:
         """The ids of the cards of the next batch."""
-        return spell(self.queue.next(idle))
+        return spell(self.queue.take_batch(idle))
 
     def rest(self) -> list[str]:
         """All batches that can be had now."""
@@ -151,12 +151,12 @@ def test_cards_that_drive_no_contact_are_nobodys(
     rule.direction = direction
     world = open_world()
     world.card("A")
-    assert (world.next(), world.queue.again()) == (batch, False)
+    assert (world.next(), world.queue.start_pass()) == (batch, False)
 
 
 def test_another_rules_cards_are_that_rules(rule: SyncRule, world: World) -> None:
     world.card("A", rule=rows.rule(rule.account, "other", state="active"))
-    assert (world.next(), world.queue.again()) == (None, False)
+    assert (world.next(), world.queue.start_pass()) == (None, False)
 
 
 # When a batch is handed out
@@ -198,7 +198,7 @@ def test_nobody_is_handed_out_twice(world: World) -> None:
     assert world.next() == "AB"
     world.queue.refresh()
     assert world.next() is None
-    assert not world.queue.again()
+    assert not world.queue.start_pass()
 
 
 def test_a_spent_slice_hands_nothing_out(world: World) -> None:
@@ -269,7 +269,7 @@ def test_lanes_do_not_mix(world: World) -> None:
     world.card("C", **OUT_OF_SCOPE)
     # Known people who are no full batch wait for another pass.
     assert world.rest() == ["C", "B"]
-    assert world.queue.again()
+    assert world.queue.start_pass()
     assert world.rest() == ["A"]
 
 
@@ -283,7 +283,7 @@ def test_known_people_who_fill_a_batch_wait_for_nobody(world: World) -> None:
 
 def test_another_pass_hands_out_one_batch_of_known_people_that_is_not_full(world: World) -> None:
     world.card("A", "101")
-    assert world.queue.again()
+    assert world.queue.start_pass()
     assert world.next() == "A"
     world.card("B", "102")
     world.queue.refresh()
@@ -298,20 +298,20 @@ def test_another_pass_finds_who_is_due_again(world: World) -> None:
     world.card("B")
     assert world.next() == "AB"
     world.desk.in_flight.release([one.pk])
-    assert world.queue.again()
+    assert world.queue.start_pass()
     assert world.next() == "A"
 
 
 def test_there_is_no_other_pass_for_who_is_at_work(world: World) -> None:
     world.cards("AB")
     assert world.next() == "AB"
-    assert not world.queue.again()
+    assert not world.queue.start_pass()
 
 
 def test_there_is_another_pass_while_somebody_waits(world: World) -> None:
     world.card("A", "101")
     assert world.next() is None
-    assert world.queue.again()
+    assert world.queue.start_pass()
 
 
 def test_a_preview_has_another_pass_only_while_somebody_waits(
@@ -322,14 +322,14 @@ def test_a_preview_has_another_pass_only_while_somebody_waits(
     assert world.next() == "A"
     # The card is due still: a preview changes nothing.
     world.desk.in_flight.release_all()
-    assert not world.queue.again()
+    assert not world.queue.start_pass()
 
 
 def test_a_preview_has_another_pass_for_known_people(open_world: Callable[..., World]) -> None:
     world = open_world(kind="preview")
     world.card("A", "101")
     assert world.next() is None
-    assert world.queue.again()
+    assert world.queue.start_pass()
     assert world.next() == "A"
 
 
@@ -358,7 +358,7 @@ def test_the_others_follow_once_it_is_known(probing: World) -> None:
 def test_another_pass_sends_the_next_one_ahead(probing: World) -> None:
     probing.cards("ABCDEF")
     assert probing.next() == "AB"
-    assert probing.queue.again()
+    assert probing.queue.start_pass()
     assert probing.rest() == ["CD"]
 
 
@@ -424,7 +424,7 @@ def test_cards_of_other_rules_come_along(
 def test_links_come_along(world: World) -> None:
     world.card("A", "101")
     world.card("B", "102")
-    batch = world.queue.next(False)
+    batch = world.queue.take_batch(False)
     assert batch is not None
     assert sorted(link.contact_id for link in batch.links.values()) == ["101", "102"]
 
@@ -438,7 +438,7 @@ def test_who_joins_a_person_at_work_waits_for_the_next_pass(world: World) -> Non
     assert not world.desk.in_flight.holds(late.pk)
     world.desk.in_flight.release_all()
     Record.objects.filter(external_id__in="AB").update(due_at=None)
-    assert world.queue.again()
+    assert world.queue.start_pass()
     assert world.next() == "AC"
 
 
@@ -459,7 +459,7 @@ def test_who_would_join_two_batches_waits_for_the_next_pass(world: World) -> Non
     world.card("C", email_key="x@acme.example.jp", person_key="P2")
     world.queue.refresh()
     assert world.next() == "B"
-    assert world.queue.again()
+    assert world.queue.start_pass()
     assert world.next() == "A"
 
 

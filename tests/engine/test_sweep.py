@@ -267,7 +267,7 @@ def test_killed_in_the_middle(sandbox, time_machine_later, monkeypatch, after):
 
 def refusing(patch: pytest.MonkeyPatch, error: type[Exception], tag: str, token: bool) -> None:
     """Sansan refuses pages of this tag: with any token, or from the first one on."""
-    tagged = Sansan.tagged
+    tagged = Sansan.list_tagged_cards
 
     def refuse(self: Sansan, which: str, where: str = "") -> Any:
         if which == tag and bool(where) is token:
@@ -276,7 +276,7 @@ def refusing(patch: pytest.MonkeyPatch, error: type[Exception], tag: str, token:
             )
         return tagged(self, which, where)
 
-    patch.setattr(Sansan, "tagged", refuse)
+    patch.setattr(Sansan, "list_tagged_cards", refuse)
 
 
 def test_a_place_in_the_sweep_that_sansan_no_longer_knows(sandbox, time_machine_later, monkeypatch):
@@ -339,7 +339,7 @@ def test_an_older_page_does_not_take_a_card_back(sandbox, time_machine_later):
     """Pages are asked for in parallel: one that was answered earlier may be stored later."""
     rule = selected("T0001")
     card = cards(sandbox)[0]
-    tagged = Sansan.tagged
+    tagged = Sansan.list_tagged_cards
     old: dict[str, CardPage] = {}
 
     def early(self: Sansan, tag: str, token: str = "") -> CardPage:
@@ -353,7 +353,7 @@ def test_an_older_page_does_not_take_a_card_back(sandbox, time_machine_later):
     sandbox.sansan.change(card["id"], {"title": "社長"})
     time_machine_later(seconds=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Sansan, "tagged", early)
+        patch.setattr(Sansan, "list_tagged_cards", early)
         sync(rule)
     assert contacts_of(sandbox, TOKEN)[card["email"]]["jobtitle"] == "社長"
 

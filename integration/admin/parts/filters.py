@@ -189,14 +189,14 @@ class DaysFilter(SimpleListFilter):
         yield {"form": DaysForm(data=self.used_parameters)}
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        first, last = self.day("day_from"), self.day("day_to")
+        first, last = self.read_day("day_from"), self.read_day("day_to")
         if first:
             rows = rows.filter(planned_at__gte=first)
         if last:
             rows = rows.filter(planned_at__lt=last + timedelta(days=1))
         return rows
 
-    def day(self, name: str) -> datetime | None:
+    def read_day(self, name: str) -> datetime | None:
         try:
             found = parse_date(self.used_parameters.get(name) or "")
         except ValueError:

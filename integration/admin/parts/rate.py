@@ -23,7 +23,7 @@ BUDGET_DAY_SECONDS = 86_400
 
 def count_calls_today(connection: Connection) -> int:
     """Calls of the account's day, by all rules of the connection."""
-    today = connection.account.day_of(timezone.now())
+    today = connection.account.find_day(timezone.now())
     rules = list(
         SyncRule.objects.filter(Q(sansan=connection) | Q(hubspot=connection)).values_list(
             "pk", flat=True

@@ -43,7 +43,7 @@ class MappingStep(RuleStep):
 
     name = "configure"
 
-    def schema(self) -> dict[str, Any]:
+    def load_schema(self) -> dict[str, Any]:
         """The live properties, and ours as they will be once they are made."""
         return (
             {**fields.OWN_PROPERTY_DESCRIPTIONS, **self.rule.hubspot.schema}
@@ -51,15 +51,15 @@ class MappingStep(RuleStep):
             else {}
         )
 
-    def samples(self) -> list[Sample]:
+    def list_samples(self) -> list[Sample]:
         return list(
             Sample.objects.filter(connection=self.rule.sansan).order_by("-read_at", "external_id")[
                 :30
             ]
         )
 
-    def sample(self, asked: str) -> Sample | None:
-        samples = self.samples()
+    def find_sample(self, asked: str) -> Sample | None:
+        samples = self.list_samples()
         found = next(
             (one for one in samples if one.external_id == asked),
             samples[0] if samples and not asked else None,
@@ -70,15 +70,15 @@ class MappingStep(RuleStep):
             found.tags = [tag for tag in found.tags if tag in selected]
         return found
 
-    def waiting(self, asked: str, sample: Sample | None) -> bool:
+    def is_waiting_for(self, asked: str, sample: Sample | None) -> bool:
         """Whether a worker is reading the card, or the cards, that the results are to be shown
         for.
         """
         return sample is None and (
-            (bool(asked) and not self.refused(asked)) or self.rule.sansan.is_being_counted
+            (bool(asked) and not self.find_refusal(asked)) or self.rule.sansan.is_being_counted
         )
 
-    def refused(self, asked: str) -> str:
+    def find_refusal(self, asked: str) -> str:
         """Why the card that was asked for cannot be read."""
         why = self.rule.sansan.find_sample_refusal(asked) if asked else ""
         return (
@@ -111,28 +111,28 @@ class ConfigureStep(MappingStep):
             return self.show(rows, "")
         if request.POST.get("action") == "sample":
             return self.ask_for_sample(rows, request.POST.get("card", "").strip())
-        problem = self.rows_problem(rows)
+        problem = self.find_rows_problem(rows)
         policies = PoliciesForm(self.rule, request.POST)
         if not policies.is_valid():
             problem = problem or _("Something cannot work as it stands: each place says what.")
         if problem:
             return self.show(rows, sample, problem)
         with transaction.atomic():  # no slice may begin with the new rows before the rule is paused
-            if self.store(rows, policies.columns(), policies.cleaned_data["reason"]):
-                self.changed()
-        return self.onward()
+            if self.store(rows, policies.list_columns(), policies.cleaned_data["reason"]):
+                self.mark_changed()
+        return self.go_onward()
 
-    def rows_problem(self, rows: AddedRows) -> str:
+    def find_rows_problem(self, rows: AddedRows) -> str:
         """What is said above the page where a row cannot work; each row says what is wrong with
         it.
         """
-        schema, valid = self.schema(), rows.is_valid()
-        for form in rows.kept():
+        schema, valid = self.load_schema(), rows.is_valid()
+        for form in rows.list_kept():
             form.check(schema)
         self.meet_colleagues(rows)
-        if valid and not rows.kept():
+        if valid and not rows.list_kept():
             return _("A sync needs at least one mapping.")
-        wrong = not valid or any(form.errors for form in rows.kept())
+        wrong = not valid or any(form.errors for form in rows.list_kept())
         return _("Some rows cannot work as they stand: each says why.") if wrong else ""
 
     def put_back(self) -> HttpResponse:
@@ -158,7 +158,7 @@ class ConfigureStep(MappingStep):
         # What was typed and not stored yet stays on the page.
         return self.show(rows, card)
 
-    def opened(self) -> set[int]:
+    def read_opened(self) -> set[int]:
         """The rows that were there when the page was opened."""
         return {int(pk) for pk in self.request.POST.get("opened", "").split(",") if is_id(pk)}
 
@@ -166,13 +166,13 @@ class ConfigureStep(MappingStep):
         """A row that somebody has added meanwhile stays, so that its property cannot be mapped
         here.
         """
-        posted = {form.cleaned_data.get("id") for form in rows.kept()}
+        posted = {form.cleaned_data.get("id") for form in rows.list_kept()}
         theirs = set(
             self.rule.mappings.exclude(
-                pk__in=self.opened() | {pk for pk in posted if pk}
+                pk__in=self.read_opened() | {pk for pk in posted if pk}
             ).values_list("hubspot", flat=True)
         )
-        for form in rows.kept():
+        for form in rows.list_kept():
             if form.cleaned_data.get("hubspot") in theirs:
                 form.add_error(
                     "hubspot",
@@ -184,10 +184,10 @@ class ConfigureStep(MappingStep):
         people.
         """
         there = {row.pk: row for row in self.rule.mappings.all()}
-        wanted = [{**form.values(), "position": i} for i, form in enumerate(rows.kept())]
-        ids = keep_first_ids([form.cleaned_data.get("id") for form in rows.kept()])
+        wanted = [{**form.list_values(), "position": i} for i, form in enumerate(rows.list_kept())]
+        ids = keep_first_ids([form.cleaned_data.get("id") for form in rows.list_kept()])
         # Rows that somebody else has added since the page was opened are not in it, and stay.
-        gone = (there.keys() & self.opened()) - {pk for pk in ids if pk}
+        gone = (there.keys() & self.read_opened()) - {pk for pk in ids if pk}
         for pk in gone:
             give_reason(there[pk], reason).delete()
         moved = [
@@ -222,9 +222,9 @@ class ConfigureStep(MappingStep):
         return not DECISIVE_COLUMNS.isdisjoint(differs)
 
     def show(self, rows: AddedRows, asked: str, problem: str = "") -> HttpResponse:
-        refused = self.refused(asked)
+        refused = self.find_refusal(asked)
         asked = "" if refused else asked
-        sample, schema = self.sample(asked), self.schema()
+        sample, schema = self.find_sample(asked), self.load_schema()
         names = name_tags([self.rule.sansan_id], sample.tags if sample else ())
         # What was typed and not stored yet stays on the page.
         policies = PoliciesForm(
@@ -242,8 +242,8 @@ class ConfigureStep(MappingStep):
             sample=sample,
             asked=asked,
             refused=refused,
-            waiting=self.waiting(asked, sample),
-            samples=self.samples(),
+            waiting=self.is_waiting_for(asked, sample),
+            samples=self.list_samples(),
             opened=self.request.POST.get("opened")
             or ",".join(str(pk) for pk in self.rule.mappings.values_list("pk", flat=True)),
             properties=[
@@ -272,18 +272,18 @@ class TryMappings(MappingStep):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         rows = MappingRowSet(request.POST, prefix="row", form_kwargs=FILLED_FORM_OPTIONS)
         asked = clean_card_id(request.POST.get("sample", ""))
-        sample, schema = self.sample(asked), self.schema()
+        sample, schema = self.find_sample(asked), self.load_schema()
         names = name_tags([self.rule.sansan_id], sample.tags if sample else ())
         rows.is_valid()
-        for form in rows.kept():
+        for form in rows.list_kept():
             form.check(schema)
         results = {form.prefix: show_row_result(form, sample, schema, names) for form in rows.forms}
         notes = {form.prefix: make_row_notes(form, schema) for form in rows.forms}
         return JsonResponse(
             {
                 "sample": str(sample) if sample else "",
-                "waiting": self.waiting(asked, sample),
-                "refused": self.refused(asked),
+                "waiting": self.is_waiting_for(asked, sample),
+                "refused": self.find_refusal(asked),
                 "rows": results,
                 "notes": notes,
             }
@@ -319,7 +319,7 @@ def make_row_notes(form: MappingRowForm, schema: dict[str, Any]) -> dict[str, An
 
 
 def as_field_mapping(form: MappingRowForm) -> FieldMapping:
-    return form.row() if form.is_bound else as_stored_field_mapping(form)
+    return form.make_row() if form.is_bound else as_stored_field_mapping(form)
 
 
 def as_stored_field_mapping(form: MappingRowForm) -> FieldMapping:

@@ -167,7 +167,7 @@ class ConnectStep(SetupStep):
         if any(form.errors for form in forms.values()):
             return self.show(data, forms=forms)
         if action == "oauth":
-            return oauth.begin_oauth(request, self.account, self.here(data))
+            return oauth.begin_oauth(request, self.account, self.make_own_url(data))
         if action == "test":
             self.test_again(data)
         elif action not in (SANSAN, HUBSPOT) and not forms:
@@ -176,7 +176,7 @@ class ConnectStep(SetupStep):
             messages.info(
                 request, _("The key that you entered is being tested: go on as soon as it works.")
             )
-        return redirect(self.here(data))
+        return redirect(self.make_own_url(data))
 
     def add_key(self, system: str, data: QueryDict) -> KeyForm:
         """Stores what was entered, and chooses it in ``data``; a form with errors where it cannot
@@ -192,22 +192,22 @@ class ConnectStep(SetupStep):
         return form
 
     def test_again(self, data: QueryDict) -> None:
-        for connection in self.picked(data).values():
+        for connection in self.read_picked(data).values():
             connection.health = Connection.Health.UNTESTED
             connection.save(update_fields=["health"])
             tasks.enqueue_check(connection)
 
     def go_on(self) -> HttpResponse:
-        picked = self.picked(self.request.POST)
+        picked = self.read_picked(self.request.POST)
         slug, problems = self.request.POST.get("slug", "").strip(), {}
-        self.rule = self.rule or self.made_before(slug, picked)
+        self.rule = self.rule or self.find_made_before(slug, picked)
         for system in (SANSAN, HUBSPOT):
             problem = find_connection_problem(picked.get(system), Connection.System(system).label)
             if problem:
                 problems[system.value] = problem
-        if HUBSPOT not in problems and (problem := self.twin(picked[HUBSPOT])):
+        if HUBSPOT not in problems and (problem := self.find_twin(picked[HUBSPOT])):
             problems[HUBSPOT.value] = problem
-        if problem := self.wrong_slug(slug):
+        if problem := self.find_slug_problem(slug):
             problems["slug"] = problem
         if problems:
             return self.show(self.request.POST, problems=problems)
@@ -215,15 +215,15 @@ class ConnectStep(SetupStep):
             with transaction.atomic():
                 self.store(slug, picked)
         except IntegrityError:  # the button was pressed twice
-            self.rule = self.made_before(slug, picked)
+            self.rule = self.find_made_before(slug, picked)
             if self.rule is None:
                 return self.show(
                     self.request.POST, problems={"slug": _("There is a sync of this name already.")}
                 )
         tasks.enqueue_survey_where_wanted(picked[SANSAN])
-        return self.onward()
+        return self.go_onward()
 
-    def made_before(self, slug: str, picked: dict[str, Connection]) -> SyncRule | None:
+    def find_made_before(self, slug: str, picked: dict[str, Connection]) -> SyncRule | None:
         """The draft that this page has made already: somebody came back to it and goes on once
         more.
         """
@@ -235,7 +235,7 @@ class ConnectStep(SetupStep):
         )
         return drafts.filter(**ends).first() if len(ends) == 2 and "\0" not in slug else None
 
-    def twin(self, hubspot: Connection) -> str:
+    def find_twin(self, hubspot: Connection) -> str:
         """What is wrong with a second connection to a HubSpot account that others write to; a sync
         that has run keeps its own.
         """
@@ -251,7 +251,7 @@ class ConnectStep(SetupStep):
         )
         return same % {"slug": twin.slug} if twin else ""
 
-    def wrong_slug(self, slug: str) -> str:
+    def find_slug_problem(self, slug: str) -> str:
         try:
             is_slug(slug)
         except ValidationError as wrong:
@@ -303,21 +303,21 @@ class ConnectStep(SetupStep):
         self.rule.slug = slug
         self.rule.save(update_fields=["slug", "sansan", "hubspot", "cursor", "picked_tags"])
         if others:
-            self.changed()
+            self.mark_changed()
 
-    def picked(self, data: QueryDict) -> dict[str, Connection]:
+    def read_picked(self, data: QueryDict) -> dict[str, Connection]:
         """The connections that are chosen, of this account only."""
         found = {}
         for system in (SANSAN, HUBSPOT):
             asked = data.get(system.value, "")
             if not asked and self.rule:
                 asked = str(self.rule.sansan_id if system == SANSAN else self.rule.hubspot_id)
-            one = self.connections(system).filter(pk=asked).first() if is_id(asked) else None
+            one = self.list_connections(system).filter(pk=asked).first() if is_id(asked) else None
             if one:
                 found[system.value] = one
         return found
 
-    def connections(self, system: str) -> Any:
+    def list_connections(self, system: str) -> Any:
         rows = (
             Connection.objects.filter(system=system, account=self.account)
             if self.account
@@ -331,10 +331,10 @@ class ConnectStep(SetupStep):
         forms: dict[str, KeyForm] | None = None,
         problems: dict[str, str] | None = None,
     ) -> HttpResponse:
-        picked, problems, forms = self.picked(data), problems or {}, forms or {}
+        picked, problems, forms = self.read_picked(data), problems or {}, forms or {}
         forms = {system: form for system, form in forms.items() if form.errors}
         sides = [
-            self.side(system, picked, forms.get(system), problems.get(system, ""))
+            self.make_side(system, picked, forms.get(system), problems.get(system, ""))
             for system in (SANSAN, HUBSPOT)
         ]
         slug = data.get("slug") or (
@@ -350,13 +350,13 @@ class ConnectStep(SetupStep):
             if problems or forms
             else "",
             fixed=self.rule and has_fixed_connections(self.rule),
-            drafts=[] if self.rule else self.drafts(),
+            drafts=[] if self.rule else self.list_drafts(),
         )
 
-    def side(
+    def make_side(
         self, system: str, picked: dict[str, Connection], form: KeyForm | None, problem: str
     ) -> ConnectSide:
-        choices = list(self.connections(system)[:100])
+        choices = list(self.list_connections(system)[:100])
         chosen = picked.get(system) or (choices[0] if len(choices) == 1 and form is None else None)
         rows = [
             {**make_connection_line(one), "chosen": chosen is not None and one.pk == chosen.pk}
@@ -376,7 +376,7 @@ class ConnectStep(SetupStep):
             oauth=system == HUBSPOT and oauth.is_oauth_offered(),
         )
 
-    def drafts(self) -> list[dict[str, Any]]:
+    def list_drafts(self) -> list[dict[str, Any]]:
         rows = select_open_drafts().order_by("-pk")[:10]
         return [
             {"rule": rule, "url": make_resume_url(rule)}
@@ -384,7 +384,7 @@ class ConnectStep(SetupStep):
             if may(self.request.user, rule.account_id, EDIT)
         ]
 
-    def here(self, data: QueryDict, **values: Any) -> str:
+    def make_own_url(self, data: QueryDict, **values: Any) -> str:
         """This page with what was chosen so far in its address, so that a reload and the back
         button keep it.
         """

@@ -137,7 +137,7 @@ class RuleLimits(forms.Form):
         label=gettext_lazy("Why (for the history)"), required=False, max_length=500
     )
 
-    def columns(self) -> dict[str, Any]:
+    def list_columns(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
         limits = {"creates": cleaned["limit_creates"], "updates": cleaned["limit_updates"]}
         return {
@@ -174,19 +174,19 @@ class LimitStep(RuleStep):
                 prefix="card",
                 form_kwargs=FILLED_FORM_OPTIONS,
             ),
-            self.contacts(None),
+            self.make_contact_rows(None),
         )
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form, cards, contacts = (
             RuleLimits(request.POST),
             CardCriteriaSet(request.POST, prefix="card", form_kwargs=FILLED_FORM_OPTIONS),
-            self.contacts(request.POST),
+            self.make_contact_rows(request.POST),
         )
         valid = all([form.is_valid(), cards.is_valid(), contacts.is_valid()])
-        for row in contacts.kept():
+        for row in contacts.list_kept():
             row.check(self.rule.hubspot.schema)
-        if not valid or any(row.errors for row in contacts.kept()):
+        if not valid or any(row.errors for row in contacts.list_kept()):
             return self.show(
                 form,
                 cards,
@@ -194,14 +194,14 @@ class LimitStep(RuleStep):
                 _("Something cannot work as it stands: each place says what."),
             )
         filters = {
-            "cards": [row.as_filter() for row in cards.kept()],
-            "contacts": [row.as_filter() for row in contacts.kept()],
+            "cards": [row.as_filter() for row in cards.list_kept()],
+            "contacts": [row.as_filter() for row in contacts.list_kept()],
         }
         with transaction.atomic():
-            self.store({**form.columns(), "filters": filters}, form.cleaned_data["reason"])
+            self.store({**form.list_columns(), "filters": filters}, form.cleaned_data["reason"])
         return self.to_review()
 
-    def contacts(self, data: QueryDict | None) -> AddedRows:
+    def make_contact_rows(self, data: QueryDict | None) -> AddedRows:
         return ContactCriteriaSet(
             data,
             initial=self.rule.filters.get("contacts", []) if data is None else None,
@@ -217,14 +217,14 @@ class LimitStep(RuleStep):
         if differs:
             give_reason(rule, reason).save(update_fields=differs)
         if set(differs) - {"limits"}:
-            self.changed()
+            self.mark_changed()
 
     def to_review(self) -> HttpResponse:
         """The review begins with a dry run, unless the last one still tells how things are."""
         preview = find_latest_preview(self.rule)
         if preview is None or preview.state == preview.State.FAILED:
             tasks.enqueue_sync(self.rule, who=self.request.user.get_username(), preview=True)
-        return self.onward()
+        return self.go_onward()
 
     def show(
         self, form: RuleLimits, cards: AddedRows, contacts: AddedRows, problem: str = ""
@@ -247,11 +247,11 @@ class LimitStep(RuleStep):
                 },
             ],
             properties=[(name, label_property(prop)) for name, prop in sorted(schema.items())],
-            lets_in=self.lets_in(cards) if not problem else None,
+            lets_in=self.count_let_in() if not problem else None,
             problem=problem,
         )
 
-    def lets_in(self, cards: Any) -> tuple[int, int] | None:
+    def count_let_in(self) -> tuple[int, int] | None:
         """How many of the sampled cards the stored criteria let in."""
         filters = [
             Filter(row["field"], row["op"], row.get("value", ""))

@@ -130,17 +130,17 @@ class PoliciesForm(forms.Form):
         assert isinstance(marker, forms.ChoiceField)
         marker.choices = list_marker_choices(tags, rule.marker, self.selected)
 
-    def columns(self) -> dict[str, Any]:
+    def list_columns(self) -> dict[str, Any]:
         """The columns of SyncRule."""
         return {name: value for name, value in self.cleaned_data.items() if name != "reason"}
 
-    def direction_radios(self) -> list[tuple[forms.BoundField, list[dict[str, Any]]]]:
-        return self.radios("direction")
+    def list_direction_radios(self) -> list[tuple[forms.BoundField, list[dict[str, Any]]]]:
+        return self.list_radios("direction")
 
-    def contact_radios(self) -> list[tuple[forms.BoundField, list[dict[str, Any]]]]:
-        return self.radios(*(name for name in EXPLAINED_POLICIES if name != "direction"))
+    def list_contact_radios(self) -> list[tuple[forms.BoundField, list[dict[str, Any]]]]:
+        return self.list_radios(*(name for name in EXPLAINED_POLICIES if name != "direction"))
 
-    def radios(self, *names: str) -> list[tuple[forms.BoundField, list[dict[str, Any]]]]:
+    def list_radios(self, *names: str) -> list[tuple[forms.BoundField, list[dict[str, Any]]]]:
         """Each field with its choices, and what each of these means."""
         return [
             (

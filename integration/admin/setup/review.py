@@ -109,7 +109,7 @@ class ReviewStep(RuleStep):
         shown = request.GET.get("show", "")
         shown = shown if shown in TILE_ENTRIES else ""
         reason = request.GET.get("reason", "").replace("\0", "")[:64]
-        entries = self.entries(preview, shown, reason) if preview and shown else None
+        entries = self.list_entries(preview, shown, reason) if preview and shown else None
         return self.render(
             preview=preview,
             ready=is_preview_finished(preview),
@@ -139,7 +139,7 @@ class ReviewStep(RuleStep):
             other_ways=list_differing_rules(self.rule),
         )
 
-    def entries(self, preview: SyncRun, shown: str, reason: str) -> Page[AuditEntry]:
+    def list_entries(self, preview: SyncRun, shown: str, reason: str) -> Page[AuditEntry]:
         rows = select_tile_entries(preview, shown)
         page = Paginator(
             rows.filter(reason=reason) if reason else rows, REVIEW_ROWS_A_PAGE

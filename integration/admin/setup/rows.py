@@ -126,7 +126,7 @@ class MappingRowForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         source, expression = cleaned.get("source", ""), cleaned.get("expression", "")
         if source == EXPRESSION_SOURCE:
-            self.told(
+            self.tell_problem(
                 "expression",
                 describe_notes(find_expression_problem(expression))
                 if expression
@@ -135,23 +135,23 @@ class MappingRowForm(forms.Form):
         else:
             cleaned["expression"] = ""
             names = [name for name in source.split(",") if name]
-            self.told(
+            self.tell_problem(
                 "source",
                 describe_notes(next(iter(list_field_problems(names)), ""))
                 if names
                 else _("Choose a field of the card."),
             )
         if source == TAGS_FIELD and cleaned.get("transform"):
-            self.told(
+            self.tell_problem(
                 "transform", _("Tags go as they are: use an expression to make a text of them.")
             )
         if cleaned.get("active") and cleaned.get("direction") == TO_SANSAN and not self.errors:
-            self.told("direction", self.useless())
+            self.tell_problem("direction", self.find_useless())
         return cleaned
 
-    def useless(self) -> str:
+    def find_useless(self) -> str:
         """A row that is for new cards only, and can fill none."""
-        locked = LOCKED_ROW_TEXTS.get(refuse_row(as_plan_row(self.row(), {})))
+        locked = LOCKED_ROW_TEXTS.get(refuse_row(as_plan_row(self.make_row(), {})))
         return (
             _("This row would do nothing (%(why)s): choose another direction, or switch it off.")
             % {"why": locked}
@@ -159,7 +159,7 @@ class MappingRowForm(forms.Form):
             else ""
         )
 
-    def told(self, name: str, problem: str) -> None:
+    def tell_problem(self, name: str, problem: str) -> None:
         if problem:
             self.add_error(name, problem)
 
@@ -169,10 +169,10 @@ class MappingRowForm(forms.Form):
         A row that is off may wait for its property.
         """
         if schema and self.cleaned_data.get("active") and not self.errors:
-            problem = find_mapping_problem(as_plan_row(self.row(), schema), schema)
-            self.told("hubspot", describe_notes(problem.note) if problem else "")
+            problem = find_mapping_problem(as_plan_row(self.make_row(), schema), schema)
+            self.tell_problem("hubspot", describe_notes(problem.note) if problem else "")
 
-    def values(self) -> dict[str, Any]:
+    def list_values(self) -> dict[str, Any]:
         """The columns of FieldMapping."""
         cleaned = self.cleaned_data
         source = "" if cleaned["source"] == EXPRESSION_SOURCE else cleaned["source"]
@@ -192,8 +192,8 @@ class MappingRowForm(forms.Form):
         }
         return {"sansan": source, **blank, **{name: cleaned[name] for name in names}}
 
-    def row(self) -> FieldMapping:
-        return FieldMapping(**self.values())
+    def make_row(self) -> FieldMapping:
+        return FieldMapping(**self.list_values())
 
     @property
     def opened(self) -> bool:
@@ -211,7 +211,7 @@ class MappingRowForm(forms.Form):
 class AddedRows(forms.BaseFormSet):  # type: ignore[type-arg]  # takes none at run time
     """Rows that are added and removed on the page."""
 
-    def kept(self) -> list[Any]:
+    def list_kept(self) -> list[Any]:
         return [
             form
             for form in self.forms
@@ -232,7 +232,7 @@ def make_row_set(
 class UniqueMappingRows(AddedRows):
     def clean(self) -> None:
         seen: set[str] = set()
-        for form in self.kept():
+        for form in self.list_kept():
             name = form.cleaned_data.get("hubspot")
             if name in seen:
                 form.add_error(

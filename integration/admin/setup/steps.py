@@ -83,18 +83,18 @@ class SetupStep(View):
             "step_title": SETUP_STEPS[self.name],
             "step_number": STEP_ORDER.index(self.name) + 1,
             "lead": self.lead,
-            "back": self.back(),
+            "back": self.make_back_url(),
             **context,
         }
         return TemplateResponse(
             self.request, f"admin/setup/{self.template or self.name}.html", shown, status=status
         )
 
-    def back(self) -> str:
+    def make_back_url(self) -> str:
         place = STEP_ORDER.index(self.name)
         return make_step_url(STEP_ORDER[place - 1], self.rule) if place else ""
 
-    def onward(self) -> HttpResponse:
+    def go_onward(self) -> HttpResponse:
         """To the next step, which the draft has reached from now on."""
         assert self.rule is not None
         following = STEP_ORDER[STEP_ORDER.index(self.name) + 1]
@@ -105,7 +105,7 @@ class SetupStep(View):
             self.rule.save(update_fields=["setup_step"])
         return redirect(make_step_url(following, self.rule))
 
-    def changed(self) -> None:
+    def mark_changed(self) -> None:
         """What decides about cards was changed: every card is looked at again, and the last preview
         tells nothing any more.
 

@@ -52,26 +52,26 @@ class TagsStep(RuleStep):
                 .get(pk=self.rule.pk)
             )
             stands = find_chosen_tags(self.rule)
-            asked = set() if every else self.with_colleagues(self.posted("tag"), stands)
+            asked = set() if every else self.add_colleagues(self.read_posted("tag"), stands)
             if request.POST.get("action") == "count":
                 tasks.enqueue_survey(self.rule.sansan)
                 tasks.enqueue_tags(self.rule.sansan)
                 return self.show(asked, stands, every)
-            problem = self.problem(asked, every)
+            problem = self.find_problem(asked, every)
             if problem:
                 return self.show(asked, stands, every, problem)
             if pick_tags(self.rule, asked):
-                self.changed()
-        return self.onward()
+                self.mark_changed()
+        return self.go_onward()
 
-    def posted(self, name: str) -> set[str]:
+    def read_posted(self, name: str) -> set[str]:
         return {tag.replace("\0", "�") for tag in self.request.POST.getlist(name)}
 
-    def with_colleagues(self, ticked: set[str], stands: set[str]) -> set[str]:
+    def add_colleagues(self, ticked: set[str], stands: set[str]) -> set[str]:
         """What is ticked, with what somebody else has selected or taken away since the page was
         opened; a message tells of it.
         """
-        opened = self.posted("opened")
+        opened = self.read_posted("opened")
         if not stands:
             return ticked  # every card goes: there is nothing to keep
         more, gone = stands - opened - ticked, ticked & opened - stands
@@ -89,7 +89,7 @@ class TagsStep(RuleStep):
                 messages.info(self.request, text % {"tags": ", ".join(names)})
         return (ticked | more) - gone
 
-    def problem(self, asked: set[str], every: bool) -> str:
+    def find_problem(self, asked: set[str], every: bool) -> str:
         if not asked and not every:
             return _("Select at least one tag, or say that every card is to be synced.")
         usable = (

@@ -19,7 +19,7 @@ class SetupMixin:
 
     admin_site: AdminSite  # the page's
 
-    def setup_urls(self) -> list[URLPattern]:
+    def make_setup_urls(self) -> list[URLPattern]:
         def page(route: str, view: type[View], name: str) -> URLPattern:
             return path(
                 route,

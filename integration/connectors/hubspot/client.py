@@ -101,7 +101,7 @@ class HubSpot(OverHttp):
     def check(self) -> Identity:
         return read_answer(parse.read_portal_identity, self._http.read("GET", self._account))
 
-    def properties(self) -> list[PropertyRead]:
+    def list_properties(self) -> list[PropertyRead]:
         return read_answer(parse.read_properties, self._http.read("GET", self._properties))
 
     def ensure_properties(self, specs: Iterable[PropertySpec]) -> list[str]:
@@ -181,7 +181,9 @@ class HubSpot(OverHttp):
         )
         return {key: found.get(key) for key in keys}, None
 
-    def changed(self, since: datetime, token: str, properties: Sequence[str]) -> ContactPage:
+    def list_changed_contacts(
+        self, since: datetime, token: str, properties: Sequence[str]
+    ) -> ContactPage:
         """A page of the contacts that changed at or after ``since``, oldest change first.
 
         The search lags some seconds behind.
@@ -197,7 +199,7 @@ class HubSpot(OverHttp):
         )
         return replace(page, next_token=search.make_next_token(since, token, page))
 
-    def contacts(self, token: str, properties: Sequence[str]) -> ContactPage:
+    def list_contacts(self, token: str, properties: Sequence[str]) -> ContactPage:
         """A page of all contacts, by id.
 
         The properties beyond HubSpot's usual ones have to be read by ``read``.
@@ -209,7 +211,7 @@ class HubSpot(OverHttp):
         }
         return read_answer(parse.read_contact_page, self._http.read("GET", self._contacts, params))
 
-    def deleted(self, token: str) -> ContactPage:
+    def list_deleted_contacts(self, token: str) -> ContactPage:
         """A page of the contacts in the recycle bin, by id.
 
         Those deleted for privacy are not in it.
@@ -221,7 +223,7 @@ class HubSpot(OverHttp):
         }
         return read_answer(parse.read_contact_page, self._http.read("GET", self._contacts, params))
 
-    def among_deleted(self, ids: Collection[str]) -> set[str]:
+    def find_deleted_contacts(self, ids: Collection[str]) -> set[str]:
         """Those of the ids that are in the recycle bin."""
         found: set[str] = set()
         wanted = sorted(ids)
@@ -236,7 +238,7 @@ class HubSpot(OverHttp):
             found.update(read.id for read in read_answer(parse.read_contact_page, value).contacts)
         return found
 
-    def owners(self) -> Mapping[str, str]:
+    def list_owners(self) -> Mapping[str, str]:
         """Folded address -> id, of the users who may own a contact."""
         found: dict[str, str] = {}
         after = ""

@@ -110,7 +110,7 @@ class HubSpotCompanies:
             }
         return made
 
-    def of(self, contact_ids: Sequence[str]) -> dict[str, list[str]]:
+    def find_of_contacts(self, contact_ids: Sequence[str]) -> dict[str, list[str]]:
         """Contact -> its companies, those without any left out."""
         found: dict[str, list[str]] = {}
         for i in range(0, len(contact_ids), ASSOCIATIONS_A_CALL):

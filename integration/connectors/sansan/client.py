@@ -66,7 +66,7 @@ class Sansan(OverHttp):
             self._http.read("GET", "/tags", {"range": "me", "limit": 1})
             return Identity("", "")
 
-    def tags(self) -> list[TagSeen]:
+    def list_tags(self) -> list[TagSeen]:
         """Every tag that the key sees."""
         return [
             parse.read_tag(row)
@@ -74,7 +74,7 @@ class Sansan(OverHttp):
             if isinstance(row, dict) and row.get("id")
         ]
 
-    def cards(self, window: Window, token: str = "") -> CardPage:
+    def list_cards(self, window: Window, token: str = "") -> CardPage:
         """A page of up to 300 cards changed in the window, oldest change first."""
         params: dict[str, Any] = {
             "updatedFrom": window.start.isoformat(timespec="seconds"),
@@ -88,7 +88,7 @@ class Sansan(OverHttp):
             params["nextPageToken"] = token
         return self._parsed(parse.read_card_page, self._http.read("GET", "/bizCards", params))
 
-    def tagged(self, tag: str, token: str = "") -> CardPage:
+    def list_tagged_cards(self, tag: str, token: str = "") -> CardPage:
         """A page of the cards that carry a tag, oldest first; of all cards where ``tag`` is "".
 
         For what update times do not tell.
@@ -151,7 +151,7 @@ class Sansan(OverHttp):
             raise Unanswered("interrupted", note("card_without_id"))
         return id
 
-    def card(self, id: str) -> CardRead:
+    def read_card(self, id: str) -> CardRead:
         """Raises Gone when it was deleted or the key does not see it: Sansan does not tell
         which.
         """

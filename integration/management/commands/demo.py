@@ -66,7 +66,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, cards: int, **options: Any) -> None:
         port = read_asked_port()
         if READY_VARIABLE not in os.environ:
-            self.again(port)
+            self.restart_for_demo(port)
         self.children: list[subprocess.Popen[bytes]] = []
         stop = StopSignal()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         finally:
             self.end()
 
-    def again(self, port: int) -> None:
+    def restart_for_demo(self, port: int) -> None:
         """Replaces this process by one whose settings point at the demo's own database and
         sandbox.
         """

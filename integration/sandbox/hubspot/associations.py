@@ -27,7 +27,7 @@ class Associations:
             (company for company, first in self.pairs.get(contact, {}).items() if first), None
         )
 
-    def of_company(self, company: str) -> dict[str, bool]:
+    def list_contacts_of(self, company: str) -> dict[str, bool]:
         """Contact -> whether this is its primary company."""
         return {
             contact: companies[company]
@@ -71,7 +71,7 @@ class Associations:
         self.changes += self.pairs.pop(contact, None) is not None
 
     def drop_company(self, company: str) -> None:
-        for contact in self.of_company(company):
+        for contact in self.list_contacts_of(company):
             self.remove(contact, company)
 
     def follow(self, merged: list[str], id: str) -> None:

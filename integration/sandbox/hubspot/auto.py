@@ -57,7 +57,7 @@ class AutoCompanies:
         domain = email.rsplit("@", 1)[-1]
         if not domain or domain in FREE_MAIL_DOMAINS:
             return
-        company = self.companies.of_domain(domain)
+        company = self.companies.find_by_domain(domain)
         if company is None:
             # The name that HubSpot would find for a domain comes from a directory of its own; the
             # first part must do here.

@@ -101,7 +101,7 @@ def refuse_keys(records: Records, verb: str, rows: list[BatchRow]) -> None:
         # Updates go by record id without an idProperty; field reports say that even the e-mail is
         # refused there.
         if by and by not in records.unique and not (verb == "upsert" and by == "email"):
-            raise records.not_unique(by)
+            raise records.make_not_unique(by)
 
 
 def write_row(

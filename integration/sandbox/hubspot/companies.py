@@ -55,14 +55,16 @@ class CompanyRecords(Records):
         super().__init__(id, now, switches, make_company_properties(), users)
         self.links = links
 
-    def stored(self, name: str, value: str, record: dict[str, str]) -> str:
-        return value.strip().lower() if name == "domain" else super().stored(name, value, record)
+    def shape_value(self, name: str, value: str, record: dict[str, str]) -> str:
+        return (
+            value.strip().lower() if name == "domain" else super().shape_value(name, value, record)
+        )
 
     def archive(self, id: str) -> None:
         super().archive(id)
         self.links.drop_company(id)
 
-    def of_domain(self, domain: str) -> str | None:
+    def find_by_domain(self, domain: str) -> str | None:
         """The oldest company with this domain."""
         return next(
             (id for id, company in self.records.items() if company.get("domain") == domain), None

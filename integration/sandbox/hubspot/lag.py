@@ -32,7 +32,7 @@ class SearchLag:
         if self._earlier.get(id):
             self._earlier[id].pop()
 
-    def indexed(self, id: str) -> None:
+    def note_indexed(self, id: str) -> None:
         """The index knows all of this record now."""
         self._earlier.pop(id, None)
 

@@ -51,7 +51,7 @@ class AssociationDirection:
         """(unlabelled, primary)"""
         return (UNLABELLED_TYPE, PRIMARY_TYPE) if self.one == "contact" else (280, 2)
 
-    def pair(self, one: str, other: str) -> tuple[str, str]:
+    def make_pair(self, one: str, other: str) -> tuple[str, str]:
         """(contact, company) by their present ids. Raises HubSpotProblem if one is missing."""
         contact, company = (one, other) if self.one == "contact" else (other, one)
         found = self.portal.find(contact), self.portal.companies.find(company)
@@ -60,7 +60,7 @@ class AssociationDirection:
             raise HubSpotProblem(400, "VALIDATION_ERROR", f"{kind} {id} is not valid", {"id": [id]})
         return found[0], found[1]
 
-    def of(self, id: str) -> list[AssociationRow]:
+    def list_of(self, id: str) -> list[AssociationRow]:
         """What a record is associated with."""
         portal, key = (
             self.portal,
@@ -69,16 +69,19 @@ class AssociationDirection:
         links = (
             portal.links.pairs.get(key or "", {})
             if self.one == "contact"
-            else portal.links.of_company(key or "")
+            else portal.links.list_contacts_of(key or "")
         )
         # The files have the id as a text, the answers of v4 that people show have a number: each
         # style gets one of the two.
         return [
-            {"toObjectId": id if self.dated else int(id), "associationTypes": self.shown(first)}
+            {
+                "toObjectId": id if self.dated else int(id),
+                "associationTypes": self.list_shown(first),
+            }
             for id, first in links.items()
         ]
 
-    def shown(self, primary: bool) -> list[AssociationRow]:
+    def list_shown(self, primary: bool) -> list[AssociationRow]:
         kinds = [(self.types[0], None), *([(self.types[1], "Primary")] if primary else [])]
         return [
             {"category": "HUBSPOT_DEFINED", "typeId": id, "label": label} for id, label in kinds
@@ -172,7 +175,7 @@ def answer_association_call(
 ) -> Response:
     match (request.method, to):
         case ("GET", None):
-            return make_json_response(200, {"results": direction.of(id)})
+            return make_json_response(200, {"results": direction.list_of(id)})
         case ("PUT", str(other)) if default:
             return answer_association_batch(
                 direction, "associate/default", [{"from": {"id": id}, "to": {"id": other}}]
@@ -191,7 +194,7 @@ def read_associations(direction: AssociationDirection, ids: list[str]) -> Respon
     """
     results, errors = [], []
     for id in ids:
-        if links := direction.of(id):
+        if links := direction.list_of(id):
             results.append({"from": {"id": id}, "to": links})
             continue
         context = {
@@ -213,7 +216,7 @@ def add_association(
 ) -> AssociationRow:
     """Without types the default association, which is the unlabelled one."""
     primary = direction.asks_primary(types) if types is not None else False
-    direction.portal.links.add(*direction.pair(one, other), primary=primary)
+    direction.portal.links.add(*direction.make_pair(one, other), primary=primary)
     if types is None:
         spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": direction.types[0]}
         return {"from": {"id": one}, "to": {"id": other}, "associationSpec": spec}
@@ -229,7 +232,7 @@ def add_association(
 def remove_associations(direction: AssociationDirection, one: str, others: list[str]) -> None:
     for other in others:
         try:
-            direction.portal.links.remove(*direction.pair(one, other))
+            direction.portal.links.remove(*direction.make_pair(one, other))
         except HubSpotProblem:
             continue  # nothing to take away, which is no error at HubSpot
 

@@ -81,7 +81,7 @@ class Portal(Records):
         if before is None:
             self.links.pairs.pop(id, None)
 
-    def made(self, id: str) -> None:
+    def note_made(self, id: str) -> None:
         contact = self.records[id]
         values = [
             (name, value)
@@ -96,7 +96,7 @@ class Portal(Records):
         self.log.note(("creation", {"objectId": int(id)}), *more)
         self.auto.wait(id, contact.get("email", ""))
 
-    def changed(self, id: str, values: Contact) -> None:
+    def note_changed(self, id: str, values: Contact) -> None:
         if values:
             self.log.note(
                 *(make_property_change(id, name, value) for name, value in values.items())
@@ -185,7 +185,7 @@ class Portal(Records):
 
     # Values
 
-    def stored(self, name: str, value: str, record: Contact) -> str:
+    def shape_value(self, name: str, value: str, record: Contact) -> str:
         if name == "email":
             return value.strip().lower()
         have = record.get(name, "")
@@ -193,9 +193,9 @@ class Portal(Records):
         # keeps the old stage.
         if name == "lifecyclestage" and value and rank_stage(value) < rank_stage(have):
             return have
-        return super().stored(name, value, record)
+        return super().shape_value(name, value, record)
 
-    def calculated(self, record: Contact) -> Contact:
+    def calculate_properties(self, record: Contact) -> Contact:
         domain = (
             {"hs_email_domain": record["email"].rsplit("@", 1)[-1]} if "email" in record else {}
         )

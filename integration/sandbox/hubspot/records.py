@@ -56,10 +56,10 @@ class Records(Schema):
                 key = self.moved[key]
             return key if key in self.records else None
         if by not in self.unique:
-            raise self.not_unique(by)
+            raise self.make_not_unique(by)
         return self.unique[by].get(key)
 
-    def not_unique(self, by: str) -> HubSpotProblem:
+    def make_not_unique(self, by: str) -> HubSpotProblem:
         return HubSpotProblem(
             400,
             "VALIDATION_ERROR",
@@ -78,7 +78,7 @@ class Records(Schema):
             raise HubSpotProblem(
                 400, "VALIDATION_ERROR", "The sandbox makes associations along with contacts only."
             )
-        clean = self.checked(values, {})
+        clean = self.check_values(values, {})
         if not any(clean.get(name) for name in self.IDENTIFYING):
             raise HubSpotProblem(
                 400,
@@ -98,12 +98,12 @@ class Records(Schema):
         self.since[id] = dict.fromkeys(clean, stamp)
         self.index(id, record)
         self.changes += 1
-        self.made(id)
+        self.note_made(id)
         return id
 
     def update(self, id: str, values: dict[str, Any]) -> None:
         record = self.records[id]
-        clean = self.checked(values, record)
+        clean = self.check_values(values, record)
         self.check_unique(clean, id, "update")
         changed = {name: value for name, value in clean.items() if value != record.get(name, "")}
         self.lag.remember(id, record)
@@ -117,7 +117,7 @@ class Records(Schema):
         self.since.setdefault(id, {}).update(dict.fromkeys(changed, record[self.MODIFIED]))
         self.index(id, record)
         self.changes += 1
-        self.changed(id, changed)
+        self.note_changed(id, changed)
 
     def upsert(self, key: str, by: str, values: dict[str, Any]) -> tuple[str, bool]:
         """(id, whether it is new).
@@ -128,7 +128,7 @@ class Records(Schema):
         if id is not None:
             self.update(id, values)
             return id, False
-        clean = self.checked({by: key, **values}, {})
+        clean = self.check_values({by: key, **values}, {})
         self.check_unique(clean, "", "upsert")
         return self.insert(clean), True
 
@@ -151,10 +151,10 @@ class Records(Schema):
 
     # What a kind does besides
 
-    def made(self, id: str) -> None:
+    def note_made(self, id: str) -> None:
         """After a record was made."""
 
-    def changed(self, id: str, values: dict[str, str]) -> None:
+    def note_changed(self, id: str, values: dict[str, str]) -> None:
         """After a record got these values, which it did not have; "" is a value that went."""
 
     def mark(self) -> Any:
@@ -165,7 +165,7 @@ class Records(Schema):
     def rewind(self, mark: Any) -> None:
         """Forgets what was remembered since."""
 
-    def calculated(self, record: dict[str, str]) -> dict[str, str]:
+    def calculate_properties(self, record: dict[str, str]) -> dict[str, str]:
         """What HubSpot works out for an answer to a write."""
         return {}
 

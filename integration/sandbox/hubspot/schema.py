@@ -15,7 +15,7 @@ class Schema:
     def __init__(self, own: dict[str, dict[str, Any]], users: owners.Owners) -> None:
         self.given, self.owners = own, users  # HubSpot's own properties
         self.properties = dict(own)
-        self.checks = {name: self.checker(prop) for name, prop in own.items()}
+        self.checks = {name: self.choose_check(prop) for name, prop in own.items()}
         self.unique: dict[str, dict[str, str]] = {}  # unique property -> value -> id of its record
         name, label = self.GROUP
         self.groups: dict[str, dict[str, Any]] = {
@@ -25,7 +25,7 @@ class Schema:
 
     # Values
 
-    def checked(self, values: dict[str, Any], record: dict[str, str]) -> dict[str, str]:
+    def check_values(self, values: dict[str, Any], record: dict[str, str]) -> dict[str, str]:
         """Values as they will be stored. Raises HubSpotProblem with everything that is wrong."""
         clean, problems, checks = {}, [], self.checks
         for name, value in values.items():
@@ -37,7 +37,7 @@ class Schema:
                     )
                 )
                 continue
-            clean[name] = self.stored(name, "" if value is None else str(value), record)
+            clean[name] = self.shape_value(name, "" if value is None else str(value), record)
             said = check(clean[name]) if clean[name] else None
             if said:
                 problems.append(properties.as_property_problem(name, said))
@@ -45,7 +45,7 @@ class Schema:
             raise make_values_problem(problems)
         return clean
 
-    def stored(self, name: str, value: str, record: dict[str, str]) -> str:
+    def shape_value(self, name: str, value: str, record: dict[str, str]) -> str:
         """The value in the form that HubSpot keeps: what begins with a semicolon is added to a
         list.
         """
@@ -55,7 +55,7 @@ class Schema:
 
     # Properties
 
-    def checker(self, prop: dict[str, Any]) -> properties.ValueCheck:
+    def choose_check(self, prop: dict[str, Any]) -> properties.ValueCheck:
         if prop["name"] == owners.OWNER_PROPERTY:
             return lambda value: owners.find_owner_problem(self.owners, value)
         return properties.make_value_check(prop)
@@ -91,7 +91,7 @@ class Schema:
 
     def set_property(self, prop: dict[str, Any]) -> None:
         self.properties[prop["name"]] = prop
-        self.checks[prop["name"]] = self.checker(prop)
+        self.checks[prop["name"]] = self.choose_check(prop)
         self.changes += 1
 
     def drop_property(self, name: str) -> None:

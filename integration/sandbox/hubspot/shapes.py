@@ -45,7 +45,7 @@ def shape_history(records: Records, id: str, names: Sequence[str]) -> dict[str, 
 def shape_written_record(records: Records, id: str) -> dict[str, Any]:
     """Writes answer everything that is set, and some calculated ones."""
     record = records.records[id]
-    return wrap_values(records, record, {**record, **records.calculated(record)})
+    return wrap_values(records, record, {**record, **records.calculate_properties(record)})
 
 
 def wrap_values(

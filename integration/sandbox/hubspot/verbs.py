@@ -65,6 +65,6 @@ def stamp_contacts(portal: Portal, args: dict[str, Any]) -> int:
     ids = [str(id) for id in args["ids"]] if args.get("ids") is not None else list(portal.contacts)
     for id in ids:
         portal.contacts[id][portal.MODIFIED] = at
-        portal.lag.indexed(id)
+        portal.lag.note_indexed(id)
     portal.changes += 1
     return len(ids)
