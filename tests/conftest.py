@@ -14,10 +14,35 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.core.management.commands import migrate
 from django.db import connection
 
 from integration.sandbox.server import Sandbox
-from tests.process import OwnDatabase, Product
+from tests.process import OwnDatabase, Product, restore_template
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, monkeypatch_session: pytest.MonkeyPatch
+) -> None:
+    """On SQLite the tests' own database is a copy of the template, too: all migrations take four
+    seconds, in each process that runs tests.
+    """
+    if connection.vendor != "sqlite":
+        return
+
+    def restore(command: migrate.Command, *args: Any, **options: Any) -> None:
+        monkeypatch_session.undo()
+        connection.ensure_connection()
+        restore_template(connection.connection)
+
+    monkeypatch_session.setattr(migrate.Command, "handle", restore)
+
+
+@pytest.fixture(scope="session")
+def monkeypatch_session() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
 
 
 @pytest.fixture

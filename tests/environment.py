@@ -6,12 +6,28 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 os.environ.setdefault("DEBUG", "1")
+# Names a folder of the whole test run, whose processes inherit it.
+SHARED_FOLDER = "MEISHI_TESTS_FOLDER"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process makes the shared folder, and takes it away when it ends."""
+    if SHARED_FOLDER not in os.environ:
+        os.environ[SHARED_FOLDER] = tempfile.mkdtemp(prefix="meishi-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED_FOLDER), ignore_errors=True))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: some tests wait for a process, a lease or a deadline."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 2
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

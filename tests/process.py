@@ -5,13 +5,14 @@ its own.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -22,6 +23,7 @@ import psycopg
 import yaml
 
 from tests.cast import file
+from tests.environment import SHARED_FOLDER
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,10 +42,23 @@ class OwnDatabase(TypedDict, total=False):
 
 
 @cache
-def template() -> bytes:
-    """A database file with tables, made once, so that each test need not make them."""
-    with tempfile.TemporaryDirectory() as home:
-        return Product(Path(home), empty=True).migrated().database.read_bytes()
+def template() -> Path:
+    """A database file with tables, made once for all processes that run tests, so that none of them
+    need make them.
+    """
+    home = Path(os.environ[SHARED_FOLDER])
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        product = Product(home, empty=True)
+        if not (made := home / "template.sqlite3").exists():
+            product.migrated().database.rename(made)
+    return made
+
+
+def restore_template(database: sqlite3.Connection) -> None:
+    """Fills an empty database from the template."""
+    with contextlib.closing(sqlite3.connect(template())) as source:
+        source.backup(database)
 
 
 class Product:
@@ -69,7 +84,7 @@ class Product:
             **environment,
         }
         if not empty and "DATABASE_URL" not in environment:
-            self.database.write_bytes(template())
+            shutil.copyfile(template(), self.database)
 
     def migrated(self) -> Self:
         made = self.run("migrate", "-v0")
