@@ -90,6 +90,11 @@ NOTES: dict[str, str] = {
     "contact_gone": gettext_noop("HubSpot does not have this contact any more."),
     "contact_has_address": gettext_noop("Contact %(id)s has this address."),
     "address_taken": gettext_noop("Another contact has this address."),
+    "value_taken": gettext_noop(
+        "Another contact has this value of %(word)s, which no two contacts may share."
+    ),
+    "value_refused": gettext_noop("HubSpot does not take the card's value of %(word)s: %(fault)s"),
+    "value_too_long": gettext_noop("It is longer than HubSpot stores."),
     "connect_refused": gettext_noop(
         "HubSpot refused to connect (%(status)s). Connect HubSpot again."
     ),

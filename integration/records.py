@@ -86,6 +86,7 @@ class Result:
     detail: str = ""
     owner_id: str = ""  # the contact that already owns the value, in a conflict
     modified_at: datetime | None = None  # the contact's time of change after the write
+    properties: tuple[str, ...] = ()  # whose values were refused, where the vendor says so
 
     @property
     def ok(self) -> bool:

@@ -4,7 +4,7 @@ has them now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from integration.delivery.copies import agree_copies
@@ -12,9 +12,12 @@ from integration.delivery.queue import is_in_scope
 from integration.ledger.entries import find_links
 from integration.ledger.gone import record_gone_contacts
 from integration.ledger.links import join_cards
-from integration.models import Bucket, Link
+from integration.models import Bucket, Link, Record, Side
+from integration.notes import read_note
 from integration.planning.filters import find_unmet_card_filter
 from integration.planning.gone import judge_absence, judge_gone
+from integration.planning.matching import is_named_like
+from integration.planning.normalize import normalize_email, normalize_name
 from integration.planning.snapshot import Card, Snapshot
 from integration.slice.desk import Desk
 from integration.slice.rows import Batch, Row, as_link_view
@@ -26,11 +29,13 @@ def read_contacts(desk: Desk, batch: Batch) -> None:
     Changes nothing but the batch.
     """
     properties = desk.plan_rule.properties
-    ids = list_known_contacts(batch)
-    if ids:
-        found = desk.target.read(ids, properties, history=desk.plan_rule.timed)
+    ids, claimed = list_known_contacts(batch), find_claimed_contacts(batch)
+    if ids or claimed:
+        wanted = sorted({*ids, *claimed.values()})
+        found = desk.target.read(wanted, properties, history=desk.plan_rule.timed)
         # Under the id that was asked for: a merged contact answers with its new one.
         batch.contacts.update(found)
+        note_claimed_contacts(batch, claimed)
         missing = set(ids).difference(found)
         if missing:
             # What is not in the recycle bin either may have been deleted for privacy, and must not
@@ -40,6 +45,26 @@ def read_contacts(desk: Desk, batch: Batch) -> None:
     batch.asked = list_addresses(desk, batch)
     if batch.asked:
         for address, contact in desk.target.read(batch.asked, properties, by="email").items():
+            batch.contacts[contact.id] = contact
+            batch.by_email[address] = contact.id
+
+
+def find_claimed_contacts(batch: Batch) -> dict[str, str]:
+    """Address -> the contact that has it, as HubSpot said when it refused to make another one."""
+    claimed = {}
+    for row in batch.rows.values():
+        if row.email_key and row.reason in ("contact_exists", "email_taken"):
+            told = read_note(row.detail)
+            if told and told.code == "contact_has_address":
+                claimed[row.email_key] = str(told.parameters["id"])
+    return claimed
+
+
+def note_claimed_contacts(batch: Batch, claimed: Mapping[str, str]) -> None:
+    """A contact that HubSpot named is found by its address, be that a secondary one."""
+    for address, contact_id in claimed.items():
+        contact = batch.contacts.get(contact_id)
+        if contact and address in map(normalize_email, contact.addresses):
             batch.contacts[contact.id] = contact
             batch.by_email[address] = contact.id
 
@@ -95,6 +120,7 @@ def take_snapshot(desk: Desk, batch: Batch) -> Snapshot:
         links={str(link.key): as_link_view(link) for link in batch.links.values()},
         contacts=batch.contacts,
         by_email=batch.by_email,
+        taken=batch.taken,
     )
 
 
@@ -139,14 +165,35 @@ def adopt_found_contacts(desk: Desk, batch: Batch) -> None:
     owners = find_links(desk, [*batch.by_email.values(), *merged.values()])
     for link_id in sorted(merged):
         owners.setdefault(merged[link_id], batch.links[link_id])
-    for address, contact_id in batch.by_email.items():
+    for address, contact_id in list(batch.by_email.items()):
+        link = owners.get(contact_id)
         # An address does not take a card from its contact.
         rows = [row for row in batch.rows.values() if row.email_key == address]
         free = [row for row in rows if not batch.find_contact(row)]
-        move_cards(desk, batch, free, owners.get(contact_id))
+        strangers = find_strangers(batch, free, link) if link and free else []
+        if strangers:
+            del batch.by_email[address]
+            batch.taken[address] = contact_id
+        move_cards(desk, batch, [row for row in free if row not in strangers], link)
     for link_id, contact_id in merged.items():
         rows = [row for row in batch.rows.values() if row.link_id == link_id]
         move_cards(desk, batch, rows, owners.get(contact_id))
+
+
+def find_strangers(batch: Batch, rows: Iterable[Row], link: Link) -> list[Row]:
+    """Cards that are another person's than the link's, by the names on its cards and on its
+    contact.
+    """
+    names = Record.objects.filter(link=link, side=Side.CARD).values_list("name", flat=True)
+    known = {normalize_name(name, "") for name in names}
+    contact = batch.contacts.get(link.contact_id)
+    return [
+        row
+        for row in rows
+        if row.link_id != link.pk
+        and normalize_name(row.name, "") not in known | {""}
+        and not (contact and is_named_like(contact.values, [normalize_name(row.name, "")]))
+    ]
 
 
 def note_gone_contacts(desk: Desk, batch: Batch) -> None:

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from core.bulk import any_of, upsert_rows
 from integration.connectors.base import Rejected
+from integration.intake.apart import set_cards_apart
 from integration.ledger.entries import count_outcomes, count_progress, record_unreadable
 from integration.models import Bucket, Record, Side, SyncRun, Tag
 from integration.planning.normalize import is_email, normalize_email
@@ -111,6 +112,7 @@ def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
     known = find_known_cards(desk, [*cards, *(id for id, _ in page.unreadable if id)])
     learn_tags(desk, page)
     rows: list[Reading] = []
+    changed: list[tuple[KnownCard, Reading]] = []
     retaken: list[KnownCard] = []
     made: list[str] = []  # cards that we made, met for the first time
     counted: Counter[str] = Counter()
@@ -130,12 +132,14 @@ def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
             bucket = choose_waiting_bucket(ours.bucket)
             reading = reading._replace(seq=ours.seq + 1, bucket=bucket, reason=ours.reason)
             desk.in_flight.touch([ours.id])
+            changed.append((ours, reading))
             if ours.made_at and ours.digest == MADE_DIGEST:
                 made.append(card.id)
         rows.append(reading)
     counted["read"] += sum(count for name, count in counted.items() if name != "read")
     counted["read"] += retake_cards(desk, retaken, now)
     upsert_rows(Record, rows, RECORD_KEY, REPLACED_BY_CARD, desk.rule.account_id)
+    set_cards_apart(desk, changed)
     record_unreadable(desk, page.unreadable, known=known, counted=counted, now=now)
     if made:
         log.info("echo", run=run.pk, cards=made, what="cards that we made, met for the first time")

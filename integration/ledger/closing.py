@@ -5,7 +5,7 @@ transaction.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from core.bulk import any_of, update_rows
@@ -18,7 +18,7 @@ from integration.ledger.entries import (
     find_links,
     list_busy_records,
 )
-from integration.ledger.rows import ClosedEntry, WrittenLink
+from integration.ledger.rows import ClosedEntry, RefusedLink, WrittenLink
 from integration.models import AuditEntry, Bucket, Link, Outcome, Record, SyncRun
 from integration.planning.decisions import CREATE, LINK, STANDING_BY_REASON
 from integration.planning.pace import choose_retry_time
@@ -95,6 +95,7 @@ class Book:
         self.desk, self.now = desk, now
         self.entries: list[ClosedEntry] = []
         self.links: list[WrittenLink] = []
+        self.refusals: list[RefusedLink] = []
         self.records: list[SettledRecord] = []
         self.written: list[int] = []  # records whose write succeeded
         self.placed: list[PlacedRecord] = []  # of these, what stands elsewhere than in sync
@@ -115,7 +116,9 @@ class Book:
             # The record is still due, and is planned afresh.
             self._close(write, Outcome.NOT_WRITTEN, "interrupted", detail=result.detail)
         elif is_conflict(write, result):
-            self.add_conflict(write, result, owners)
+            self.add_conflict(write, result)
+        elif refused := write.decision.spare.intersection(result.properties):
+            self.add_refused_values(write, result, refused)
         else:
             self.add_failure(write, result)
 
@@ -136,7 +139,8 @@ class Book:
         )
         self.links.append(self._make_link(write, result, contact_id))
         if reason in STANDING_BY_REASON:
-            self.placed.append(PlacedRecord(entry.record_id, *STANDING_BY_REASON[reason]))
+            stands = STANDING_BY_REASON[reason]
+            self.placed.append(PlacedRecord(entry.record_id, *stands, entry.detail))
         self.written.append(entry.record_id)
         if write.reading and write.reading != entry.record_id:
             self.readings.append(PostponedRecord(write.reading, None, 0))
@@ -147,10 +151,8 @@ class Book:
         if incremental and write.reading and entry.changed_at:
             self.took.append((self.now - entry.changed_at).total_seconds())
 
-    def add_conflict(self, write: Write, result: Result, owners: dict[str, Link]) -> None:
-        """The address has an owner: the person's link points there now, and the next pass reads and
-        updates that contact.
-        """
+    def add_conflict(self, write: Write, result: Result) -> None:
+        """The address has an owner, whom the next pass reads: who that is, planning says."""
         self._close(
             write,
             Outcome.CONFLICT,
@@ -158,21 +160,28 @@ class Book:
             detail=result.detail,
             contact_id=result.owner_id,
         )
-        owner = owners.get(result.owner_id)
-        if owner is None and result.owner_id:
-            owners[result.owner_id] = write.link
-            self.links.append(self._point_link(write.link, result.owner_id))
         # An attempt is noted, so that the address is looked up even where HubSpot did not name the
         # owner.
+        self._look_again(write, "contact_exists", result.detail, attempts=write.entry.attempt)
+
+    def add_refused_values(self, write: Write, result: Result, refused: Collection[str]) -> None:
+        """HubSpot does not take some values: the next pass writes the rest."""
+        self._close(write, Outcome.FAILED, result.code, result.detail)
+        why = [result.code, result.detail, self.now.isoformat()]
+        values = {name: [write.entry.after[name], *why] for name in refused}
+        self.refusals.append(RefusedLink(write.link.pk, {**write.link.refused, **values}))
+        self._look_again(write, result.code, result.detail, attempts=write.entry.attempt - 1)
+
+    def _look_again(self, write: Write, reason: str, detail: str, attempts: int) -> None:
         self.records.append(
             SettledRecord(
                 id=write.entry.record_id,
                 bucket=Bucket.WAITING,
-                reason="contact_exists",
-                detail="",
-                link=(owner or write.link).pk,
+                reason=reason,
+                detail=detail,
+                link=write.link.pk,
                 due_at=self.now,
-                attempts=1,
+                attempts=attempts,
             )
         )
 
@@ -228,23 +237,7 @@ class Book:
             gone="",
             gone_at=None,
             company_due_at=self._choose_company_time(write),
-        )
-
-    def _point_link(self, link: Link, contact_id: str) -> WrittenLink:
-        """A link to a contact that is not read yet: nothing is known of what it holds."""
-        return WrittenLink(
-            id=link.pk,
-            contact_id=contact_id,
-            written={},
-            answered={},
-            origin={},
-            confirmed_at=None,
-            modified_at=None,
-            awaiting=False,
-            run_id=None,
-            gone="",
-            gone_at=None,
-            company_due_at=link.company_due_at,
+            refused={name: why for name, why in link.refused.items() if name not in sent},
         )
 
     def _choose_company_time(self, write: Write) -> datetime | None:
@@ -291,6 +284,7 @@ class Book:
         account_id = self.desk.rule.account_id
         update_rows(AuditEntry, self.entries, account_id)
         update_rows(Link, self.links, account_id)
+        update_rows(Link, self.refusals, account_id)
         update_rows(Record, self.records, account_id)
         Record.objects.filter(pk__in=any_of(self.written)).update(
             bucket=Bucket.LINKED, reason="in_sync", detail="", attempts=0
@@ -311,7 +305,6 @@ class Book:
 
 
 def is_conflict(write: Write, result: Result) -> bool:
-    """Whether a create met a contact that exists, and there is something to be done about it."""
-    if result.code != "contact_exists" or write.decision.kind != CREATE:
-        return False
-    return bool(result.owner_id) or write.entry.attempt == 1
+    """Whether a create met a contact that exists, which has not been looked for yet."""
+    first = result.code == "contact_exists" and write.entry.attempt == 1
+    return first and write.decision.kind == CREATE

@@ -15,6 +15,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from core.bulk import any_of, update_columns
+from core.tenancy import all_accounts
 from integration.ledger.figures import add_figures
 from integration.models import (
     COUNTERS,
@@ -204,8 +205,11 @@ def find_links(desk: Desk, contact_ids: Iterable[str]) -> dict[str, Link]:
     wanted = [id for id in dict.fromkeys(contact_ids) if id]
     if not wanted:
         return {}
-    links = Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=wanted)
-    return {link.contact_id: link for link in links.exclude(contact_id="")}
+    # A connection's links are of its account. The condition that the scope adds would only lead
+    # SQLite to the wrong index.
+    with all_accounts():
+        links = Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=wanted)
+        return {link.contact_id: link for link in links.exclude(contact_id="")}
 
 
 def load_open_writes(desk: Desk, limit: int = 100) -> list[Write]:

@@ -4,7 +4,7 @@ choose.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from core.bulk import update_rows
@@ -58,6 +58,36 @@ def record_merge(desk: Desk, contact_id: str, links: Sequence[Link], detail: str
         planned_at=now,
         closed_at=now,
     )
+
+
+def record_set_apart(
+    desk: Desk, link: Link, leaving: Collection[int], cards: Iterable[int]
+) -> None:
+    """Some cards of a link are another person's by now: they lose the link, and all are planned
+    anew. In the caller's transaction.
+    """
+    now = desk.now()
+    for record in Record.objects.filter(pk__in=list(cards)):
+        AuditEntry.objects.create(
+            account_id=desk.rule.account_id,
+            run=desk.run,
+            rule_id=record.rule_id,
+            record_id=record.pk,
+            card_id=record.external_id,
+            contact_id="" if record.pk in leaving else link.contact_id,
+            link_key=link.key,
+            name=record.name,
+            email=record.email_key,
+            decision=SKIP,
+            reason="set_apart",
+            outcome=Outcome.NONE,
+            read_at=now,
+            planned_at=now,
+            closed_at=now,
+        )
+    Record.objects.filter(pk__in=list(leaving)).update(link=None)
+    due = Record.objects.filter(pk__in=list(cards), due_at__isnull=True)
+    due.update(due_at=now, run_id=None)
 
 
 def store_choices(link: Link, chosen: Mapping[str, Mapping[str, Any]]) -> None:

@@ -13,6 +13,8 @@ from integration.records import Values
 
 # Property -> [card's value, contact's value, who wins, what decided]
 Clashes = Mapping[str, list[str]]
+# Property -> [value, code, note, when]
+Refusals = Mapping[str, list[str]]
 
 
 class ClosedEntry(NamedTuple):
@@ -41,6 +43,14 @@ class WrittenLink(NamedTuple):
     gone: str
     gone_at: datetime | None
     company_due_at: datetime | None
+    refused: Refusals
+
+
+class RefusedLink(NamedTuple):
+    """The values of a person's cards that HubSpot did not take."""
+
+    id: int
+    refused: Refusals
 
 
 class ClashingLink(NamedTuple):

@@ -30,6 +30,8 @@ EXCLUDED_REASONS = (
 STANDING_BY_REASON = {
     "email_taken": ("held", "email_taken"),
     "conflict": ("held", "conflict"),
+    "value_refused": ("held", "value_refused"),
+    "two_contacts": ("held", "two_contacts"),
     "tag_removed": ("excluded", "no_selected_tag"),
 }
 # The entry makes a card in Sansan, not a contact in HubSpot.
@@ -87,6 +89,8 @@ class Decision:
     clashes: Mapping[str, Clash] = field(default_factory=dict)
     # The properties that were judged: of no other one this decision knows whether it clashes.
     judged: frozenset[str] = frozenset()
+    # The properties without which the rest may be written, should HubSpot refuse their values.
+    spare: frozenset[str] = frozenset()
 
     @property
     def records(self) -> frozenset[int]:

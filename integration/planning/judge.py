@@ -119,8 +119,17 @@ def choose_winner(
         return choice.side, "person"
     how, by = (row.conflict, "field") if row.conflict else (conflict, "rule")
     if how == "newest":
-        how = "sansan" if times.contact is None or times.card > times.contact else "hubspot"
+        how = "sansan" if is_card_newer(row, wanted, present, times) else "hubspot"
     return how, by
+
+
+def is_card_newer(row: MappingRow, wanted: str, present: Present, times: Times) -> bool:
+    """By the value, not by the card: what the card has said since we wrote it is older than any
+    edit, whatever else was changed on the card.
+    """
+    if present.written is not None and is_same_by_kind(row.kind, wanted, present.written, True):
+        return False
+    return times.contact is None or times.card > times.contact
 
 
 def is_as_left(row: MappingRow, present: Present) -> bool:

@@ -5,11 +5,12 @@ The same in every order of arrival.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from integration.planning.normalize import normalize_name
 from integration.planning.snapshot import Card
+from integration.records import Values
 
 Person = tuple[Card, ...]  # newest card first
 
@@ -24,8 +25,13 @@ def rank_card(card: Card) -> tuple[str, datetime, str, int]:
     return (card.exchanged_on, card.changed_at, card.id, -card.record)
 
 
-def group_people(cards: Iterable[Card]) -> list[Person]:
-    """Cards that share a link, a Sansan person, or an address and a name, are one person."""
+def group_people(cards: Iterable[Card], gone: Collection[str] = ()) -> list[Person]:
+    """Cards that share a link, a Sansan person, or an address and a name, are one person.
+
+    People who have a contact each stay two, whatever their cards say (``find_doubles``): which
+    contact is left is a person's to say, who merges them in HubSpot. ``gone`` are links whose
+    contact is gone.
+    """
     cards = sorted(cards, key=rank_card, reverse=True)
     parent = list(range(len(cards)))
 
@@ -37,12 +43,37 @@ def group_people(cards: Iterable[Card]) -> list[Person]:
     first_with: dict[tuple[str, ...], int] = {}
     names = collect_names(cards)
     for i, card in enumerate(cards):
+        if card.link:
+            parent[root(i)] = root(first_with.setdefault(("link", card.link), i))
+    links = {root(i): card.link for i, card in enumerate(cards) if card.link not in {"", *gone}}
+    for i, card in enumerate(cards):
         for key in list_match_keys(card, names):
-            parent[root(i)] = root(first_with.setdefault(key, i))
+            one, other = root(i), root(first_with.setdefault(key, i))
+            known = {links[each] for each in (one, other) if each in links}
+            if len(known) <= 1:
+                parent[one] = other
+                links.update(zip([other], known, strict=False))
     groups: dict[int, list[Card]] = {}
     for i, card in enumerate(cards):
         groups.setdefault(root(i), []).append(card)
     return [tuple(group) for group in groups.values()]
+
+
+def find_doubles(persons: Sequence[Person]) -> dict[int, Person]:
+    """id(person) -> another one who is the same person by their cards, and has a contact of their
+    own.
+    """
+    names = collect_names(card for person in persons for card in person)
+    sharing: dict[tuple[str, ...], list[Person]] = {}
+    for person in persons:
+        for key in {key for card in person for key in list_match_keys(card, names)}:
+            sharing.setdefault(key, []).append(person)
+    doubles: dict[int, Person] = {}
+    for same in sharing.values():
+        for one, other in zip(same, same[1:] + same[:1], strict=True):
+            if one is not other:
+                doubles.setdefault(id(one), other)
+    return doubles
 
 
 def collect_names(cards: Iterable[Card]) -> dict[str, set[str]]:
@@ -55,9 +86,8 @@ def collect_names(cards: Iterable[Card]) -> dict[str, set[str]]:
 
 
 def list_match_keys(card: Card, names: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
+    """What tells, besides a link, that two cards are one person's."""
     found: list[tuple[str, ...]] = []
-    if card.link:
-        found.append(("link", card.link))
     if card.person_key:
         found.append(("person", card.person_key))
     if card.email:
@@ -71,6 +101,17 @@ def list_match_keys(card: Card, names: Mapping[str, set[str]]) -> list[tuple[str
 
 def make_name_key(card: Card) -> str:
     return normalize_name(card.values.get("lastName", ""), card.values.get("firstName", ""))
+
+
+def is_named_like(contact: Values, names: Iterable[str]) -> bool:
+    """Whether a contact can have, by what HubSpot calls it, one of these names (``make_name_key``);
+    one without a name can.
+
+    HubSpot's people write a name in either order.
+    """
+    last, first = contact.get("lastname", ""), contact.get("firstname", "")
+    called = {normalize_name(last, first), normalize_name(first, last)}
+    return called == {""} or not called.isdisjoint(names)
 
 
 def find_owners(persons: Sequence[Person]) -> dict[str, Person]:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+import idna
 import phonenumbers
 
 # Katakana to hiragana, so that a reading typed in either is the same.
@@ -28,6 +29,10 @@ EMAIL_FORM = re.compile(
     r"(?!\.)[a-z0-9.!#$%&'*+/=?^_`{|}~-]+(?<!\.)@"
     r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]+)"
 )
+# What parts an address from what stands beside it.
+NOT_IN_EMAILS = re.compile(r"[\s<>()\[\]\"“”「」『』【】〈〉:,;、|]+")
+# An address behind one of these may be the second half of a longer one.
+OPEN_ENDS = (".", "_", "-", "+")
 EXTENSION = re.compile(
     r"\s*\(?(?:内線|(?<![a-z])ext(?:ension)?\.?|(?<=\d)\s*x)\)?\s*[:：]?\s*\d*.*$", re.IGNORECASE
 )
@@ -43,8 +48,56 @@ def normalize_text(value: str) -> str:
 
 
 def normalize_email(value: str) -> str:
-    """The address as a match key: NFKC, no white space, lower case. Not necessarily valid."""
-    return "".join(unicodedata.normalize("NFKC", value).split()).lower()
+    """The address as a match key: NFKC, lower case, its domain in ASCII. Not necessarily valid.
+
+    What a reader of cards puts beside the address (a label, a name, brackets) is left out, and a
+    space within its domain. Two addresses are none, and neither is what may be half of one.
+    """
+    plain = value.lower()
+    if EMAIL_FORM.fullmatch(plain):
+        return plain
+    text = strip_invisible(unicodedata.normalize("NFKC", value)).lower()
+    found = find_addresses(text) or find_addresses(close_gaps(text))
+    return next(iter(found)) if len(found) == 1 else " ".join(text.split())
+
+
+def strip_invisible(text: str) -> str:
+    """Without characters that nobody sees: zero width, direction marks, soft hyphens, controls."""
+    return "".join(
+        letter
+        for letter in text
+        if letter.isspace() or unicodedata.category(letter) not in ("Cc", "Cf")
+    )
+
+
+def find_addresses(text: str) -> set[str]:
+    """The addresses in a folded text."""
+    parts = NOT_IN_EMAILS.split(text)
+    keys = {
+        index: encode_domain(part.strip(".。")) for index, part in enumerate(parts) if "@" in part
+    }
+    return {
+        key
+        for index, key in keys.items()
+        if EMAIL_FORM.fullmatch(key) and not (index and parts[index - 1].endswith(OPEN_ENDS))
+    }
+
+
+def close_gaps(text: str) -> str:
+    """Without the spaces around an @, and around the dots behind it."""
+    name, at, domain = text.rpartition("@")
+    return name.rstrip() + at + re.sub(r"\s*\.\s*", ".", domain.lstrip())
+
+
+def encode_domain(address: str) -> str:
+    """An international domain in ASCII (punycode), which HubSpot takes for certain."""
+    name, at, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return name + at + idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        return address
 
 
 def is_email(key: str) -> bool:

@@ -6,7 +6,7 @@ Pure: the same snapshot gives the same plan.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from integration.notes import note
 from integration.planning.blend import blend_cards, list_standing_cards, unite_tags
@@ -19,10 +19,18 @@ from integration.planning.filters import (
 )
 from integration.planning.judge import Clash, Present, Times, judge_property
 from integration.planning.mapping import BadMapping, map_card
-from integration.planning.matching import Person, choose_address, find_owners, group_people
+from integration.planning.matching import (
+    Person,
+    choose_address,
+    find_doubles,
+    find_owners,
+    group_people,
+    is_named_like,
+    make_name_key,
+)
 from integration.planning.normalize import normalize_email
 from integration.planning.rule import CARD_ID, LINK_ID, TAGS_FIELD, MappingRow, Rule
-from integration.planning.snapshot import Card, LinkView, Snapshot
+from integration.planning.snapshot import Card, LinkView, RefusedValue, Snapshot
 from integration.records import ContactRead
 
 # How a contact is gone -> why it is not made again, whatever the rule says.
@@ -38,15 +46,21 @@ class Situation:
     rule: Rule
     # Address -> the contact that has it in HubSpot, and will still have it after this plan.
     holders: Mapping[str, str]
+    # id(person) -> the contact of another one who is the same person by their cards.
+    doubles: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a person's cards want of the contact."""
+    """What a person's cards want of the contact.
+
+    ``lost``: the address is somebody else's by now.
+    """
 
     address: str
     values: dict[str, str]  # by property
     source: dict[str, str]  # property -> id of the card that the value is from
+    lost: bool = False
 
 
 def plan_people(snapshot: Snapshot, rule: Rule) -> list[Decision]:
@@ -59,13 +73,17 @@ def plan_people(snapshot: Snapshot, rule: Rule) -> list[Decision]:
             out.append(exclude(card, verdict))
         else:
             kept.append(card)
-    persons = group_people(kept)
-    owners = find_owners(persons)
     gone = {key for key, link in snapshot.links.items() if link.gone}
+    persons = group_people(kept, gone)
+    owners = find_owners(persons)
     links = choose_links(persons, owners, gone)
     addresses = {id(person): choose_address(person, owners) for person in persons}
     wanted = {links[id(person)]: addresses[id(person)] for person in persons}
-    situation = Situation(snapshot, rule, find_address_holders(snapshot, wanted))
+    doubles = {
+        one: snapshot.links.get(links[id(other)], LinkView("")).contact_id
+        for one, other in find_doubles(persons).items()
+    }
+    situation = Situation(snapshot, rule, find_address_holders(snapshot, wanted), doubles)
     farewells = plan_farewells(out, {key for key in links.values() if key}, situation)
     excluded = [farewells.get(decision.card, decision) for decision in out]
     decided = [
@@ -112,7 +130,7 @@ def choose_links(
 
     A person keeps the link of their newest linked card whose contact is there. A mailbox that
     passes to somebody with a newer card takes its contact along, because there can be only one
-    contact with the address.
+    contact with the address; unless that one has a contact already.
     """
     chosen = {id(person): find_link(person, gone) for person in persons}
     for person in persons:
@@ -121,8 +139,7 @@ def choose_links(
         if lost_mailbox and chosen[id(person)]:
             heir = owners[addresses[0]]
             if not chosen[id(heir)]:
-                chosen[id(heir)] = chosen[id(person)]
-            chosen[id(person)] = ""
+                chosen[id(heir)], chosen[id(person)] = chosen[id(person)], ""
     return chosen
 
 
@@ -141,24 +158,39 @@ def find_address_holders(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[
     moving = {
         snapshot.links[key].contact_id
         for key, address in wanted.items()
-        if key in snapshot.links and address
+        if key in snapshot.links and address and is_moving(snapshot, key, address)
     }
     seen = {
         normalize_email(contact.values.get("email", "")): id
         for id, contact in snapshot.contacts.items()
     }
     held = {**snapshot.by_email, **seen}
-    return {
+    holders = {
         address: snapshot.contacts[id].id
         for address, id in held.items()
         if address and id in snapshot.contacts and id not in moving
     }
+    return {**holders, **snapshot.taken}
+
+
+def is_moving(snapshot: Snapshot, key: str, address: str) -> bool:
+    """Whether a link's contact is there, and is to get an address that it does not have."""
+    contact = snapshot.contacts.get(snapshot.links[key].contact_id)
+    return contact is not None and not has_address(contact, address)
+
+
+def has_address(contact: ContactRead, address: str) -> bool:
+    """Whether an address is a contact's primary one, or one of its secondary ones."""
+    known = (contact.values.get("email", ""), *contact.addresses)
+    return address in map(normalize_email, known)
 
 
 def decide_person(person: Person, address: str, link_key: str, situation: Situation) -> Decision:
     """The decision for one person; flat early returns, the first that applies."""
     snapshot, rule = situation.snapshot, situation.rule
-    refusal = refuse_person(person, address, rule)
+    link = snapshot.links.get(link_key, LinkView(""))
+    own_contact = "" if link.gone else link.contact_id
+    refusal = refuse_person(person, address, rule, served=own_contact in snapshot.contacts)
     if refusal:
         return refusal
     try:
@@ -168,10 +200,11 @@ def decide_person(person: Person, address: str, link_key: str, situation: Situat
     refusal = refuse_values(person, wanted)
     if refusal:
         return refusal
-    link = snapshot.links.get(link_key, LinkView(""))
-    own_contact = "" if link.gone else link.contact_id
     contact_id = own_contact or snapshot.by_email.get(address, "")
     contact = snapshot.contacts.get(contact_id)
+    stranger = "" if own_contact else find_stranger(person, address, contact, snapshot)
+    if stranger:
+        return hold_person(person, "email_taken", note("contact", id=stranger))
     if contact is None and (contact_id or link.gone):
         reason = GONE_REASONS.get(link.gone, "contact_gone")
         if reason != "contact_gone" or not rule.make_again:
@@ -192,12 +225,30 @@ def decide_person(person: Person, address: str, link_key: str, situation: Situat
     return plan_update(person, link, contact=contact, wanted=wanted, situation=situation)
 
 
-def refuse_person(person: Person, address: str, rule: Rule) -> Decision | None:
-    """Why this person gets no contact, or None."""
+def find_stranger(
+    person: Person, address: str, contact: ContactRead | None, snapshot: Snapshot
+) -> str:
+    """The contact that has the person's address and is not theirs, "" where there is none.
+
+    An address is a contact's own where it is the primary one. A secondary one (info@ of somebody's)
+    tells nothing of who a contact is, unless the names agree.
+    """
+    if address in snapshot.taken:
+        return snapshot.taken[address]
+    if contact is None or normalize_email(contact.values.get("email", "")) == address:
+        return ""
+    return "" if is_named_like(contact.values, map(make_name_key, person)) else contact.id
+
+
+def refuse_person(person: Person, address: str, rule: Rule, served: bool) -> Decision | None:
+    """Why this person gets no contact, or None. ``served``: they have one.
+
+    Who has one is served by it, though their address went to somebody else.
+    """
     if address:
         return None
     if any(card.email for card in person):
-        return skip_person(person, "merged", "shared_mailbox")
+        return None if served else skip_person(person, "merged", "shared_mailbox")
     if rule.require_email:
         typed = any(card.values.get("email", "") for card in person)
         return skip_person(person, "excluded", "invalid_email" if typed else "no_email")
@@ -206,45 +257,81 @@ def refuse_person(person: Person, address: str, rule: Rule) -> Decision | None:
 
 def make_wanted(person: Person, address: str, rule: Rule) -> Wanted:
     """Raises BadMapping."""
+    wished = address or next((card.email for card in person if card.email), "")
     fields, origin = blend_cards(person)
     origin[TAGS_FIELD] = person[0].id
     values = map_card(
         fields, unite_tags(person), rows=rule.mappings, tag_names=rule.tag_names, owners=rule.owners
     )
-    values["email"] = address
+    values["email"] = wished
     source = {
         row.hubspot: origin[field]
         for row in rule.mappings
         for field in row.sansan
         if field in origin
     }
-    return Wanted(address, values, source)
+    return Wanted(wished, values, source, lost=wished != address)
 
 
 def refuse_values(person: Person, wanted: Wanted) -> Decision | None:
     """Why a contact cannot have these values, or None."""
-    for name, value in wanted.values.items():
-        if len(value) > LONGEST_VALUE:
-            return hold_person(person, "value_too_long", note("property", id=name))
     named = wanted.values.get("firstname") or wanted.values.get("lastname")
     return None if wanted.address or named else hold_person(person, "nothing_to_identify")
 
 
 def plan_create(person: Person, link: LinkView, wanted: Wanted, rule: Rule) -> Decision:
     """A contact that is made."""
-    after = {name: value for name, value in wanted.values.items() if value}
+    wished = {name: value for name, value in wanted.values.items() if value}
     if rule.link_property:
         # The link id itself is added when the link is made: planning knows no randomness.
-        after[CARD_ID] = person[0].id
+        wished[CARD_ID] = person[0].id
+    after, refused = leave_out_refused(wished, link, rule)
+    needed = "" if rule.link_property and not rule.require_email else "email"
+    reason = "value_refused" if refused else "new_person"
     return Decision(
         kind=CREATE,
-        reason="new_person",
+        reason=reason,
         card=person[0].record,
-        verdicts=make_verdicts(person, "new_person"),
+        verdicts=make_verdicts(person, reason),
+        detail=describe_refused(refused),
         link=link.key,
         after=after,
         origin=pick_origin(wanted.source, after),
+        spare=frozenset(after) - {needed},
     )
+
+
+def leave_out_refused(
+    wished: Mapping[str, str], link: LinkView, rule: Rule
+) -> tuple[dict[str, str], dict[str, str]]:
+    """(what is written, property -> note of what HubSpot said of its value).
+
+    A value that HubSpot has refused is left out until the card says another one, or the rule
+    changes.
+    """
+    after: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    for name, value in wished.items():
+        known = link.refused.get(name)
+        if len(value) > LONGEST_VALUE:
+            refused[name] = note("value_too_long")
+        elif known and known.value == value and not is_tried_again(known, rule):
+            refused[name] = known.detail
+        else:
+            after[name] = value
+    return after, refused
+
+
+def is_tried_again(refused: RefusedValue, rule: Rule) -> bool:
+    """Whether the rule was changed after HubSpot refused a value."""
+    return rule.changed_at is not None and refused.at < rule.changed_at
+
+
+def describe_refused(refused: Mapping[str, str]) -> str:
+    """A note of the properties whose values are not written, and why the first of them is not."""
+    if not refused:
+        return ""
+    return note("value_refused", word=", ".join(refused), fault=next(iter(refused.values())))
 
 
 def plan_update(
@@ -256,9 +343,12 @@ def plan_update(
     """
     head, rule = person[0], situation.rule
     holder = situation.holders.get(wanted.address, "")
-    taken = bool(holder) and holder != contact.id
     # The rule whose card stands decides, so that two rules never write over each other.
     own = frozenset(row.hubspot for row in rule.mappings) - head.otherwise
+    taken = wanted.lost or (bool(holder) and holder != contact.id)
+    if has_address(contact, wanted.address):
+        # Which of its addresses is the primary one is HubSpot's to say.
+        own, taken = own - {"email"}, False
     after, clashes = judge_values(
         person, link, contact=contact, wanted=wanted, situation=situation, own=own
     )
@@ -267,18 +357,26 @@ def plan_update(
         clashes.pop("email", None)
     if rule.link_property and contact.values.get(CARD_ID, "") != head.id:
         after[CARD_ID] = head.id
+    after, refused = leave_out_refused(after, link, rule)
     waiting = [name for name, clash in clashes.items() if clash.winner == "hold"]
     adopted = is_adopted(link, contact, rule)
     before = {name: contact.values.get(name, "") for name in after}
     reason, detail = choose_reason(after, before, link, clashes)
     if adopted:
         reason, detail = "matched_email", ""
+    if refused:
+        reason, detail = "value_refused", describe_refused(refused)
     if waiting:
         reason, detail = "conflict", note("property", id=", ".join(waiting))
+    double = situation.doubles.get(id(person), "")
+    if double:
+        reason, detail = "two_contacts", note("contact", id=double)
     if taken:
-        reason, detail = "email_taken", note("contact", id=holder)
+        reason = "email_taken"
+        detail = note("contact", id=holder) if holder else note("address_taken")
     if not after and not adopted:
-        settle = hold_person if taken or waiting else settle_person
+        stays = taken or waiting or refused or double
+        settle = hold_person if stays else settle_person
         decision = settle(person, reason, detail)
         return replace(decision, link=link.key, contact_id=contact.id, clashes=clashes, judged=own)
     return Decision(
@@ -294,6 +392,7 @@ def plan_update(
         origin=pick_origin(wanted.source, after),
         clashes=clashes,
         judged=own,
+        spare=frozenset(after),
     )
 
 

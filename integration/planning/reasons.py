@@ -81,6 +81,20 @@ REASONS: dict[str, str] = {
         "Without an address only our link property can keep this contact from being made twice."
     ),
     "value_too_long": gettext_noop("A value is longer than HubSpot stores."),
+    "value_refused": gettext_noop(
+        "HubSpot does not take a value of this card. All else of the card is written."
+    ),
+    "two_contacts": gettext_noop(
+        "Another contact belongs to the same person, as Sansan or the cards say. Both are kept up "
+        "to date."
+    ),
+    "set_apart": gettext_noop(
+        "Sansan or the cards no longer say that this is the same person: each has a contact."
+    ),
+    "value_taken": gettext_noop(
+        "Another contact has a value that no two contacts may share. All else of the card is "
+        "written."
+    ),
     "email_taken": gettext_noop(
         "Another contact already has this address. All else of the card is written."
     ),
@@ -203,6 +217,13 @@ TO_DO: dict[str, str] = {
         "(crm.schemas.contacts.write), then check everything."
     ),
     "value_too_long": gettext_noop("Shorten the value in Sansan, or switch the mapping off."),
+    "value_refused": gettext_noop(
+        "Correct the value in Sansan, or the mapping; then it is tried again. Or press “Check "
+        "again now”."
+    ),
+    "two_contacts": gettext_noop("Merge the two contacts in HubSpot, if they are one person."),
+    "set_apart": gettext_noop("Nothing to do."),
+    "value_taken": gettext_noop("Correct the value in Sansan, or switch the mapping off."),
     "email_taken": gettext_noop(
         "Merge the two contacts in HubSpot, or correct the address on the card."
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 ALWAYS, IF_EMPTY, ON_CREATE, APPEND = "always", "if_empty", "on_create", "append"
 
@@ -66,6 +67,8 @@ class Rule:
     # Folded address -> id of the HubSpot user.
     owners: Mapping[str, str] = field(default_factory=dict)
     to_cards: tuple[MappingRow, ...] = ()  # the rows that fill a new card
+    # What HubSpot refused before is tried again.
+    changed_at: datetime | None = None
 
     @property
     def timed(self) -> tuple[str, ...]:

@@ -35,6 +35,16 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedValue:
+    """A value of a card that HubSpot did not take. ``detail`` is a note of what HubSpot said."""
+
+    value: str
+    code: str
+    detail: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LinkView:
     """A link as it stands.
 
@@ -49,6 +59,7 @@ class LinkView:
     modified_at: datetime | None = None  # HubSpot's time of change when we last wrote or looked
     awaiting: bool = False  # we wrote, and have not met the echo yet
     choices: Mapping[str, Choice] = field(default_factory=dict)
+    refused: Mapping[str, RefusedValue] = field(default_factory=dict)  # by property
     # Property -> id of the card whose value we last wrote.
     origin: Values = field(default_factory=dict)
 
@@ -61,3 +72,5 @@ class Snapshot:
     links: Mapping[str, LinkView] = field(default_factory=dict)
     contacts: Mapping[str, ContactRead] = field(default_factory=dict)  # by id
     by_email: Mapping[str, str] = field(default_factory=dict)  # address -> contact id
+    # Address -> the contact that has it, where that is another person's of ours.
+    taken: Mapping[str, str] = field(default_factory=dict)

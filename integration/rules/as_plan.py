@@ -156,6 +156,7 @@ def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = F
         contact_filters=as_plan_filters(rule, "contacts"),
         filters_enter=has_entry_filters(rule),
         tag_names=tag_names,
+        changed_at=rule.changed_at,
     )
 
 

@@ -11,7 +11,7 @@ from django.db.models import Case, F, Value, When
 
 from integration.models import Bucket, Link
 from integration.planning.judge import Choice
-from integration.planning.snapshot import LinkView
+from integration.planning.snapshot import LinkView, RefusedValue
 from integration.records import ContactRead
 
 
@@ -28,6 +28,9 @@ class KnownCard(NamedTuple):
     reason: str
     made_at: datetime | None = None
     changed_at: datetime | None = None
+    person_key: str = ""
+    email_key: str = ""
+    name: str = ""
 
 
 class Row(NamedTuple):
@@ -73,6 +76,8 @@ class Batch:
     # Contacts that are not there any more -> how they went.
     gone: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
+    # Address -> the contact that has it, where that is another person's of ours.
+    taken: dict[str, str] = field(default_factory=dict)
 
     def list_records_of(self, link: Link) -> set[int]:
         return self.list_gathered_with(
@@ -142,6 +147,10 @@ def as_link_view(link: Link) -> LinkView:
         awaiting=link.awaiting,
         choices=choices,
         origin=link.origin,
+        refused={
+            name: RefusedValue(value, code, detail, datetime.fromisoformat(at))
+            for name, (value, code, detail, at) in link.refused.items()
+        },
     )
 
 
@@ -205,6 +214,7 @@ class PlacedRecord(NamedTuple):
     id: int
     bucket: str
     reason: str
+    detail: str
 
 
 class PostponedRecord(NamedTuple):

@@ -197,7 +197,7 @@ def test_two_people_who_take_the_same_name_at_once(acme, aiko, monkeypatch):
 
 def test_two_people_who_begin_the_same_sync_at_once(acme, aiko, monkeypatch):
     """Or one person who presses Continue twice."""
-    monkeypatch.setattr(connect.ConnectStep, "wrong_slug", lambda self, slug: "")
+    monkeypatch.setattr(connect.ConnectStep, "find_slug_problem", lambda self, slug: "")
     aiko.raise_request_exception = False
     assert aiko.post(url(""), ends(acme)).status_code == 302
     answer = aiko.post(url(""), ends(acme))

@@ -257,7 +257,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("body", "code", "noted", "owner"), REFUSALS.values(), ids=REFUSALS)
 def test_why_a_row_was_refused(body, code, noted, owner):
-    found, detail, owned_by = parse.read_refusal(body)
+    found, detail, owned_by, _ = parse.read_refusal(body)
     assert (found, detail, owned_by) == (code, noted, owner)
     assert 0 < len(write_english(detail)) <= 300
 

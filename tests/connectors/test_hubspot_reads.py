@@ -23,6 +23,7 @@ def test_a_read_names_its_key_and_asks_for_old_ids_and_second_addresses(hubspot,
     assert body["properties"] == [
         "lastname",
         "email",
+        "firstname",
         "hs_additional_emails",
         "hs_merged_object_ids",
         "lastmodifieddate",

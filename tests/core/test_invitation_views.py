@@ -357,7 +357,7 @@ def test_passwords_are_kept_out_of_error_reports(url, monkeypatch):
 
     def sign_up(self, request):
         seen.append(request.sensitive_post_parameters)
-        return self.closed()
+        return self.show_closed()
 
     monkeypatch.setattr(invitation_views.InvitationView, "sign_up", sign_up)
     Client().post(url, TYPED)

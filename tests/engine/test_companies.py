@@ -139,7 +139,7 @@ def test_an_answer_that_cannot_be_read_ends_in_a_reason_and_the_next_run_goes_on
         assert all(of(sandbox, link.contact_id) == [link.company_id] for link in Link.objects.all())
 
 
-@pytest.mark.parametrize("verb", ["find", "make", "of", "associate"])
+@pytest.mark.parametrize("verb", ["find", "make", "find_of_contacts", "associate"])
 def test_an_answer_of_an_unknown_shape_is_no_traceback(sandbox, verb, monkeypatch):
     rule = configured(file(companies="make"))
     with in_account(rule.account):
@@ -154,7 +154,7 @@ def test_an_answer_of_an_unknown_shape_is_no_traceback(sandbox, verb, monkeypatc
     asked = {
         "find": ("domain", ["a.example.jp"]),
         "make": ({"a": {"name": "A"}},),
-        "of": (["1"],),
+        "find_of_contacts": (["1"],),
         "associate": ([("1", "2")],),
     }
     with pytest.raises((RetryLater, Unanswered)):

@@ -117,15 +117,15 @@ def wide(found):
 
 
 ASKED = {
-    "cards": lambda rule: page(rule).records("failing"),
-    "cards of a reason": lambda rule: page(rule, reason="r2").records("failing"),
-    "the next cards": lambda rule: page(rule, after="r2|5").records("failing"),
-    "the next cards of a reason": lambda rule: page(rule, reason="r2", after="r2|5").records(
+    "cards": lambda rule: page(rule).list_records("failing"),
+    "cards of a reason": lambda rule: page(rule, reason="r2").list_records("failing"),
+    "the next cards": lambda rule: page(rule, after="r2|5").list_records("failing"),
+    "the next cards of a reason": lambda rule: page(rule, reason="r2", after="r2|5").list_records(
         "failing"
     ),
-    "reasons": lambda rule: page(rule).reasons("failing"),
-    "reasons of what is in sync": lambda rule: page(rule).reasons("linked"),
-    "days": lambda rule: page(rule).days(),
+    "reasons": lambda rule: page(rule).count_reasons("failing"),
+    "reasons of what is in sync": lambda rule: page(rule).count_reasons("linked"),
+    "days": lambda rule: page(rule).load_days(),
 }
 
 
@@ -158,7 +158,7 @@ def test_the_cards_come_in_the_order_of_the_index(rule, ask):
 def searched(rule, term):
     """(the plans of what asks for names, the plans of all else)"""
     with in_account(rule.account):
-        found = plans(lambda: page(rule, q=term).records("failing"))
+        found = plans(lambda: page(rule, q=term).list_records("failing"))
     by_name = {query: lines for query, lines in found.items() if '"name" >=' in query}
     return by_name, {query: lines for query, lines in found.items() if query not in by_name}
 

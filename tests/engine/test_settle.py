@@ -85,7 +85,8 @@ def test_one_bad_row_never_costs_another_its_turn(sandbox_of):
     # After the set-up had looked.
     portal.set_property({**portal.properties["jobtitle"], "type": "number", "fieldType": "number"})
     run = sync(rule)
-    assert (run.counts["created"], run.counts["failed"], run.state) == (149, 1, "partial")
+    assert (run.counts["created"], run.counts["failed"], run.state) == (150, 0, "succeeded")
+    assert run.reasons["value_refused"] == 1, "all else of the one is written"
     with in_account(rule.account):
         failed = AuditEntry.objects.get(outcome=Outcome.FAILED)
     assert failed.card_id == ids[7] and read_parameter(failed.detail, "word") == "jobtitle"

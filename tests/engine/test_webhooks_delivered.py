@@ -471,7 +471,13 @@ def test_a_merge_with_a_stranger_keeps_the_link(world, keeps):
     link = world.link(link.pk)
     assert (link.contact_id, link.gone) == (id, "")
     assert [record.bucket for record in world.cards_of(link)] == ["linked"]
-    assert world.contact(id)["sansan_link_id"] == str(link.key) and world.true
+    contact = world.contact(id)
+    assert contact["sansan_link_id"] == str(link.key)
+    # Which of its addresses is the primary one is HubSpot's to say.
+    assert contact["email"] == "stranger@delta.example.jp"
+    (mine,) = world.cards_of(link)
+    assert contact["hs_additional_emails"] == mine.email_key
+    assert contact["lastname"] == mine.values["lastName"]
 
 
 @REAL

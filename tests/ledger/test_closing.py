@@ -12,7 +12,7 @@ import pytest
 from core.tenancy import in_account
 from integration.ledger.closing import Book
 from integration.ledger.entries import Write, make_intent
-from integration.ledger.rows import ClosedEntry, WrittenLink
+from integration.ledger.rows import ClosedEntry, RefusedLink, WrittenLink
 from integration.models import AuditEntry, Link, Record, SyncRule
 from integration.planning.decisions import Decision, Verdict
 from integration.records import Result
@@ -100,7 +100,7 @@ ENTRIES: dict[str, tuple[Write, Result, tuple[str, str, str, str]]] = {
     "exists, the second time, with its owner": (
         new(attempt=2),
         answer("contact_exists", owner_id="202"),
-        ("conflict", "202", "contact_exists", ""),
+        ("failed", "", "email_taken", ""),
     ),
     "an update meets another's address": (
         write(),
@@ -193,9 +193,9 @@ def test_a_refused_change_took_no_time() -> None:
 
 STANDINGS = {
     "in sync": ("card_changed", []),
-    "the address is another's": ("email_taken", [PlacedRecord(7, "held", "email_taken")]),
-    "a person has to choose": ("conflict", [PlacedRecord(7, "held", "conflict")]),
-    "out of scope": ("tag_removed", [PlacedRecord(7, "excluded", "no_selected_tag")]),
+    "the address is another's": ("email_taken", [PlacedRecord(7, "held", "email_taken", "")]),
+    "a person has to choose": ("conflict", [PlacedRecord(7, "held", "conflict", "")]),
+    "out of scope": ("tag_removed", [PlacedRecord(7, "excluded", "no_selected_tag", "")]),
 }
 
 
@@ -274,51 +274,67 @@ def test_what_becomes_of_the_card_whose_reading_is_settled(
 # A create that meets a contact
 
 
-def waits(link: int) -> SettledRecord:
-    return SettledRecord(7, "waiting", "contact_exists", "", link, due_at=NOW, attempts=1)
+def waits(detail: str = "") -> SettledRecord:
+    return SettledRecord(7, "waiting", "contact_exists", detail, 5, due_at=NOW, attempts=1)
 
 
-EXISTS = answer("contact_exists", owner_id="202")
+OWNER = {"202": Link(pk=9, contact_id="202")}
 
 
-def test_the_link_of_a_person_points_to_the_owner_of_the_address() -> None:
-    link = Link(pk=5, written={"email": A}, company_due_at=EARLIER)
-    book = close(new(link=link), EXISTS)
-    assert book.records == [waits(link=5)]
-    assert book.links == [
-        WrittenLink(
-            id=5,
-            contact_id="202",
-            written={},
-            answered={},
-            origin={},
-            confirmed_at=None,
-            modified_at=None,
-            awaiting=False,
-            run_id=None,
-            gone="",
-            gone_at=None,
-            company_due_at=EARLIER,
-        )
-    ]
-
-
-def test_an_owner_that_has_a_link_gets_the_card() -> None:
-    book = close(new(), EXISTS, {"202": Link(pk=9, contact_id="202")})
-    assert (book.records, book.links) == ([waits(link=9)], [])
-
-
-def test_of_two_people_at_one_owner_the_first_ones_link_points_there() -> None:
-    book, owners = Book(bare_desk(), NOW), dict[str, Link]()
-    book.add(new(), EXISTS, owners)
-    book.add(new(link=Link(pk=6), pk=2, record_id=8, reading=8), EXISTS, owners)
-    assert [(record.id, record.link) for record in book.records] == [(7, 5), (8, 5)]
-    assert [(link.id, link.contact_id) for link in book.links] == [(5, "202")]
+@pytest.mark.parametrize("owners", [{}, OWNER], ids=["nobody's", "another person's"])
+def test_the_owner_of_an_address_is_looked_at_next_and_nobody_is_linked(
+    owners: dict[str, Link],
+) -> None:
+    book = close(new(), answer("contact_exists", owner_id="202", detail="who"), owners)
+    assert (book.records, book.links) == ([waits("who")], [])
 
 
 def test_an_owner_that_is_not_named_is_looked_up_next() -> None:
     book = close(new(), answer("contact_exists"))
-    assert (book.records, book.links) == ([waits(link=5)], [])
+    assert (book.records, book.links) == ([waits()], [])
+
+
+# Values that are refused
+
+
+def spare(*names: str, **members: Any) -> Write:
+    """A write whose other values can do without these."""
+    one = new(after={"email": A, "phone": "1", "fax": "2"}, **members)
+    return replace(one, decision=replace(one.decision, spare=frozenset(names)))
+
+
+WHY = ["unknown_option", "why", NOW.isoformat()]
+
+
+def test_a_refused_value_is_left_out_next_time() -> None:
+    result = answer("unknown_option", detail="why", properties=("phone",))
+    book = close(spare("phone", "fax"), result)
+    assert book.refusals == [RefusedLink(5, {"phone": ["1", *WHY]})]
+    assert book.records == [
+        SettledRecord(7, "waiting", "unknown_option", "why", 5, due_at=NOW, attempts=0)
+    ]
+    assert [entry.outcome for entry in book.entries] == ["failed"]
+    assert not book.counted, "the reading is counted when the rest is written"
+
+
+def test_what_was_refused_before_stays_refused() -> None:
+    link = Link(pk=5, refused={"fax": ["2", "rejected", "no", "then"]})
+    result = answer("unknown_option", detail="why", properties=("phone",))
+    book = close(spare("phone", link=link), result)
+    assert book.refusals == [RefusedLink(5, {**link.refused, "phone": ["1", *WHY]})]
+
+
+@pytest.mark.parametrize("properties", [(), ("email",)], ids=["not named", "what it needs"])
+def test_without_a_value_that_can_be_spared_the_write_has_failed(
+    properties: tuple[str, ...],
+) -> None:
+    book = close(spare("phone"), answer("rejected", properties=properties))
+    assert book.refusals == [] and [record.bucket for record in book.records] == ["failing"]
+
+
+def test_a_value_that_was_taken_is_refused_no_more() -> None:
+    link = Link(pk=5, contact_id="101", refused={"fax": ["2", *WHY], "phone": ["9", *WHY]})
+    assert hold(write(link=link, after={"phone": "1"}), answer()).refused == {"fax": ["2", *WHY]}
 
 
 # What a link holds after a write
@@ -345,6 +361,7 @@ def test_what_a_link_holds_after_a_write() -> None:
         gone="",
         gone_at=None,
         company_due_at=None,
+        refused={},
     )
 
 

@@ -62,8 +62,17 @@ def groups(*cards):
         ),
         pytest.param(
             [card(1, link="L", person_key="P"), card(2, link="M", person_key="P")],
-            [[2, 1]],
-            id="two links of one Sansan person",
+            [[2], [1]],
+            id="two contacts of one Sansan person",
+        ),
+        pytest.param(
+            [
+                card(1, link="L", person_key="P"),
+                card(2, link="M", person_key="P"),
+                card(3, person_key="P"),
+            ],
+            [[3, 2], [1]],
+            id="a new card of two contacts' person",
         ),
     ],
 )

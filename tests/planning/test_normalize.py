@@ -18,12 +18,48 @@ from integration.planning.normalize import (
         ("ａｉｋｏ＠ａｃｍｅ．ｅｘａｍｐｌｅ．ｊｐ", "aiko@acme.example.jp"),
         ("aiko@acme.\u3000example.jp", "aiko@acme.example.jp"),
         ("aiko@acme.\nexample.jp", "aiko@acme.example.jp"),
+        ("aiko @ acme.example.jp", "aiko@acme.example.jp"),
         ("", ""),
         ("代表", "代表"),
+        # what a reader of cards puts beside it
+        ("Taro Mihon taro11@example.co.jp", "taro11@example.co.jp"),
+        ("Email taro0@example.co.jp", "taro0@example.co.jp"),
+        ("E-mail:taro0@example.co.jp", "taro0@example.co.jp"),
+        ("メール：taro0@example.co.jp", "taro0@example.co.jp"),
+        ("taro2@example.co.jp Tokyo", "taro2@example.co.jp"),
+        ("見本 太郎 <taro2@example.co.jp>", "taro2@example.co.jp"),
+        ("taro2@example.co.jp.", "taro2@example.co.jp"),
+        ("taro2@example.co.jp TARO2@example.co.jp", "taro2@example.co.jp"),
+        # what nobody sees
+        ("\u200btaro@example\u00ad.co.jp\ufeff", "taro@example.co.jp"),
+        ("\u202ataro@example.co.jp\u202c", "taro@example.co.jp"),
+        ("taro\u0000@example.co.jp", "taro@example.co.jp"),
+        # international domains
+        ("info@日本語.jp", "info@xn--wgv71a119e.jp"),
+        ("taro@München.example.de", "taro@xn--mnchen-3ya.example.de"),
+        ("taro@example。co。jp", "taro@example.co.jp"),
+        ("info@xn--wgv71a119e.jp", "info@xn--wgv71a119e.jp"),
     ],
 )
 def test_email_is_folded_to_one_key(value, key):
     assert normalize_email(value) == key
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "taro. mihon@example.co.jp",
+        "taro_ mihon@example.co.jp",
+        "taro@example.co.jp hanako@example.co.jp",
+        "taro@example.co.jp;hanako@example.co.jp",
+        "taro mihon @",
+        "見本太郎@example.co.jp",
+        "info@日本語",
+        "info@-日本語-.jp",
+    ],
+)
+def test_what_may_be_another_address_is_none(value):
+    assert not is_email(normalize_email(value))
 
 
 @pytest.mark.parametrize(

@@ -85,11 +85,18 @@ CASES: dict[str, tuple[list[Card], Known, dict[str, Any], str, str]] = {
         "kept_hubspot",
     ),
     "newest: the card is": (
-        [card(link="L", changed="2026-06-01")],
+        [card(link="L", lastName="守", changed="2026-06-01")],
         EDITED,
         {"conflict": "newest"},
         "update",
         "contact_differs",
+    ),
+    "newest: the card is, but not in what was edited": (
+        [card(link="L", changed="2026-06-01", title="部長")],
+        EDITED,
+        {"conflict": "newest"},
+        "update",
+        "card_changed",
     ),
     "nothing new": ([card(link="L")], LINKED, {}, "skip", "in_sync"),
     "a field gone blank on the card": (
@@ -143,8 +150,8 @@ CASES: dict[str, tuple[list[Card], Known, dict[str, Any], str, str]] = {
         [card(title="長" * (LONGEST_VALUE + 1))],
         {},
         {},
-        "hold",
-        "value_too_long",
+        "create",
+        "value_refused",
     ),
     "the longest value": ([card(title="長" * LONGEST_VALUE)], {}, {}, "create", "new_person"),
 }
@@ -161,7 +168,13 @@ def test_the_decision_for_one_person(cards, known, members, kind, reason):
 
 
 BUCKETS = {
-    "linked": {"a new person", "a changed card", "nothing new", "an edited contact, HubSpot wins"},
+    "linked": {
+        "too long a value",
+        "a new person",
+        "a changed card",
+        "nothing new",
+        "an edited contact, HubSpot wins",
+    },
     "excluded": {
         "no address",
         "an impossible address",
@@ -173,7 +186,6 @@ BUCKETS = {
         "a deleted contact",
         "neither name nor address",
         "no key to hold it by",
-        "too long a value",
     },
     "unseen": {"out of sight"},
 }
@@ -316,7 +328,10 @@ def test_an_address_that_another_contact_gives_up_is_free():
     ("changed", "reason"), [("2026-06-01", "contact_differs"), ("2026-04-01", "kept_hubspot")]
 )
 def test_newest_counts_a_change_of_any_card_of_the_person(changed, reason):
-    cards = card(1, link="L"), card(2, link="L", day="2025-01-01", changed=changed)
+    cards = (
+        card(1, link="L", lastName="守"),
+        card(2, link="L", lastName="守", day="2025-01-01", changed=changed),
+    )
     (decision,) = plan_people(snapshot(*cards, **EDITED), rule(conflict="newest"))
     assert decision.reason == reason
 

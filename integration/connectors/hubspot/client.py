@@ -22,9 +22,11 @@ from integration.records import (
 )
 
 CONTACTS_A_CALL, CONTACTS_WITH_HISTORY_A_CALL = 100, 50
-# Always read along: they tell old ids and secondary addresses.
+# Always read along: they tell old ids, secondary addresses and whose contact it is.
 PROPERTIES_READ_ALONG = (
     "email",
+    "firstname",
+    "lastname",
     "hs_additional_emails",
     "hs_merged_object_ids",
     "lastmodifieddate",
@@ -282,12 +284,12 @@ class HubSpot(OverHttp):
             )
         except (Rejected, Gone) as refused:
             if len(changes) == 1:
-                code, detail, owner = (
+                refusal = (
                     parse.read_refusal(refused.body)
                     if isinstance(refused, Rejected)
-                    else ("contact_gone", refused.detail, "")
+                    else parse.Refusal("contact_gone", refused.detail)
                 )
-                return [Result(changes[0].key, code=code, detail=detail, owner_id=owner)]
+                return [refusal.as_result(changes[0].key)]
         half = len(changes) // 2
         return self._write(verb, changes[:half], by, rows[:half]) + self._write(
             verb, changes[half:], by, rows[half:]

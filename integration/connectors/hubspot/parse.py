@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -25,6 +25,9 @@ from integration.records import (
 
 # The contact that owns a value, in either of the two sentences that HubSpot uses for it.
 OWNING_CONTACT_PATTERN = re.compile(r"Existing ID:\s*(\d+)|(\d+) already has that value")
+TAKEN_PROPERTY_PATTERN = re.compile(r"propertyName=(\w+)")
+# The values that a contact is found by: whoever has one of them is the person's contact.
+KEY_PROPERTIES = frozenset({"email", "sansan_link_id"})
 INNER_ERRORS_PATTERN = re.compile(r"Property values were not valid:\s*(\[.*\])", re.DOTALL)
 REASON_CODES = {
     "PROPERTY_DOESNT_EXIST": "unknown_property",
@@ -163,7 +166,7 @@ def read_refused_rows(row: Any, changes: Sequence[Change]) -> list[Result]:
     if not isinstance(row, dict):
         return []
     context = row.get("context") or {}
-    code, detail, owner = read_refusal(row)
+    refusal = read_refusal(row)
     keys = [
         str(key)
         for name in ("objectWriteTraceId", "ids", "id")
@@ -171,32 +174,76 @@ def read_refused_rows(row: Any, changes: Sequence[Change]) -> list[Result]:
     ]
     if not keys and len(changes) == 1:
         keys = [changes[0].key]
-    return [Result(key, code=code, detail=detail, owner_id=owner) for key in keys]
+    return [refusal.as_result(key) for key in keys]
 
 
 def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def read_refusal(body: Any) -> tuple[str, str, str]:
-    """(reason code, note, id of the contact that owns the value) of an error row or an error
-    body.
+class Refusal(NamedTuple):
+    """What HubSpot says of a row that it did not write.
+
+    ``owner`` is the contact that has the value already, ``properties`` are those whose values were
+    refused.
     """
+
+    code: str
+    detail: str
+    owner: str = ""
+    properties: tuple[str, ...] = ()
+
+    def as_result(self, key: str) -> Result:
+        return Result(
+            key,
+            code=self.code,
+            detail=self.detail,
+            owner_id=self.owner,
+            properties=self.properties,
+        )
+
+
+def read_refusal(body: Any) -> Refusal:
+    """The refusal in an error row or an error body."""
     if not isinstance(body, dict):
-        return "rejected", note("no_reason"), ""
+        return Refusal("rejected", note("no_reason"))
     message, context = str(body.get("message") or ""), body.get("context") or {}
     owner = find_owning_contact(message, context)
-    if owner:
-        return "contact_exists", note("contact_has_address", id=owner), owner
-    if body.get("category") == "CONFLICT":
-        return "contact_exists", note("address_taken"), ""
+    if owner or body.get("category") == "CONFLICT":
+        return read_conflict(owner, find_taken_property(message, context))
     if body.get("category") == "OBJECT_NOT_FOUND":
-        return "contact_gone", note("contact_gone"), ""
-    for problem in [*read_inner_errors(message), *(body.get("errors") or ())]:
-        if isinstance(problem, dict):
-            return find_reason_code(problem), note_problem(problem), ""
+        return Refusal("contact_gone", note("contact_gone"))
+    problems = [
+        problem
+        for problem in [*read_inner_errors(message), *as_list(body.get("errors"))]
+        if isinstance(problem, dict)
+    ]
+    if problems:
+        names = dict.fromkeys(filter(None, map(find_problem_property, problems)))
+        code, detail = find_reason_code(problems[0]), note_problem(problems[0])
+        return Refusal(code, detail, properties=tuple(names))
     said = note("vendor_said", message=message[:LONGEST_MESSAGE]) if message else note("no_reason")
-    return "rejected", said, ""
+    return Refusal("rejected", said)
+
+
+def read_conflict(owner: str, taken: str) -> Refusal:
+    """The refusal of a value that another contact has.
+
+    ``taken`` is its property, "" where HubSpot does not say: then it is the address.
+    """
+    if taken and taken not in KEY_PROPERTIES:
+        # A property of the customer's that no two contacts share: its owner is somebody else.
+        return Refusal("value_taken", note("value_taken", word=taken), properties=(taken,))
+    if owner:
+        return Refusal("contact_exists", note("contact_has_address", id=owner), owner)
+    return Refusal("contact_exists", note("address_taken"))
+
+
+def find_taken_property(message: str, context: Any) -> str:
+    """The property whose value another contact has, "" where HubSpot does not name it."""
+    told = as_list(context.get("propertyName")) if isinstance(context, dict) else []
+    quoted = TAKEN_PROPERTY_PATTERN.search(message)
+    return str(next(iter(told), "") or (quoted.group(1) if quoted else ""))
 
 
 def find_owning_contact(message: str, context: Mapping[str, Any]) -> str:
@@ -224,13 +271,18 @@ def find_reason_code(problem: Mapping[str, Any]) -> str:
 
 def note_problem(problem: Mapping[str, Any]) -> str:
     """HubSpot's own words about one property, as a note."""
-    context = problem.get("context") or {}
-    name = problem.get("name") or next(iter(as_list(context.get("propertyName"))), "")
+    name = find_problem_property(problem)
     said = str(problem.get("message") or problem.get("localizedErrorMessage") or "")
     message = said[:LONGEST_MESSAGE]
     if name:
-        return note("vendor_said_of", word=str(name), message=message)
+        return note("vendor_said_of", word=name, message=message)
     return note("vendor_said", message=message) if message else note("no_reason")
+
+
+def find_problem_property(problem: Mapping[str, Any]) -> str:
+    context = problem.get("context") or {}
+    told = as_list(context.get("propertyName")) if isinstance(context, dict) else []
+    return str(problem.get("name") or next(iter(told), ""))
 
 
 def read_result_rows(value: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -183,6 +183,19 @@ class Portal(Records):
         )
         return id
 
+    def add_address(self, id: str, address: str) -> None:
+        """A secondary address, which HubSpot's people add beside the primary one."""
+        record = self.records[id]
+        self.check_unique({"email": address}, id, "update")
+        self.lag.remember(id, record)
+        self.unindex(record)
+        have = [part for part in record.get("hs_additional_emails", "").split(";") if part]
+        record["hs_additional_emails"] = ";".join([*have, address.strip().lower()])
+        record[self.MODIFIED] = self.stamp()
+        self.index(id, record)
+        self.changes += 1
+        self.note_changed(id, {"hs_additional_emails": record["hs_additional_emails"]})
+
     # Values
 
     def shape_value(self, name: str, value: str, record: Contact) -> str:

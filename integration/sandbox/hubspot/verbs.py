@@ -40,6 +40,8 @@ def perform_people_verb(portal: Portal, verb: str, args: dict[str, Any]) -> Any:
             return portal.links.pairs
         case "edit":
             portal.update(str(args["id"]), args["properties"])
+        case "address":
+            portal.add_address(str(args["id"]), args["address"])
         case "create":
             return [
                 portal.create(values) for values in args.get("contacts") or [args["properties"]]
