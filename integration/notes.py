@@ -90,6 +90,20 @@ NOTES: dict[str, str] = {
     "contact_gone": gettext_noop("HubSpot does not have this contact any more."),
     "contact_has_address": gettext_noop("Contact %(id)s has this address."),
     "address_taken": gettext_noop("Another contact has this address."),
+    "other_portal": gettext_noop(
+        "The key leads to another HubSpot account (%(found)s) than before (%(known)s), where the "
+        "contacts that are linked are not. Nothing is written. Enter a key of the former account, "
+        "or begin anew with this one at the connection."
+    ),
+    "strange_portal": gettext_noop(
+        "None of %(n)s contacts that were made here before carries our key: this seems to be "
+        "another HubSpot account. Nothing is written. Enter a key of the former account."
+    ),
+    "other_company": gettext_noop(
+        "The new Sansan key sees none of %(n)s cards that the former one saw: it seems to be "
+        "another company's. Nothing is written. Enter another key, or resume the rule if this one "
+        "is right."
+    ),
     "value_taken": gettext_noop(
         "Another contact has this value of %(word)s, which no two contacts may share."
     ),

@@ -20,6 +20,7 @@ from django.utils import timezone
 from integration.connections.check import store_health
 from integration.connections.credentials import make_source, make_target
 from integration.connections.limiter import find_allowance
+from integration.connections.proof import doubt_source, doubt_target
 from integration.connections.properties import (
     ensure_own_properties,
     needs_own_properties,
@@ -170,12 +171,41 @@ def prepare_vendors(run: SyncRun, lease: Lease) -> None:
     """What must hold on the vendors' side before anything is written."""
     if not run.is_preview:
         refuse_twin(run.rule)
+        prove_connections(run, lease)
     refresh_schema(run.rule, lease.transaction)
     asked = run.attempts == 1 and run.trigger == run.Trigger.PERSON and not run.is_preview
     if asked and needs_own_properties(run.rule):
         # That a person has asked for the run is the consent. Refused, the rule goes by e-mail and
         # says so.
         ensure_own_properties(run.rule, lease.transaction)
+
+
+def prove_connections(run: SyncRun, lease: Lease) -> None:
+    """Raises RunHeld where new credentials do not lead where the former ones led.
+
+    A person who has looked lets a Sansan key through; another HubSpot account has to be accepted at
+    its connection, because the contacts that we know are not in it.
+    """
+    sansan, hubspot = run.rule.sansan, run.rule.hubspot
+    if hubspot.found_id:
+        wrong = note("other_portal", known=hubspot.remote_id, found=hubspot.found_id)
+        raise RunHeld("other_portal", wrong)
+    if hubspot.unproven:
+        hold_for(run, hubspot, "other_portal", doubt_target(hubspot, make_target(hubspot)))
+    if sansan.unproven and not run.rule.waived:
+        hold_for(run, sansan, "other_company", doubt_source(sansan, make_source(sansan)))
+    proven = [each for each in (sansan, hubspot) if each.unproven]
+    for connection in proven:
+        connection.unproven = False
+        with lease.transaction():
+            connection.save(update_fields=["unproven"])
+
+
+def hold_for(run: SyncRun, connection: Connection, reason: str, doubt: str) -> None:
+    """Raises RunHeld where there is a doubt."""
+    if doubt:
+        log.warning(reason, run=run.pk, connection=connection.slug)
+        raise RunHeld(reason, doubt)
 
 
 def work_at(desk: Desk) -> bool:

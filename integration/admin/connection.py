@@ -28,13 +28,14 @@ from integration.admin.parts.links import make_list_url, make_page_url
 from integration.admin.parts.said import describe_notes
 from integration.admin.parts.shown import make_badge, make_choice_badge, show_moment, show_number
 from integration.admin.setup import oauth
+from integration.intake import people
 from integration.models import Connection, Link, SyncRule, Tag
 
 TEST_QUEUED_TEXT = gettext_lazy(
     "Queued. The result appears under “What we saw” as soon as a worker has it: reload this "
     "page in a few seconds."
 )
-SECRET_FIELDS = ["credentials", "hint", "health", "health_detail", "tested_at"]
+SECRET_FIELDS = ["credentials", "hint", "unproven", "health", "health_detail", "tested_at"]
 
 
 class ConnectionForm(ScopedForm):
@@ -127,7 +128,7 @@ class ConnectionAdmin(ScopedAdmin):
         "hears",
         "by_itself",
     )
-    buttons = ("test_connection", "refresh_tags", "sign_in")
+    buttons = ("test_connection", "refresh_tags", "sign_in", "accept_account")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Before a first test there is nothing seen."""
@@ -219,7 +220,28 @@ class ConnectionAdmin(ScopedAdmin):
     def sign_in(self, request: HttpRequest, obj: Connection) -> HttpResponse:
         return oauth.begin_oauth(request, obj.account, self.make_page_url(obj), obj)
 
+    @button(
+        gettext_lazy("Begin anew with this HubSpot account"),
+        icon="swap_horiz",
+        right=EDIT,
+        title=gettext_lazy(
+            "Forgets which contacts belonged to whom: they are those of another HubSpot account. "
+            "People are looked for by their e-mail address again."
+        ),
+    )
+    def accept_account(self, request: HttpRequest, obj: Connection) -> None:
+        n = people.accept_other_portal(obj)
+        tasks.enqueue_check(obj)
+        messages.success(
+            request,
+            _("%(n)s links were let go. Resume the rules of this connection to begin anew.")
+            % {"n": show_number(n)},
+        )
+        self.tell_held(request, obj)
+
     def is_button_fitting(self, name: str, obj: Connection) -> bool:
+        if name == "accept_account":
+            return bool(obj.found_id)
         if name == "sign_in":
             return obj.system == Connection.System.HUBSPOT and oauth.is_oauth_offered()
         return name != "refresh_tags" or obj.system == Connection.System.SANSAN

@@ -8,6 +8,7 @@ from functools import partial
 from django.utils import timezone
 
 from integration.connections.credentials import make_source, make_target
+from integration.connections.proof import find_other_portal
 from integration.connections.properties import store_schema
 from integration.connections.tags import store_tags
 from integration.connectors.base import ConnectorError, Reconnect
@@ -44,7 +45,17 @@ def store_check(
     tags: Sequence[TagSeen] = (),
     properties: Iterable[PropertyRead] = (),
 ) -> None:
-    """The credentials work; notes whose they are and what they see."""
+    """The credentials work; notes whose they are and what they see.
+
+    Of another HubSpot account than the one that people are linked to, nothing is taken over.
+    """
+    hubspot = connection.system == Connection.System.HUBSPOT
+    connection.found_id = find_other_portal(connection, identity) if hubspot else ""
+    connection.save(update_fields=["found_id"])
+    if connection.found_id:
+        wrong = note("other_portal", known=connection.remote_id, found=connection.found_id)
+        store_health(connection, Connection.Health.RECONNECT, wrong)
+        return
     if connection.system == Connection.System.HUBSPOT:
         store_schema(connection, properties)
         detail = note("portal", name=identity.name)

@@ -55,7 +55,7 @@ def find_claimed_contacts(batch: Batch) -> dict[str, str]:
     for row in batch.rows.values():
         if row.email_key and row.reason in ("contact_exists", "email_taken"):
             told = read_note(row.detail)
-            if told and told.code == "contact_has_address":
+            if told and "id" in told.parameters:
                 claimed[row.email_key] = str(told.parameters["id"])
     return claimed
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from integration.ledger.links import store_choices
-from integration.models import Bucket, Link, Record, Side, SyncRule
+from integration.ledger.links import forget_contacts, forget_refusals, store_choices
+from integration.models import Bucket, Connection, Link, Record, Side, SyncRule
+from integration.rules.recheck import end_runs, require_recheck
 from integration.slice.rows import UNREAD
 
 # Where a record waits for something to change. A retry looks at it again at once.
@@ -26,16 +28,61 @@ RETRIED_BUCKETS = (
 )
 
 
+# What is known of a HubSpot account, and says nothing of another one.
+OF_A_PORTAL: dict[str, Any] = {
+    "schema": {},
+    "schema_at": None,
+    "link_property": False,
+    "changes_to": None,
+    "behind": {},
+    "polled_at": None,
+    "heard_at": None,
+    "gone_at": None,
+    "gone_after": "",
+    "owners": {},
+    "auto_companies": None,
+    "quota": {},
+}
+
+
 def retry_records(records: QuerySet[Any]) -> int:
     """Makes records due now; returns how many.
 
-    What the key no longer sees has nothing to be tried.
+    What the key no longer sees has nothing to be tried. Values that HubSpot refused are tried
+    again, too.
     """
+    forget_refusals(records)
     return records.filter(bucket__in=RETRIED_BUCKETS).update(due_at=timezone.now(), run_id=UNREAD)
 
 
 def retry_reason(rule: SyncRule, side: str, bucket: str, reason: str) -> int:
     return retry_records(Record.objects.filter(rule=rule, side=side, bucket=bucket, reason=reason))
+
+
+def accept_other_portal(connection: Connection) -> int:
+    """The credentials lead to another HubSpot account, and a person wants to go on with that one.
+
+    Returns how many links were let go. The rules stay held until somebody resumes them.
+    """
+    with transaction.atomic():
+        Connection.objects.select_for_update().only("pk").get(pk=connection.pk)
+        n = forget_contacts(connection)
+        rules = SyncRule.objects.filter(hubspot=connection)
+        for rule in rules:
+            require_recheck(rule)
+            end_runs(rule, preview=False)
+        rules.update(known_share=None)
+        cards = Record.objects.filter(rule__hubspot=connection, side=Side.CARD)
+        cards.exclude(bucket=Bucket.UNSEEN).update(due_at=timezone.now(), run_id=UNREAD)
+        # Contacts of the former account that were to become cards.
+        Record.objects.filter(rule__hubspot=connection, side=Side.CONTACT).update(
+            bucket=Bucket.UNSEEN, reason="unseen", due_at=None
+        )
+        for name, value in OF_A_PORTAL.items():
+            setattr(connection, name, value)
+        connection.remote_id, connection.found_id = connection.found_id, ""
+        connection.save(update_fields=[*OF_A_PORTAL, "remote_id", "found_id"])
+    return n
 
 
 def choose_side(link: Link, names: Iterable[str], side: str, who: str) -> int:

@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.db.models import QuerySet
+
 from core.bulk import update_rows
 from integration.ledger.rows import MetLink
-from integration.models import AuditEntry, Link, Outcome, Record, Side
+from integration.models import AuditEntry, Connection, Link, Outcome, Record, Side
 from integration.planning.decisions import SKIP
 from integration.slice.desk import Desk
 
@@ -88,6 +90,37 @@ def record_set_apart(
     Record.objects.filter(pk__in=list(leaving)).update(link=None)
     due = Record.objects.filter(pk__in=list(cards), due_at__isnull=True)
     due.update(due_at=now, run_id=None)
+
+
+def forget_contacts(connection: Connection) -> int:
+    """Lets go of every contact of a HubSpot connection; returns of how many. In the caller's
+    transaction.
+    """
+    return Link.objects.filter(hubspot=connection).update(
+        contact_id="",
+        written={},
+        answered={},
+        origin={},
+        clashes={},
+        choices={},
+        refused={},
+        awaiting=False,
+        modified_at=None,
+        confirmed_at=None,
+        gone="",
+        gone_at=None,
+        company_id="",
+        company_due_at=None,
+        company_note="",
+    )
+
+
+def forget_refusals(records: QuerySet[Record]) -> None:
+    """The values of these people that HubSpot refused are tried again."""
+    links = Link.objects.filter(records__in=records).exclude(refused={})
+    ids = list(links.values_list("pk", flat=True).distinct())
+    if ids:
+        Link.objects.filter(pk__in=ids).update(refused={})
 
 
 def store_choices(link: Link, chosen: Mapping[str, Mapping[str, Any]]) -> None:

@@ -43,6 +43,12 @@ class Connection(Tracked, AccountOwned):
     health_detail = models.CharField(_("what we saw"), max_length=500, default="", editable=False)
     tested_at = models.DateTimeField(_("tested"), null=True, editable=False)
     remote_id = models.CharField(_("owner or portal"), max_length=100, default="", editable=False)
+    # The credentials were changed, and nothing has proved yet that they lead where the former ones
+    # led.
+    unproven = models.BooleanField(default=False, editable=False)
+    # Another HubSpot account that the credentials lead to: nothing is written until a person says
+    # so.
+    found_id = models.CharField(max_length=100, default="", editable=False)
     remote_name = models.CharField(_("whose"), max_length=200, default="", editable=False)
     # Sansan only: what the key sees, counted by connections/survey.py. Null: not counted yet.
     cards = models.PositiveIntegerField(_("cards seen"), null=True, editable=False)
@@ -95,6 +101,8 @@ class Connection(Tracked, AccountOwned):
         "health_detail",
         "tested_at",
         "remote_id",
+        "unproven",
+        "found_id",
         "remote_name",
         "cards",
         "surveyed_at",
@@ -180,7 +188,7 @@ class Connection(Tracked, AccountOwned):
             **kept,
             "api_key" if self.system == self.System.SANSAN else "access_token": secret,
         }
-        self.hint = mask_secret(secret)
+        self.hint, self.unproven = mask_secret(secret), True
         self.health, self.health_detail, self.tested_at = self.Health.UNTESTED, "", None
 
 

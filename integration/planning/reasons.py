@@ -128,6 +128,14 @@ REASONS: dict[str, str] = {
     "same_portal": gettext_noop(
         "Two connections lead to the same HubSpot account, and each contact would be two people."
     ),
+    "other_portal": gettext_noop(
+        "The key leads to another HubSpot account than before; nothing is written until a person "
+        "has looked."
+    ),
+    "other_company": gettext_noop(
+        "The new Sansan key sees none of the cards that are known; nothing is written until a "
+        "person has looked."
+    ),
     "no_progress": gettext_noop(
         "The run was cut off several times without getting any further, and was given up."
     ),

@@ -120,5 +120,6 @@ def store_oauth_connection(
             "OAuth",
         )
         connection.health, connection.health_detail = Connection.Health.UNTESTED, ""
+        connection.unproven = True
         connection.save()
         return connection

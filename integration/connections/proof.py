@@ -1,0 +1,86 @@
+"""Whether new credentials lead where the former ones led, before anything is written with them.
+
+A token of another HubSpot account would find strangers under the ids that we know; a Sansan key of
+another company would bring its people. Neither is refused by the vendor.
+"""
+
+from __future__ import annotations
+
+from integration.connectors.base import CardSource, ConnectorError, ContactTarget, Gone
+from integration.connectors.hubspot.fields import LINK_ID_PROPERTY
+from integration.models import Bucket, Connection, Link, Record, Side
+from integration.notes import note
+from integration.records import Identity
+
+# Contacts or cards that are looked at, where an account does not say who it is.
+MOST_SAMPLES = 10
+
+
+def is_target_known(connection: Connection) -> bool:
+    """Whether people are linked to contacts of the HubSpot account that was there before."""
+    return Link.objects.filter(hubspot=connection).exclude(contact_id="").exists()
+
+
+def find_other_portal(connection: Connection, identity: Identity) -> str:
+    """The id of the HubSpot account that the credentials lead to, "" where it is the known one."""
+    known = connection.remote_id
+    if not (known and identity.id) or known == identity.id or not is_target_known(connection):
+        return ""
+    return identity.id
+
+
+def doubt_target(connection: Connection, target: ContactTarget) -> str:
+    """Why nothing may be written to this HubSpot account, as a note; "" where it is the known one.
+
+    Raises ConnectorError.
+    """
+    if not is_target_known(connection):
+        return ""
+    identity = target.check()
+    other = find_other_portal(connection, identity)
+    if other:
+        return note("other_portal", known=connection.remote_id, found=other)
+    if (connection.remote_id and identity.id) or not connection.link_property:
+        return ""
+    keys = list_sample_links(connection)
+    name = LINK_ID_PROPERTY.name
+    contacts = target.read(list(keys), (name,)) if keys else {}
+    if keys and not any(contacts[id].values.get(name, "") == keys[id] for id in contacts):
+        return note("strange_portal", n=len(keys))
+    return ""
+
+
+def list_sample_links(connection: Connection) -> dict[str, str]:
+    """Contact -> our key for it, of some people."""
+    links = Link.objects.filter(hubspot=connection, gone="").exclude(contact_id="")
+    rows = links.exclude(written={}).order_by("-pk").values_list("contact_id", "key")
+    return {contact_id: str(key) for contact_id, key in rows[:MOST_SAMPLES]}
+
+
+def doubt_source(connection: Connection, source: CardSource) -> str:
+    """Why the cards of this key may not be taken, as a note; "" where it sees one of those that are
+    known. Raises ConnectorError.
+    """
+    known = Record.objects.filter(connection=connection, side=Side.CARD)
+    seen = known.exclude(bucket=Bucket.UNSEEN)
+    half = MOST_SAMPLES // 2
+    ids = {
+        id
+        for order in ("pk", "-pk")
+        for id in seen.order_by(order).values_list("external_id", flat=True)[:half]
+    }
+    if not ids or any(is_seen(source, id) for id in sorted(ids)):
+        return ""
+    return note("other_company", n=len(ids))
+
+
+def is_seen(source: CardSource, card_id: str) -> bool:
+    try:
+        source.read_card(card_id)
+    except Gone:
+        return False
+    except ConnectorError as refused:
+        if refused.reason != "rejected":
+            raise
+        return False
+    return True
