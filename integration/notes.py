@@ -90,6 +90,10 @@ NOTES: dict[str, str] = {
     "contact_gone": gettext_noop("HubSpot does not have this contact any more."),
     "contact_has_address": gettext_noop("Contact %(id)s has this address."),
     "address_taken": gettext_noop("Another contact has this address."),
+    "contacts_not_shown": gettext_noop(
+        "HubSpot shows %(n)s of %(all)s contacts neither among its contacts nor in its recycle "
+        "bin. So many at once are taken for a fault of HubSpot's."
+    ),
     "other_portal": gettext_noop(
         "The key leads to another HubSpot account (%(found)s) than before (%(known)s), where the "
         "contacts that are linked are not. Nothing is written. Enter a key of the former account, "

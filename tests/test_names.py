@@ -26,17 +26,17 @@ accept add admit adopt advance advise afford agree answer append apply archive a
 await bar beat begin bind blend bring build calculate capitalize change charge check choose
 churn claim clean clear close collect compare compile compute confirm control count create cut
 date deactivate decide decode defer delete deliver depart derive describe destroy digest discard
-dispatch doubt drain draw drop end enqueue enrol ensure erase escape estimate exchange exclude
-explain export fail fetch fill find finish fit flush fold follow forget format freeze get give
-go grant group hand handle hide hold index insert invent invert join judge keep kill label learn
-leave link list load lock log look make map mark mask measure meet merge move name normalize
-note offer open parse pass pause perform pick plan poll post postpone prepare press print purge
-put quote rank read record refresh refuse release remember remove rename render renew require
-reset restart restore resume retake retry rewind rotate route run sample save say schedule
-search select send serve set settle shape share shorten show sign skip sort space spend split
-stamp start step stop store stream strip subscribe summarize supervise suspend sweep switch sync
-take tell test tick tidy touch try unbar undo unescape unindex unite unwrap update upsert
-validate wait wake walk welcome withdraw work wrap write
+dispatch doubt drain draw drop encode end enqueue enrol ensure erase escape estimate exchange
+exclude explain export fail fetch fill find finish fit flush fold follow forget format freeze
+get give go grant group hand handle hide hold index insert invent invert join judge keep kill
+label learn leave link list load lock log look make map mark mask measure meet merge move name
+normalize note offer open parse pass pause perform pick plan poll post postpone prepare press
+print prove purge put quote rank read record refresh refuse release remember remove rename
+render renew require reset restart restore resume retake retry rewind rotate route run sample
+save say schedule search select send serve set settle shape share shorten show sign skip sort
+space spend split stamp start step stop store stream strip subscribe summarize supervise suspend
+sweep switch sync take tell test tick tidy touch try unbar undo unescape unindex unite unwrap
+update upsert validate wait wake walk welcome withdraw work wrap write
 """.split()
 )
 QUESTIONS = frozenset("asks counts has heard holds is may meets needs sees wants".split())

@@ -25,6 +25,7 @@ from integration.connectors.base import (
     RetryLater,
     Unanswered,
 )
+from integration.connectors.decode import decode_json
 from integration.notes import note
 
 log = structlog.get_logger()
@@ -179,8 +180,8 @@ class Http:
             for secret in self._secrets:
                 content = content.replace(secret, b"****")
         try:
-            return orjson.loads(content) if content else None
-        except orjson.JSONDecodeError:
+            return decode_json(content) if content else None
+        except ValueError:
             return None
 
     def _judge(self, answer: Answer, attempt: int, writes: bool) -> float | None:

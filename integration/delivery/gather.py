@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from integration.connections.absence import read_contacts_surely
 from integration.delivery.copies import agree_copies
 from integration.delivery.queue import is_in_scope
 from integration.ledger.entries import find_links
@@ -32,16 +33,16 @@ def read_contacts(desk: Desk, batch: Batch) -> None:
     ids, claimed = list_known_contacts(batch), find_claimed_contacts(batch)
     if ids or claimed:
         wanted = sorted({*ids, *claimed.values()})
-        found = desk.target.read(wanted, properties, history=desk.plan_rule.timed)
+        found, binned = read_contacts_surely(
+            desk.target, wanted, properties, history=desk.plan_rule.timed
+        )
         # Under the id that was asked for: a merged contact answers with its new one.
         batch.contacts.update(found)
         note_claimed_contacts(batch, claimed)
+        # What is not in the recycle bin either may have been deleted for privacy, and must not be
+        # made again.
         missing = set(ids).difference(found)
-        if missing:
-            # What is not in the recycle bin either may have been deleted for privacy, and must not
-            # be made again.
-            binned = desk.target.find_deleted_contacts(missing)
-            batch.gone = {id: judge_absence(in_bin=id in binned) for id in missing}
+        batch.gone = {id: judge_absence(in_bin=id in binned) for id in missing}
     batch.asked = list_addresses(desk, batch)
     if batch.asked:
         for address, contact in desk.target.read(batch.asked, properties, by="email").items():

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
 from core.bulk import any_of, update_rows
+from integration.connections.absence import read_contacts_surely
 from integration.connectors.base import Rejected
 from integration.intake.candidates import make_departed_due, take_candidates, wake_waiting_cards
 from integration.intake.inbox import CHANGES_A_CALL, drop_unreadable, settle_changes, take_changes
@@ -179,8 +180,11 @@ def read_inbox(desk: Desk) -> Work:
     connection = desk.rule.hubspot
     while not desk.spent and (changes := take_changes(connection.pk)):
         ids = [change.contact_id for change in changes]
+        told_gone = {change.contact_id for change in changes if change.forgotten}
         try:
-            found = yield partial(desk.target.read, ids, desk.watched)
+            found, binned = yield partial(
+                read_contacts_surely, desk.target, ids, desk.watched, told=told_gone
+            )
         except Rejected as refused:
             # What is in the inbox must not keep everybody else from being delivered.
             log.warning(
@@ -191,7 +195,6 @@ def read_inbox(desk: Desk) -> Work:
                 drop_unreadable(changes, desk.now())
             return
         missing = set(ids).difference(found)
-        binned = (yield partial(desk.target.find_deleted_contacts, missing)) if missing else set()
         at = {change.contact_id: change.changed_at for change in changes}
         absent = {
             change.contact_id: judge_absence(change.contact_id in binned, change.forgotten)

@@ -11,6 +11,8 @@ DELETED, MISSING, FORGOTTEN, MERGED = "deleted", "missing", "forgotten", "merged
 # A contact that is neither there nor in the recycle bin for so long was deleted for privacy: until
 # then it may be a vendor's fault.
 FORGOTTEN_AFTER = timedelta(days=1)
+# So many of those that were asked for at once are not deleted for privacy between two looks.
+FEW_LOST, LARGE_SHARE = 5, 0.5
 
 
 def judge_absence(in_bin: bool, told_forgotten: bool = False) -> str:
@@ -18,6 +20,13 @@ def judge_absence(in_bin: bool, told_forgotten: bool = False) -> str:
     if told_forgotten:
         return FORGOTTEN
     return DELETED if in_bin else MISSING
+
+
+def is_vendors_fault(lost: int, asked: int) -> bool:
+    """Whether so many contacts, neither there nor in the recycle bin, say something of the vendor
+    and not of the people.
+    """
+    return lost > FEW_LOST and lost > asked * LARGE_SHARE
 
 
 def judge_gone(known: str, since: datetime | None, seen: str, now: datetime) -> str:

@@ -280,6 +280,13 @@ TO_DO: dict[str, str] = {
         "Make a new rule that goes by the other connection, or enter a key of another HubSpot "
         "account in this one."
     ),
+    "other_portal": gettext_noop(
+        "Enter a key of the former HubSpot account, or begin anew with this one at the "
+        "connection; then resume the rule."
+    ),
+    "other_company": gettext_noop(
+        "Enter a key of the same company. If this key is right, resume the rule."
+    ),
     "no_progress": gettext_noop(
         "Nothing to do: it is begun anew by itself. If it happens again, tell the platform's "
         "administrator: the log of the workers says why."

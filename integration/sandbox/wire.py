@@ -4,6 +4,7 @@ socket.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,4 +45,8 @@ class Response:
 def make_json_response(
     status: int, value: Any, headers: Mapping[str, str] | None = None
 ) -> Response:
-    return Response(status, orjson.dumps(value), dict(headers or {}))
+    try:
+        body = orjson.dumps(value)
+    except TypeError:  # half a surrogate, which Java and JavaScript send as an escape
+        body = json.dumps(value).encode()
+    return Response(status, body, dict(headers or {}))

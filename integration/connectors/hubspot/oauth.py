@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import orjson
 import requests
 
 from integration.connectors import http
 from integration.connectors.base import Reconnect, RetryLater
+from integration.connectors.decode import decode_json
 from integration.connectors.hubspot.client import choose_hubspot_wait
 from integration.connectors.hubspot.properties import read_answer
 from integration.notes import note
@@ -105,14 +105,11 @@ class HubSpotOAuth:
                 timeout=http.CALL_TIMEOUT_SECONDS,
                 allow_redirects=False,
             )
-        return http.Answer(response.status_code, decode_json(response.content), response.headers)
-
-
-def decode_json(content: bytes) -> Any:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return None
+        try:
+            value = decode_json(response.content)
+        except ValueError:
+            value = None
+        return http.Answer(response.status_code, value, response.headers)
 
 
 def read_oauth_answer(answer: http.Answer) -> Any:

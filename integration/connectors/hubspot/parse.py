@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from integration.connectors.hubspot import fields
 from integration.notes import note
 from integration.records import (
     Change,
@@ -27,7 +28,7 @@ from integration.records import (
 OWNING_CONTACT_PATTERN = re.compile(r"Existing ID:\s*(\d+)|(\d+) already has that value")
 TAKEN_PROPERTY_PATTERN = re.compile(r"propertyName=(\w+)")
 # The values that a contact is found by: whoever has one of them is the person's contact.
-KEY_PROPERTIES = frozenset({"email", "sansan_link_id"})
+MATCH_PROPERTIES = frozenset({"email", fields.LINK_ID_PROPERTY.name})
 INNER_ERRORS_PATTERN = re.compile(r"Property values were not valid:\s*(\[.*\])", re.DOTALL)
 REASON_CODES = {
     "PROPERTY_DOESNT_EXIST": "unknown_property",
@@ -231,7 +232,7 @@ def read_conflict(owner: str, taken: str) -> Refusal:
 
     ``taken`` is its property, "" where HubSpot does not say: then it is the address.
     """
-    if taken and taken not in KEY_PROPERTIES:
+    if taken and taken not in MATCH_PROPERTIES:
         # A property of the customer's that no two contacts share: its owner is somebody else.
         return Refusal("value_taken", note("value_taken", word=taken), properties=(taken,))
     if owner:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import orjson
+from integration.connectors.decode import decode_json
 
 LONGEST_REQUEST_AGE = 300.0  # seconds
 # HubSpot decodes these in the address, and nothing else, before it signs.
@@ -120,8 +120,8 @@ def read_portals(body: bytes) -> set[str]:
 
 def read_event_rows(body: bytes) -> list[dict[str, Any]]:
     try:
-        rows = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        rows = decode_json(body)
+    except ValueError:
         raise NotEvents("the body is not JSON") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise NotEvents("the body is not a list of events")
