@@ -211,10 +211,12 @@ NOTES: dict[str, str] = {
     # a configuration file
     "is_missing": gettext_noop("is missing."),
     "must_be_list": gettext_noop("must be a list."),
-    "must_be_texts": gettext_noop("must be a list of texts."),
-    "must_be_text": gettext_noop("must be a text."),
+    "must_be_texts": gettext_noop("must be a list of texts. Put true and false in quotes."),
+    "must_be_text": gettext_noop("must be a text. Put true and false in quotes."),
     "must_be_mapping": gettext_noop("must be a mapping (name: value)."),
-    "must_be_table": gettext_noop("must be a mapping (card's value: property's value)."),
+    "must_be_table": gettext_noop(
+        "must be a mapping (card's value: property's value). Put true and false in quotes."
+    ),
     "must_be_at_least": gettext_noop("must be a number of at least %(least)s."),
     "must_be_at_most": gettext_noop("must be a number of at most %(most)s."),
     "must_be_true_or_false": gettext_noop("must be true or false."),

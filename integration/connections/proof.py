@@ -6,9 +6,10 @@ another company would bring its people. Neither is refused by the vendor.
 
 from __future__ import annotations
 
+from core.tenancy import all_accounts
 from integration.connectors.base import CardSource, ConnectorError, ContactTarget, Gone
 from integration.connectors.hubspot.fields import LINK_ID_PROPERTY
-from integration.models import Bucket, Connection, Link, Record, Side
+from integration.models import Bucket, Connection, Link, Record, Side, SyncRule
 from integration.notes import note
 from integration.records import Identity
 
@@ -18,7 +19,10 @@ MOST_SAMPLES = 10
 
 def is_target_known(connection: Connection) -> bool:
     """Whether people are linked to contacts of the HubSpot account that was there before."""
-    return Link.objects.filter(hubspot=connection).exclude(contact_id="").exists()
+    # A connection's links are of its account. The condition that the scope adds would only lead
+    # SQLite to the wrong index.
+    with all_accounts():
+        return Link.objects.filter(hubspot=connection).exclude(contact_id="").exists()
 
 
 def find_other_portal(connection: Connection, identity: Identity) -> str:
@@ -52,26 +56,32 @@ def doubt_target(connection: Connection, target: ContactTarget) -> str:
 
 def list_sample_links(connection: Connection) -> dict[str, str]:
     """Contact -> our key for it, of some people."""
-    links = Link.objects.filter(hubspot=connection, gone="").exclude(contact_id="")
-    rows = links.exclude(written={}).order_by("-pk").values_list("contact_id", "key")
-    return {contact_id: str(key) for contact_id, key in rows[:MOST_SAMPLES]}
+    with all_accounts():
+        links = Link.objects.filter(hubspot=connection, gone="").exclude(contact_id="")
+        rows = links.exclude(written={}).order_by("-contact_id").values_list("contact_id", "key")
+        return {contact_id: str(key) for contact_id, key in rows[:MOST_SAMPLES]}
 
 
 def doubt_source(connection: Connection, source: CardSource) -> str:
     """Why the cards of this key may not be taken, as a note; "" where it sees one of those that are
     known. Raises ConnectorError.
     """
-    known = Record.objects.filter(connection=connection, side=Side.CARD)
-    seen = known.exclude(bucket=Bucket.UNSEEN)
-    half = MOST_SAMPLES // 2
-    ids = {
-        id
-        for order in ("pk", "-pk")
-        for id in seen.order_by(order).values_list("external_id", flat=True)[:half]
-    }
+    ids = list_sample_cards(connection)
     if not ids or any(is_seen(source, id) for id in sorted(ids)):
         return ""
     return note("other_company", n=len(ids))
+
+
+def list_sample_cards(connection: Connection) -> set[str]:
+    """The ids of some cards that the key saw, of each rule the first by id, which is no order."""
+    rules = SyncRule.objects.filter(sansan=connection).values_list("pk", flat=True)
+    ids: set[str] = set()
+    with all_accounts():
+        for rule in list(rules):
+            known = Record.objects.filter(rule=rule, side=Side.CARD).exclude(bucket=Bucket.UNSEEN)
+            rows = known.order_by("external_id").values_list("external_id", flat=True)
+            ids.update(rows[: MOST_SAMPLES - len(ids)])
+    return ids
 
 
 def is_seen(source: CardSource, card_id: str) -> bool:

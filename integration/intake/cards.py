@@ -118,7 +118,7 @@ def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
     counted: Counter[str] = Counter()
     for card in cards.values():
         reading, ours = as_card_reading(desk, card, now), known.get(card.id)
-        if ours and is_outdated(card, ours):
+        if ours and ours.run_id == run.pk and is_outdated(card, ours):
             continue
         if ours and ours.digest == reading.digest and ours.bucket != Bucket.UNSEEN:
             if again:
@@ -148,7 +148,11 @@ def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
 
 
 def is_outdated(card: CardRead, ours: KnownCard) -> bool:
-    """Whether the page was answered before the one that told of the card's last change."""
+    """Whether the page was answered before another one of this run, which told of the card's last
+    change.
+
+    Between runs what was read last counts: a card's time may go back, by an import or a clock.
+    """
     if ours.digest in (MADE_DIGEST, "unreadable") or ours.changed_at is None:
         return False
     return card.changed_at < ours.changed_at

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from core.bulk import update_rows
+from core.bulk import any_of, update_rows
 from integration.ledger.rows import MetLink
 from integration.models import AuditEntry, Connection, Link, Outcome, Record, Side
 from integration.planning.decisions import SKIP
@@ -117,10 +117,10 @@ def forget_contacts(connection: Connection) -> int:
 
 def forget_refusals(records: QuerySet[Record]) -> None:
     """The values of these people that HubSpot refused are tried again."""
-    links = Link.objects.filter(records__in=records).exclude(refused={})
-    ids = list(links.values_list("pk", flat=True).distinct())
+    told = records.filter(reason="value_refused", link__isnull=False)
+    ids = set(told.values_list("link_id", flat=True))
     if ids:
-        Link.objects.filter(pk__in=ids).update(refused={})
+        Link.objects.filter(pk__in=any_of(ids)).update(refused={})
 
 
 def store_choices(link: Link, chosen: Mapping[str, Mapping[str, Any]]) -> None:

@@ -45,7 +45,7 @@ def refuse_candidate(candidate: Candidate, rule: Rule) -> Decision | None:
         return skip_candidate(candidate, "excluded", "never_sync", why)
     if rule.require_email and not find_card_address(contact):
         return skip_candidate(candidate, "excluded", "contact_no_email")
-    unmet = find_unmet_contact_filter(contact, rule.contact_filters)
+    unmet = find_unmet_contact_filter(contact, rule.contact_filters, rule.zone)
     if unmet:
         criterion = note_contact_filter(unmet)
         return skip_candidate(candidate, "excluded", "contact_not_chosen", criterion)

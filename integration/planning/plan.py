@@ -219,7 +219,7 @@ def decide_person(person: Person, address: str, link_key: str, situation: Situat
         # of this one.
         link = LinkView(link.key)
     if not (rule.filters_enter and link.written):
-        unmet = find_unmet_contact_filter(contact, rule.contact_filters)
+        unmet = find_unmet_contact_filter(contact, rule.contact_filters, rule.zone)
         if unmet:
             return skip_person(person, "excluded", "contact_filtered", note_contact_filter(unmet))
     return plan_update(person, link, contact=contact, wanted=wanted, situation=situation)

@@ -69,6 +69,7 @@ class Rule:
     to_cards: tuple[MappingRow, ...] = ()  # the rows that fill a new card
     # What HubSpot refused before is tried again.
     changed_at: datetime | None = None
+    zone: str = "UTC"  # the account's, whose days a filter means
 
     @property
     def timed(self) -> tuple[str, ...]:

@@ -157,6 +157,7 @@ def as_plan_rule(rule: SyncRule, tag_names: Mapping[str, str], preview: bool = F
         filters_enter=has_entry_filters(rule),
         tag_names=tag_names,
         changed_at=rule.changed_at,
+        zone=rule.account.timezone,
     )
 
 

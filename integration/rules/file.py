@@ -23,8 +23,9 @@ from integration.models import FieldMapping, SyncRule
 from integration.notes import note
 from integration.planning.expressions import ExpressionError, check_expression
 from integration.planning.transforms import TRANSFORMS
-from integration.rules.node import FileProblem, Node
+from integration.rules.node import OFF_WORDS, FileProblem, Node
 from integration.rules.options import RULE_OPTIONS, read_option
+from integration.rules.plain_yaml import load_plain_yaml
 
 # The mappings that `standard` stands for: (Sansan field or fields, HubSpot property, transform)
 DEFAULT_MAPPINGS = (
@@ -105,7 +106,7 @@ class Configuration:
 def load_file(path: Path) -> Configuration:
     """Raises FileRefused."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_plain_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as wrong:
         problem = note("file_unreadable", message=str(wrong))
         raise FileRefused([FileProblem(str(path), problem)]) from None
@@ -190,7 +191,7 @@ def read_rate(node: Node) -> tuple[int | None, float | None]:
     """
     if node.value.get("rate") is None:
         return None, None
-    if node.value["rate"] is False:  # YAML reads `off` as false
+    if node.value["rate"] in (False, *OFF_WORDS):
         return 0, None
     limit = node.read_node("rate")
     limit.refuse_others("calls", "seconds")
@@ -296,7 +297,9 @@ def read_value_table(row: Node) -> list[list[str]]:
 
 
 def is_pair(value: object) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) == 2
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        return False
+    return not any(isinstance(part, (bool, dict, list)) for part in value)
 
 
 def find_expression_problem(text: str) -> str:

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from integration.notes import note, write_english
 
+# How people write true and false besides; elsewhere these words are texts.
+ON_WORDS = ("yes", "Yes", "YES", "on", "On", "ON")
+OFF_WORDS = ("no", "No", "NO", "off", "Off", "OFF")
 SLUG_PATTERN = re.compile(r"[-a-zA-Z0-9_]{1,50}")
 VARIABLE_PATTERN = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -66,7 +69,7 @@ class Node:
 
     def read_strings(self, name: str) -> tuple[str, ...]:
         rows = self.value.get(name) or []
-        if not isinstance(rows, list) or not all(isinstance(row, (str, int)) for row in rows):
+        if not isinstance(rows, list) or not all(map(is_text, rows)):
             self.add_problem(name, "must_be_texts")
             return ()
         return tuple(dict.fromkeys(str(row) for row in rows))
@@ -77,7 +80,7 @@ class Node:
             if required:
                 self.add_problem(name, "is_missing")
             return ""
-        if isinstance(value, (dict, list)):
+        if not is_text(value):
             self.add_problem(name, "must_be_text")
             return ""
         return VARIABLE_PATTERN.sub(lambda found: self._variable(name, found.group(1)), str(value))
@@ -115,6 +118,8 @@ class Node:
 
     def read_boolean(self, name: str, default: bool) -> bool:
         value = self.value.get(name, default)
+        if value in (*ON_WORDS, *OFF_WORDS):
+            return value in ON_WORDS
         if not isinstance(value, bool):
             self.add_problem(name, "must_be_true_or_false")
             return default
@@ -131,6 +136,11 @@ class Node:
             self.add_problem(name, "must_be_at_most", most=most)
             return default
         return value
+
+
+def is_text(value: object) -> bool:
+    """Whether a value has one spelling: true and false have many."""
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
 def find_slug_problem(value: str) -> str:

@@ -84,7 +84,7 @@ RIGHTS: dict[tuple[type[Model], str], str] = {
     (Account, "resume"): OWN,  # and of the platform's staff, which the page itself asks for
     (Invitation, "send_again"): OWN,
     **dict.fromkeys([(Connection, name) for name in ("test_connection", "refresh_tags")], OPERATE),
-    (Connection, "sign_in"): EDIT,
+    **dict.fromkeys([(Connection, name) for name in ("sign_in", "accept_account")], EDIT),
     **dict.fromkeys(
         [
             (SyncRule, name)

@@ -21,12 +21,13 @@ def leave_out(patch: pytest.MonkeyPatch, answers: int) -> None:
     """So many reads by id answer 200 and nobody."""
     read, left = HubSpot.read, [answers]
 
-    def empty(self: HubSpot, keys: Any, *args: Any, by: str = "", **how: Any) -> Any:
+    def empty(
+        self: HubSpot, keys: Any, properties: Any, by: str = "", history: Any = ()
+    ) -> dict[str, ContactRead]:
         if not by and left[0]:
             left[0] -= 1
-            found: dict[str, ContactRead] = {}
-            return found
-        return read(self, keys, *args, by=by, **how)
+            return {}
+        return read(self, keys, properties, by=by, history=history)
 
     patch.setattr(HubSpot, "read", empty)
 

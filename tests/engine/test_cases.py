@@ -7,8 +7,10 @@ makes no difference. CONTRIBUTING.md says how to add one.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 import yaml
 
 from core.tenancy import in_account
-from integration.models import AuditEntry, Connection, Record, Side, SyncRule
+from integration.models import AuditEntry, Record, Side, SyncRule
 from integration.sandbox.server import Sandbox
 from tests.cast import TOKEN, configured, file, sync
 
@@ -91,7 +93,14 @@ class Play:
     def do_change(self, cards: Mapping[str, Any]) -> None:
         for letter, values in cards.items():
             self.later(seconds=2)
-            self.sandbox.sansan.change(self.ids[letter], lengthen_ids(values))
+            wanted = lengthen_ids(values)
+            moment = wanted.pop("updatedTime", "")
+            self.sandbox.sansan.change(self.ids[letter], wanted)
+            if moment:
+                set_time_back(self.sandbox, self.ids[letter], moment)
+
+    def do_full(self, _: bool) -> None:
+        self.run(full=True)
 
     def do_edit(self, contacts: Mapping[str, Any]) -> None:
         for address, values in contacts.items():
@@ -99,16 +108,15 @@ class Play:
             self.sandbox.hubspot.control("edit", {"token": TOKEN, "id": id, "properties": values})
 
     def do_property(self, properties: Mapping[str, Any]) -> None:
+        """Nobody looks at the properties again before it is time to."""
         for name, changes in properties.items():
             set_property(self.sandbox, name, changes)
-        with in_account(self.rule.account):
-            Connection.objects.update(schema_at=None)
 
     def do_rule(self, settings: Mapping[str, Any]) -> None:
         self.rule = self.configure(settings)
 
-    def run(self) -> None:
-        run = sync(self.rule, full=self.way.full)
+    def run(self, full: bool = False) -> None:
+        run = sync(self.rule, full=full or self.way.full)
         assert run.state in ("succeeded", "partial"), (run.state, run.reason, run.detail)
         counts = run.counts
         assert counts["read"] == sum(counts.values()) - counts["read"], counts
@@ -130,6 +138,14 @@ def lengthen_ids(values: Mapping[str, Any]) -> dict[str, Any]:
     """As long as Sansan's ids are; a blank one stays blank."""
     ids = {name: values[name] for name in ("id", "personId") if values.get(name)}
     return {**values, **{name: id.ljust(32, "0") for name, id in ids.items()}}
+
+
+def set_time_back(sandbox: Sandbox, id: str, moment: str) -> None:
+    """As an import or a clock does."""
+    kept, index = sandbox.sansan.cards[id], sandbox.sansan.index
+    del index[bisect.bisect_left(index, (kept["updatedTime"], id))]
+    kept["updatedTime"] = datetime.fromisoformat(moment).astimezone(UTC)
+    bisect.insort(index, (kept["updatedTime"], id))
 
 
 def set_property(sandbox: Sandbox, name: str, changes: Mapping[str, Any] | None) -> None:

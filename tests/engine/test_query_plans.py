@@ -25,6 +25,9 @@ FEW = ("record_due", "one_open_entry_per_record")
 TOO_MANY = re.compile(r"SCAN integration_|\((account_id|rule_id|hubspot_id|connection_id)=\?\)")
 # What a full check asks once, when everything has been read.
 ONCE = "\"bucket\" = 'unseen'"
+# A few rows in the order of an index, whatever else the index holds.
+FEW_ROWS = re.compile(r"LIMIT (1|10)$")
+SORTED = "USE TEMP B-TREE"
 
 
 def plans(queries: list[str]) -> dict[str, list[str]]:
@@ -37,7 +40,9 @@ def plans(queries: list[str]) -> dict[str, list[str]]:
             ):
                 cursor.execute(f"EXPLAIN QUERY PLAN {query.replace('%', '%%')}", [])
                 found[query] = [
-                    row[3] for row in cursor.fetchall() if any(table in row[3] for table in LARGE)
+                    row[3]
+                    for row in cursor.fetchall()
+                    if any(part in row[3] for part in (*LARGE, SORTED))
                 ]
     return found
 
@@ -58,6 +63,7 @@ def test_no_batch_reads_more_than_it_needs(sandbox_of, kind):
         for query, plan in found.items()
         for line in plan
         if not (kind == "full" and ONCE in query)
+        and not (FEW_ROWS.search(query) and not any(SORTED in each for each in plan))
     ]
     wide = {
         query[:300]: line

@@ -110,3 +110,30 @@ def test_every_operator_is_tried_above():
         "on_or_after",
         "on_or_before",
     }
+
+
+HALF_PAST_MIDNIGHT = "2026-07-31T15:30:00Z"  # of the first of August in Tokyo
+
+
+@pytest.mark.parametrize(
+    ("op", "day", "have", "holds"),
+    [
+        ("on_or_after", "2026-08-01", HALF_PAST_MIDNIGHT, True),
+        ("on_or_after", "2026-08-02", HALF_PAST_MIDNIGHT, False),
+        ("on_or_before", "2026-08-01", "2026-08-01T14:59:59.999Z", True),
+        ("on_or_before", "2026-08-01", "2026-08-01T15:00:00.000Z", False),
+        ("equals", "2026-08-01", HALF_PAST_MIDNIGHT, True),
+        ("not_equals", "2026-08-01", HALF_PAST_MIDNIGHT, False),
+        ("equals", "2026-08-01", "2026-08-01T09:00:00+09:00", True),
+        ("equals", "2026-08-01", "2026-08-01", True),
+        ("equals", HALF_PAST_MIDNIGHT, HALF_PAST_MIDNIGHT, True),
+        ("contains", "15:30", HALF_PAST_MIDNIGHT, True),
+        ("on_or_after", "2026-08-01", "", False),
+        ("equals", "2026-08-01", "2026-13-45T99", False),
+    ],
+)
+def test_a_moment_is_of_the_accounts_day(op, day, have, holds):
+    found = find_unmet_contact_filter(
+        contact(createdate=have), only("createdate", op, day), "Asia/Tokyo"
+    )
+    assert (found is None) is holds
