@@ -169,7 +169,14 @@ class Book:
         self._close(write, Outcome.FAILED, result.code, result.detail)
         why = [result.code, result.detail, self.now.isoformat()]
         values = {name: [write.entry.after[name], *why] for name in refused}
-        self.refusals.append(RefusedLink(write.link.pk, {**write.link.refused, **values}))
+        link = write.link
+        # What a contact that is made was to have counts as written from the start (opening.py).
+        written = {
+            name: value
+            for name, value in link.written.items()
+            if link.contact_id or name not in refused
+        }
+        self.refusals.append(RefusedLink(link.pk, {**link.refused, **values}, written))
         self._look_again(write, result.code, result.detail, attempts=write.entry.attempt - 1)
 
     def _look_again(self, write: Write, reason: str, detail: str, attempts: int) -> None:

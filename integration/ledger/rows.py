@@ -47,10 +47,11 @@ class WrittenLink(NamedTuple):
 
 
 class RefusedLink(NamedTuple):
-    """The values of a person's cards that HubSpot did not take."""
+    """The values of a person's cards that HubSpot did not take, and what it holds of ours."""
 
     id: int
     refused: Refusals
+    written: Values
 
 
 class ClashingLink(NamedTuple):

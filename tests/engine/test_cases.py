@@ -107,6 +107,15 @@ class Play:
             id = self.portal.find(address, "email")
             self.sandbox.hubspot.control("edit", {"token": TOKEN, "id": id, "properties": values})
 
+    def do_secondary(self, contacts: Mapping[str, str]) -> None:
+        for address, other in contacts.items():
+            id = self.portal.find(address, "email")
+            self.sandbox.hubspot.control("address", {"token": TOKEN, "id": id, "address": other})
+
+    def do_merge(self, addresses: list[str]) -> None:
+        primary, other = (self.portal.find(address, "email") for address in addresses)
+        self.sandbox.hubspot.control("merge", {"token": TOKEN, "primary": primary, "other": other})
+
     def do_property(self, properties: Mapping[str, Any]) -> None:
         """Nobody looks at the properties again before it is time to."""
         for name, changes in properties.items():

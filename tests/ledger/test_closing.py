@@ -309,7 +309,7 @@ WHY = ["unknown_option", "why", NOW.isoformat()]
 def test_a_refused_value_is_left_out_next_time() -> None:
     result = answer("unknown_option", detail="why", properties=("phone",))
     book = close(spare("phone", "fax"), result)
-    assert book.refusals == [RefusedLink(5, {"phone": ["1", *WHY]})]
+    assert book.refusals == [RefusedLink(5, {"phone": ["1", *WHY]}, {})]
     assert book.records == [
         SettledRecord(7, "waiting", "unknown_option", "why", 5, due_at=NOW, attempts=0)
     ]
@@ -321,7 +321,18 @@ def test_what_was_refused_before_stays_refused() -> None:
     link = Link(pk=5, refused={"fax": ["2", "rejected", "no", "then"]})
     result = answer("unknown_option", detail="why", properties=("phone",))
     book = close(spare("phone", link=link), result)
-    assert book.refusals == [RefusedLink(5, {**link.refused, "phone": ["1", *WHY]})]
+    assert book.refusals == [RefusedLink(5, {**link.refused, "phone": ["1", *WHY]}, {})]
+
+
+@pytest.mark.parametrize(
+    ("contact_id", "written"),
+    [("", {"email": A}), ("101", {"email": A, "phone": "0"})],
+    ids=["of a contact that was not made", "of one that has the value of before"],
+)
+def test_a_refused_value_is_not_written(contact_id: str, written: dict[str, str]) -> None:
+    link = Link(pk=5, contact_id=contact_id, written={"email": A, "phone": "0"})
+    result = answer("unknown_option", properties=("phone",))
+    assert close(spare("phone", link=link), result).refusals[0].written == written
 
 
 @pytest.mark.parametrize("properties", [(), ("email",)], ids=["not named", "what it needs"])
