@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -229,7 +230,9 @@ class ConnectionAdmin(ScopedAdmin):
             "People are looked for by their e-mail address again."
         ),
     )
-    def accept_account(self, request: HttpRequest, obj: Connection) -> None:
+    def accept_account(self, request: HttpRequest, obj: Connection) -> HttpResponse | None:
+        if request.POST.get("confirmed") != obj.found_id:
+            return self.ask_to_confirm(request, obj)
         n = people.accept_other_portal(obj)
         tasks.enqueue_check(obj)
         messages.success(
@@ -238,6 +241,19 @@ class ConnectionAdmin(ScopedAdmin):
             % {"n": show_number(n)},
         )
         self.tell_held(request, obj)
+        return None
+
+    def ask_to_confirm(self, request: HttpRequest, obj: Connection) -> HttpResponse:
+        linked = Link.objects.filter(hubspot=obj).exclude(contact_id="")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Begin anew with this HubSpot account"),
+            "connection": obj,
+            "links": show_number(linked.count()),
+            "back": self.make_page_url(obj),
+            "original": obj,
+        }
+        return TemplateResponse(request, "admin/integration/connection_confirm.html", context)
 
     def is_button_fitting(self, name: str, obj: Connection) -> bool:
         if name == "accept_account":

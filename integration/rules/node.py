@@ -11,6 +11,7 @@ from integration.notes import note, write_english
 # How people write true and false besides; elsewhere these words are texts.
 ON_WORDS = ("yes", "Yes", "YES", "on", "On", "ON")
 OFF_WORDS = ("no", "No", "NO", "off", "Off", "OFF")
+NUMBER_PATTERN = re.compile(r"[0-9]+(?:\.[0-9]+)?")  # one that YAML left a text, such as 10.0
 SLUG_PATTERN = re.compile(r"[-a-zA-Z0-9_]{1,50}")
 VARIABLE_PATTERN = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -129,6 +130,8 @@ class Node:
         self, name: str, default: int, least: int = 0, most: int = 2_000_000_000
     ) -> float:
         value = self.value.get(name, default)
+        if isinstance(value, str) and NUMBER_PATTERN.fullmatch(value):
+            value = float(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
             self.add_problem(name, "must_be_at_least", least=least)
             return default

@@ -419,3 +419,55 @@ def test_a_consent_that_comes_back_to_a_suspended_account_is_left_alone(acme, ai
         )
     )
     assert whole_database() == before
+
+
+# Another HubSpot account
+
+
+@pytest.fixture
+def strayed(acme):
+    """A connection whose key leads to another HubSpot account than the one that is linked."""
+    with in_account(acme.account):
+        Connection.objects.filter(pk=acme.hubspot.pk).update(found_id="other-portal")
+    return acme.hubspot
+
+
+def test_beginning_anew_is_asked_for_first(strayed, acme, aiko):
+    assert "Begin anew with this HubSpot account" in body(aiko.get(page(strayed)))
+    asked = aiko.post(press(strayed, "accept_account"))
+    assert asked.status_code == 200 and "it cannot be taken back" in body(asked)
+    with in_account(acme.account):
+        assert Link.objects.get(pk=acme.link.pk).contact_id == "acme-contact"
+        assert Connection.objects.get(pk=strayed.pk).found_id == "other-portal"
+
+
+def test_beginning_anew_lets_the_links_go(strayed, acme, aiko, queued):
+    done = queued(
+        lambda: aiko.post(press(strayed, "accept_account"), {"confirmed": "other-portal"})
+    )
+    with in_account(acme.account):
+        assert Link.objects.get(pk=acme.link.pk).contact_id == ""
+        connection = Connection.objects.get(pk=strayed.pk)
+    assert (connection.remote_id, connection.found_id) == ("other-portal", "")
+    assert [name for name, _ in done] == ["integration.tasks.check"]
+
+
+@pytest.mark.parametrize("confirmed", ["", "a third one"])
+def test_only_the_account_that_was_shown_is_accepted(strayed, acme, aiko, confirmed):
+    aiko.post(press(strayed, "accept_account"), {"confirmed": confirmed})
+    with in_account(acme.account):
+        assert Link.objects.get(pk=acme.link.pk).contact_id == "acme-contact"
+
+
+def test_who_may_not_edit_begins_nothing_anew(strayed, acme, ben):
+    answer = ben.post(press(strayed, "accept_account"), {"confirmed": "other-portal"})
+    assert answer.status_code == 403
+    with in_account(acme.account):
+        assert Link.objects.get(pk=acme.link.pk).contact_id == "acme-contact"
+
+
+def test_without_another_account_there_is_nothing_to_begin_anew(acme, aiko):
+    assert "Begin anew" not in body(aiko.get(page(acme.hubspot)))
+    aiko.post(press(acme.hubspot, "accept_account"), {"confirmed": ""})
+    with in_account(acme.account):
+        assert Link.objects.get(pk=acme.link.pk).contact_id == "acme-contact"

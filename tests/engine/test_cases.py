@@ -67,11 +67,11 @@ class Play:
             self.add(letter, values)
             if self.way.card_by_card or number + 1 == len(self.case["cards"]):
                 self.run()
-        self.settle()
         for step in self.case.get("steps", ()):
+            self.settle(1)
             for verb, what in step.items():
                 getattr(self, f"do_{verb}")(what)
-            self.settle()
+        self.settle(2)
 
     def list_cards(self, cards: Mapping[str, Any]) -> list[tuple[str, Any]]:
         """In the order of the way. A card without a date is of a later day than the one before."""
@@ -130,15 +130,15 @@ class Play:
         counts = run.counts
         assert counts["read"] == sum(counts.values()) - counts["read"], counts
 
-    def settle(self) -> None:
-        """Runs until two of them have written nothing to anybody."""
+    def settle(self, rest: int) -> None:
+        """Runs until so many of them, one after the other, have written nothing to anybody."""
         quiet = 0
         for _ in range(MOST_ROUNDS):
             self.later(seconds=700)
             before = self.sandbox.hubspot.changes
             self.run()
             quiet = quiet + 1 if self.sandbox.hubspot.changes == before else 0
-            if quiet == 2:
+            if quiet == rest:
                 return
         raise AssertionError("the runs do not come to rest")
 

@@ -314,3 +314,22 @@ def test_an_edit_in_one_hubspot_account_is_nothing_to_the_other(sandbox):
     settle(first, second)
     assert contacts_of(sandbox, TOKEN)[contact["email"]]["jobtitle"] == "HubSpotで直した"
     assert contacts_of(sandbox, OTHER_TOKEN)[contact["email"]]["jobtitle"] == "Sansanで直した"
+
+
+@pytest.mark.parametrize("changes", [{"email": "moved@acme.example.jp"}, {"personId": "Q" * 32}])
+@pytest.mark.parametrize("full", [False, True], ids=["incremental", "full"])
+def test_a_card_is_not_set_apart_from_its_copy_in_another_rule(sandbox_of, changes, full):
+    """Of two rules one reads first what has changed of a card that both see."""
+    sandbox = sandbox_of(0)
+    card = sandbox.sansan.add(
+        {"lastName": "森", "firstName": "愛", "email": "ana@acme.example.jp", "personId": "P" * 32}
+    )
+    rules = two()
+    settle(*rules)
+    sandbox.sansan.change(card["id"], changes)
+    for rule in (*rules, *rules):
+        assert sync(rule, full=full).state == "succeeded"
+    (contact,) = sandbox.hubspot.portal(TOKEN).contacts.values()
+    assert contact["email"] == sandbox.sansan.cards[card["id"]]["email"]
+    with in_account(rules[0].account):
+        assert Link.objects.count() == 1

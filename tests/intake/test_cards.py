@@ -294,7 +294,7 @@ def test_what_counts_as_a_change(desk: Desk, card: CardRead, taken: bool) -> Non
     assert (fresh(record).due_at is not None) is taken
 
 
-# A page that was answered before the one that told of the last change
+# A page that was answered before another one of this run, which told of the last change
 
 # How the card stands -> whether the older page is heeded
 OLDER: dict[str, tuple[dict[str, Any], bool]] = {
@@ -311,9 +311,18 @@ OLDER: dict[str, tuple[dict[str, Any], bool]] = {
 def test_an_older_page_says_nothing(
     desk: Desk, again: bool, known: dict[str, Any], heeded: bool
 ) -> None:
-    record = keep(desk, **known)
+    record = keep_as(desk, {**known, "run": MINE})
     assert take(desk, AN_HOUR_BEFORE, again=again) == ({"read": 1} if heeded else {})
     assert fresh(record).name == ("林" if heeded else "森 愛子")
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["a check", "a full check"])
+@pytest.mark.parametrize("run", [NOT_MINE, None], ids=["another run", "no run"])
+def test_between_runs_what_was_read_last_counts(desk: Desk, again: bool, run: int | None) -> None:
+    """A card's time may go back, by an import or a clock."""
+    record = keep_as(desk, {"run": run})
+    assert take(desk, AN_HOUR_BEFORE, again=again) == {"read": 1}
+    assert fresh(record).name == "林"
 
 
 def test_of_one_moment_the_later_page_is_heeded(desk: Desk) -> None:
@@ -355,7 +364,7 @@ NEWS = {
 def test_the_batch_at_work_learns_of_a_newer_reading(
     desk: Desk, card: CardRead, again: bool, touched: bool
 ) -> None:
-    record = keep(desk)
+    record = keep_as(desk, {"run": MINE if card is AN_HOUR_BEFORE else NOT_MINE})
     desk.in_flight.take_up([record.pk])
     take(desk, card, again=again)
     assert desk.in_flight.is_touched(record.pk) is touched
