@@ -691,3 +691,9 @@ def test_several_portals_in_one_body():
         ("12345678", "301"),
         ("9", "302"),
     ]
+
+
+@pytest.mark.parametrize("half", [rb"\ud83d", b"\xed\xa0\xbd"], ids=["an escape", "bytes"])
+def test_half_a_character_in_a_value_loses_no_event(half):
+    (event,) = read_events(BODY.replace(b"Manager", b"Man" + half + b"ager"))
+    assert event.contact_id == "301"
