@@ -71,7 +71,9 @@ def note_claimed_contacts(batch: Batch, claimed: Mapping[str, str]) -> None:
 
 
 def needs_contacts(desk: Desk, batch: Batch) -> bool:
-    return bool(list_known_contacts(batch)) or bool(list_addresses(desk, batch))
+    return bool(
+        list_known_contacts(batch) or find_claimed_contacts(batch) or list_addresses(desk, batch)
+    )
 
 
 def list_known_contacts(batch: Batch) -> list[str]:

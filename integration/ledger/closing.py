@@ -19,8 +19,9 @@ from integration.ledger.entries import (
     list_busy_records,
 )
 from integration.ledger.rows import ClosedEntry, RefusedLink, WrittenLink
-from integration.models import AuditEntry, Bucket, Link, Outcome, Record, SyncRun
+from integration.models import AuditEntry, Bucket, Link, Outcome, Record, Side, SyncRun
 from integration.planning.decisions import CREATE, LINK, STANDING_BY_REASON
+from integration.planning.normalize import normalize_email
 from integration.planning.pace import choose_retry_time
 from integration.planning.rule import LINK_ID
 from integration.records import Result, Values
@@ -103,6 +104,7 @@ class Book:
         self.counted: Counter[str] = Counter()
         self.reasons: list[str] = []
         self.took: list[float] = []
+        self.freed: set[str] = set()  # addresses that a contact has given up
         # A person wants these looked at again, and said so while the write was under way.
         self.asked: set[int] = set()
 
@@ -144,6 +146,8 @@ class Book:
         self.written.append(entry.record_id)
         if write.reading and write.reading != entry.record_id:
             self.readings.append(PostponedRecord(write.reading, None, 0))
+        if "email" in entry.after and entry.before.get("email"):
+            self.freed.add(normalize_email(entry.before["email"]))
         self._count(write, DECISION_COUNTERS[write.decision.kind], reason)
         incremental = self.desk.run.kind == SyncRun.Kind.INCREMENTAL
         # A first sync or a full check brings what changed long ago: that says nothing of how fast
@@ -307,8 +311,17 @@ class Book:
         if self.asked:
             again = Record.objects.filter(pk__in=self.asked, rule=self.desk.rule)
             again.update(due_at=self.now, run_id=None)
+        self._wake_waiting()
         count_reasons(self.desk.run, self.reasons)
         count_outcomes(self.desk, self.counted, took=self.took)
+
+    def _wake_waiting(self) -> None:
+        """Whoever waits for an address that a contact has given up is looked at again."""
+        if self.freed:
+            waiting = Record.objects.filter(
+                email_key__in=any_of(self.freed), side=Side.CARD, reason="email_taken"
+            )
+            waiting.exclude(email_key="").update(due_at=self.now, run_id=None)
 
 
 def is_conflict(write: Write, result: Result) -> bool:

@@ -25,12 +25,12 @@ def rank_card(card: Card) -> tuple[str, datetime, str, int]:
     return (card.exchanged_on, card.changed_at, card.id, -card.record)
 
 
-def group_people(cards: Iterable[Card], gone: Collection[str] = ()) -> list[Person]:
+def group_people(cards: Iterable[Card], empty: Collection[str] = ()) -> list[Person]:
     """Cards that share a link, a Sansan person, or an address and a name, are one person.
 
     People who have a contact each stay two, whatever their cards say (``find_doubles``): which
-    contact is left is a person's to say, who merges them in HubSpot. ``gone`` are links whose
-    contact is gone.
+    contact is left is a person's to say, who merges them in HubSpot. ``empty`` are links without a
+    contact.
     """
     cards = sorted(cards, key=rank_card, reverse=True)
     parent = list(range(len(cards)))
@@ -45,7 +45,7 @@ def group_people(cards: Iterable[Card], gone: Collection[str] = ()) -> list[Pers
     for i, card in enumerate(cards):
         if card.link:
             parent[root(i)] = root(first_with.setdefault(("link", card.link), i))
-    links = {root(i): card.link for i, card in enumerate(cards) if card.link not in {"", *gone}}
+    links = {root(i): card.link for i, card in enumerate(cards) if card.link not in {"", *empty}}
     for i, card in enumerate(cards):
         for key in list_match_keys(card, names):
             one, other = root(i), root(first_with.setdefault(key, i))

@@ -74,7 +74,8 @@ def plan_people(snapshot: Snapshot, rule: Rule) -> list[Decision]:
         else:
             kept.append(card)
     gone = {key for key, link in snapshot.links.items() if link.gone}
-    persons = group_people(kept, gone)
+    empty = {key for key, link in snapshot.links.items() if link.gone or not link.contact_id}
+    persons = group_people(kept, empty)
     owners = find_owners(persons)
     links = choose_links(persons, owners, gone)
     addresses = {id(person): choose_address(person, owners) for person in persons}

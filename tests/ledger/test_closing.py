@@ -645,3 +645,21 @@ def test_an_empty_book_writes_nothing(world: World) -> None:
     assert not AuditEntry.objects.filter(closed_at__isnull=False).exists()
     world.card.refresh_from_db()
     assert stands(world.card) == AS_BEFORE
+
+
+# An address that a contact gives up
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "freed"),
+    [
+        ({"email": "Old@Acme.example.jp"}, {"email": A}, {"old@acme.example.jp"}),
+        ({"email": ""}, {"email": A}, set()),
+        ({"jobtitle": "x"}, {"jobtitle": "y"}, set()),
+    ],
+    ids=["given up", "there was none", "another property"],
+)
+def test_what_address_is_free_again(
+    before: dict[str, str], after: dict[str, str], freed: set[str]
+) -> None:
+    assert close(write(before=before, after=after), answer()).freed == freed

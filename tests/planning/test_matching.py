@@ -138,3 +138,9 @@ def addresses(*cards):
 def test_whose_address_it_is(cards, expected):
     for order in permutations(cards):
         assert addresses(*order) == expected
+
+
+def test_a_link_without_a_contact_keeps_nobody_apart():
+    cards = [card(1, link="L", person_key="P"), card(2, link="M", person_key="P")]
+    (person,) = group_people(cards, {"M"})
+    assert {one.link for one in person} == {"L", "M"}
