@@ -20,7 +20,7 @@ from django.utils import timezone
 from integration.connections.check import store_health
 from integration.connections.credentials import make_source, make_target
 from integration.connections.limiter import find_allowance
-from integration.connections.proof import doubt_source, doubt_target
+from integration.connections.proof import doubt_source, doubt_target, note_other_portal
 from integration.connections.properties import (
     ensure_own_properties,
     needs_own_properties,
@@ -188,8 +188,7 @@ def prove_connections(run: SyncRun, lease: Lease) -> None:
     """
     sansan, hubspot = run.rule.sansan, run.rule.hubspot
     if hubspot.found_id:
-        wrong = note("other_portal", known=hubspot.remote_id, found=hubspot.found_id)
-        raise RunHeld("other_portal", wrong)
+        raise RunHeld("other_portal", note_other_portal(hubspot))
     if hubspot.unproven:
         hold_for(run, hubspot, "other_portal", doubt_target(hubspot, make_target(hubspot)))
     if sansan.unproven and not run.rule.waived:

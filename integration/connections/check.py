@@ -8,7 +8,7 @@ from functools import partial
 from django.utils import timezone
 
 from integration.connections.credentials import make_source, make_target
-from integration.connections.proof import find_other_portal
+from integration.connections.proof import find_other_portal, note_other_portal
 from integration.connections.properties import store_schema
 from integration.connections.tags import store_tags
 from integration.connectors.base import ConnectorError, Reconnect
@@ -53,8 +53,7 @@ def store_check(
     connection.found_id = find_other_portal(connection, identity) if hubspot else ""
     connection.save(update_fields=["found_id"])
     if connection.found_id:
-        wrong = note("other_portal", known=connection.remote_id, found=connection.found_id)
-        store_health(connection, Connection.Health.RECONNECT, wrong)
+        store_health(connection, Connection.Health.RECONNECT, note_other_portal(connection))
         return
     if connection.system == Connection.System.HUBSPOT:
         store_schema(connection, properties)

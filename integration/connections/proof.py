@@ -33,6 +33,11 @@ def find_other_portal(connection: Connection, identity: Identity) -> str:
     return identity.id
 
 
+def note_other_portal(connection: Connection) -> str:
+    """What is wrong with credentials that lead to another HubSpot account (``found_id``)."""
+    return note("other_portal", known=connection.remote_id, found=connection.found_id)
+
+
 def doubt_target(connection: Connection, target: ContactTarget) -> str:
     """Why nothing may be written to this HubSpot account, as a note; "" where it is the known one.
 

@@ -321,7 +321,9 @@ class Book:
             waiting = Record.objects.filter(
                 email_key__in=any_of(self.freed), side=Side.CARD, reason="email_taken"
             )
-            waiting.exclude(email_key="").update(due_at=self.now, run_id=None)
+            ids = list(waiting.exclude(email_key="").values_list("pk", flat=True))
+            self.desk.in_flight.touch(ids)
+            Record.objects.filter(pk__in=any_of(ids)).update(due_at=self.now, run_id=None)
 
 
 def is_conflict(write: Write, result: Result) -> bool:

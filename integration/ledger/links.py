@@ -95,8 +95,12 @@ def record_set_apart(
 def forget_contacts(connection: Connection) -> int:
     """Lets go of every contact of a HubSpot connection; returns of how many. In the caller's
     transaction.
+
+    Who was deleted for privacy stays forgotten.
     """
-    return Link.objects.filter(hubspot=connection).update(
+    links = Link.objects.filter(hubspot=connection)
+    links.filter(gone=Link.Gone.FORGOTTEN).update(contact_id="")
+    return links.exclude(gone=Link.Gone.FORGOTTEN).update(
         contact_id="",
         written={},
         answered={},

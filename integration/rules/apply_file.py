@@ -19,8 +19,9 @@ from core.models import Account
 from core.tenancy import in_account
 from integration.connections.check import store_check
 from integration.connections.credentials import make_source, make_target
+from integration.connections.proof import note_other_portal
 from integration.connections.properties import ensure_own_properties
-from integration.connectors.base import ConnectorError
+from integration.connectors.base import ConnectorError, Reconnect
 from integration.connectors.hubspot import fields
 from integration.models import Connection, FieldMapping, SyncRule, Tag
 from integration.notes import note
@@ -345,6 +346,8 @@ def make_properties(configuration: Configuration) -> list[str]:
     with in_account(Account.objects.get(slug=configuration.slug)):
         for spec in configuration.rules:
             rule = SyncRule.objects.select_related("hubspot__account").get(slug=spec.slug)
+            if rule.hubspot.found_id:
+                raise Reconnect("other_portal", note_other_portal(rule.hubspot), "hubspot")
             changes += [f"HubSpot property {name}: made" for name in ensure_own_properties(rule)]
             if not rule.hubspot.link_property:
                 changes.append(

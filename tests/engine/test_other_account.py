@@ -8,8 +8,9 @@ import pytest
 
 from core.tenancy import in_account
 from integration.connections.check import ask_vendor
+from integration.connectors.base import Reconnect
 from integration.intake.people import accept_other_portal
-from integration.models import Connection, Link, SyncRule
+from integration.models import Connection, Link, Record, SyncRule
 from integration.notes import read_note
 from tests.cast import KEY, TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected
@@ -107,6 +108,32 @@ def test_a_person_begins_anew_with_the_other_portal(moved):
     for full in (False, True):
         assert sync(rule, full=full).state == "succeeded"
     assert sandbox.hubspot.changes == before
+
+
+def test_configure_makes_no_property_in_another_portal(moved):
+    sandbox, _ = moved
+    before = sandbox.hubspot.state()
+    with pytest.raises(Reconnect) as refused:
+        configured(file(token=OTHER_TOKEN))
+    told = read_note(refused.value.detail)
+    assert told and told.code == "other_portal"
+    assert sandbox.hubspot.state() == before
+
+
+def test_who_was_deleted_for_privacy_stays_forgotten(moved):
+    sandbox, rule = moved
+    with in_account(rule.account):
+        link = Link.objects.order_by("pk").first()
+        assert link
+        Link.objects.filter(pk=link.pk).update(gone="forgotten")
+    enter(rule, "hubspot", OTHER_TOKEN, test=True)
+    with in_account(rule.account):
+        accept_other_portal(Connection.objects.get(system="hubspot"))
+    resume(rule)
+    sync(configured(file(token=OTHER_TOKEN)))
+    with in_account(rule.account):
+        (record,) = Record.objects.filter(link=link, reason="contact_forgotten")
+    assert record.email_key not in contacts_of(sandbox, OTHER_TOKEN)
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["incremental", "full"])
