@@ -13,7 +13,7 @@ CREATE, UPDATE, LINK, SKIP, HOLD = "create", "update", "link", "skip", "hold"
 WRITE_KINDS = (CREATE, UPDATE, LINK)
 
 # Reasons of a card that another one stands for, and of one that is out of scope.
-MERGED_REASONS = ("older_card", "shared_mailbox")
+MERGED_REASONS = ("older_card", "same_card", "shared_mailbox")
 EXCLUDED_REASONS = (
     "no_email",
     "invalid_email",

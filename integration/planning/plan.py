@@ -529,12 +529,19 @@ def pick_origin(source: Mapping[str, str], after: Iterable[str]) -> dict[str, st
 
 
 def make_verdicts(person: Person, reason: str) -> tuple[Verdict, ...]:
-    """The newest card is linked; the others say which card stands for them."""
+    """The newest card is linked; the others say which card stands for them. Another rule's copy of
+    that card is no other card.
+    """
     head, *older = person
     verdicts = [Verdict(head.record, "linked", reason)]
     if older:
         stands = note("card", id=head.id)
-        verdicts += [Verdict(card.record, "merged", "older_card", stands) for card in older]
+        verdicts += [
+            Verdict(card.record, "merged", "same_card")
+            if card.id == head.id
+            else Verdict(card.record, "merged", "older_card", stands)
+            for card in older
+        ]
     return tuple(verdicts)
 
 

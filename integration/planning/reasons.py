@@ -26,6 +26,9 @@ REASONS: dict[str, str] = {
         "The contact was edited in HubSpot, and the rule keeps such edits."
     ),
     "older_card": gettext_noop("A newer card of the same person stands for this one."),
+    "same_card": gettext_noop(
+        "Another rule sees the same card through another key, and keeps the contact up to date."
+    ),
     "shared_mailbox": gettext_noop(
         "Somebody else's newer card has the same address, and two people are never blended."
     ),
@@ -161,6 +164,7 @@ TO_DO: dict[str, str] = {
     "in_sync": gettext_noop("Nothing to do."),
     "kept_hubspot": gettext_noop("Nothing to do. If the card should win, choose so in the rule."),
     "older_card": gettext_noop("Nothing to do. The newer card is on the person's page."),
+    "same_card": gettext_noop("Nothing to do."),
     "shared_mailbox": gettext_noop(
         "If this person needs a contact, enter an address of their own on the card in Sansan."
     ),

@@ -88,6 +88,10 @@ def test_a_person_that_two_keys_see_has_one_contact(sandbox, order):
     with in_account(rules[0].account):
         assert Record.objects.count() == 2 * len(sandbox.sansan.cards)
         linked = Record.objects.filter(link__isnull=False)
+        merged = linked.filter(bucket="merged").values_list("external_id", "reason", "link")
+        heads = dict(linked.filter(bucket="linked").values_list("link", "external_id"))
+        assert {reason for _, reason, _ in merged} == {"same_card", "older_card"}
+        assert all((reason == "same_card") == (heads[link] == id) for id, reason, link in merged)
         assert {
             rule: linked.filter(rule=rule).values("link").distinct().count() for rule in rules
         } == dict.fromkeys(rules, Link.objects.count())
