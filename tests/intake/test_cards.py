@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,8 +15,8 @@ from integration.records import CardPage, CardRead, TagSeen
 from integration.slice.desk import Desk
 from tests.core import rows
 from tests.desk import at_desk
+from tests.intake.conftest import NOW
 
-NOW = datetime(2026, 4, 10, 9, tzinfo=UTC)
 YESTERDAY = NOW - timedelta(days=1)
 THEN = datetime(2026, 4, 2, tzinfo=UTC)
 VIP = TagSeen("T1", "VIP", "public")
@@ -33,18 +32,6 @@ BEN = replace(AIKO, id="C2", person_key="P2", values={"lastName": "原"})
 # The same cards after a change.
 CHANGED = replace(AIKO, changed_at=THEN + timedelta(days=1), values={"lastName": "林"})
 AN_HOUR_BEFORE = replace(AIKO, changed_at=THEN - timedelta(hours=1), values={"lastName": "林"})
-
-
-@pytest.fixture
-def rule(db: None, time_machine: Any) -> SyncRule:
-    time_machine.move_to(NOW, tick=False)
-    return rows.rule(rows.account())
-
-
-@pytest.fixture
-def desk(rule: SyncRule) -> Iterator[Desk]:
-    with at_desk(rule) as desk:
-        yield desk
 
 
 def take(

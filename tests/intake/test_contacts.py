@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,8 +17,8 @@ from integration.records import ContactRead
 from integration.slice.desk import Desk
 from tests.core import rows
 from tests.desk import at_desk
+from tests.intake.conftest import NOW
 
-NOW = datetime(2026, 4, 10, 9, tzinfo=UTC)
 BEFORE, THEN, AFTER, TOLD = (NOW - timedelta(hours=hours) for hours in (4, 3, 2, 1))
 A, B = "aiko@acme.example.jp", "a.mori@acme.example.jp"
 
@@ -26,18 +26,6 @@ A, B = "aiko@acme.example.jp", "a.mori@acme.example.jp"
 def read(id: str = "101", email: str = A, at: datetime | None = AFTER, **more: Any) -> ContactRead:
     """A contact as HubSpot has it now."""
     return ContactRead(id, {"email": email}, at, **more)
-
-
-@pytest.fixture
-def rule(db: None, time_machine: Any) -> SyncRule:
-    time_machine.move_to(NOW, tick=False)
-    return rows.rule(rows.account())
-
-
-@pytest.fixture
-def desk(rule: SyncRule) -> Iterator[Desk]:
-    with at_desk(rule) as desk:
-        yield desk
 
 
 def link(desk: Desk, contact_id: str = "101", **values: Any) -> Link:
