@@ -188,7 +188,7 @@ def prove_connections(run: SyncRun, lease: Lease) -> None:
     """
     sansan, hubspot = run.rule.sansan, run.rule.hubspot
     if hubspot.found_id:
-        raise RunHeld("other_portal", note_other_portal(hubspot))
+        raise RunHeld("other_portal", note_other_portal(hubspot, hubspot.found_id))
     if hubspot.unproven:
         hold_for(run, hubspot, "other_portal", doubt_target(hubspot, make_target(hubspot)))
     if sansan.unproven and not run.rule.waived:

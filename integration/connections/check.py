@@ -53,7 +53,8 @@ def store_check(
     connection.found_id = find_other_portal(connection, identity) if hubspot else ""
     connection.save(update_fields=["found_id"])
     if connection.found_id:
-        store_health(connection, Connection.Health.RECONNECT, note_other_portal(connection))
+        wrong = note_other_portal(connection, connection.found_id)
+        store_health(connection, Connection.Health.RECONNECT, wrong)
         return
     if connection.system == Connection.System.HUBSPOT:
         store_schema(connection, properties)

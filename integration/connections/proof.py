@@ -33,9 +33,9 @@ def find_other_portal(connection: Connection, identity: Identity) -> str:
     return identity.id
 
 
-def note_other_portal(connection: Connection) -> str:
-    """What is wrong with credentials that lead to another HubSpot account (``found_id``)."""
-    return note("other_portal", known=connection.remote_id, found=connection.found_id)
+def note_other_portal(connection: Connection, found: str) -> str:
+    """What is wrong with credentials that lead to another HubSpot account."""
+    return note("other_portal", known=connection.remote_id, found=found)
 
 
 def doubt_target(connection: Connection, target: ContactTarget) -> str:
@@ -48,7 +48,7 @@ def doubt_target(connection: Connection, target: ContactTarget) -> str:
     identity = target.check()
     other = find_other_portal(connection, identity)
     if other:
-        return note("other_portal", known=connection.remote_id, found=other)
+        return note_other_portal(connection, other)
     if (connection.remote_id and identity.id) or not connection.link_property:
         return ""
     keys = list_sample_links(connection)

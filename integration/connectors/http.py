@@ -25,7 +25,7 @@ from integration.connectors.base import (
     RetryLater,
     Unanswered,
 )
-from integration.connectors.decode import decode_json
+from integration.connectors.decode import decode_answer
 from integration.notes import note
 
 log = structlog.get_logger()
@@ -179,10 +179,7 @@ class Http:
             # A vendor may quote a secret in an error, which goes into the history.
             for secret in self._secrets:
                 content = content.replace(secret, b"****")
-        try:
-            return decode_json(content) if content else None
-        except ValueError:
-            return None
+        return decode_answer(content)
 
     def _judge(self, answer: Answer, attempt: int, writes: bool) -> float | None:
         """None when the answer is good, or the seconds to wait before the next try; raises what

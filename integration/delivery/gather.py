@@ -17,8 +17,8 @@ from integration.models import Bucket, Link, Record, Side
 from integration.notes import read_note
 from integration.planning.filters import find_unmet_card_filter
 from integration.planning.gone import judge_absence, judge_gone
-from integration.planning.matching import is_named_like
-from integration.planning.normalize import normalize_email, normalize_name
+from integration.planning.matching import has_address, is_named_like
+from integration.planning.normalize import normalize_name
 from integration.planning.snapshot import Card, Snapshot
 from integration.slice.desk import Desk
 from integration.slice.rows import Batch, Row, as_link_view
@@ -65,7 +65,7 @@ def note_claimed_contacts(batch: Batch, claimed: Mapping[str, str]) -> None:
     """A contact that HubSpot named is found by its address, be that a secondary one."""
     for address, contact_id in claimed.items():
         contact = batch.contacts.get(contact_id)
-        if contact and address in map(normalize_email, contact.addresses):
+        if contact and has_address(contact, address):
             batch.contacts[contact.id] = contact
             batch.by_email[address] = contact.id
 

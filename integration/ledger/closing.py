@@ -171,7 +171,7 @@ class Book:
     def add_refused_values(self, write: Write, result: Result, refused: Collection[str]) -> None:
         """HubSpot does not take some values: the next pass writes the rest."""
         self._close(write, Outcome.FAILED, result.code, result.detail)
-        why = [result.code, result.detail, self.now.isoformat()]
+        why = [result.detail, self.now.isoformat()]
         values = {name: [write.entry.after[name], *why] for name in refused}
         link = write.link
         # What a contact that is made was to have counts as written from the start (opening.py).

@@ -13,7 +13,7 @@ from integration.records import Values
 
 # Property -> [card's value, contact's value, who wins, what decided]
 Clashes = Mapping[str, list[str]]
-# Property -> [value, code, note, when]
+# Property -> [value, note, when]
 Refusals = Mapping[str, list[str]]
 
 

@@ -46,7 +46,7 @@ class Link(AccountOwned):
     # Property -> [card's value, contact's value, who wins, what decided]: where they differ because
     # HubSpot was edited.
     clashes = models.JSONField(default=dict)
-    # Property -> [value, code, note, when]: the card's values that HubSpot did not take.
+    # Property -> [value, note, when]: the card's values that HubSpot did not take.
     refused = models.JSONField(default=dict)
     # Property -> {side, card, contact, by, at}: what a person chose, as long as both values are
     # those that they saw.

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from integration.planning.normalize import normalize_name
+from integration.planning.normalize import normalize_email, normalize_name
 from integration.planning.snapshot import Card
-from integration.records import Values
+from integration.records import ContactRead, Values
 
 Person = tuple[Card, ...]  # newest card first
 
@@ -112,6 +112,12 @@ def is_named_like(contact: Values, names: Iterable[str]) -> bool:
     last, first = contact.get("lastname", ""), contact.get("firstname", "")
     called = {normalize_name(last, first), normalize_name(first, last)}
     return called == {""} or not called.isdisjoint(names)
+
+
+def has_address(contact: ContactRead, address: str) -> bool:
+    """Whether an address is a contact's primary one, or one of its secondary ones."""
+    known = (contact.values.get("email", ""), *contact.addresses)
+    return address in map(normalize_email, known)
 
 
 def find_owners(persons: Sequence[Person]) -> dict[str, Person]:

@@ -25,6 +25,7 @@ from integration.planning.matching import (
     find_doubles,
     find_owners,
     group_people,
+    has_address,
     is_named_like,
     make_name_key,
 )
@@ -178,12 +179,6 @@ def is_moving(snapshot: Snapshot, key: str, address: str) -> bool:
     """Whether a link's contact is there, and is to get an address that it does not have."""
     contact = snapshot.contacts.get(snapshot.links[key].contact_id)
     return contact is not None and not has_address(contact, address)
-
-
-def has_address(contact: ContactRead, address: str) -> bool:
-    """Whether an address is a contact's primary one, or one of its secondary ones."""
-    known = (contact.values.get("email", ""), *contact.addresses)
-    return address in map(normalize_email, known)
 
 
 def decide_person(person: Person, address: str, link_key: str, situation: Situation) -> Decision:

@@ -39,7 +39,6 @@ class RefusedValue:
     """A value of a card that HubSpot did not take. ``detail`` is a note of what HubSpot said."""
 
     value: str
-    code: str
     detail: str
     at: datetime
 

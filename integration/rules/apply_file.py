@@ -347,7 +347,8 @@ def make_properties(configuration: Configuration) -> list[str]:
         for spec in configuration.rules:
             rule = SyncRule.objects.select_related("hubspot__account").get(slug=spec.slug)
             if rule.hubspot.found_id:
-                raise Reconnect("other_portal", note_other_portal(rule.hubspot), "hubspot")
+                wrong = note_other_portal(rule.hubspot, rule.hubspot.found_id)
+                raise Reconnect("other_portal", wrong, "hubspot")
             changes += [f"HubSpot property {name}: made" for name in ensure_own_properties(rule)]
             if not rule.hubspot.link_property:
                 changes.append(

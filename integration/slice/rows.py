@@ -148,8 +148,8 @@ def as_link_view(link: Link) -> LinkView:
         choices=choices,
         origin=link.origin,
         refused={
-            name: RefusedValue(value, code, detail, datetime.fromisoformat(at))
-            for name, (value, code, detail, at) in link.refused.items()
+            name: RefusedValue(value, detail, datetime.fromisoformat(at))
+            for name, (value, detail, at) in link.refused.items()
         },
     )
 

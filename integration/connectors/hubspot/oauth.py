@@ -14,7 +14,7 @@ import requests
 
 from integration.connectors import http
 from integration.connectors.base import Reconnect, RetryLater
-from integration.connectors.decode import decode_json
+from integration.connectors.decode import decode_answer
 from integration.connectors.hubspot.client import choose_hubspot_wait
 from integration.connectors.hubspot.properties import read_answer
 from integration.notes import note
@@ -105,11 +105,7 @@ class HubSpotOAuth:
                 timeout=http.CALL_TIMEOUT_SECONDS,
                 allow_redirects=False,
             )
-        try:
-            value = decode_json(response.content)
-        except ValueError:
-            value = None
-        return http.Answer(response.status_code, value, response.headers)
+        return http.Answer(response.status_code, decode_answer(response.content), response.headers)
 
 
 def read_oauth_answer(answer: http.Answer) -> Any:
