@@ -18,7 +18,7 @@ from integration.notes import read_note
 from integration.planning.filters import find_unmet_card_filter
 from integration.planning.gone import judge_absence, judge_gone
 from integration.planning.matching import has_address, is_named_like
-from integration.planning.normalize import normalize_name
+from integration.planning.names import Name, is_same_name, read_card_name
 from integration.planning.snapshot import Card, Snapshot
 from integration.slice.desk import Desk
 from integration.slice.rows import Batch, Row, as_link_view
@@ -187,16 +187,20 @@ def find_strangers(batch: Batch, rows: Iterable[Row], link: Link) -> list[Row]:
     """Cards that are another person's than the link's, by the names on its cards and on its
     contact.
     """
-    names = Record.objects.filter(link=link, side=Side.CARD).values_list("name", flat=True)
-    known = {normalize_name(name, "") for name in names}
+    cards = Record.objects.filter(link=link, side=Side.CARD).values_list("values", flat=True)
+    known = [read_card_name(values) for values in cards]
     contact = batch.contacts.get(link.contact_id)
     return [
         row
         for row in rows
         if row.link_id != link.pk
-        and normalize_name(row.name, "") not in known | {""}
-        and not (contact and is_named_like(contact.values, [normalize_name(row.name, "")]))
+        and is_another_name(read_card_name(row.values), known)
+        and not (contact and is_named_like(contact.values, [row.values]))
     ]
+
+
+def is_another_name(name: Name, known: Iterable[Name]) -> bool:
+    return bool(name.written) and not any(is_same_name(name, one) for one in known)
 
 
 def note_gone_contacts(desk: Desk, batch: Batch) -> None:

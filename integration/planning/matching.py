@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from integration.planning.names import is_same_name, read_card_name, read_name, unite_names
 from integration.planning.normalize import normalize_email, normalize_name
 from integration.planning.snapshot import Card
 from integration.records import ContactRead, Values
@@ -76,16 +77,23 @@ def find_doubles(persons: Sequence[Person]) -> dict[int, Person]:
     return doubles
 
 
-def collect_names(cards: Iterable[Card]) -> dict[str, set[str]]:
-    """Address -> the names that carry it."""
-    found: dict[str, set[str]] = {}
+def collect_names(cards: Iterable[Card]) -> dict[str, Mapping[str, str]]:
+    """Address -> the names that carry it, each with the one that stands for it (names.py)."""
+    found: dict[str, dict[str, list[Card]]] = {}
     for card in cards:
         if card.email and make_name_key(card):
-            found.setdefault(card.email, set()).add(make_name_key(card))
-    return found
+            found.setdefault(card.email, {}).setdefault(make_name_key(card), []).append(card)
+    return {address: unite_cards_names(address, named) for address, named in found.items()}
 
 
-def list_match_keys(card: Card, names: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
+def unite_cards_names(address: str, named: Mapping[str, Sequence[Card]]) -> Mapping[str, str]:
+    if len(named) == 1:
+        return {name: name for name in named}
+    names = {read_card_name(card.values) for cards in named.values() for card in cards}
+    return unite_names(address, names)
+
+
+def list_match_keys(card: Card, names: Mapping[str, Mapping[str, str]]) -> list[tuple[str, ...]]:
     """What tells, besides a link, that two cards are one person's."""
     found: list[tuple[str, ...]] = []
     if card.person_key:
@@ -93,8 +101,9 @@ def list_match_keys(card: Card, names: Mapping[str, set[str]]) -> list[tuple[str
     if card.email:
         # The name belongs to the key: an address that several names share is a mailbox, not a
         # person. A card without a name is no second person, unless it could be either of two.
-        only = names.get(card.email, set())
-        name = make_name_key(card) or (next(iter(only)) if len(only) == 1 else "")
+        known = names.get(card.email, {})
+        only = set(known.values())
+        name = known.get(make_name_key(card)) or (only.pop() if len(only) == 1 else "")
         found.append(("email", card.email, name))
     return found
 
@@ -103,15 +112,18 @@ def make_name_key(card: Card) -> str:
     return normalize_name(card.values.get("lastName", ""), card.values.get("firstName", ""))
 
 
-def is_named_like(contact: Values, names: Iterable[str]) -> bool:
-    """Whether a contact can have, by what HubSpot calls it, one of these names (``make_name_key``);
-    one without a name can.
+def is_named_like(contact: Values, cards: Iterable[Values]) -> bool:
+    """Whether a contact can have, by what HubSpot calls it, the name on one of the cards; one
+    without a name can.
 
     HubSpot's people write a name in either order.
     """
     last, first = contact.get("lastname", ""), contact.get("firstname", "")
-    called = {normalize_name(last, first), normalize_name(first, last)}
-    return called == {""} or not called.isdisjoint(names)
+    called = (read_name(last, first), read_name(first, last))
+    if not called[0].written:
+        return True
+    names = [read_card_name(values) for values in cards]
+    return any(is_same_name(one, name) for one in called for name in names)
 
 
 def has_address(contact: ContactRead, address: str) -> bool:

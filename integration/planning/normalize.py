@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from pathlib import Path
 
 import idna
 import phonenumbers
 
 # Katakana to hiragana, so that a reading typed in either is the same.
 KATAKANA_TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
+# Letters that are written large or small in one name (霞ヶ関, 霞ケ関).
+SMALL_TO_LARGE = {ord("ゕ"): "か", ord("ゖ"): "け"}
 NOT_IN_NAMES = re.compile(r"[\s・･.,'’\-‐]+")
+# Which form of a character is meant is told by another one behind it, which nobody sees.
+VARIATION_SELECTORS = re.compile(r"[\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
 # The forms a Japanese or foreign company puts before or after its name. NFKC has folded widths and
 # ㈱ before this.
 LEGAL_FORM = re.compile(
@@ -40,6 +45,20 @@ EXTENSION = re.compile(
 AROUND_PHONE = re.compile(
     r"\s*\(?(?:代表|代)\)?\s*|^\s*(?:tel|fax|phone|電話)\s*[.:：]?\s*", re.IGNORECASE
 )
+
+
+def read_kanji_variants() -> dict[int, str]:
+    """Character -> the usual one of its family (tools/make_kanji_variants.py)."""
+    lines = Path(__file__).with_name("kanji_variants.txt").read_text(encoding="utf-8").splitlines()
+    return {ord(one): line[0] for line in lines if not line.startswith("#") for one in line[1:]}
+
+
+KANJI_VARIANTS = read_kanji_variants()
+
+
+def fold_kanji(text: str) -> str:
+    """髙 becomes 高, 渡邉 becomes 渡辺, whichever form of the character is meant."""
+    return VARIATION_SELECTORS.sub("", text).translate(KANJI_VARIANTS)
 
 
 def normalize_text(value: str) -> str:
@@ -106,15 +125,16 @@ def is_email(key: str) -> bool:
 
 
 def normalize_name(last: str, first: str) -> str:
-    """A person's name as a match key: width, kana, case, spaces and dots folded."""
-    folded = unicodedata.normalize("NFKC", last + first).translate(KATAKANA_TO_HIRAGANA).casefold()
-    return NOT_IN_NAMES.sub("", folded)
+    """A person's name as a match key: width, kana, variants of kanji, case, spaces, dots folded."""
+    folded = strip_invisible(fold_kanji(unicodedata.normalize("NFKC", last + first)))
+    kana = folded.translate(KATAKANA_TO_HIRAGANA).translate(SMALL_TO_LARGE)
+    return NOT_IN_NAMES.sub("", kana.casefold())
 
 
 @lru_cache(maxsize=4096)
 def normalize_company(value: str) -> str:
-    """A company's name without its legal form, width, case and punctuation."""
-    folded = unicodedata.normalize("NFKC", value).casefold()
+    """A company's name without its legal form, width, variants of kanji, case, punctuation."""
+    folded = fold_kanji(unicodedata.normalize("NFKC", value)).casefold()
     return NOT_IN_COMPANIES.sub("", LEGAL_FORM.sub("", folded))
 
 

@@ -27,7 +27,6 @@ from integration.planning.matching import (
     group_people,
     has_address,
     is_named_like,
-    make_name_key,
 )
 from integration.planning.normalize import normalize_email
 from integration.planning.rule import CARD_ID, LINK_ID, TAGS_FIELD, MappingRow, Rule
@@ -233,7 +232,8 @@ def find_stranger(
         return snapshot.taken[address]
     if contact is None or normalize_email(contact.values.get("email", "")) == address:
         return ""
-    return "" if is_named_like(contact.values, map(make_name_key, person)) else contact.id
+    named_like = is_named_like(contact.values, (card.values for card in person))
+    return "" if named_like else contact.id
 
 
 def refuse_person(person: Person, address: str, rule: Rule, served: bool) -> Decision | None:

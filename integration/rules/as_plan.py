@@ -21,7 +21,15 @@ from integration.planning.rule import (
 )
 
 # Read for matching and comparing, whatever is mapped.
-CORE_FIELDS = ("lastName", "firstName", "companyName", "email", "countryCode")
+CORE_FIELDS = (
+    "lastName",
+    "firstName",
+    "lastNameReading",
+    "firstNameReading",
+    "companyName",
+    "email",
+    "countryCode",
+)
 
 
 @dataclass(frozen=True)
