@@ -34,7 +34,8 @@ normalize note offer open parse pass pause perform pick plan poll post postpone 
 print prove purge put quote rank read record refresh refuse release remember remove rename
 render renew require reset restart restore resume retake retry rewind rotate route run sample
 save say schedule search select send serve set settle shape share shorten show sign skip sort
-space spell spend split stamp start step stop store stream strip subscribe summarize supervise suspend
+space spell spend split stamp start step stop store stream strip subscribe summarize supervise
+suspend
 sweep switch sync take tell test tick tidy touch try unbar undo unescape unindex unite unwrap
 update upsert validate wait wake walk welcome withdraw work wrap write
 """.split()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from integration.connections.absence import read_contacts_surely
 from integration.delivery.copies import agree_copies
 from integration.delivery.queue import is_in_scope
+from integration.delivery.waiting import follow_waiting_contacts
 from integration.ledger.entries import find_links
 from integration.ledger.gone import record_gone_contacts
 from integration.ledger.links import join_cards
@@ -124,6 +125,7 @@ def take_snapshot(desk: Desk, batch: Batch) -> Snapshot:
         contacts=batch.contacts,
         by_email=batch.by_email,
         taken=batch.taken,
+        waits=batch.waits,
     )
 
 
@@ -168,6 +170,8 @@ def adopt_found_contacts(desk: Desk, batch: Batch) -> None:
     owners = find_links(desk, [*batch.by_email.values(), *merged.values()])
     for link_id in sorted(merged):
         owners.setdefault(merged[link_id], batch.links[link_id])
+    inside = {link.contact_id for link in batch.links.values()}
+    batch.waits = follow_waiting_contacts(desk, owners.keys() - inside, inside)
     for address, contact_id in list(batch.by_email.items()):
         link = owners.get(contact_id)
         # An address does not take a card from its contact.

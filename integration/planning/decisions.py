@@ -29,6 +29,7 @@ EXCLUDED_REASONS = (
 # Where a card stands once its write has succeeded; for any other reason it is in sync.
 STANDING_BY_REASON = {
     "email_taken": ("held", "email_taken"),
+    "address_passed_on": ("held", "email_taken"),
     "conflict": ("held", "conflict"),
     "value_refused": ("held", "value_refused"),
     "two_contacts": ("held", "two_contacts"),

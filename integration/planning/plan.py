@@ -29,6 +29,7 @@ from integration.planning.matching import (
     is_named_like,
 )
 from integration.planning.normalize import normalize_email
+from integration.planning.rings import choose_givers, find_rings, find_staying
 from integration.planning.rule import CARD_ID, LINK_ID, TAGS_FIELD, MappingRow, Rule
 from integration.planning.snapshot import Card, LinkView, RefusedValue, Snapshot
 from integration.records import ContactRead
@@ -48,6 +49,8 @@ class Situation:
     holders: Mapping[str, str]
     # id(person) -> the contact of another one who is the same person by their cards.
     doubles: Mapping[int, str] = field(default_factory=dict)
+    # Contacts that give up their address, so that those who wait for one another can move.
+    givers: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,11 @@ def plan_people(snapshot: Snapshot, rule: Rule) -> list[Decision]:
         one: snapshot.links.get(links[id(other)], LinkView("")).contact_id
         for one, other in find_doubles(persons).items()
     }
-    situation = Situation(snapshot, rule, find_address_holders(snapshot, wanted), doubles)
+    moving = list_moving_contacts(snapshot, wanted)
+    waits = find_waiting_contacts(snapshot, moving)
+    givers = choose_givers(find_rings(waits | snapshot.waits), waits)
+    holders = find_address_holders(snapshot, moving.keys() - find_staying(waits, moving))
+    situation = Situation(snapshot, rule, holders, doubles, givers)
     farewells = plan_farewells(out, {key for key in links.values() if key}, situation)
     excluded = [farewells.get(decision.card, decision) for decision in out]
     decided = [
@@ -150,28 +157,47 @@ def find_link(person: Person, gone: Collection[str]) -> str:
     return next((card.link for card in there_first if card.link), "")
 
 
-def find_address_holders(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[str, str]:
-    """Address -> the contact that has it in HubSpot, and will still have it after this plan.
-
-    ``wanted`` is the address that each link's person is to have: a contact that gets another one
-    gives its own up.
+def find_address_holders(snapshot: Snapshot, leaving: Collection[str]) -> dict[str, str]:
+    """Address -> the contact that has it in HubSpot, and will still have it after this plan:
+    contacts that are ``leaving`` their address give it up.
     """
-    moving = {
-        snapshot.links[key].contact_id
-        for key, address in wanted.items()
-        if key in snapshot.links and address and is_moving(snapshot, key, address)
-    }
+    present = {address: id for address, id in map_addresses(snapshot).items() if id not in leaving}
+    return {**present, **snapshot.taken}
+
+
+def map_addresses(snapshot: Snapshot) -> dict[str, str]:
+    """Address -> the contact that has it in HubSpot now."""
     seen = {
         normalize_email(contact.values.get("email", "")): id
         for id, contact in snapshot.contacts.items()
     }
     held = {**snapshot.by_email, **seen}
-    holders = {
+    return {
         address: snapshot.contacts[id].id
         for address, id in held.items()
-        if address and id in snapshot.contacts and id not in moving
+        if address and id in snapshot.contacts
     }
-    return {**holders, **snapshot.taken}
+
+
+def list_moving_contacts(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Contact -> the address that it is to get and does not have. ``wanted``: link -> the address
+    that its person is to have.
+    """
+    return {
+        snapshot.contacts[snapshot.links[key].contact_id].id: address
+        for key, address in wanted.items()
+        if key in snapshot.links and address and is_moving(snapshot, key, address)
+    }
+
+
+def find_waiting_contacts(snapshot: Snapshot, moving: Mapping[str, str]) -> dict[str, str]:
+    """Contact -> the one that has the address it is to get (``moving``: contact -> address)."""
+    present = find_address_holders(snapshot, leaving=())
+    return {
+        contact: present[address]
+        for contact, address in moving.items()
+        if present.get(address, contact) != contact
+    }
 
 
 def is_moving(snapshot: Snapshot, key: str, address: str) -> bool:
@@ -348,9 +374,12 @@ def plan_update(
     after, clashes = judge_values(
         person, link, contact=contact, wanted=wanted, situation=situation, own=own
     )
+    gives = taken and contact.id in situation.givers and "email" in after
     if taken:
         after.pop("email", None)
         clashes.pop("email", None)
+    if gives:
+        after["email"] = ""
     if rule.link_property and contact.values.get(CARD_ID, "") != head.id:
         after[CARD_ID] = head.id
     after, refused = leave_out_refused(after, link, rule)
@@ -370,6 +399,8 @@ def plan_update(
     if taken:
         reason = "email_taken"
         detail = note("contact", id=holder) if holder else note("address_taken")
+    if gives:
+        reason = "address_passed_on"
     if not after and not adopted:
         stays = taken or waiting or refused or double
         settle = hold_person if stays else settle_person

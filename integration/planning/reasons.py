@@ -101,6 +101,10 @@ REASONS: dict[str, str] = {
     "email_taken": gettext_noop(
         "Another contact already has this address. All else of the card is written."
     ),
+    "address_passed_on": gettext_noop(
+        "Several contacts are to get one another's address. This one gives up its own, so that all "
+        "can have theirs in a moment."
+    ),
     # failed
     "contact_exists": gettext_noop(
         "The address belongs to another contact, which is read and updated instead."
@@ -239,6 +243,7 @@ TO_DO: dict[str, str] = {
     "email_taken": gettext_noop(
         "Merge the two contacts in HubSpot, or correct the address on the card."
     ),
+    "address_passed_on": gettext_noop("Nothing to do."),
     # failed
     "contact_exists": gettext_noop("Nothing to do: it is tried again by itself."),
     "unknown_property": gettext_noop("Make the property in HubSpot, or switch the mapping off."),
