@@ -147,6 +147,10 @@ NOTES: dict[str, str] = {
     "creates_exceed_budget": gettext_noop(
         "At least %(n)s creates in this run, and the change budget allows %(most)s."
     ),
+    "companies_exceed_budget": gettext_noop(
+        "Up to %(n)s contacts that are in sync would get a company, and the change budget allows "
+        "%(most)s updates."
+    ),
     "updates_exceed_budget": gettext_noop(
         "At least %(n)s updates in this run, and the change budget allows %(most)s."
     ),

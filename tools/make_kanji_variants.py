@@ -15,7 +15,7 @@ import gzip
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 from xml.etree import ElementTree
 
 TARGET = Path(__file__).resolve().parents[1] / "integration/planning/kanji_variants.txt"
@@ -34,10 +34,10 @@ HEAD = """\
 Pair = tuple[str, str]
 
 
-def open_file(path: str) -> IO[bytes]:
+def open_file(path: str) -> BinaryIO:
     if path.endswith(".gz"):
-        return gzip.open(path)
-    return bz2.open(path) if path.endswith(".bz2") else Path(path).open("rb")
+        return cast(BinaryIO, gzip.open(path))
+    return cast(BinaryIO, bz2.open(path)) if path.endswith(".bz2") else Path(path).open("rb")
 
 
 def list_kanjidic_pairs(path: str) -> Iterator[Pair]:

@@ -34,3 +34,10 @@ def check_budget(desk: Desk, batch: Batch, decisions: Sequence[Decision]) -> Non
         most = int(desk.rule.limits[name])
         if wanted > most:
             raise RunHeld("budget_exceeded", note(exceeded, n=wanted, most=most))
+
+
+def check_company_budget(desk: Desk, people: int) -> None:
+    """The same for people whose contact is to get a company, all at once: each is an update."""
+    most = desk.rule.limits.get("updates")
+    if most is not None and people > int(most) and not desk.rule.waived:
+        raise RunHeld("budget_exceeded", note("companies_exceed_budget", n=people, most=int(most)))

@@ -16,7 +16,12 @@ import structlog
 from django.db.models import Exists, OuterRef
 
 from integration.connectors.base import LacksRight, Rejected
-from integration.ledger.companies import Association, record_companies
+from integration.delivery.budget import check_company_budget
+from integration.ledger.companies import (
+    Association,
+    record_companies,
+    record_companies_for_all,
+)
 from integration.ledger.rows import CompanyLink
 from integration.models import (
     AuditEntry,
@@ -32,6 +37,7 @@ from integration.models import (
 from integration.notes import fit_note, note
 from integration.planning.company import NamedCompany, name_company
 from integration.planning.decisions import CREATE
+from integration.rules.companies import select_links_without_company
 from integration.slice.desk import Desk
 from integration.slice.pool import Work
 from integration.slice.rows import Row
@@ -59,7 +65,11 @@ class PersonCompany(NamedTuple):
 
 def deliver_companies(desk: Desk) -> Work:
     """Each ``yield`` hands over a vendor call."""
-    if desk.run.is_preview or desk.rule.companies == SyncRule.Companies.NONE:
+    if desk.run.is_preview:
+        return
+    if desk.rule.companies_for_all != desk.rule.companies:
+        begin_companies(desk)
+    if desk.rule.companies == SyncRule.Companies.NONE:
         return
     while not desk.spent and (people := select_due_people(desk)):
         try:
@@ -76,6 +86,16 @@ def deliver_companies(desk: Desk) -> Work:
             )
             log.warning("no_companies", rule=desk.rule.slug, why=refused.detail)
             return
+
+
+def begin_companies(desk: Desk) -> None:
+    """The rule has just begun to see to companies, or to make them, or has stopped.
+
+    Raises RunHeld where more contacts would get a company than the change budget allows changes.
+    """
+    if desk.rule.companies != SyncRule.Companies.NONE:
+        check_company_budget(desk, select_links_without_company(desk.rule).count())
+    record_companies_for_all(desk)
 
 
 def select_due_people(desk: Desk) -> list[PersonCompany]:

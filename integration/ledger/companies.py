@@ -8,8 +8,9 @@ from typing import NamedTuple
 from core.bulk import insert_rows, update_rows
 from integration.ledger.entries import count_progress, make_entry
 from integration.ledger.rows import CompanyLink
-from integration.models import AuditEntry, Link, Outcome
+from integration.models import AuditEntry, Link, Outcome, SyncRule
 from integration.planning.decisions import UPDATE
+from integration.rules.companies import select_links_without_company
 from integration.slice.desk import Desk
 from integration.slice.rows import Row
 
@@ -41,3 +42,12 @@ def make_association_entry(desk: Desk, association: Association) -> AuditEntry:
     entry.after = {"company_id": association.company_id}
     entry.sent_at = entry.closed_at = now
     return entry
+
+
+def record_companies_for_all(desk: Desk) -> None:
+    """Has the company of everybody looked for who was in sync before the rule did so."""
+    with desk.transaction():
+        if desk.rule.companies != SyncRule.Companies.NONE:
+            select_links_without_company(desk.rule).update(company_due_at=desk.now())
+        SyncRule.objects.filter(pk=desk.rule.pk).update(companies_for_all=desk.rule.companies)
+    desk.rule.companies_for_all = desk.rule.companies

@@ -98,6 +98,8 @@ class SyncRule(Tracked, AccountOwned):
     companies = models.CharField(
         _("companies"), max_length=8, choices=Companies.choices, default=Companies.NONE
     )
+    # Which of these settings the people who were in sync already have been looked at under.
+    companies_for_all = models.CharField(max_length=8, default="", editable=False)
     card_cap = models.PositiveIntegerField(
         _("cards made in Sansan a day"),
         default=500,
@@ -165,6 +167,7 @@ class SyncRule(Tracked, AccountOwned):
         "picked_tags",
         "changed_at",
         "created_at",
+        "companies_for_all",
         "sweep",
         "swept_at",
         "sweep_took",

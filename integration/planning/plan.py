@@ -89,7 +89,7 @@ def plan_people(snapshot: Snapshot, rule: Rule) -> list[Decision]:
     }
     moving = list_moving_contacts(snapshot, wanted)
     waits = find_waiting_contacts(snapshot, moving)
-    givers = choose_givers(find_rings(waits | snapshot.waits), waits)
+    givers = choose_givers(find_rings({**waits, **snapshot.waits}), waits)
     holders = find_address_holders(snapshot, moving.keys() - find_staying(waits, moving))
     situation = Situation(snapshot, rule, holders, doubles, givers)
     farewells = plan_farewells(out, {key for key in links.values() if key}, situation)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.models import Role
 from core.tenancy import in_account
-from integration.models import AuditEntry, Connection, FieldMapping, SyncRule, SyncRun
+from integration.models import AuditEntry, Connection, FieldMapping, Link, SyncRule, SyncRun
 from integration.notes import note
 from tests.admin.conftest import browser
 from tests.admin.pages import body, page, told
@@ -537,3 +537,22 @@ def test_of_many_tags_and_criteria_a_few_are_named(acme, aiko):
     rule = begun(acme, filters=filters, picked_tags=["acme-T0", *(f"gone-{n}" for n in range(9))])
     lines = [line["texts"] for line in aiko.get(url("review", rule.pk)).context["summary"]]
     assert lines[1][0].endswith("and 9 more") and lines[3][-1] == "and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("companies", "before", "told_of"),
+    [("make", "", True), ("find", "none", True), ("make", "make", False), ("none", "", False)],
+)
+def test_people_who_are_to_get_a_company_are_counted(acme, aiko, draft, companies, before, told_of):
+    previewed(draft)
+    owner = draft.account
+    with in_account(owner):
+        SyncRule.objects.update(companies=companies, companies_for_all=before)
+        link = Link.objects.create(account=owner, hubspot=draft.hubspot, contact_id="901")
+        done = Link.objects.create(
+            account=owner, hubspot=draft.hubspot, contact_id="902", company_id="5"
+        )
+    rows.record(draft, "C1", bucket="linked", reason="in_sync", link=link)
+    rows.record(draft, "C2", bucket="linked", reason="in_sync", link=done)
+    shown = body(aiko.get(url("review", draft.pk)))
+    assert ("1 contact that is in sync has no company yet" in shown) is told_of

@@ -159,3 +159,62 @@ def test_an_answer_of_an_unknown_shape_is_no_traceback(sandbox, verb, monkeypatc
     }
     with pytest.raises((RetryLater, Unanswered)):
         getattr(calls, verb)(*asked[verb])
+
+
+def associated(rule: Any) -> int:
+    with in_account(rule.account):
+        return Link.objects.exclude(company_id="").count()
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["incremental", "full"])
+def test_switched_on_later_everybody_gets_a_company(sandbox, time_machine_later, full):
+    rule = configured(file())
+    settle(rule, time_machine_later)
+    people = len(portal(sandbox).contacts)
+    assert associated(rule) == 0 < people
+    rule = configured(file(companies="make"))
+    time_machine_later(minutes=10)
+    assert sync(rule, full=full).state == "succeeded"
+    assert associated(rule) == people
+    before = sandbox.hubspot.changes
+    sync(rule, full=full)
+    assert sandbox.hubspot.changes == before
+
+
+def test_found_first_and_made_later(sandbox, time_machine_later):
+    rule = configured(file(companies="find"))
+    settle(rule, time_machine_later)
+    assert associated(rule) == 0
+    rule = configured(file(companies="make"))
+    settle(rule, time_machine_later)
+    assert associated(rule) == len(portal(sandbox).contacts)
+
+
+def test_switched_off_and_on_again_whoever_came_meanwhile_gets_one(sandbox, time_machine_later):
+    rule = configured(file(companies="make"))
+    settle(rule, time_machine_later)
+    rule = configured(file())
+    settle(rule, time_machine_later)
+    sandbox.sansan.add({"lastName": "新", "firstName": "人", "email": "new@new.example.jp"})
+    settle(rule, time_machine_later)
+    assert associated(rule) == len(portal(sandbox).contacts) - 1
+    rule = configured(file(companies="make"))
+    settle(rule, time_machine_later)
+    assert associated(rule) == len(portal(sandbox).contacts)
+
+
+def test_more_than_the_change_budget_allows_is_held_until_somebody_has_looked(
+    sandbox, time_machine_later
+):
+    rule = configured(file(limits={"updates": 3}))
+    settle(rule, time_machine_later)
+    rule = configured(file(companies="make", limits={"updates": 3}))
+    time_machine_later(minutes=10)
+    run = sync(rule)
+    assert (run.state, run.reason, associated(rule)) == ("held", "budget_exceeded", 0)
+    assert not companies(sandbox)
+    with in_account(rule.account):
+        type(rule).objects.update(waived=True, state="active")
+    time_machine_later(minutes=1)
+    settle(rule, time_machine_later)
+    assert associated(rule) == len(portal(sandbox).contacts)

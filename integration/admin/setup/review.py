@@ -37,6 +37,7 @@ from integration.admin.setup.summary import (
 from integration.models import AuditEntry, Connection, SyncRule, SyncRun
 from integration.planning.decisions import EXCLUDED_REASONS, MERGED_REASONS, NEW_CARD
 from integration.rules.as_plan import list_mapping_problems, name_tags
+from integration.rules.companies import select_links_without_company
 from integration.rules.recheck import RuleState, list_rules_by_tags, save_tags
 
 REVIEW_ROWS_A_PAGE = 25
@@ -137,6 +138,7 @@ class ReviewStep(RuleStep):
             running=self.rule.state == RuleState.ACTIVE,
             others=list_rules_by_tags(self.rule),
             other_ways=list_differing_rules(self.rule),
+            without_company=count_people_without_company(self.rule),
         )
 
     def list_entries(self, preview: SyncRun, shown: str, reason: str) -> Page[AuditEntry]:
@@ -229,6 +231,13 @@ class ReviewProgress(RuleStep):
             "admin/setup/preview_state.html",
             {"state": describe_preview_state(find_latest_preview(self.rule)), "rule": self.rule},
         )
+
+
+def count_people_without_company(rule: SyncRule) -> int:
+    """People in sync whose company is to be looked for for the first time, once this is saved."""
+    if rule.companies in (SyncRule.Companies.NONE, rule.companies_for_all):
+        return 0
+    return select_links_without_company(rule).count()
 
 
 def describe_preview_state(preview: SyncRun | None) -> dict[str, Any]:
