@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from integration.connectors.base import Gone, Rejected
 from integration.connectors.http import Answer, Http, Limiter, OverHttp, Vendor, read_wait_seconds
 from integration.connectors.hubspot import parse, search
+from integration.connectors.hubspot.batches import write_rows
 from integration.connectors.hubspot.companies import HubSpotCompanies
+from integration.connectors.hubspot.parse import Refusal
 from integration.connectors.hubspot.properties import make_missing_properties, read_answer
 from integration.records import (
     Change,
@@ -254,43 +257,32 @@ class HubSpot(OverHttp):
                 return found
 
     def update(self, changes: Sequence[Change]) -> list[Result]:
-        return self._write("update", changes, "", parse.make_batch_rows(changes, update=True))
+        return self._write("update", changes, "")
 
     def upsert(self, changes: Sequence[Change], by: str) -> list[Result]:
-        return self._write("upsert", changes, by, parse.make_batch_rows(changes, by))
+        return self._write("upsert", changes, by)
 
-    def _write(
-        self, verb: str, changes: Sequence[Change], by: str, rows: list[dict[str, object]]
-    ) -> list[Result]:
-        """One Result a change.
+    def _write(self, verb: str, changes: Sequence[Change], by: str) -> list[Result]:
+        """One Result a change, in batches of a hundred."""
+        return [
+            result
+            for i in range(0, len(changes), CONTACTS_A_CALL)
+            for result in write_rows(
+                partial(self._send_batch, verb, by), changes[i : i + CONTACTS_A_CALL]
+            )
+        ]
 
-        A batch that is refused whole is halved until the bad row stands alone.
-        """
-        if len(changes) > CONTACTS_A_CALL:
-            return [
-                r
-                for i in range(0, len(changes), CONTACTS_A_CALL)
-                for r in self._write(
-                    verb, changes[i : i + CONTACTS_A_CALL], by, rows[i : i + CONTACTS_A_CALL]
-                )
-            ]
+    def _send_batch(self, verb: str, by: str, changes: Sequence[Change]) -> list[Result] | Refusal:
+        """A Result a change, or why the whole batch was refused."""
+        rows = parse.make_batch_rows(changes, by, update=verb == "update")
         try:
-            value = (
-                self._http.write("POST", f"{self._contacts}/batch/{verb}", {"inputs": rows}).value
-                or {}
-            )
-            return read_answer(
-                lambda value: parse.read_write_results(value, changes, by), value, writes=True
-            )
-        except (Rejected, Gone) as refused:
-            if len(changes) == 1:
-                refusal = (
-                    parse.read_refusal(refused.body)
-                    if isinstance(refused, Rejected)
-                    else parse.Refusal("contact_gone", refused.detail)
-                )
-                return [refusal.as_result(changes[0].key)]
-        half = len(changes) // 2
-        return self._write(verb, changes[:half], by, rows[:half]) + self._write(
-            verb, changes[half:], by, rows[half:]
+            answer = self._http.write("POST", f"{self._contacts}/batch/{verb}", {"inputs": rows})
+        except Rejected as refused:
+            return parse.read_refusal(refused.body)
+        except Gone as gone:
+            return Refusal("contact_gone", gone.detail)
+        return read_answer(
+            lambda value: parse.read_write_results(value, changes, by),
+            answer.value or {},
+            writes=True,
         )

@@ -36,6 +36,8 @@ HUBSPOT_SWITCHES: dict[str, Any] = {
     "shuffle": True,
     "upsert_conflict": "validation",  # or "conflict"
     "update_rows_stand_alone": True,
+    "upsert_rows_stand_alone": True,
+    "most_contacts": None,  # how many a portal takes; None is any number
     "merge_keeps_primary": False,
     "retry_after": False,
     "daily_left": None,  # calls until the daily limit; None is a full day's worth

@@ -54,7 +54,7 @@ def write_record_batch(records: Records, verb: str, body: BatchRow) -> Response:
     rows = read_batch_inputs(body)
     refuse_keys(records, verb, rows)
     traced = bool(rows) and all(row.get("objectWriteTraceId") for row in rows)
-    stand_alone = traced and (verb != "update" or records.switches["update_rows_stand_alone"])
+    stand_alone = traced and records.switches.get(f"{verb}_rows_stand_alone", True)
     results, missing, refused, mark = [], [], [], records.mark()
     done: list[Any] = []
     for row in rows:

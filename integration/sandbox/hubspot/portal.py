@@ -14,6 +14,7 @@ from integration.sandbox.hubspot.associations import Associations, read_wanted_c
 from integration.sandbox.hubspot.auto import AutoCompanies
 from integration.sandbox.hubspot.companies import CompanyRecords
 from integration.sandbox.hubspot.errors import (
+    HubSpotProblem,
     make_exists_problem,
     make_not_found_problem,
     make_taken_value_problem,
@@ -75,6 +76,14 @@ class Portal(Records):
         for company, primary in found:
             self.links.add(id, company, primary)
         return id
+
+    def insert(self, clean: Contact) -> str:
+        most = self.switches["most_contacts"]
+        if most is not None and len(self.records) >= most:
+            raise HubSpotProblem(
+                400, "VALIDATION_ERROR", f"This account has reached its limit of {most} contacts."
+            )
+        return super().insert(clean)
 
     def undo(self, id: str, before: Contact | None) -> None:
         super().undo(id, before)
