@@ -162,6 +162,7 @@ NOTES: dict[str, str] = {
         "The connection %(slug)s leads to the same HubSpot account, and other rules go by it."
     ),
     "being_changed": gettext_noop("Being changed: review it and save."),
+    "not_taken": gettext_noop("HubSpot has not taken %(word)s: it keeps a value of its own."),
     # what a reason is about
     "card": gettext_noop("Card %(id)s"),
     "contact": gettext_noop("Contact %(id)s"),

@@ -32,8 +32,8 @@ get give go grant group hand handle hide hold index insert invent invert join ju
 label learn leave link list load lock log look make map mark mask measure meet merge move name
 normalize note offer open parse pass pause perform pick plan poll post postpone prepare press
 print prove purge put quote rank read record refresh refuse release remember remove rename
-render renew require reset restart restore resume retake retry rewind rotate route run sample
-save say schedule search select send serve set settle shape share shorten show sign skip sort
+reformat render renew require reset restart restore resume retake retry rewind rotate route run
+sample save say schedule search select send serve set settle shape share shorten show sign skip sort
 space spell spend split stamp start step stop store stream strip subscribe summarize supervise
 suspend
 sweep switch sync take tell test tick tidy touch try unbar undo unescape unindex unite unwrap

@@ -20,7 +20,9 @@ from integration.ledger.entries import (
 )
 from integration.ledger.rows import ClosedEntry, RefusedLink, WrittenLink
 from integration.models import AuditEntry, Bucket, Link, Outcome, Record, Side, SyncRun
+from integration.notes import note
 from integration.planning.decisions import CREATE, LINK, STANDING_BY_REASON
+from integration.planning.kept import find_not_taken
 from integration.planning.normalize import normalize_email
 from integration.planning.pace import choose_retry_time
 from integration.planning.rule import LINK_ID
@@ -132,17 +134,21 @@ class Book:
             # Merged in HubSpot with another person's contact. The old id still resolves, and two
             # links never share one.
             contact_id = entry.contact_id
+        link_after = self._make_link(write, result, contact_id)
+        not_taken = self._note_not_taken(link_after)
         self._close(
             write,
             Outcome.SUCCEEDED,
             reason=entry.reason,
-            detail=entry.detail,
+            detail=entry.detail or not_taken,
             contact_id=contact_id,
         )
-        self.links.append(self._make_link(write, result, contact_id))
+        self.links.append(link_after)
         if reason in STANDING_BY_REASON:
             stands = STANDING_BY_REASON[reason]
             self.placed.append(PlacedRecord(entry.record_id, *stands, entry.detail))
+        elif not_taken:
+            self.placed.append(PlacedRecord(entry.record_id, Bucket.LINKED, "not_taken", not_taken))
         self.written.append(entry.record_id)
         if write.reading and write.reading != entry.record_id:
             self.readings.append(PostponedRecord(write.reading, None, 0))
@@ -222,6 +228,17 @@ class Book:
             self.readings.append(PostponedRecord(write.reading, again, entry.attempt))
         self._count(write, counter, reason)
 
+    def _note_not_taken(self, link: WrittenLink) -> str:
+        """A note of the properties to which HubSpot gives a value of its own, "" for none."""
+        names = find_not_taken(
+            self.desk.plan_rule.mappings,
+            wanted=link.written,
+            present=link.answered,
+            written=link.written,
+            answered=link.answered,
+        )
+        return note("not_taken", word=", ".join(names)) if names else ""
+
     def _make_link(self, write: Write, result: Result, contact_id: str) -> WrittenLink:
         """What the link holds after a write that succeeded."""
         link = write.link
@@ -231,6 +248,7 @@ class Book:
         answered_before: Values = {} if link.gone else link.answered
         written = {**written_before, **sent}
         answered = {n: value for n, value in answered_before.items() if n not in sent}
+        answered |= {name: write.entry.before[name] for name in write.decision.reverted}
         for name, value in sent.items():
             if result.values.get(name, value) != value:
                 answered[name] = result.values[name]

@@ -90,6 +90,8 @@ class Decision:
     clashes: Mapping[str, Clash] = field(default_factory=dict)
     # The properties that were judged: of no other one this decision knows whether it clashes.
     judged: frozenset[str] = frozenset()
+    # The properties that had the same value from us and lost it at once. ``before`` says to what.
+    reverted: frozenset[str] = frozenset()
     # The properties without which the rest may be written, should HubSpot refuse their values.
     spare: frozenset[str] = frozenset()
 

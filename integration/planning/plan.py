@@ -18,6 +18,7 @@ from integration.planning.filters import (
     note_contact_filter,
 )
 from integration.planning.judge import Clash, Present, Times, judge_property
+from integration.planning.kept import find_not_taken, find_reverted
 from integration.planning.mapping import BadMapping, map_card
 from integration.planning.matching import (
     Person,
@@ -386,7 +387,14 @@ def plan_update(
     waiting = [name for name, clash in clashes.items() if clash.winner == "hold"]
     adopted = is_adopted(link, contact, rule)
     before = {name: contact.values.get(name, "") for name in after}
-    reason, detail = choose_reason(after, before, link, clashes)
+    kept = find_not_taken(
+        [row for row in rule.mappings if row.hubspot in own],
+        wanted=wanted.values,
+        present=contact.values,
+        written=link.written,
+        answered=link.answered,
+    )
+    reason, detail = choose_reason(after, before, link, clashes, kept)
     if adopted:
         reason, detail = "matched_email", ""
     if refused:
@@ -419,6 +427,7 @@ def plan_update(
         origin=pick_origin(wanted.source, after),
         clashes=clashes,
         judged=own,
+        reverted=find_reverted(link, contact, after),
         spare=frozenset(after),
     )
 
@@ -538,8 +547,11 @@ def choose_reason(
     before: Mapping[str, str],
     link: LinkView,
     clashes: Mapping[str, Clash],
+    not_taken: Iterable[str],
 ) -> tuple[str, str]:
     """(reason, detail) of a contact that is the person's already and needs nobody's choice."""
+    if not after and not_taken:
+        return "not_taken", note("property", id=", ".join(not_taken))
     if not after:
         return ("kept_hubspot" if clashes else "in_sync"), ""
     edited = any(
@@ -573,7 +585,8 @@ def make_verdicts(person: Person, reason: str) -> tuple[Verdict, ...]:
 
 def settle_person(person: Person, reason: str, detail: str = "") -> Decision:
     """Nothing is written, and the person is in sync."""
-    verdicts = make_verdicts(person, reason)
+    head, *older = make_verdicts(person, reason)
+    verdicts = (replace(head, detail=detail), *older)
     return Decision(SKIP, reason, card=person[0].record, verdicts=verdicts, detail=detail)
 
 

@@ -22,6 +22,9 @@ REASONS: dict[str, str] = {
     ),
     # nothing to write
     "in_sync": gettext_noop("The contact already says what the card says."),
+    "not_taken": gettext_noop(
+        "HubSpot keeps a value of its own, whatever is written. All else is as on the card."
+    ),
     "kept_hubspot": gettext_noop(
         "The contact was edited in HubSpot, and the rule keeps such edits."
     ),
@@ -166,6 +169,10 @@ TO_DO: dict[str, str] = {
     ),
     # nothing to write
     "in_sync": gettext_noop("Nothing to do."),
+    "not_taken": gettext_noop(
+        "Nothing to do where HubSpot is right. Else look for a workflow in HubSpot, or switch the "
+        "mapping off."
+    ),
     "kept_hubspot": gettext_noop("Nothing to do. If the card should win, choose so in the rule."),
     "older_card": gettext_noop("Nothing to do. The newer card is on the person's page."),
     "same_card": gettext_noop("Nothing to do."),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from integration.planning.normalize import normalize_email, normalize_phone, normalize_text
 
 Same = Callable[[str, str], bool]
+SHORTEST_NUMBER, LONGEST_COUNTRY_CODE = 7, 3  # digits of a telephone number
 
 
 def is_same_text(one: str, other: str) -> bool:
@@ -56,3 +58,20 @@ def is_same_by_kind(kind: str, one: str, other: str, ours: bool) -> bool:
         if ours
         else LOOSE_TESTS.get(kind, is_loosely_same)(one, other)
     )
+
+
+def is_same_meaning(kind: str, one: str, other: str) -> bool:
+    """However it is spelled: letters large or small, a telephone number with its country or
+    without.
+    """
+    if kind == "phone" and has_same_digits(one, other):
+        return True
+    return is_same_by_kind(kind, one.casefold(), other.casefold(), ours=False)
+
+
+def has_same_digits(one: str, other: str) -> bool:
+    """Two telephone numbers, of which one may have the code of its country in front."""
+    digits = [re.sub(r"\D", "", normalize_text(number)).lstrip("0") for number in (one, other)]
+    short, long = sorted(digits, key=len)
+    is_whole = len(short) >= SHORTEST_NUMBER and len(long) - len(short) <= LONGEST_COUNTRY_CODE
+    return is_whole and long.endswith(short)

@@ -56,6 +56,7 @@ class LinkView:
     answered: Values = field(default_factory=dict)
     gone: str = ""  # deleted, missing, forgotten (deleted for privacy) or merged
     modified_at: datetime | None = None  # HubSpot's time of change when we last wrote or looked
+    confirmed_at: datetime | None = None  # when we last wrote
     awaiting: bool = False  # we wrote, and have not met the echo yet
     choices: Mapping[str, Choice] = field(default_factory=dict)
     refused: Mapping[str, RefusedValue] = field(default_factory=dict)  # by property

@@ -146,6 +146,7 @@ def as_link_view(link: Link) -> LinkView:
         answered=link.answered,
         gone=link.gone,
         modified_at=link.modified_at,
+        confirmed_at=link.confirmed_at,
         awaiting=link.awaiting,
         choices=choices,
         origin=link.origin,

@@ -129,6 +129,9 @@ class Play:
         assert run.state in ("succeeded", "partial"), (run.state, run.reason, run.detail)
         counts = run.counts
         assert counts["read"] == sum(counts.values()) - counts["read"], counts
+        # What HubSpot does by itself, it does a moment later.
+        self.later(seconds=1)
+        self.portal.settle()
 
     def settle(self, rest: int) -> None:
         """Runs until so many of them, one after the other, have written nothing to anybody."""
@@ -170,6 +173,7 @@ def set_property(sandbox: Sandbox, name: str, changes: Mapping[str, Any] | None)
 
 
 def furnish(sandbox: Sandbox, portal: Mapping[str, Any]) -> None:
+    sandbox.hubspot.switches.update(portal.get("switches", {}))
     for name, changes in portal.get("properties", {}).items():
         set_property(sandbox, name, changes)
     for values in portal.get("contacts", ()):

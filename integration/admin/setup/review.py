@@ -45,7 +45,14 @@ DAILY_CAP_REASON = "daily_cap"
 RUNNING_LEAD = gettext_lazy(
     "This sync is running with what you see here. A preview says what its next run would do."
 )
-UNCHANGED_TILE_REASONS = ("in_sync", "kept_hubspot", "has_card", "card_exists", "contact_merged")
+UNCHANGED_TILE_REASONS = (
+    "in_sync",
+    "kept_hubspot",
+    "not_taken",
+    "has_card",
+    "card_exists",
+    "contact_merged",
+)
 # Tile -> the entries that are behind it.
 TILE_ENTRIES = {
     "created": Q(decision="create") & ~Q(reason=NEW_CARD),

@@ -43,6 +43,7 @@ HUBSPOT_SWITCHES: dict[str, Any] = {
     "daily_left": None,  # calls until the daily limit; None is a full day's worth
     # Rows of a 207 with errors and links too: as the OpenAPI file says, unlike the recordings.
     "full_error_rows": False,
+    "reformats": "",  # what HubSpot makes of values shows at_once, or later
     "oauth_seconds": 1800,  # how long an access token works
     "search_lag": 0,  # seconds that the search index is behind
     "search_flap": False,  # within these seconds a new record is found by every second search

@@ -21,6 +21,7 @@ from integration.sandbox.hubspot.errors import (
 )
 from integration.sandbox.hubspot.events import EventLog
 from integration.sandbox.hubspot.records import Records
+from integration.sandbox.hubspot.reformat import Reformatter
 
 Contact = dict[str, str]
 
@@ -55,6 +56,7 @@ class Portal(Records):
             id, now, switches=switches, users=self.owners, links=self.links
         )
         self.auto = AutoCompanies(now, switches, self.companies, self.links)
+        self.reformatter = Reformatter(switches, self.log)
 
     @property
     def contacts(self) -> dict[str, Contact]:
@@ -67,6 +69,7 @@ class Portal(Records):
     def settle(self) -> None:
         """What HubSpot did by itself in the meantime; to be called before anybody looks."""
         self.auto.settle(self)
+        self.reformatter.settle(self)
 
     # Writing
 
@@ -104,6 +107,7 @@ class Portal(Records):
         )
         self.log.note(("creation", {"objectId": int(id)}), *more)
         self.auto.wait(id, contact.get("email", ""))
+        self.reformatter.wait(id)
 
     def note_changed(self, id: str, values: Contact) -> None:
         if values:
@@ -111,6 +115,7 @@ class Portal(Records):
                 *(make_property_change(id, name, value) for name, value in values.items())
             )
         self.auto.wait(id, values.get("email", ""))
+        self.reformatter.wait(id)
 
     def mark(self) -> tuple[int, int]:
         return len(self.log.events), len(self.auto.awaited)
@@ -215,7 +220,7 @@ class Portal(Records):
         # keeps the old stage.
         if name == "lifecyclestage" and value and rank_stage(value) < rank_stage(have):
             return have
-        return super().shape_value(name, value, record)
+        return self.reformatter.shape_value(name, super().shape_value(name, value, record))
 
     def calculate_properties(self, record: Contact) -> Contact:
         domain = (
