@@ -135,7 +135,7 @@ class Book:
             # links never share one.
             contact_id = entry.contact_id
         link_after = self._make_link(write, result, contact_id)
-        not_taken = self._note_not_taken(link_after)
+        not_taken = self._note_not_taken(link_after, write.decision.reverted)
         self._close(
             write,
             Outcome.SUCCEEDED,
@@ -228,8 +228,11 @@ class Book:
             self.readings.append(PostponedRecord(write.reading, again, entry.attempt))
         self._count(write, counter, reason)
 
-    def _note_not_taken(self, link: WrittenLink) -> str:
-        """A note of the properties to which HubSpot gives a value of its own, "" for none."""
+    def _note_not_taken(self, link: WrittenLink, tried: Collection[str]) -> str:
+        """A note of the properties to which HubSpot gives a value of its own, "" for none.
+
+        What is ``tried`` once more has still to show.
+        """
         names = find_not_taken(
             self.desk.plan_rule.mappings,
             wanted=link.written,
@@ -237,7 +240,8 @@ class Book:
             written=link.written,
             answered=link.answered,
         )
-        return note("not_taken", word=", ".join(names)) if names else ""
+        kept = [name for name in names if name not in tried]
+        return note("not_taken", word=", ".join(kept)) if kept else ""
 
     def _make_link(self, write: Write, result: Result, contact_id: str) -> WrittenLink:
         """What the link holds after a write that succeeded."""

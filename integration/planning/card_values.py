@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from integration.planning.countries import find_country_code
 from integration.planning.mapping import OWNER_KIND
 from integration.planning.normalize import normalize_text
 from integration.planning.rule import TAGS_FIELD, MappingRow
@@ -53,6 +54,8 @@ SPELLING_TRANSFORMS = frozenset(
         "hiragana",
         "joined",
         "company",
+        "country",
+        "country_ja",
     }
 )
 
@@ -108,8 +111,7 @@ def look_up_card_value(table: Iterable[tuple[str, str]], text: str, others: str)
 
 def make_country_code(text: str) -> str:
     """Two letters, or AUTO."""
-    code = normalize_text(text)
-    return code.upper() if len(code) == 2 and code.isascii() and code.isalpha() else AUTO_COUNTRY
+    return find_country_code(text) or AUTO_COUNTRY
 
 
 def find_too_long(card: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from integration.planning.countries import is_same_country
 from integration.planning.normalize import normalize_email, normalize_phone, normalize_text
 
 Same = Callable[[str, str], bool]
@@ -22,6 +23,10 @@ def is_loosely_same(one: str, other: str) -> bool:
 
 def is_same_phone(one: str, other: str) -> bool:
     return normalize_phone(one) == normalize_phone(other)
+
+
+def is_loosely_same_country(one: str, other: str) -> bool:
+    return is_loosely_same(one, other) or is_same_country(one, other)
 
 
 def is_same_email(one: str, other: str) -> bool:
@@ -46,7 +51,11 @@ STRICT_TESTS: dict[str, Same] = {
     "number": is_same_number,
 }
 # For a value that we did not write, a spelling is no reason to fight over it.
-LOOSE_TESTS: dict[str, Same] = {**STRICT_TESTS, "phone": is_same_phone}
+LOOSE_TESTS: dict[str, Same] = {
+    **STRICT_TESTS,
+    "phone": is_same_phone,
+    "country": is_loosely_same_country,
+}
 
 
 def is_same_by_kind(kind: str, one: str, other: str, ours: bool) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date
 
+from integration.planning.countries import find_country_code, name_country
 from integration.planning.normalize import (
     KATAKANA_TO_HIRAGANA,
     LEGAL_FORM,
@@ -76,6 +77,18 @@ def make_yes_no(parts: Sequence[str], country: str) -> str:
     return ("false" if said in NO_WORDS else "true") if said else ""
 
 
+def make_country_name(parts: Sequence[str], country: str) -> str:
+    """JP becomes Japan; what is no code stays as it is."""
+    text = join_as_printed(parts, country)
+    return name_country(find_country_code(text), "en") or text
+
+
+def make_japanese_country_name(parts: Sequence[str], country: str) -> str:
+    """JP becomes 日本."""
+    text = join_as_printed(parts, country)
+    return name_country(find_country_code(text), "ja") or text
+
+
 def find_domain(parts: Sequence[str], country: str) -> str:
     """The domain of an address or of a web address."""
     plain = normalize_text(join_as_printed(parts, country)).lower()
@@ -120,6 +133,8 @@ TRANSFORMS: dict[str, Transform] = {
     "number": find_number,
     "yes_no": make_yes_no,
     "domain": find_domain,
+    "country": make_country_name,
+    "country_ja": make_japanese_country_name,
     "company": strip_legal_form,
     "katakana": make_katakana,
     "hiragana": make_hiragana,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +31,7 @@ CORE_FIELDS = (
     "email",
     "countryCode",
 )
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 @dataclass(frozen=True)
@@ -183,13 +185,18 @@ def list_read_fields(row: FieldMapping) -> tuple[str, ...]:
 
 
 def as_plan_row(row: FieldMapping, schema: Mapping[str, Any]) -> MappingRow:
+    prop = schema.get(row.hubspot, {})
+    transform = row.transform
+    if transform == "country" and JAPANESE.search(prop.get("label", "")):
+        # The portal's people read Japanese.
+        transform = "country_ja"
     return MappingRow(
         sansan=list_read_fields(row),
         hubspot=row.hubspot,
-        transform=row.transform,
+        transform=transform,
         policy=row.policy,
         clear=row.clear,
-        kind=schema.get(row.hubspot, {}).get("kind", "text"),
+        kind=prop.get("kind", "text"),
         expression=row.expression,
         table=tuple((have, value) for have, value in row.table),
         others=row.others,

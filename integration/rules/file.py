@@ -42,7 +42,7 @@ DEFAULT_MAPPINGS = (
     ("prefecture", "state", ""),
     ("city", "city", ""),
     ("street,building", "address", ""),
-    ("countryCode", "country", ""),
+    ("countryCode", "country", "country"),
     ("url", "website", ""),
     ("exchangeDate", "sansan_exchange_date", "date"),
     ("tags", "sansan_tags", ""),

@@ -33,6 +33,8 @@ PROPERTIES = {
     "website": ("url",),
     "sansan_exchange_date": ("exchangeDate",),
 }
+# What the default mappings make of a code.
+COUNTRIES = {"JP": "Japan"}
 
 
 def expected(cards: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
@@ -110,6 +112,7 @@ def survivor(person: list[dict[str, Any]]) -> dict[str, str]:
         prop: " ".join(values[name] for name in names if values.get(name))
         for prop, names in PROPERTIES.items()
     }
+    found["country"] = COUNTRIES.get(found["country"], found["country"])
     tags = {tag["id"] for card in person for tag in card["tags"] if tag["type"] != "private"}
     found["sansan_tags"] = ";".join(sorted(tags))
     return {name: value for name, value in found.items() if value}

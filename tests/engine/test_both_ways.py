@@ -82,7 +82,7 @@ def test_a_new_contact_becomes_a_card_once(sandbox):
         card["title"],
         card["countryCode"],
         [tag["id"] for tag in card["tags"]],
-    ) == ("Delta", "Chief", "AUTO", ["T0001"])
+    ) == ("Delta", "Chief", "JP", ["T0001"])
     assert quiet(rule, sandbox) <= 2
     assert (
         len(cards_with(sandbox, DAN["email"])) == 1

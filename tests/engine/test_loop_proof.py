@@ -170,7 +170,7 @@ class World:
         self.person(
             "create",
             properties=self.rng.choice(
-                [{**names, **email}] * 3 + [names, email, {**names, **email, "country": "JP"}]
+                [{**names, **email}] * 3 + [names, email, {**names, **email, "country": "Japan"}]
             ),
         )
 

@@ -22,6 +22,8 @@ TRANSFORM_NAMES: dict[str, Any] = {
     "number": gettext_lazy("Number"),
     "yes_no": gettext_lazy("Yes or no"),
     "domain": gettext_lazy("Domain"),
+    "country": gettext_lazy("Country's name"),
+    "country_ja": gettext_lazy("Country's name in Japanese"),
     "company": gettext_lazy("Company without legal form"),
     "katakana": gettext_lazy("Katakana"),
     "hiragana": gettext_lazy("Hiragana"),

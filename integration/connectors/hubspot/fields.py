@@ -62,6 +62,8 @@ def find_value_kind(prop: PropertyRead) -> str:
         return "email"
     if prop.name == OWNER_ID_PROPERTY:
         return "owner"
+    if prop.name == "country":
+        return "country"
     if (
         prop.type == "phone_number"
         or prop.field_type == "phonenumber"
