@@ -22,7 +22,20 @@ class AccountAdmin(ScopedAdmin):
     list_display: tuple[str, ...] = ("name", "slug", "timezone", "members", "active")
     search_fields = ("name", "slug")
     fieldsets = (
-        (None, {"fields": ("name", "slug", "timezone", "retention_days", "active", "created_at")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "slug",
+                    "timezone",
+                    "retention_days",
+                    "provider_domains",
+                    "active",
+                    "created_at",
+                )
+            },
+        ),
     )
     readonly_fields = ("created_at",)
     ordering = ("slug",)

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import DomainNameValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +23,18 @@ def check_timezone(name: str) -> None:
             _("“%(name)s” is not a time zone; use a name such as Asia/Tokyo."),
             params={"name": name},
         ) from unknown
+
+
+def check_domains(text: str) -> None:
+    """Raises ValidationError when a line is not a domain."""
+    for domain in text.split():
+        try:
+            DomainNameValidator()(domain)
+        except ValidationError as wrong:
+            raise ValidationError(
+                _("“%(domain)s” is not a domain; write one a line, such as zaq.example.jp."),
+                params={"domain": domain},
+            ) from wrong
 
 
 def default_retention() -> int:
@@ -58,6 +70,16 @@ class Account(Tracked):
             "Days that audit entries are kept. The database itself refuses to delete younger ones."
         ),
     )
+    provider_domains = models.TextField(
+        _("domains of providers"),
+        default="",
+        blank=True,
+        validators=[check_domains],
+        help_text=_(
+            "One a line, as zaq.example.jp. Addresses there are of people of many companies, so "
+            "that a contact's company goes by its name. The usual providers are known already."
+        ),
+    )
     suspended_for = models.CharField(
         _("suspended because"), max_length=500, default="", blank=True, editable=False
     )
@@ -75,6 +97,9 @@ class Account(Tracked):
     def find_day(self, moment: datetime) -> date:
         """The date in the account's time zone."""
         return moment.astimezone(zoneinfo.ZoneInfo(self.timezone)).date()
+
+    def list_provider_domains(self) -> frozenset[str]:
+        return frozenset(self.provider_domains.lower().split())
 
     def __str__(self) -> str:
         return self.name

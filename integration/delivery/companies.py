@@ -112,8 +112,9 @@ def select_due_people(desk: Desk) -> list[PersonCompany]:
     links = {link.pk: link for link in due.order_by("company_due_at", "pk")[:PEOPLE_A_CALL]}
     rows = standing.filter(link__in=list(links)).order_by("pk").values_list(*Row._fields)
     heads = {row.link_id: row for row in (Row(*values) for values in rows) if row.link_id}
+    providers = desk.rule.account.list_provider_domains()
     return [
-        PersonCompany(links[link_id], row, name_company(row.values, row.email_key))
+        PersonCompany(links[link_id], row, name_company(row.values, row.email_key, providers))
         for link_id, row in heads.items()
     ]
 

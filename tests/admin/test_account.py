@@ -53,6 +53,8 @@ BAD = {
     "no such time zone": ("timezone", "Asia/Atlantis"),
     "a way out of the time zones": ("timezone", "../../etc/passwd"),
     "a retention under a month": ("retention_days", "29"),
+    "a domain that is an address": ("provider_domains", "info@zaq.example.jp"),
+    "a domain of one word": ("provider_domains", "zaq.example.jp\nzaq"),
     "a retention in words": ("retention_days", "long"),
     "a retention under zero": ("retention_days", "-1"),
     # The sweep takes it from today's date: where that falls before the year 1, nothing of anybody's

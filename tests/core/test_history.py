@@ -28,7 +28,16 @@ pytestmark = pytest.mark.django_db
 # What of each model is kept. Whatever is added here is a decision: a column that workers write
 # fills the history with noise.
 KEPT = {
-    Account: {"id", "slug", "name", "timezone", "active", "retention_days", "suspended_for"},
+    Account: {
+        "id",
+        "slug",
+        "name",
+        "timezone",
+        "active",
+        "retention_days",
+        "provider_domains",
+        "suspended_for",
+    },
     Membership: {"id", "user", "account", "role"},
     Connection: {"id", "account", "slug", "system", "hint", "rate_calls", "rate_seconds"},
     SyncRule: {
