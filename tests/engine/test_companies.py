@@ -218,3 +218,28 @@ def test_more_than_the_change_budget_allows_is_held_until_somebody_has_looked(
     time_machine_later(minutes=1)
     settle(rule, time_machine_later)
     assert associated(rule) == len(portal(sandbox).contacts)
+
+
+@pytest.mark.parametrize(
+    ("domain", "own"), [("jcom.zaq.ne.jp", ""), ("mail.catv.example.jp", "catv.example.jp\n")]
+)
+def test_two_firms_at_one_provider_are_two_companies(sandbox_of, time_machine_later, domain, own):
+    sandbox = sandbox_of(0)
+    for n, firm in enumerate(("森商店", "原工務店")):
+        sandbox.sansan.add(
+            {
+                "lastName": firm[0],
+                "firstName": "学",
+                "companyName": firm,
+                "email": f"p{n}@{domain}",
+                "url": None,
+            }
+        )
+    rule = configured(file(companies="make"))
+    type(rule.account).objects.update(provider_domains=own)
+    settle(rule, time_machine_later)
+    assert sorted(company["name"] for company in companies(sandbox).values()) == [
+        "原工務店",
+        "森商店",
+    ]
+    assert not any(company.get("domain") for company in companies(sandbox).values())
