@@ -30,7 +30,7 @@ from integration.models import (
     SyncRun,
     Tag,
 )
-from integration.rules.apply_file import as_file_content
+from integration.rules.export_file import as_file_content
 
 SHEETS = {
     "records.csv": Record,

@@ -4,10 +4,8 @@ it can be.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 from django.conf import settings
@@ -28,22 +26,21 @@ from integration.notes import note
 from integration.planning.fit import find_mapping_problem
 from integration.records import Identity, PropertyRead, TagSeen
 from integration.rules.as_plan import as_plan_row
+from integration.rules.changes import Changed, describe_changes, tell_changes
 from integration.rules.file import (
-    ROW_COLUMNS,
     SECRET_NAMES,
     Configuration,
     ConnectionSpec,
     FileRefused,
     RuleSpec,
-    make_default_mappings,
 )
 from integration.rules.node import FileProblem
-from integration.rules.options import DECISIVE_COLUMNS, FILTER_SIDES, RULE_OPTIONS
+from integration.rules.options import DECISIVE_COLUMNS
 from integration.rules.recheck import require_recheck, require_recheck_of_readers
 from integration.rules.twins import find_twins
 
 # What is changed of a rule, for every card to be looked at again.
-DECISIVE_CHANGES = DECISIVE_COLUMNS | {"sansan", "hubspot", "mappings"}
+DECISIVE_CHANGES = DECISIVE_COLUMNS | {"sansan", "hubspot"}
 
 
 @dataclass(frozen=True)
@@ -156,16 +153,24 @@ def list_property_problems(
             yield FileProblem(place, note("no_contact_property", name=row["field"]))
 
 
+def compare_configuration(configuration: Configuration, seen: dict[str, VendorView]) -> list[str]:
+    """The lines of ``store_configuration``, which is done and taken back. Raises FileRefused."""
+    with transaction.atomic():
+        changes = store_configuration(configuration, seen)
+        transaction.set_rollback(True)
+    return changes
+
+
 def store_configuration(configuration: Configuration, seen: dict[str, VendorView]) -> list[str]:
-    """Makes the rows say what the file says, in one transaction; returns a line for each thing that
-    changed. Raises FileRefused.
+    """Makes the rows say what the file says, in one transaction; returns a line for each setting
+    that changed. Raises FileRefused.
     """
     changes: list[str] = []
     values = {"name": configuration.name, "timezone": configuration.timezone}
     with transaction.atomic():
         account, made = Account.objects.get_or_create(slug=configuration.slug, defaults=values)
-        changed = ["made"] if made else set_values(account, values)
-        tell_change(changes, f"account {account.slug}", changed)
+        changed = ["made"] if made else describe_changes(set_values(account, values))
+        tell_changes(changes, f"account {account.slug}", changed)
         with in_account(account):
             renewed: set[str] = set()
             connections = {
@@ -182,18 +187,17 @@ def store_configuration(configuration: Configuration, seen: dict[str, VendorView
     return changes
 
 
-def tell_change(changes: list[str], what: str, fields: list[str]) -> None:
-    if fields:
-        changes.append(f"{what}: {', '.join(fields)}")
-
-
-def set_values(row: models.Model, values: dict[str, Any]) -> list[str]:
-    """Sets and saves what differs; returns the names."""
-    differs = [name for name, value in values.items() if getattr(row, name) != value]
-    for name in differs:
-        setattr(row, name, values[name])
+def set_values(row: models.Model, values: dict[str, Any]) -> Changed:
+    """Sets and saves what differs."""
+    differs = {
+        name: (getattr(row, name), value)
+        for name, value in values.items()
+        if getattr(row, name) != value
+    }
+    for name, (_, value) in differs.items():
+        setattr(row, name, value)
     if differs:
-        row.save(update_fields=differs)
+        row.save(update_fields=list(differs))
     return differs
 
 
@@ -208,7 +212,7 @@ def store_connection(
         connection.save()
         changed = ["made"]
     else:
-        changed = set_values(connection, values)
+        changed = describe_changes(set_values(connection, values))
         if read_stored_secret(connection) != spec.secret:
             connection.set_secret(spec.secret)
             connection.save()
@@ -219,11 +223,9 @@ def store_connection(
         connection.save(update_fields=["credentials"])
         changed.append("webhook secret")
     store_check(connection, seen.identity, seen.tags, seen.properties)
-    if spec.system == Connection.System.SANSAN and select_tags(
-        connection, select_tag_ids(spec, seen.tags)
-    ):
-        changed.append("tags")
-    tell_change(changes, f"connection {spec.slug}", changed)
+    if spec.system == Connection.System.SANSAN:
+        changed += select_tags(connection, select_tag_ids(spec, seen.tags))
+    tell_changes(changes, f"connection {spec.slug}", changed)
     return connection
 
 
@@ -234,20 +236,21 @@ def read_stored_secret(connection: Connection) -> str:
         return ""  # encrypted under a key that is lost: the file's one takes its place
 
 
-def select_tags(connection: Connection, ids: set[str]) -> bool:
-    """Selects exactly these tags.
+def select_tags(connection: Connection, ids: set[str]) -> list[str]:
+    """Selects exactly these tags; returns a line for each that is another one than before.
 
     What is in scope changes with them, so every card is looked at again.
     """
     tags = Tag.objects.filter(connection=connection)
     if set(tags.filter(selected=True).values_list("external_id", flat=True)) == ids:
-        return False
+        return []
     changing = [tag for tag in tags if tag.selected != (tag.external_id in ids)]
     for tag in changing:
         tag.selected = tag.external_id in ids
     update_with_history(changing, ["selected"])
     require_recheck_of_readers(connection)
-    return True
+    names = sorted((tag.name, "selected" if tag.selected else "no longer") for tag in changing)
+    return [f"tag {name}: {how}" for name, how in names]
 
 
 def store_rule(
@@ -266,21 +269,23 @@ def store_rule(
     if spec.active:
         refuse_twin_in_use(spec, values["hubspot"])
     rule = SyncRule.objects.filter(slug=spec.slug).first()
+    changed: Changed = {}
     if rule is None:
         rule = SyncRule(account=account, slug=spec.slug, **values)
         rule.save()
-        changed = ["made"]
+        lines = ["made"]
     else:
         ends = (values["sansan"].pk, values["hubspot"].pk)
         if rule.runs.exists() and (rule.sansan_id, rule.hubspot_id) != ends:
             raise FileRefused([FileProblem(spec.place, note("keeps_connections"))])
         changed = set_values(rule, values)
-    if store_mappings(rule, spec.mappings):
-        changed.append("mappings")
-    if not DECISIVE_CHANGES.isdisjoint(changed):
+        lines = describe_changes(changed)
+    mapped = store_mappings(rule, spec.mappings)
+    if mapped or not DECISIVE_CHANGES.isdisjoint(changed):
         require_recheck(rule)
-    changed += set_state(rule, spec.active, renewed)
-    tell_change(changes, f"rule {spec.slug}", changed)
+    state = set_state(rule, spec.active, renewed)
+    lines += [*([] if lines == ["made"] else mapped), *describe_changes(state)]
+    tell_changes(changes, f"rule {spec.slug}", lines)
 
 
 def refuse_twin_in_use(spec: RuleSpec, hubspot: Connection) -> None:
@@ -304,7 +309,7 @@ def find_marker(named: str, sansan: Connection, place: str) -> str:
     return str(ids.pop())
 
 
-def set_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
+def set_state(rule: SyncRule, active: bool, renewed: bool) -> Changed:
     """A held rule stays held, unless the file brought new credentials: a person has to look at
     why.
     """
@@ -315,12 +320,12 @@ def set_state(rule: SyncRule, active: bool, renewed: bool) -> list[str]:
         return set_values(rule, {"state": state.ACTIVE, "state_reason": "", "discarded_at": None})
     if not active and rule.state == state.ACTIVE:
         return set_values(rule, {"state": state.PAUSED})
-    return []
+    return {}
 
 
-def store_mappings(rule: SyncRule, rows: Iterable[Mapping[str, Any]]) -> bool:
+def store_mappings(rule: SyncRule, rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """Each row by its property, so that the history tells what changed and not that everything was
-    made anew.
+    made anew. Returns a line for each change.
     """
     wanted = {row["hubspot"]: {**row, "position": i} for i, row in enumerate(rows)}
     there = {row.hubspot: row for row in rule.mappings.all()}
@@ -333,8 +338,13 @@ def store_mappings(rule: SyncRule, rows: Iterable[Mapping[str, Any]]) -> bool:
         if name not in there
     ]
     create_with_history(new)
-    changed = [set_values(there[name], row) for name, row in wanted.items() if name in there]
-    return bool(gone or new or any(changed))
+    lines = [f"mapping {row.hubspot}: new" for row in new]
+    lines += [f"mapping {row.hubspot}: taken out" for row in gone]
+    for name, stored in there.items():
+        if name in wanted:
+            changed = describe_changes(set_values(stored, wanted[name]))
+            lines += [f"mapping {name}: {line}" for line in changed]
+    return lines
 
 
 def make_properties(configuration: Configuration) -> list[str]:
@@ -368,96 +378,3 @@ def list_missing_properties(configuration: Configuration, seen: dict[str, Vendor
             if spec.name not in have and (spec in fields.KEY_PROPERTIES or spec.name in mapped):
                 found[f"HubSpot property {spec.name}: made"] = None
     return list(found)
-
-
-def as_file_content(account: Account) -> dict[str, Any]:
-    """The account's configuration as the file would say it, secrets as ``${NAME}``."""
-    connections = Connection.objects.defer("credentials").order_by("system", "slug")
-    return {
-        "account": {"slug": account.slug, "name": account.name, "timezone": account.timezone},
-        "connections": as_file_connections(
-            sorted(connections, key=lambda one: (one.system != "sansan", one.slug))
-        ),
-        "rules": [
-            as_file_rule(rule)
-            for rule in SyncRule.objects.select_related("sansan", "hubspot").order_by("slug")
-        ],
-    }
-
-
-def as_file_connections(connections: Iterable[Connection]) -> list[dict[str, Any]]:
-    """Each with an environment variable of its own, though two slugs may differ only in what a
-    variable cannot say.
-    """
-    rows, taken = [], set[str]()
-    for connection in connections:
-        variable = plain = name_variable(connection)
-        for n in count(2):
-            if variable not in taken:
-                break
-            variable = f"{plain}_{n}"
-        taken.add(variable)
-        rows.append(as_file_connection(connection, variable))
-    return rows
-
-
-def name_variable(connection: Connection) -> str:
-    name = re.sub(
-        r"\W",
-        "_",
-        f"{connection.slug}_{'API_KEY' if connection.system == 'sansan' else 'TOKEN'}".upper(),
-    )
-    return f"{connection.system.upper()}_{name}" if name[0].isdigit() else name
-
-
-def as_file_connection(connection: Connection, variable: str) -> dict[str, Any]:
-    credentials = {SECRET_NAMES[connection.system]: f"${{{variable}}}"}
-    row: dict[str, Any] = {
-        "slug": connection.slug,
-        "system": connection.system,
-        "credentials": credentials,
-    }
-    tags = list(Tag.objects.filter(connection=connection).order_by("name", "external_id"))
-    names = [tag.name for tag in tags if tag.type != Tag.Type.PRIVATE]
-    chosen = [
-        tag.name if names.count(tag.name) == 1 else tag.external_id for tag in tags if tag.selected
-    ]
-    if chosen:
-        row["tags"] = chosen
-    if connection.rate_calls is not None:
-        seconds = {} if connection.rate_seconds is None else {"seconds": connection.rate_seconds}
-        row["rate"] = (
-            {"calls": connection.rate_calls, **seconds} if connection.rate_calls else False
-        )
-    return row
-
-
-def as_file_mapping(row: dict[str, Any]) -> dict[str, Any]:
-    """Without what says nothing, so that a file stays readable."""
-    quiet = {"expression": "", "table": [], "others": "keep", "direction": "both", "conflict": ""}
-    shown = {
-        name: value for name, value in row.items() if name not in quiet or value != quiet[name]
-    }
-    if row["expression"]:
-        del shown["sansan"]
-    return shown
-
-
-def as_file_rule(rule: SyncRule) -> dict[str, Any]:
-    rows = [
-        {name: getattr(row, name) for name in ROW_COLUMNS}
-        for row in rule.mappings.order_by("position")
-    ]
-    options = {option.name: getattr(rule, option.column) for option in RULE_OPTIONS}
-    options["filters"] = {**{side: [] for side in FILTER_SIDES}, **rule.filters}
-    return {
-        "slug": rule.slug,
-        "sansan": rule.sansan.slug,
-        "hubspot": rule.hubspot.slug,
-        "direction": rule.direction,
-        "active": rule.state in (SyncRule.State.ACTIVE, SyncRule.State.HELD),
-        **options,
-        "mappings": "default"
-        if tuple(rows) == make_default_mappings()
-        else [as_file_mapping(row) for row in rows],
-    }

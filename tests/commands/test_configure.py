@@ -722,6 +722,49 @@ def test_a_dry_run_over_a_stored_configuration_changes_nothing(configure, sandbo
     assert stored() == before and sandbox.hubspot.changes == changes and writes(sandbox) == []
 
 
+def test_a_dry_run_tells_what_would_change_setting_by_setting(configure, sandbox):
+    configure(CONTRACT)
+    changed = file(
+        tags=["東京"],
+        conflict="newest",
+        require_email=False,
+        filters={"cards": [{"field": "title", "op": "not_blank"}]},
+        mappings=[
+            {"sansan": "lastName", "hubspot": "lastname"},
+            {"sansan": "title", "hubspot": "jobtitle", "transform": "upper"},
+            {"sansan": "memo", "hubspot": "message"},
+        ],
+    )
+    changed["account"]["name"] = "Acme Holdings"
+    told = configure(changed, "--dry-run").splitlines()
+    for line in (
+        "account acme: name: Acme KK → Acme Holdings",
+        "connection sansan: tag 東京: selected",
+        "rule cards: conflict: sansan → newest",
+        "rule cards: require_email: true → false",
+        "rule cards: mapping jobtitle: transform: (blank) → upper",
+        "rule cards: mapping message: new",
+        "rule cards: mapping fax: taken out",
+    ):
+        assert line in told, told
+    assert any(line.startswith("rule cards: filters: ") for line in told)
+    assert told[-1] == "Nothing was stored."
+    done = configure(changed).splitlines()
+    assert [line for line in told if line.startswith("rule")] == [
+        line for line in done if line.startswith("rule")
+    ]
+    assert configure(changed, "--dry-run").splitlines()[-2:] == [
+        done[1],
+        "Nothing was stored.",
+    ], "nothing is left to change"
+
+
+def test_a_dry_run_tells_no_secret(configure, sandbox):
+    configure(CONTRACT)
+    told = configure(file(token="pat-test-0002"), "--dry-run")
+    assert "connection hubspot: credentials" in told and "pat-test" not in told
+
+
 def test_a_dry_run_is_refused_for_the_same_reasons(refused, sandbox):
     assert "the key sees no tag called “展示会2019”" in refused(
         file(tags=["展示会2019"]), "--dry-run"
@@ -747,7 +790,7 @@ def test_other_tags_look_at_every_card_again(configure, sandbox):
     rule = configured(file(tags=["VIP"]))
     with in_account(rule.account):
         SyncRule.objects.update(recheck=False)
-    assert "connection sansan: tags" in configure(file(tags=["東京"])).splitlines()
+    assert "connection sansan: tag 東京: selected" in configure(file(tags=["東京"])).splitlines()
     assert rule_of().recheck
     with all_accounts():
         assert [tag.name for tag in Tag.objects.filter(selected=True)] == ["東京"]

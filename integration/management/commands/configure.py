@@ -9,6 +9,7 @@ from integration.connectors.base import ConnectorError
 from integration.notes import write_english
 from integration.rules.apply_file import (
     ask_vendors,
+    compare_configuration,
     list_missing_properties,
     make_properties,
     store_configuration,
@@ -35,7 +36,8 @@ class Command(BaseCommand):
             configuration = load_file(file)
             seen = ask_vendors(configuration)
             if dry_run:
-                changes = list_missing_properties(configuration, seen)
+                changes = compare_configuration(configuration, seen)
+                changes += list_missing_properties(configuration, seen)
             else:
                 changes = store_configuration(configuration, seen) + make_properties(configuration)
         except FileRefused as refused:

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.models import Account
 from core.tenancy import in_account
-from integration.rules.apply_file import as_file_content
+from integration.rules.export_file import as_file_content
 
 
 class Command(BaseCommand):
