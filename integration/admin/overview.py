@@ -58,7 +58,7 @@ def make_overview(request: HttpRequest) -> dict[str, Any]:
     return {
         **shown,
         "calm": bool(rules)
-        and not any(shown[name] for name in ("broken", "held", "late", "failing")),
+        and not any(shown[name] for name in ("broken", "held", "late", "shared", "failing")),
         "one_account": len({rule.account_id for rule in rules}) < 2,
         "begin": choose_first_step(request, rules),
         "rules": list_rule_rows(rules),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from integration.connections.absence import read_contacts_surely
 from integration.delivery.copies import agree_copies
 from integration.delivery.queue import is_in_scope
+from integration.delivery.rivals import find_contacts_elsewhere
 from integration.delivery.waiting import follow_waiting_contacts
 from integration.ledger.entries import find_links
 from integration.ledger.gone import record_gone_contacts
@@ -126,6 +127,7 @@ def take_snapshot(desk: Desk, batch: Batch) -> Snapshot:
         by_email=batch.by_email,
         taken=batch.taken,
         waits=batch.waits,
+        elsewhere=batch.elsewhere,
     )
 
 
@@ -164,6 +166,7 @@ def adopt_found_contacts(desk: Desk, batch: Batch) -> None:
     Then the cards join that person's link, and are planned with all of its cards in the next pass.
     """
     note_gone_contacts(desk, batch)
+    batch.elsewhere = find_contacts_elsewhere(desk, batch)
     merged = dict(find_moved_contacts(batch))
     if not merged and not batch.by_email:
         return

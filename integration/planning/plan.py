@@ -224,9 +224,9 @@ def decide_person(person: Person, address: str, link_key: str, situation: Situat
         return refusal
     contact_id = own_contact or snapshot.by_email.get(address, "")
     contact = snapshot.contacts.get(contact_id)
-    stranger = "" if own_contact else find_stranger(person, address, contact, snapshot)
-    if stranger:
-        return hold_person(person, "email_taken", note("contact", id=stranger))
+    refusal = refuse_contact(person, address, contact, bool(own_contact), snapshot)
+    if refusal:
+        return refusal
     if contact is None and (contact_id or link.gone):
         reason = GONE_REASONS.get(link.gone, "contact_gone")
         if reason != "contact_gone" or not rule.make_again:
@@ -245,6 +245,18 @@ def decide_person(person: Person, address: str, link_key: str, situation: Situat
         if unmet:
             return skip_person(person, "excluded", "contact_filtered", note_contact_filter(unmet))
     return plan_update(person, link, contact=contact, wanted=wanted, situation=situation)
+
+
+def refuse_contact(
+    person: Person, address: str, contact: ContactRead | None, own: bool, snapshot: Snapshot
+) -> Decision | None:
+    """Why a contact that was found is not to be this person's, or None. ``own``: by their link."""
+    stranger = "" if own else find_stranger(person, address, contact, snapshot)
+    if stranger:
+        return hold_person(person, "email_taken", note("contact", id=stranger))
+    if contact is not None and contact.id in snapshot.elsewhere:
+        return hold_person(person, "other_account", note("contact", id=contact.id))
+    return None
 
 
 def find_stranger(
@@ -523,7 +535,7 @@ def plan_farewell(
     if link is None or link.gone or not link.written.get(row.hubspot):
         return None
     contact = situation.snapshot.contacts.get(link.contact_id)
-    if contact is None:
+    if contact is None or contact.id in situation.snapshot.elsewhere:
         return None
     present = look_at_property(row.hubspot, link, contact)
     times = Times(card.changed_at, contact.modified_at)

@@ -90,6 +90,10 @@ REASONS: dict[str, str] = {
     "value_refused": gettext_noop(
         "HubSpot does not take a value of this card. All else of the card is written."
     ),
+    "other_account": gettext_noop(
+        "Another account of this platform syncs the same HubSpot account, and had this contact "
+        "first. It is left to that one."
+    ),
     "two_contacts": gettext_noop(
         "Another contact belongs to the same person, as Sansan or the cards say. Both are kept up "
         "to date."
@@ -243,6 +247,10 @@ TO_DO: dict[str, str] = {
     "value_refused": gettext_noop(
         "Correct the value in Sansan, or the mapping; then it is tried again. Or press “Check "
         "again now”."
+    ),
+    "other_account": gettext_noop(
+        "Let one account write to this HubSpot account: pause the other one's sync, or connect it "
+        "to another HubSpot account. The platform's operator knows which it is."
     ),
     "two_contacts": gettext_noop("Merge the two contacts in HubSpot, if they are one person."),
     "set_apart": gettext_noop("Nothing to do."),

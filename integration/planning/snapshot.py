@@ -74,5 +74,7 @@ class Snapshot:
     by_email: Mapping[str, str] = field(default_factory=dict)  # address -> contact id
     # Address -> the contact that has it, where that is another person's of ours.
     taken: Mapping[str, str] = field(default_factory=dict)
+    # Contacts that another account of this installation keeps.
+    elsewhere: frozenset[str] = frozenset()
     # Contact -> the one that has the address it waits for, of other people of ours.
     waits: Mapping[str, str] = field(default_factory=dict)

@@ -1,9 +1,14 @@
-"""Two connections to one HubSpot account: with both in use, each contact would be two people."""
+"""Two connections to one HubSpot account: with both in use, each contact would be two people.
+
+Within an account they are refused. Two accounts know nothing of each other: a contact that both
+would write is left to the one that had it first (delivery/rivals.py).
+"""
 
 from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from core.tenancy import all_accounts
 from integration.models import Connection, SyncRule
 
 
@@ -19,3 +24,19 @@ def find_twins(connection: Connection) -> QuerySet[Connection]:
         remote_id=connection.remote_id,
     )
     return same.exclude(pk=connection.pk).exclude(remote_id="").filter(Exists(used)).order_by("pk")
+
+
+def find_rivals(connection: Connection) -> list[int]:
+    """The connections of other accounts to the same HubSpot account, by which rules are running."""
+    if not connection.remote_id:
+        return []
+    with all_accounts():
+        running = SyncRule.objects.filter(hubspot=OuterRef("pk"), state=SyncRule.State.ACTIVE)
+        same = Connection.objects.filter(
+            Exists(running),
+            system=Connection.System.HUBSPOT,
+            remote_id=connection.remote_id,
+            account__active=True,
+        )
+        others = same.exclude(account=connection.account_id)
+        return list(others.order_by("pk").values_list("pk", flat=True))

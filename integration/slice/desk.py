@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from django.utils import timezone
 
@@ -22,6 +23,7 @@ from integration.rules.as_plan import (
     make_scopes_among,
     name_tags,
 )
+from integration.rules.twins import find_rivals
 from integration.slice.in_flight import InFlight
 from integration.slice.lease import Lease
 from integration.slice.rows import Row
@@ -71,6 +73,11 @@ class Desk:
         Raises LeaseLost where another slice has taken over.
         """
         return self.lease.transaction()
+
+    @cached_property
+    def rivals(self) -> list[int]:
+        """The connections of other accounts to the same HubSpot account."""
+        return find_rivals(self.rule.hubspot)
 
     @property
     def spent(self) -> bool:

@@ -78,6 +78,8 @@ class Batch:
     asked: list[str] = field(default_factory=list)  # addresses that HubSpot was asked for
     # Address -> the contact that has it, where that is another person's of ours.
     taken: dict[str, str] = field(default_factory=dict)
+    # Contacts that another account of this installation keeps.
+    elsewhere: frozenset[str] = frozenset()
     # Contact -> the one that has the address it waits for, of people who are not of the batch.
     waits: dict[str, str] = field(default_factory=dict)
 

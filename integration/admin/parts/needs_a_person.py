@@ -68,6 +68,29 @@ def list_held_rules() -> list[dict[str, Any]]:
     ]
 
 
+def list_shared_portals() -> list[dict[str, Any]]:
+    """HubSpot accounts to which several of the accounts that somebody sees write."""
+    running = SyncRule.objects.filter(hubspot=OuterRef("pk"), state=SyncRule.State.ACTIVE)
+    hubspot = Connection.objects.filter(
+        Exists(running), system=Connection.System.HUBSPOT, account__active=True
+    ).exclude(remote_id="")
+    shared = (
+        hubspot.order_by()
+        .values("remote_id")
+        .annotate(accounts=Count("account", distinct=True))
+        .filter(accounts__gt=1)
+        .values_list("remote_id", flat=True)[:MOST_ATTENTION_LINES]
+    )
+    names: dict[str, set[str]] = {}
+    for portal, name in hubspot.filter(remote_id__in=list(shared)).values_list(
+        "remote_id", "account__name"
+    ):
+        names.setdefault(portal, set()).add(name)
+    return [
+        {"portal": portal, "accounts": ", ".join(sorted(names[portal]))} for portal in sorted(names)
+    ]
+
+
 def list_open_drafts() -> list[dict[str, Any]]:
     return [
         {"url": make_resume_url(rule), "rule": rule, "made": show_moment(rule.created_at)}
@@ -136,6 +159,7 @@ def collect_attention_lines() -> dict[str, Any]:
         "broken": list_broken_connections(),
         "held": list_held_rules(),
         "late": list_late_rules(timezone.now()),
+        "shared": list_shared_portals(),
         "failing": list_failing_reasons(),
         "drafts": list_open_drafts(),
     }
