@@ -28,6 +28,7 @@ from integration.connections.properties import (
 )
 from integration.connectors.base import ConnectorError, Reconnect, RetryLater, Unanswered
 from integration.intake.contacts import set_echoes_aside
+from integration.intake.neighbours import wake_neighbours
 from integration.ledger.entries import count_outcomes, record_unseen
 from integration.models import (
     AuditEntry,
@@ -391,6 +392,7 @@ def find_unseen_cards(desk: Desk) -> None:
         raise RunHeld("sight_lost", note("sight_lost", n=missing, all=total))
     while rows := [Row(*row) for row in gone.order_by("pk").values_list(*Row._fields)[:500]]:
         record_unseen(desk, rows)
+        wake_neighbours(desk, {row.email_key for row in rows}, {row.person_key for row in rows})
 
 
 def select_due_rules(now: datetime) -> QuerySet[SyncRule]:

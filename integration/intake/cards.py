@@ -14,6 +14,7 @@ from django.conf import settings
 from core.bulk import any_of, upsert_rows
 from integration.connectors.base import Rejected
 from integration.intake.apart import set_cards_apart
+from integration.intake.neighbours import wake_former_neighbours
 from integration.ledger.entries import count_outcomes, count_progress, record_unreadable
 from integration.models import Bucket, Record, Side, SyncRun, Tag
 from integration.planning.normalize import is_email, normalize_email
@@ -140,6 +141,7 @@ def take_cards(desk: Desk, page: CardPage, again: bool = False) -> Counter[str]:
     counted["read"] += retake_cards(desk, retaken, now)
     upsert_rows(Record, rows, RECORD_KEY, REPLACED_BY_CARD, desk.rule.account_id)
     set_cards_apart(desk, changed)
+    wake_former_neighbours(desk, changed)
     record_unreadable(desk, page.unreadable, known=known, counted=counted, now=now)
     if made:
         log.info("echo", run=run.pk, cards=made, what="cards that we made, met for the first time")

@@ -134,8 +134,7 @@ class Book:
             # Merged in HubSpot with another person's contact. The old id still resolves, and two
             # links never share one.
             contact_id = entry.contact_id
-        link_after = self._make_link(write, result, contact_id)
-        not_taken = self._note_not_taken(link_after, write.decision.reverted)
+        not_taken = self._note_not_taken(write, result)
         self._close(
             write,
             Outcome.SUCCEEDED,
@@ -143,7 +142,7 @@ class Book:
             detail=entry.detail or not_taken,
             contact_id=contact_id,
         )
-        self.links.append(link_after)
+        self.links.append(self._make_link(write, result, contact_id))
         if reason in STANDING_BY_REASON:
             stands = STANDING_BY_REASON[reason]
             self.placed.append(PlacedRecord(entry.record_id, *stands, entry.detail))
@@ -228,19 +227,18 @@ class Book:
             self.readings.append(PostponedRecord(write.reading, again, entry.attempt))
         self._count(write, counter, reason)
 
-    def _note_not_taken(self, link: WrittenLink, tried: Collection[str]) -> str:
-        """A note of the properties to which HubSpot gives a value of its own, "" for none.
-
-        What is ``tried`` once more has still to show.
-        """
+    def _note_not_taken(self, write: Write, result: Result) -> str:
+        """A note of the properties to which HubSpot gives a value of its own, "" for none."""
+        sent = write.entry.after
+        answered = {name: value for name, value in result.values.items() if name in sent}
         names = find_not_taken(
             self.desk.plan_rule.mappings,
-            wanted=link.written,
-            present=link.answered,
-            written=link.written,
-            answered=link.answered,
+            wanted=sent,
+            present=answered,
+            written=sent,
+            answered=answered,
         )
-        kept = [name for name in names if name not in tried]
+        kept = [*write.decision.not_taken, *names]
         return note("not_taken", word=", ".join(kept)) if kept else ""
 
     def _make_link(self, write: Write, result: Result, contact_id: str) -> WrittenLink:

@@ -92,6 +92,8 @@ class Decision:
     judged: frozenset[str] = frozenset()
     # The properties that had the same value from us and lost it at once. ``before`` says to what.
     reverted: frozenset[str] = frozenset()
+    # The properties that HubSpot gives a value of its own, and that are left so.
+    not_taken: tuple[str, ...] = ()
     # The properties without which the rest may be written, should HubSpot refuse their values.
     spare: frozenset[str] = frozenset()
 

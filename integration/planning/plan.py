@@ -81,7 +81,7 @@ def plan_people(snapshot: Snapshot, rule: Rule) -> list[Decision]:
     empty = {key for key, link in snapshot.links.items() if link.gone or not link.contact_id}
     persons = group_people(kept, empty)
     owners = find_owners(persons)
-    links = choose_links(persons, owners, gone)
+    links = choose_links(persons, owners, gone, empty - gone)
     addresses = {id(person): choose_address(person, owners) for person in persons}
     wanted = {links[id(person)]: addresses[id(person)] for person in persons}
     doubles = {
@@ -133,7 +133,10 @@ def exclude(card: Card, verdict: Verdict) -> Decision:
 
 
 def choose_links(
-    persons: Iterable[Person], owners: Mapping[str, Person], gone: Collection[str] = ()
+    persons: Iterable[Person],
+    owners: Mapping[str, Person],
+    gone: Collection[str] = (),
+    unmade: Collection[str] = (),
 ) -> dict[int, str]:
     """id(person) -> the link to use, "" for a new one.
 
@@ -141,7 +144,7 @@ def choose_links(
     passes to somebody with a newer card takes its contact along, because there can be only one
     contact with the address; unless that one has a contact already.
     """
-    chosen = {id(person): find_link(person, gone) for person in persons}
+    chosen = {id(person): find_link(person, gone, unmade) for person in persons}
     for person in persons:
         addresses = [card.email for card in person if card.email]
         lost_mailbox = addresses and not choose_address(person, owners)
@@ -152,9 +155,11 @@ def choose_links(
     return chosen
 
 
-def find_link(person: Person, gone: Collection[str]) -> str:
-    """The newest card's link; one whose contact is gone only where there is no other."""
-    there_first = sorted(person, key=lambda card: card.link in gone)
+def find_link(person: Person, gone: Collection[str], unmade: Collection[str]) -> str:
+    """The newest card's link; one whose contact is gone only where there is no other, and one
+    whose contact was never made after that: who was forgotten is not to be made again.
+    """
+    there_first = sorted(person, key=lambda card: (card.link in unmade, card.link in gone))
     return next((card.link for card in there_first if card.link), "")
 
 
@@ -423,7 +428,7 @@ def plan_update(
         reason = "address_passed_on"
     if not after and not adopted:
         stays = taken or waiting or refused or double
-        settle = hold_person if stays else settle_person
+        settle = hold_served_person if stays else settle_person
         decision = settle(person, reason, detail)
         return replace(decision, link=link.key, contact_id=contact.id, clashes=clashes, judged=own)
     return Decision(
@@ -440,6 +445,7 @@ def plan_update(
         clashes=clashes,
         judged=own,
         reverted=find_reverted(link, contact, after),
+        not_taken=tuple(kept),
         spare=frozenset(after),
     )
 
@@ -606,6 +612,15 @@ def skip_person(person: Person, bucket: str, reason: str, detail: str = "") -> D
     """Nothing is written, and every card stands in the same bucket."""
     verdicts = tuple(Verdict(card.record, bucket, reason, detail) for card in person)
     return Decision(SKIP, reason, card=person[0].record, verdicts=verdicts, detail=detail)
+
+
+def hold_served_person(person: Person, reason: str, detail: str) -> Decision:
+    """Something waits for somebody; the person's contact is as it should be but for that, so that
+    only the card that stands for them is held.
+    """
+    head, *older = make_verdicts(person, reason)
+    verdicts = (replace(head, bucket="held", detail=detail), *older)
+    return Decision(HOLD, reason, card=person[0].record, verdicts=verdicts, detail=detail)
 
 
 def hold_person(person: Person, reason: str, detail: str = "") -> Decision:
