@@ -174,6 +174,7 @@ def prepare_vendors(run: SyncRun, lease: Lease) -> None:
         refuse_twin(run.rule)
         prove_connections(run, lease)
     refresh_schema(run.rule, lease.transaction)
+    run.rule.refresh_from_db(fields=["changed_at", "recheck"])
     asked = run.attempts == 1 and run.trigger == run.Trigger.PERSON and not run.is_preview
     if asked and needs_own_properties(run.rule):
         # That a person has asked for the run is the consent. Refused, the rule goes by e-mail and

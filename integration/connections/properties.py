@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import structlog
 from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.transaction import atomic
 from django.utils import timezone
 
 from integration.connections.credentials import make_target
 from integration.connectors.base import ContactTarget, Gone, LacksRight, Rejected
 from integration.connectors.hubspot import fields
-from integration.models import Connection, SyncRule, Tag
+from integration.models import Connection, FieldMapping, Record, Side, SyncRule, Tag
+from integration.planning.drift import find_drift
 from integration.planning.rule import TAGS_FIELD
 from integration.records import PropertyRead, PropertySpec
 
@@ -29,13 +31,43 @@ def store_schema(
     connection: Connection,
     properties: Iterable[PropertyRead],
     transaction: Transaction = atomic,
+    made: Collection[str] = (),
 ) -> None:
-    """Keeps what the portal has, and whether our link property is among it."""
+    """Keeps what the portal has, and whether our link property is among it. ``made`` are the
+    properties that we have just made.
+    """
+    before, now = connection.schema, timezone.now()
     connection.schema = {prop.name: fields.describe_property(prop) for prop in properties}
     connection.link_property = fields.LINK_ID_PROPERTY.name in connection.schema
-    connection.schema_at = timezone.now()
+    connection.schema_at = now
+    renewed, options = find_drift(before, connection.schema)
     with transaction():
         connection.save(update_fields=["schema", "schema_at", "link_property"])
+        look_again_at(connection, renewed.difference(made), options)
+
+
+def look_again_at(
+    connection: Connection, renewed: Collection[str], options: Collection[str]
+) -> None:
+    """The running rules try again what HubSpot did not take: everybody, where a property is there
+    again or of another kind; those whose value was refused, where it has other options.
+    """
+    running = SyncRule.objects.filter(hubspot=connection, state=SyncRule.State.ACTIVE)
+    keys = {spec.name for spec in fields.KEY_PROPERTIES}
+    if renewed:
+        mapped = select_rules_mapping(running, renewed)
+        concerned = running if keys.intersection(renewed) else mapped
+        concerned.update(changed_at=timezone.now(), recheck=True)
+    refused = list(select_rules_mapping(running, options)) if options else []
+    for rule in refused:
+        held = Record.objects.filter(rule=rule, side=Side.CARD, reason="value_refused")
+        if held.filter(due_at__isnull=True).update(due_at=timezone.now(), run_id=None):
+            running.filter(pk=rule.pk).update(changed_at=timezone.now())
+
+
+def select_rules_mapping(rules: QuerySet[SyncRule], names: Collection[str]) -> QuerySet[SyncRule]:
+    mapped = FieldMapping.objects.filter(rule=OuterRef("pk"), active=True, hubspot__in=list(names))
+    return rules.filter(Exists(mapped))
 
 
 def refresh_schema(rule: SyncRule, transaction: Transaction = atomic) -> None:
@@ -93,7 +125,7 @@ def ensure_own_properties(rule: SyncRule, transaction: Transaction = atomic) -> 
         log.warning("properties_not_made", connection=connection.slug, why=refused.detail)
         made = []
     if made or not connection.schema:
-        store_schema(connection, target.list_properties(), transaction)
+        store_schema(connection, target.list_properties(), transaction, made)
     offer_tag_options(rule, target, transaction)
     return made
 

@@ -19,7 +19,7 @@ from integration.ledger.entries import (
     list_busy_records,
 )
 from integration.ledger.rows import ClosedEntry, RefusedLink, WrittenLink
-from integration.models import AuditEntry, Bucket, Link, Outcome, Record, Side, SyncRun
+from integration.models import AuditEntry, Bucket, Connection, Link, Outcome, Record, Side, SyncRun
 from integration.notes import note
 from integration.planning.decisions import CREATE, LINK, STANDING_BY_REASON
 from integration.planning.kept import find_not_taken
@@ -32,6 +32,8 @@ from integration.slice.rows import PlacedRecord, PostponedRecord, SettledRecord
 
 # What says which company a contact belongs to, and how long HubSpot may take to associate a new
 # contact by itself.
+# Refusals that tell that the properties are other ones than when we looked last.
+OF_THE_SCHEMA = frozenset({"unknown_property", "unknown_option", "wrong_type", "read_only"})
 COMPANY_PROPERTIES = frozenset({"company", "email", "website"})
 ASSOCIATES_WITHIN = timedelta(seconds=60)
 
@@ -109,16 +111,24 @@ class Book:
         self.freed: set[str] = set()  # addresses that a contact has given up
         # A person wants these looked at again, and said so while the write was under way.
         self.asked: set[int] = set()
+        # HubSpot's properties are other ones than when we looked last; these are gone.
+        self.schema_is_old = False
+        self.lost_properties: set[str] = set()
 
     def add(self, write: Write, result: Result, owners: dict[str, Link]) -> None:
         """What became of one write; flat, the first that applies."""
         if result.code == "unanswered":
             return
+        self.schema_is_old |= result.code in OF_THE_SCHEMA
+        if result.code == "unknown_property":
+            self.lost_properties.update(result.properties)
         if result.ok:
             self.add_success(write, result, owners)
         elif result.code == "not_written":
             # The record is still due, and is planned afresh.
             self._close(write, Outcome.NOT_WRITTEN, "interrupted", detail=result.detail)
+        elif is_without_key_property(write, result):
+            self.add_without_key_property(write, result)
         elif is_conflict(write, result):
             self.add_conflict(write, result)
         elif refused := write.decision.spare.intersection(result.properties):
@@ -172,6 +182,14 @@ class Book:
         # An attempt is noted, so that the address is looked up even where HubSpot did not name the
         # owner.
         self._look_again(write, "contact_exists", result.detail, attempts=write.entry.attempt)
+
+    def add_without_key_property(self, write: Write, result: Result) -> None:
+        """Our link property is gone from HubSpot: the slice ends, and the next one looks at the
+        properties and goes by e-mail.
+        """
+        self._close(write, Outcome.FAILED, result.code, result.detail)
+        self._look_again(write, result.code, result.detail, attempts=write.entry.attempt)
+        self.desk.in_flight.stop()
 
     def add_refused_values(self, write: Write, result: Result, refused: Collection[str]) -> None:
         """HubSpot does not take some values: the next pass writes the rest."""
@@ -332,8 +350,18 @@ class Book:
             again = Record.objects.filter(pk__in=self.asked, rule=self.desk.rule)
             again.update(due_at=self.now, run_id=None)
         self._wake_waiting()
+        if self.schema_is_old:
+            self._forget_schema()
         count_reasons(self.desk.run, self.reasons)
         count_outcomes(self.desk, self.counted, took=self.took)
+
+    def _forget_schema(self) -> None:
+        """The properties are read again before the next slice. A lost one counts as not there: that
+        it is back is told by the next reading alone.
+        """
+        hubspot = self.desk.rule.hubspot
+        schema = {k: prop for k, prop in hubspot.schema.items() if k not in self.lost_properties}
+        Connection.objects.filter(pk=hubspot.pk).update(schema=schema, schema_at=None)
 
     def _wake_waiting(self) -> None:
         """Whoever waits for an address that a contact has given up is looked at again."""
@@ -344,6 +372,12 @@ class Book:
             ids = list(waiting.exclude(email_key="").values_list("pk", flat=True))
             self.desk.in_flight.touch(ids)
             Record.objects.filter(pk__in=any_of(ids)).update(due_at=self.now, run_id=None)
+
+
+def is_without_key_property(write: Write, result: Result) -> bool:
+    """Whether a write was refused because our link property is not there, for the first time."""
+    lacks = result.code == "unknown_property" and LINK_ID in result.properties
+    return lacks and write.entry.attempt == 1
 
 
 def is_conflict(write: Write, result: Result) -> bool:

@@ -99,6 +99,9 @@ class Play:
             if moment:
                 set_time_back(self.sandbox, self.ids[letter], moment)
 
+    def do_wait(self, seconds: int) -> None:
+        self.later(seconds=seconds)
+
     def do_full(self, _: bool) -> None:
         self.run(full=True)
 

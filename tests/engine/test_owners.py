@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from integration.models import Connection
+from core.tenancy import in_account
+from integration.models import Connection, Record
 from tests.cast import TOKEN, configured, file, sync
 
 pytestmark = pytest.mark.django_db
@@ -97,3 +98,30 @@ def test_users_who_come_later_are_met_with_the_properties(sandbox, time_machine_
     sync(rule, full=True)
     assert "777" in found(sandbox).values() and found(sandbox) == expected(sandbox)
     assert Connection._base_manager.get(pk=rule.hubspot_id).owners[stranger.lower()] == "777"
+
+
+def test_a_user_who_was_deactivated_costs_the_owner_and_nobody(sandbox, time_machine_later):
+    """HubSpot refuses the owner, and our list of users is up to an hour old."""
+    rule = configured(file(mappings=ROWS))
+    sync(rule)
+    users = sandbox.hubspot.control("owners", {"token": TOKEN})
+    archived = [{**one, "archived": one["email"] == "sato@acme.example.jp"} for one in users]
+    sandbox.hubspot.control("owners", {"token": TOKEN, "owners": archived})
+    values = {
+        "lastName": "新",
+        "email": "new@new.example.jp",
+        "owner": {"email": "sato@acme.example.jp", "name": "佐藤"},
+    }
+    card = sandbox.sansan.add(values)
+    time_machine_later(seconds=60)
+    assert sync(rule).state == "succeeded"
+    assert found(sandbox)["new@new.example.jp"] == ""
+    with in_account(rule.account):
+        record = Record.objects.get(external_id=card["id"])
+        assert (record.bucket, record.reason) == ("held", "value_refused")
+        assert "hubspot_owner_id" in record.detail
+    time_machine_later(minutes=61)
+    sync(rule, full=True)
+    with in_account(rule.account):
+        record.refresh_from_db()
+    assert (record.bucket, record.reason) == ("linked", "in_sync"), "nobody's owner by now"

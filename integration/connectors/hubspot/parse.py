@@ -26,6 +26,8 @@ from integration.records import (
 
 # The contact that owns a value, in either of the two sentences that HubSpot uses for it.
 OWNING_CONTACT_PATTERN = re.compile(r"Existing ID:\s*(\d+)|(\d+) already has that value")
+# What an upsert answers whose key property is archived, or unique no more.
+LOST_KEY_PATTERN = re.compile(r"by non-unique \S+ property (\w+)")
 TAKEN_PROPERTY_PATTERN = re.compile(r"propertyName=(\w+)")
 # The values that a contact is found by: whoever has one of them is the person's contact.
 MATCH_PROPERTIES = frozenset({"email", fields.LINK_ID_PROPERTY.name})
@@ -212,6 +214,10 @@ def read_refusal(body: Any) -> Refusal:
     owner = find_owning_contact(message, context)
     if owner or body.get("category") == "CONFLICT":
         return read_conflict(owner, find_taken_property(message, context))
+    lost = LOST_KEY_PATTERN.search(message)
+    if lost:
+        said = note("vendor_said_of", word=lost.group(1), message=message[:LONGEST_MESSAGE])
+        return Refusal("unknown_property", said, properties=(lost.group(1),))
     if body.get("category") == "OBJECT_NOT_FOUND":
         return Refusal("contact_gone", note("contact_gone"))
     problems = [
