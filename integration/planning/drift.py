@@ -19,7 +19,7 @@ class Drift(NamedTuple):
     options: frozenset[str]
 
 
-def find_drift(before: PropertiesByName, after: Schema) -> Drift:
+def find_drift(before: PropertiesByName, after: PropertiesByName) -> Drift:
     """Of properties as ``fields.describe_property`` has them.
 
     Nothing has drifted while nothing was known. What has vanished needs no other look: its mapping
