@@ -4,12 +4,14 @@ retention.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db import models
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from core.admin.base import ScopedAdmin, display, site
 from core.models import Account
@@ -39,6 +41,11 @@ class AccountAdmin(ScopedAdmin):
     )
     readonly_fields = ("created_at",)
     ordering = ("slug",)
+    formfield_overrides: ClassVar = {
+        models.TextField: {
+            "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4, "spellcheck": "false"})
+        }
+    }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         rows: QuerySet[Account] = super().get_queryset(request)
