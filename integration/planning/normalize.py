@@ -124,6 +124,7 @@ def is_email(key: str) -> bool:
     return len(key) <= LONGEST_EMAIL and ".." not in key and EMAIL_FORM.fullmatch(key) is not None
 
 
+@lru_cache(maxsize=4096)
 def normalize_name(last: str, first: str) -> str:
     """A person's name as a match key: width, kana, variants of kanji, case, spaces, dots folded."""
     folded = strip_invisible(fold_kanji(unicodedata.normalize("NFKC", last + first)))
