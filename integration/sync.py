@@ -35,12 +35,16 @@ from integration.intake.tags import sweep_tags
 from integration.ledger.closing import close_entries
 from integration.ledger.entries import Opened, load_open_writes
 from integration.ledger.opening import open_entries
+from integration.notes import note
 from integration.planning.plan import plan_people
 from integration.planning.rule import LINK_ID
 from integration.slice.desk import Desk, RunHeld
 from integration.slice.options import make_options
 from integration.slice.pool import Pool, Work
 from integration.slice.rows import Batch
+
+# So many times in a row writes may go unanswered, and not be done, before the slice gives up.
+MOST_DOUBTS = 3
 
 
 def advance_run(desk: Desk) -> bool:
@@ -130,6 +134,9 @@ def settle_open_entries(desk: Desk) -> None:
         results = read_back_writes(desk.target, writes, choose_upsert_key(desk))
         close_entries(desk, Opened(writes), results)
     desk.in_flight.release_all()
+    if desk.in_flight.doubts >= MOST_DOUBTS:
+        # HubSpot is read and does not write: asked at once again, it would be asked without end.
+        raise RetryLater("hubspot_unavailable", note("unreachable", vendor="HubSpot"))
 
 
 def choose_upsert_key(desk: Desk) -> str:

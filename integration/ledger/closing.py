@@ -53,6 +53,8 @@ def close_entries(desk: Desk, opened: Opened, results: Mapping[int, Result]) -> 
     if opened.lane == "new":
         learn_known_share(desk, opened, results)
     answered = [entry_id for entry_id, result in results.items() if result.code != "unanswered"]
+    if any(result.ok for result in results.values()):
+        desk.in_flight.trust()
     if len(answered) < len(opened.writes):
         desk.in_flight.doubt()
     desk.in_flight.end_writes(answered)

@@ -39,6 +39,8 @@ class InFlight:
     inbox_refused: bool = field(default=False, init=False)
     # A write went unanswered: HubSpot is read back before anything else is sent.
     in_doubt: bool = field(default=False, init=False)
+    # How often that was, one after the other, without a write in between that was done.
+    doubts: int = field(default=0, init=False)
     _records: set[int] = field(default_factory=set, init=False)
     _touched: set[int] = field(default_factory=set, init=False)
     _sending: dict[int, str] = field(default_factory=dict, init=False)
@@ -106,8 +108,13 @@ class InFlight:
     def doubt(self) -> None:
         self.in_doubt = True
 
+    def trust(self) -> None:
+        """A write was done."""
+        self.doubts = 0
+
     def settle_doubt(self) -> None:
         self.in_doubt = False
+        self.doubts += 1
 
     # What was learned on the way
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from core.tenancy import in_account
-from integration.models import AuditEntry, Outcome
+from integration.models import AuditEntry, Outcome, SyncRun
 from integration.notes import read_parameter
+from integration.runs import start_run, work_slice
 from tests.cast import TOKEN, configured, file, sync
 from tests.engine.oracle import contacts_of, expected
 
@@ -103,3 +104,30 @@ def test_shuffled_answers_are_matched_by_key(sandbox_of):
     contacts = sandbox.hubspot.portal(TOKEN).contacts
     assert len(keys) > 50
     assert keys == {contact: contacts[contact]["sansan_link_id"] for contact in keys}
+
+
+@pytest.mark.parametrize("call", ["batch/upsert", "batch/update"])
+def test_a_vendor_that_answers_no_write_is_not_asked_without_end(
+    sandbox_of, time_machine_later, call
+):
+    """HubSpot is read and does not write: the slice ends, the run waits, and nothing is lost."""
+    sandbox = sandbox_of(30, shared_email_percent=0, no_email_percent=0)
+    rule = configured(file())
+    if call == "batch/update":
+        sync(rule)
+        sandbox.sansan.churn(20, 1)
+        time_machine_later(seconds=60)
+    sandbox.faults.arm("hubspot", "status", match=call, status=500, times=0)
+    with in_account(rule.account):
+        run = start_run(rule, SyncRun.Trigger.COMMAND, "test")
+        following = work_slice(run.pk, 60.0)
+        run.refresh_from_db()
+        assert (following.done, run.reason) == (False, "hubspot_unavailable")
+        assert following.wait >= 30 and run.calls_hubspot < 25
+    sandbox.faults.clear()
+    time_machine_later(minutes=2)
+    with in_account(rule.account):
+        while not work_slice(run.pk, 60.0).done:
+            pass
+        assert SyncRun.objects.get(pk=run.pk).state == "succeeded"
+    assert contacts_of(sandbox, TOKEN) == expected(list(sandbox.sansan.cards.values()))
