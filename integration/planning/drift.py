@@ -31,11 +31,12 @@ def find_drift(before: PropertiesByName, after: PropertiesByName) -> Drift:
     options = {
         name
         for name, now in after.items()
-        if name not in renewed and set(before[name]["options"]) != set(now["options"])
+        if name not in renewed
+        and set(before[name].get("options", ())) != set(now.get("options", ()))
     }
     return Drift(frozenset(renewed), frozenset(options))
 
 
 def is_renewed(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
     kind = ("type", "field_type", "read_only")
-    return before is None or any(before[name] != now[name] for name in kind)
+    return before is None or any(before.get(name) != now.get(name) for name in kind)

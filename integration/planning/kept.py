@@ -16,7 +16,7 @@ from integration.planning.snapshot import LinkView
 from integration.records import ContactRead, Values
 
 # What HubSpot or a workflow of the customer's does to a value, it does within this time.
-HUBSPOT_ACTS_WITHIN = timedelta(minutes=10)
+HUBSPOT_ACTS_WITHIN = timedelta(minutes=5)
 
 
 def find_reverted(link: LinkView, contact: ContactRead, after: Values) -> frozenset[str]:

@@ -12,8 +12,6 @@ import phonenumbers
 
 # Katakana to hiragana, so that a reading typed in either is the same.
 KATAKANA_TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
-# Letters that are written large or small in one name (霞ヶ関, 霞ケ関).
-SMALL_TO_LARGE = {ord("ゕ"): "か", ord("ゖ"): "け"}
 NOT_IN_NAMES = re.compile(r"[\s・･.,'’\-‐]+")
 # Which form of a character is meant is told by another one behind it, which nobody sees.
 VARIATION_SELECTORS = re.compile(r"[\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
@@ -53,7 +51,8 @@ def read_kanji_variants() -> dict[int, str]:
     return {ord(one): line[0] for line in lines if not line.startswith("#") for one in line[1:]}
 
 
-KANJI_VARIANTS = read_kanji_variants()
+# Two letters are written large or small among kanji (霞ヶ関, 霞ケ関).
+KANJI_VARIANTS = read_kanji_variants() | str.maketrans("ヵヶゕゖ", "カケかけ")
 
 
 def fold_kanji(text: str) -> str:
@@ -128,8 +127,7 @@ def is_email(key: str) -> bool:
 def normalize_name(last: str, first: str) -> str:
     """A person's name as a match key: width, kana, variants of kanji, case, spaces, dots folded."""
     folded = strip_invisible(fold_kanji(unicodedata.normalize("NFKC", last + first)))
-    kana = folded.translate(KATAKANA_TO_HIRAGANA).translate(SMALL_TO_LARGE)
-    return NOT_IN_NAMES.sub("", kana.casefold())
+    return NOT_IN_NAMES.sub("", folded.translate(KATAKANA_TO_HIRAGANA).casefold())
 
 
 @lru_cache(maxsize=4096)

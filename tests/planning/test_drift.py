@@ -17,6 +17,12 @@ RANK, CHOICE = prop(), prop(type="enumeration", options={"a": "A"})
 DRIFTS: dict[str, tuple[dict[str, Any], dict[str, Any], set[str], set[str]]] = {
     "nothing was known": ({}, {"rank": RANK}, set(), set()),
     "the same": ({"rank": RANK}, {"rank": RANK}, set(), set()),
+    "of what is known by its options alone": (
+        {"rank": {"options": {}}},
+        {"rank": RANK},
+        {"rank"},
+        set(),
+    ),
     "another label": ({"rank": RANK}, {"rank": prop(label="Rank")}, set(), set()),
     "vanished": ({"rank": RANK, "x": RANK}, {"x": RANK}, set(), set()),
     "back": ({"x": RANK}, {"rank": RANK, "x": RANK}, {"rank"}, set()),
