@@ -1,5 +1,5 @@
-"""Accounts: superusers make them, members see theirs, an owner may change name, time zone and
-retention.
+"""Accounts: superusers make them, members see theirs, an owner may change name, time zone,
+retention and the domains of providers.
 """
 
 from __future__ import annotations
