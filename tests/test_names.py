@@ -36,7 +36,7 @@ reformat render renew require reset restart restore resume retake retry rewind r
 sample save say schedule search select send serve set settle shape share shorten show sign skip sort
 space spell spend split stamp start step stop store stream strip subscribe summarize supervise
 suspend
-sweep switch sync take tell test tick tidy touch try unbar undo unescape unindex unite unwrap
+sweep switch sync take tell test tick tidy touch trust try unbar undo unescape unindex unite unwrap
 update upsert validate wait wake walk welcome withdraw work wrap write
 """.split()
 )

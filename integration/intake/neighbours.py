@@ -12,8 +12,9 @@ from integration.notes import note
 from integration.slice.desk import Desk
 from integration.slice.rows import KnownCard, Reading
 
-# Where a card stands because of another one.
-WAITING_BUCKETS = (Bucket.MERGED, Bucket.HELD, Bucket.FAILING)
+# Where a card stands that may be there because of another one: a contact in sync may have an older
+# card's address, as long as somebody with a newer card has the address of the newest.
+WAITING_BUCKETS = (Bucket.MERGED, Bucket.HELD, Bucket.FAILING, Bucket.LINKED)
 
 
 def wake_former_neighbours(desk: Desk, changed: Sequence[tuple[KnownCard, Reading]]) -> None:
