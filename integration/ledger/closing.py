@@ -250,7 +250,9 @@ class Book:
     def _note_not_taken(self, write: Write, result: Result) -> str:
         """A note of the properties to which HubSpot gives a value of its own, "" for none."""
         sent = write.entry.after
-        answered = {name: value for name, value in result.values.items() if name in sent}
+        answered = {
+            name: value for name, value in result.values.items() if sent.get(name, value) != value
+        }
         names = find_not_taken(
             self.desk.plan_rule.mappings,
             wanted=sent,

@@ -1,19 +1,32 @@
-"""Countries by their names and codes (ISO 3166-1), from the data of phonenumbers."""
+"""Countries by their names and codes (ISO 3166-1 alpha-2), from Unicode's CLDR."""
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
-from phonenumbers.geodata.locale import LOCALE_DATA
+from babel import Locale
 
 from integration.planning.normalize import normalize_text
 
-# What people write, beside the names of the data.
+# Languages in which a name is recognised; the first of them with a name has it.
+LANGUAGES = ("en", "ja", "zh", "ko", "de", "fr", "es")
+# What CLDR has beside the countries of ISO 3166-1.
+NO_COUNTRIES = frozenset(
+    {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"}
+)
+# Code -> the name by which a form asks for it, where CLDR says more.
+FORM_NAMES = {
+    "HK": {"en": "Hong Kong", "ja": "香港"},
+    "MO": {"en": "Macao", "ja": "マカオ"},
+    "MM": {"en": "Myanmar"},
+}
+# What people write, beside the names of CLDR.
 SHORT_NAMES = {
     "usa": "US",
     "u.s.a.": "US",
     "u.s.": "US",
     "america": "US",
+    "united states of america": "US",
     "アメリカ": "US",
     "米国": "US",
     "uk": "GB",
@@ -22,37 +35,53 @@ SHORT_NAMES = {
     "england": "GB",
     "英国": "GB",
     "korea": "KR",
-    "韓国": "KR",
+    "republic of korea": "KR",
+    "大韓民国": "KR",
     "中国": "CN",
+    "中華人民共和国": "CN",
     "日本国": "JP",
+    "turkey": "TR",
 }
+
+
+@cache
+def list_country_names(language: str) -> dict[str, str]:
+    """Code -> name in a language."""
+    names = dict(Locale(language).territories.items())
+    countries = {
+        code: str(name)
+        for code, name in names.items()
+        if code.isalpha() and code not in NO_COUNTRIES
+    }
+    forms = {code: named[language] for code, named in FORM_NAMES.items() if language in named}
+    return countries | forms
 
 
 def name_country(code: str, language: str) -> str:
     """The name of a country in a language ("en", "ja"), "" where the code is none."""
-    names = LOCALE_DATA.get(code.upper(), {})
-    name = names.get(language, "")
-    # A name that is the same in another language is told by that one: "*aa".
-    return str(names.get(name[1:], "") if name.startswith("*") else name)
+    return list_country_names(language).get(code.upper(), "")
 
 
+@lru_cache(maxsize=1024)
 def find_country_code(text: str) -> str:
-    """Two letters for a code, or for a name in any language; "" where it is no country's."""
+    """Two letters for a code, or for a name in one of the languages; "" where it is no
+    country's.
+    """
     key = normalize_text(text)
-    return key.upper() if key.upper() in LOCALE_DATA else index_names().get(key.casefold(), "")
+    code = key.upper()
+    return code if code in list_country_names("en") else index_names().get(key.casefold(), "")
 
 
 @cache
 def index_names() -> dict[str, str]:
-    """Folded name -> code, of the names that are one country's only."""
-    found: dict[str, set[str]] = {}
-    for code, names in LOCALE_DATA.items():
-        for name in names.values():
-            if not name.startswith("*"):
-                found.setdefault(normalize_text(name).casefold(), set()).add(code)
-    return {name: codes.pop() for name, codes in found.items() if len(codes) == 1} | SHORT_NAMES
+    """Folded name -> code."""
+    found = dict(SHORT_NAMES)
+    for language in LANGUAGES:
+        for code, name in list_country_names(language).items():
+            found.setdefault(normalize_text(name).casefold(), code)
+    return found
 
 
 def is_same_country(one: str, other: str) -> bool:
-    """By code or name, in any language."""
+    """By code or name, in any of the languages."""
     return find_country_code(one) == find_country_code(other) != ""

@@ -51,5 +51,6 @@ def find_not_taken(
         if row.hubspot in answered
         and wanted.get(row.hubspot) == written.get(row.hubspot)
         and present.get(row.hubspot, "") == answered[row.hubspot]
+        and written.get(row.hubspot) != answered[row.hubspot]
         and not is_same_meaning(row.kind, written.get(row.hubspot, ""), answered[row.hubspot])
     ]
