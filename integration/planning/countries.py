@@ -9,7 +9,7 @@ from babel import Locale
 from integration.planning.normalize import normalize_text
 
 # Languages in which a name is recognised; the first of them with a name has it.
-LANGUAGES = ("en", "ja", "zh", "ko", "de", "fr", "es")
+KNOWN_LANGUAGES = ("en", "ja", "zh", "ko", "de", "fr", "es")
 # What CLDR has beside the countries of ISO 3166-1.
 NO_COUNTRIES = frozenset(
     {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"}
@@ -76,7 +76,7 @@ def find_country_code(text: str) -> str:
 def index_names() -> dict[str, str]:
     """Folded name -> code."""
     found = dict(SHORT_NAMES)
-    for language in LANGUAGES:
+    for language in KNOWN_LANGUAGES:
         for code, name in list_country_names(language).items():
             found.setdefault(normalize_text(name).casefold(), code)
     return found
