@@ -19,13 +19,12 @@ from integration.planning.filters import (
 )
 from integration.planning.judge import Clash, Present, Times, judge_property
 from integration.planning.kept import find_not_taken, find_reverted
+from integration.planning.linking import link_people
 from integration.planning.mapping import BadMapping, map_card
 from integration.planning.matching import (
     Person,
     choose_address,
     find_doubles,
-    find_owners,
-    group_people,
     has_address,
     is_named_like,
 )
@@ -79,9 +78,7 @@ def plan_people(snapshot: Snapshot, rule: Rule) -> list[Decision]:
             kept.append(card)
     gone = {key for key, link in snapshot.links.items() if link.gone}
     empty = {key for key, link in snapshot.links.items() if link.gone or not link.contact_id}
-    persons = group_people(kept, empty)
-    owners = find_owners(persons)
-    links = choose_links(persons, owners, gone, empty - gone)
+    persons, owners, links = link_people(kept, empty, gone)
     addresses = {id(person): choose_address(person, owners) for person in persons}
     wanted = {links[id(person)]: addresses[id(person)] for person in persons}
     doubles = {
@@ -130,37 +127,6 @@ def exclude(card: Card, verdict: Verdict) -> Decision:
         detail=verdict.detail,
         link=card.link,
     )
-
-
-def choose_links(
-    persons: Iterable[Person],
-    owners: Mapping[str, Person],
-    gone: Collection[str] = (),
-    unmade: Collection[str] = (),
-) -> dict[int, str]:
-    """id(person) -> the link to use, "" for a new one.
-
-    A person keeps the link of their newest linked card whose contact is there. A mailbox that
-    passes to somebody with a newer card takes its contact along, because there can be only one
-    contact with the address; unless that one has a contact already.
-    """
-    chosen = {id(person): find_link(person, gone, unmade) for person in persons}
-    for person in persons:
-        addresses = [card.email for card in person if card.email]
-        lost_mailbox = addresses and not choose_address(person, owners)
-        if lost_mailbox and chosen[id(person)]:
-            heir = owners[addresses[0]]
-            if not chosen[id(heir)]:
-                chosen[id(heir)], chosen[id(person)] = chosen[id(person)], ""
-    return chosen
-
-
-def find_link(person: Person, gone: Collection[str], unmade: Collection[str]) -> str:
-    """The newest card's link; one whose contact is gone only where there is no other, and one
-    whose contact was never made after that: who was forgotten is not to be made again.
-    """
-    there_first = sorted(person, key=lambda card: (card.link in unmade, card.link in gone))
-    return next((card.link for card in there_first if card.link), "")
 
 
 def find_address_holders(snapshot: Snapshot, leaving: Collection[str]) -> dict[str, str]:

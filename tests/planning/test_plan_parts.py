@@ -11,9 +11,9 @@ from itertools import permutations
 import pytest
 
 from integration.planning.decisions import Decision, Verdict
+from integration.planning.linking import choose_links
 from integration.planning.plan import (
     Situation,
-    choose_links,
     find_address_holders,
     list_moving_contacts,
     plan_farewells,
