@@ -37,7 +37,7 @@ from integration.models import (
 from integration.notes import fit_note, note
 from integration.planning.company import NamedCompany, name_company
 from integration.planning.decisions import CREATE
-from integration.rules.companies import select_links_without_company
+from integration.rules.companies import PERSON_BUCKETS, select_links_without_company
 from integration.slice.desk import Desk
 from integration.slice.pool import Work
 from integration.slice.rows import Row
@@ -103,7 +103,7 @@ def select_due_people(desk: Desk) -> list[PersonCompany]:
     them, which may be another rule's.
     """
     cards = Record.objects.filter(side=Side.CARD, link__isnull=False)
-    own = cards.filter(rule=desk.rule, bucket__in=(*STANDING_BUCKETS, Bucket.MERGED))
+    own = cards.filter(rule=desk.rule, bucket__in=PERSON_BUCKETS)
     standing = cards.filter(bucket__in=STANDING_BUCKETS)
     due = Link.objects.filter(hubspot=desk.rule.hubspot, company_due_at__lte=desk.now(), gone="")
     due = due.exclude(contact_id="").filter(

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from core.bulk import any_of
+from integration.ledger.entries import wake_records
 from integration.models import Bucket, Link, Record, Side
 from integration.notes import note
 from integration.slice.desk import Desk
@@ -68,9 +69,3 @@ def wake_waiting_for_contacts(desk: Desk, link_ids: Collection[int]) -> None:
         rule__in=list(desk.scopes), side=Side.CARD, bucket=Bucket.HELD, reason="email_taken"
     )
     wake_records(desk, set(held.filter(detail__in=details).values_list("pk", flat=True)))
-
-
-def wake_records(desk: Desk, ids: Collection[int]) -> None:
-    if ids:
-        desk.in_flight.touch(sorted(ids))
-        Record.objects.filter(pk__in=any_of(ids)).update(due_at=desk.now(), run_id=None)

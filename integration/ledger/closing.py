@@ -17,6 +17,7 @@ from integration.ledger.entries import (
     count_reasons,
     find_links,
     list_busy_records,
+    wake_records,
 )
 from integration.ledger.rows import ClosedEntry, RefusedLink, WrittenLink
 from integration.models import AuditEntry, Bucket, Connection, Link, Outcome, Record, Side, SyncRun
@@ -373,9 +374,9 @@ class Book:
             waiting = Record.objects.filter(
                 email_key__in=any_of(self.freed), side=Side.CARD, reason="email_taken"
             )
-            ids = list(waiting.exclude(email_key="").values_list("pk", flat=True))
-            self.desk.in_flight.touch(ids)
-            Record.objects.filter(pk__in=any_of(ids)).update(due_at=self.now, run_id=None)
+            wake_records(
+                self.desk, list(waiting.exclude(email_key="").values_list("pk", flat=True))
+            )
 
 
 def is_without_key_property(write: Write, result: Result) -> bool:

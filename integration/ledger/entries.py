@@ -8,7 +8,7 @@ by renewing the lease, so that a slice which lost it cannot settle anything.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -210,6 +210,15 @@ def find_links(desk: Desk, contact_ids: Iterable[str]) -> dict[str, Link]:
     with all_accounts():
         links = Link.objects.filter(hubspot=desk.rule.hubspot, contact_id__in=wanted)
         return {link.contact_id: link for link in links.exclude(contact_id="")}
+
+
+def wake_records(desk: Desk, ids: Collection[int]) -> None:
+    """Has these records looked at again, those too that are at work now. In the caller's
+    transaction.
+    """
+    if ids:
+        desk.in_flight.touch(ids)
+        Record.objects.filter(pk__in=any_of(ids)).update(due_at=desk.now(), run_id=None)
 
 
 def load_open_writes(desk: Desk, limit: int = 100) -> list[Write]:

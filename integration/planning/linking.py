@@ -26,35 +26,31 @@ class LinkedPeople(NamedTuple):
     links: Mapping[int, str]
 
 
-def link_people(
-    cards: Sequence[Card], empty: Collection[str], gone: Collection[str]
-) -> LinkedPeople:
-    """``empty`` are links without a contact, those that are ``gone`` among them.
+def link_people(cards: Sequence[Card], gone: set[str], unmade: set[str]) -> LinkedPeople:
+    """``gone`` and ``unmade`` are links without a contact: it is not there any more, or it was
+    never made.
 
     Who loses the contact with a mailbox, and is the same person as somebody with a contact, is one
     with them from now on.
     """
-    people = choose_people(cards, empty, gone)
+    people = choose_people(cards, gone, unmade)
     passed = {
         id(person)
         for person in people.persons
-        if not people.links[id(person)] and find_link(person, gone, set(empty) - set(gone))
+        if not people.links[id(person)] and any(card.link for card in person)
     }
-    if not passed & find_doubles(people.persons).keys():
+    if not (passed and passed & find_doubles(people.persons).keys()):
         return people
     relinked = [
         replace(card, link=people.links[id(person)]) for person in people.persons for card in person
     ]
-    return choose_people(relinked, empty, gone)
+    return choose_people(relinked, gone, unmade)
 
 
-def choose_people(
-    cards: Sequence[Card], empty: Collection[str], gone: Collection[str]
-) -> LinkedPeople:
-    persons = group_people(cards, empty)
+def choose_people(cards: Sequence[Card], gone: set[str], unmade: set[str]) -> LinkedPeople:
+    persons = group_people(cards, gone | unmade)
     owners = find_owners(persons)
-    links = choose_links(persons, owners, gone, set(empty) - set(gone))
-    return LinkedPeople(persons, owners, links)
+    return LinkedPeople(persons, owners, choose_links(persons, owners, gone, unmade))
 
 
 def choose_links(

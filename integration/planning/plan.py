@@ -77,8 +77,8 @@ def plan_people(snapshot: Snapshot, rule: Rule) -> list[Decision]:
         else:
             kept.append(card)
     gone = {key for key, link in snapshot.links.items() if link.gone}
-    empty = {key for key, link in snapshot.links.items() if link.gone or not link.contact_id}
-    persons, owners, links = link_people(kept, empty, gone)
+    unmade = {key for key, link in snapshot.links.items() if not (link.gone or link.contact_id)}
+    persons, owners, links = link_people(kept, gone, unmade)
     addresses = {id(person): choose_address(person, owners) for person in persons}
     wanted = {links[id(person)]: addresses[id(person)] for person in persons}
     doubles = {
@@ -164,7 +164,7 @@ def list_moving_contacts(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[
 
 def find_waiting_contacts(snapshot: Snapshot, moving: Mapping[str, str]) -> dict[str, str]:
     """Contact -> the one that has the address it is to get (``moving``: contact -> address)."""
-    present = find_address_holders(snapshot, leaving=())
+    present = find_address_holders(snapshot, leaving=()) if moving else {}
     return {
         contact: present[address]
         for contact, address in moving.items()

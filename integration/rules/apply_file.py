@@ -269,22 +269,20 @@ def store_rule(
     if spec.active:
         refuse_twin_in_use(spec, values["hubspot"])
     rule = SyncRule.objects.filter(slug=spec.slug).first()
-    changed: Changed = {}
+    made, changed = rule is None, Changed()
     if rule is None:
         rule = SyncRule(account=account, slug=spec.slug, **values)
         rule.save()
-        lines = ["made"]
     else:
         ends = (values["sansan"].pk, values["hubspot"].pk)
         if rule.runs.exists() and (rule.sansan_id, rule.hubspot_id) != ends:
             raise FileRefused([FileProblem(spec.place, note("keeps_connections"))])
         changed = set_values(rule, values)
-        lines = describe_changes(changed)
     mapped = store_mappings(rule, spec.mappings)
     if mapped or not DECISIVE_CHANGES.isdisjoint(changed):
         require_recheck(rule)
-    state = set_state(rule, spec.active, renewed)
-    lines += [*([] if lines == ["made"] else mapped), *describe_changes(state)]
+    lines = ["made"] if made else [*describe_changes(changed), *mapped]
+    lines += describe_changes(set_state(rule, spec.active, renewed))
     tell_changes(changes, f"rule {spec.slug}", lines)
 
 
